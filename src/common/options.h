@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * options.h - every RMMAP_ environment variable, in one table
+ *
+ * Read without malloc from an environment that the caller names (libc's may
+ * not be set up yet). Pure but for the strings it points to, which are the
+ * environment's own. Parsing is fuzzed.
+ */
+#ifndef RM_OPTIONS_H
+#define RM_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum rm_heap_mode { RM_HEAP_AUTO, RM_HEAP_ANON, RM_HEAP_SHARED };
+enum rm_fetch_mode { RM_FETCH_AUTO, RM_FETCH_LAZY, RM_FETCH_EAGER };
+
+struct rm_options {
+	int slot;                       /* RMMAP_SLOT, or -1 */
+	int rank;                       /* SLURM_PROCID, PMIX_RANK or OMPI_COMM_WORLD_RANK, or -1 */
+	enum rm_heap_mode heap;         /* RMMAP_HEAP */
+	enum rm_fetch_mode fetch;       /* RMMAP_FETCH */
+	const char *daemon;             /* RMMAP_DAEMON: NULL or "shared", "private", "off", a path */
+	const char *rundir;             /* RMMAP_RUNDIR or NULL */
+	const char *xdg_runtime_dir;    /* XDG_RUNTIME_DIR or NULL */
+	const char *fabric;             /* RMMAP_FABRIC or NULL */
+	const char *log;                /* RMMAP_LOG: a file that rmmapd appends to, or NULL */
+	const char *malloc_conf;        /* RMMAP_MALLOC_CONF or NULL */
+	uint32_t ttl_ms;                /* RMMAP_TTL (seconds; "none"): UINT32_MAX is none */
+	uint64_t limit;                 /* RMMAP_LIMIT: bytes, with K M G T; 0 is none */
+	bool check, scrub, stats;       /* RMMAP_CHECK, RMMAP_SCRUB, RMMAP_STATS */
+	bool secure;                    /* AT_SECURE: nothing was read */
+};
+
+/* One variable, for --help, man pages and `rmmap info`. */
+struct rm_option_desc {
+	const char *name;
+	const char *value;              /* what may be given: "N", "auto|anon|shared" */
+	const char *help;
+};
+extern const struct rm_option_desc rm_option_table[];
+extern const size_t rm_option_count;
+
+/* Called for each value that cannot be used; its default stands. */
+typedef void rm_option_problem(void *arg, const char *name, const char *value, const char *wanted);
+
+/* environ may be NULL. With secure nothing is read: all defaults. problem may be NULL. */
+void rm_options_read(struct rm_options *options, char **environment, bool secure,
+                     rm_option_problem *problem, void *arg);
+
+/* RMMAP_FABRIC taken apart: "off", or PROVIDER[@ADDRESS|INTERFACE][:PORT], IPv6 in brackets. */
+struct rm_fabric_spec {
+	bool off;
+	char provider[32];              /* "" : choose */
+	char address[64];               /* address or interface, "" : choose; no brackets */
+	uint16_t port;                  /* 0: choose */
+};
+
+/* text NULL or "": all chosen. 0 or -EINVAL. */
+int rm_fabric_spec_parse(const char *text, struct rm_fabric_spec *spec);
+
+/* Byte counts such as "64M"; 0 or -EINVAL, -ERANGE. */
+int rm_parse_bytes(const char *text, uint64_t *out);
+/* Decimal number of [min, max]; 0 or -EINVAL, -ERANGE. */
+int rm_parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *out);
+
+#endif

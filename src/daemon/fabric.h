@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fabric.h - libfabric: one endpoint, messages, one-sided reads, memory keys
+ *
+ * Knows no pages, no publications. fabric.c opens domain, endpoint, address
+ * vector and completion queue and runs them as a poller of the loop;
+ * fabric_mr.c registers memory; fabric_rma.c reads. What fi_getinfo answers
+ * decides (mr_mode, key size, limits), nothing is written for one provider.
+ * Worker thread only; no fi_ call is made before the worker was forked.
+ */
+#ifndef RM_FABRIC_H
+#define RM_FABRIC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../common/handle.h"
+#include "../common/options.h"
+#include "loop.h"
+
+struct fabric;
+struct fabric_peer;             /* an address inserted, reached or not */
+
+/* Local memory that reads go into or that others may read. */
+struct fabric_region {
+	void *mr;                       /* struct fid_mr *, or NULL */
+	void *desc;                     /* local descriptor for fabric_read */
+	uint64_t key;                   /* for the remote side */
+	uint64_t base;                  /* what the remote side adds its offset to:
+	                                   0, or the virtual address */
+};
+
+struct fabric_read {            /* one read; the caller's until done() was called */
+	struct fabric_peer *peer;
+	void *to;                       /* inside a region registered for local use */
+	void *desc;
+	size_t length;                  /* any; it is cut into pieces as the fabric needs */
+	uint64_t from;                  /* region base + offset */
+	uint64_t key;
+	uint64_t deadline;              /* ns; then done with -ETIMEDOUT */
+	void (*done)(struct fabric_read *read, int error);     /* 0 or -errno */
+	/* fabric's: */
+	size_t posted, completed;
+	unsigned outstanding;
+	int error;
+	struct fabric_read *next, *prev;
+};
+
+struct fabric_events {
+	void *arg;
+	/* A message arrived; data is valid during the call. */
+	void (*message)(void *arg, const void *data, size_t length);
+};
+
+/*
+ * Open the provider that spec names, or the best one, and listen. again, if not
+ * NULL, is the address that an earlier worker listened on, to be taken again.
+ * 0; -EINVAL unknown provider; -EADDRNOTAVAIL; other -errno; the reason in why.
+ */
+int fabric_open(struct fabric **fabric, struct loop *loop, const struct rm_fabric_spec *spec,
+                const struct rm_fabric_addr *again, const struct fabric_events *events,
+                char *why, size_t why_size);
+void fabric_close(struct fabric *fabric);
+
+const struct rm_fabric_addr *fabric_addr(const struct fabric *fabric);  /* for handles */
+void fabric_addr_text(const struct rm_fabric_addr *addr, char *text, size_t size); /* "10.0.0.1:4711" */
+
+/*
+ * The peer at addr, counted. 0; -EPROTO (other provider or protocol than ours:
+ * why names both); -EINVAL; -ENOMEM.
+ */
+int fabric_peer(struct fabric *fabric, const struct rm_fabric_addr *addr,
+                struct fabric_peer **peer, char *why, size_t why_size);
+void fabric_peer_put(struct fabric *fabric, struct fabric_peer *peer);
+
+#define FABRIC_MESSAGE_MAX 4096
+/* Copy and send; kept trying until deadline, then dropped: control has its own time-outs. */
+int fabric_send(struct fabric *fabric, struct fabric_peer *peer, const void *data, size_t length,
+                uint64_t deadline);
+
+/* Register; remote: others may read it. 0 or -errno (-ENOMEM: RLIMIT_MEMLOCK). */
+int fabric_register(struct fabric *fabric, void *memory, size_t length, bool remote,
+                    struct fabric_region *region);
+void fabric_unregister(struct fabric *fabric, struct fabric_region *region);
+
+/* Start a read. done() is called later, never from here. */
+void fabric_read(struct fabric *fabric, struct fabric_read *read);
+/* Give all reads from this peer up: done with -ECANCELED. */
+void fabric_cancel(struct fabric *fabric, struct fabric_peer *peer);
+
+uint64_t fabric_read_calls(const struct fabric *fabric);        /* fi_read calls so far */
+
+#endif

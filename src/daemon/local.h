@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * local.h - processes of this host: the unix socket, requests, attachments
+ *
+ * A client is a process, known by its pidfd: its attachments go when the process
+ * ends, not when its socket does. Worker thread only.
+ */
+#ifndef RM_LOCAL_H
+#define RM_LOCAL_H
+
+#include <stdint.h>
+
+#include "../common/wire.h"
+#include "keeper.h"
+#include "worker.h"
+
+struct remote;
+struct client;
+
+struct attachment {
+	uint64_t number;                /* on the wire, and the keeper's record */
+	struct client *client;
+	struct publication *publication;        /* one of these two */
+	struct remote *remote;
+	struct lazy *lazy;              /* pager.h; NULL if it does not page */
+	struct rm_wire_attach_reply *pending;   /* reply under preparation, else NULL */
+	struct attachment *next;        /* of the client */
+};
+
+struct local *local_new(struct worker *worker, int listener);
+void local_free(struct local *local);
+void local_restore_client(struct local *local, const struct record *record);
+void local_restore_attachment(struct local *local, const struct record *record);
+void local_restored(struct local *local);       /* all records are back: tell clients RM_RESTARTED */
+uint32_t local_clients(struct local *local);
+uint32_t local_attachments(struct local *local);
+struct attachment *local_attachment(struct local *local, uint64_t number);
+/* Counters of the process that holds this attachment, for pager and remote to add to. */
+struct rm_counters *local_counters(struct attachment *attachment);
+/* The pidfd of that process, to signal it. */
+int local_pidfd(struct attachment *attachment);
+
+#endif

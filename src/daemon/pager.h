@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * pager.h - page faults of lazy attachments, by userfaultfd
+ *
+ * Reads fault events, has remote.c fetch a batch of pages, resolves them by
+ * UFFDIO_CONTINUE; pages that can no longer be had by UFFDIO_POISON, or, where
+ * the kernel has none, by a SIGBUS to the process. Never sees the network.
+ * Worker thread only.
+ */
+#ifndef RM_PAGER_H
+#define RM_PAGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "keeper.h"
+#include "local.h"
+#include "remote.h"
+#include "worker.h"
+
+struct lazy;
+
+/*
+ * Serve uffd for this attachment from now on. Descriptors are the pager's, on failure
+ * too: fds[0] uffd, fds[1] the consumer's lifeline end (O_ASYNC, SIGBUS), fds[2] ours,
+ * fds[3] its stderr if count is 4. 0 or -errno.
+ */
+int lazy_start(struct attachment *attachment, const int *fds, unsigned count, uint32_t features);
+void lazy_restore(struct attachment *attachment, const struct record *record);
+
+/* Fill every absent page, tell when done: 0, or -errno if some had to be poisoned. */
+void lazy_complete(struct lazy *lazy, void (*done)(void *arg, int error), void *arg);
+/* The consumer's socket closed: true if its memory is gone (exec, exit). */
+bool lazy_gone(struct lazy *lazy);
+void lazy_stop(struct lazy *lazy);      /* detached or dead: close all, disarm the lifeline */
+
+#endif

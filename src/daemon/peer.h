@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * peer.h - control between two hosts' rmmapd, on the fabric's messages
+ *
+ * Every message but "no such publication" is sealed with a key derived from the
+ * publication's secret (libsodium XChaCha20-Poly1305; BLAKE2b for derivation),
+ * so neither a memory key nor a segment table leaves without it. A table that
+ * does not fit a message is read by fi_read out of memory that holds it sealed.
+ *
+ * As a server: answers attach requests for the store's publications, registers
+ * their layers under keys of that reader's own, closes them when it detaches or
+ * has not renewed its lease. As a client: fetches snapshots and renews them.
+ * Worker thread only.
+ */
+#ifndef RM_PEER_H
+#define RM_PEER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../common/handle.h"
+#include "fabric.h"
+#include "worker.h"
+
+struct peer_region {                    /* where a part of a layer can be read */
+	uint32_t layer;
+	uint32_t reserved;
+	uint64_t offset, length;        /* in the layer */
+	uint64_t base, key;             /* read at base + (position - offset) */
+};
+
+struct peer_session;                    /* one publication of another host, held by a lease */
+
+struct peer_snapshot {                  /* handed to peer_attached; freed after it returns */
+	const void *table;              /* not checked yet, 8-byte aligned */
+	size_t table_size;
+	const struct peer_region *regions;      /* checked: inside layers of the table or not
+	                                           is the receiver's to check */
+	unsigned region_count;
+};
+
+struct peer_events {
+	/*
+	 * The answer to peer_attach(): error 0 and a snapshot, or -ENOENT, -EACCES, -EPROTO,
+	 * -EHOSTUNREACH (no answer in 5 s), with why. After an error the session is gone.
+	 */
+	void (*attached)(void *arg, int error, const char *why, const struct peer_snapshot *snapshot);
+	/* The other host no longer has the lease (revoked, restarted, or unreachable for long). */
+	void (*lost)(void *arg, int error, const char *why);
+};
+
+struct peers *peers_new(struct worker *worker);         /* worker->fabric is open */
+void peers_free(struct peers *peers);
+void peers_message(void *peers, const void *data, size_t length);       /* fabric_events.message */
+
+/* Ask the handle's host. 0 and a session: attached() will be called, later. Or -errno and why. */
+int peer_attach(struct peers *peers, const struct rm_handle *handle,
+                const struct peer_events *events, void *arg,
+                struct peer_session **session, char *why, size_t why_size);
+/*
+ * The same session once more, after reads failed: the other host's worker may have been
+ * replaced and its keys with it. attached() is called again.
+ */
+void peer_again(struct peer_session *session);
+struct fabric_peer *peer_of(struct peer_session *session);
+void peer_detach(struct peer_session *session);         /* tells the other host; ends the session */
+
+/* The store drops a publication: close what other hosts have of it. */
+struct publication;
+void peers_drop(struct peers *peers, struct publication *publication);
+
+#endif

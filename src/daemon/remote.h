@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * remote.h - publications of other hosts: one cache for all processes here
+ *
+ * For each remote layer one memfd, sealed F_SEAL_FUTURE_WRITE|GROW|SHRINK, that only
+ * the worker writes (through its own mapping; fi_read goes straight into it), and
+ * whose read-only descriptors are handed out. A bitmap of pages present lies in a memfd
+ * of its own, kept by the keeper, so that a new worker goes on where the old one was.
+ * Worker thread only.
+ */
+#ifndef RM_REMOTE_H
+#define RM_REMOTE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../common/handle.h"
+#include "../common/segment.h"
+#include "../common/wire.h"
+#include "keeper.h"
+#include "worker.h"
+
+struct attachment;
+struct remote;
+
+struct remotes *remotes_new(struct worker *worker);
+void remotes_free(struct remotes *remotes);
+uint32_t remotes_count(struct remotes *remotes);
+void remotes_list(struct remotes *remotes, void (*each)(void *arg, const struct rm_pub_info *info),
+                  void *arg);
+void remotes_restore(struct remotes *remotes, const struct record *record);
+struct remote *remotes_find(struct remotes *remotes, const uint8_t id[RM_ID_BYTES]);
+
+/*
+ * Get a remote publication for an attachment. done() is called later, never from here,
+ * once the table is here and, with eager, every page of data: error 0 and the remote
+ * (counted for the attachment), or -errno with why. Cancel by remote_detach().
+ */
+typedef void remote_done(void *arg, int error, const char *why, struct remote *remote);
+void remote_attach(struct remotes *remotes, struct attachment *attachment,
+                   const struct rm_handle *handle, bool eager, remote_done *done, void *arg);
+/* The attachment is over (or its remote_attach() is): uncount; the last one drops the cache. */
+void remote_detach(struct attachment *attachment);
+
+int remote_table_fd(const struct remote *remote, uint64_t *size);
+uint32_t remote_layers(const struct remote *remote);
+int remote_layer_fd(const struct remote *remote, uint32_t layer);       /* read-only */
+bool remote_complete(const struct remote *remote);      /* every page of data is here */
+const char *remote_provider(const struct remote *remote);
+
+/* --- for the pager --- */
+const struct rm_table *remote_table(const struct remote *remote);
+bool remote_present(const struct remote *remote, uint32_t layer, uint64_t page); /* holes are */
+
+/*
+ * Have pages [page, page + count) of a layer fetched. Each caller is told of every page that
+ * it waits for through remote_waiter, when it is there or can no longer be had (error).
+ */
+struct remote_waiter {
+	uint32_t layer;
+	uint64_t page, count;
+	void (*done)(struct remote_waiter *waiter, int error);  /* all of them are settled */
+	struct remote_waiter *next;
+	uint64_t left;                  /* remote's */
+	int error;                      /* remote's */
+};
+void remote_fetch(struct remote *remote, struct attachment *for_whom, struct remote_waiter *waiter);
+void remote_forget(struct remote *remote, struct remote_waiter *waiter);        /* no done() any more */
+
+#endif

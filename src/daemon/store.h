@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * store.h - publications of this host, their layers and leases
+ *
+ * Worker thread only. Allocates with malloc (rmmapd's heap is its own).
+ */
+#ifndef RM_STORE_H
+#define RM_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../common/segment.h"
+#include "../common/wire.h"
+#include "loop.h"
+#include "keeper.h"
+#include "worker.h"
+
+struct layer {                          /* one sealed memfd */
+	int fd;                         /* opened read-only, as it is handed out */
+	uint64_t length;
+	void *map;                      /* mapped when first served to another host, else NULL */
+};
+
+struct publication {
+	uint8_t id[RM_ID_BYTES];
+	uint8_t secret[RM_SECRET_BYTES];
+	uint64_t record;                /* keeper's number */
+	int table_fd, slot_fd;          /* slot_fd -1 if none */
+	struct rm_table table;          /* checked; its memory is a mapping of table_fd */
+	struct layer *layers;
+	uint32_t layer_count;
+	uint64_t data_bytes;
+	uint32_t slot, publisher_pid;
+	uint32_t readers, ttl_ms;       /* as published */
+	uint32_t admitted;
+	uint32_t attached;              /* attachments of this host */
+	uint32_t remote_attached;       /* other hosts, see peer.h */
+	bool unpublished;               /* no new attach; lives until nobody has it attached */
+	uint64_t served_bytes;
+	uint64_t created_ns;
+	struct timer lease;             /* runs while nobody is attached */
+	struct worker *worker;
+	struct publication *next;
+};
+
+struct store *store_new(struct worker *worker);
+void store_free(struct store *store);
+
+/*
+ * Take a publication over: descriptors become the store's, on failure too.
+ * layer_fds are checked to be sealed memfds of the lengths in the table, and
+ * opened anew read-only.
+ * 0 and *out, -ENOSPC (over RMMAP_LIMIT), -EINVAL, -EEXIST never (the same id
+ * of the same publisher again is 0 and the one there is), other -errno; why in words.
+ */
+int store_add(struct store *store, const struct rm_wire_publish *request, uint32_t publisher_pid,
+              int table_fd, int slot_fd, int *layer_fds,
+              struct publication **out, char *why, size_t why_size);
+struct publication *store_find(struct store *store, const uint8_t id[RM_ID_BYTES]);
+/* By the first digits of an id; -ENOENT, -EEXIST (more than one). */
+int store_find_short(struct store *store, const char *text, struct publication **out);
+
+/*
+ * Admit one more reader with this secret: 0, -ENOENT (gone, or readers used up),
+ * -EACCES (wrong secret). store_release() undoes it. `again` does not count as
+ * one more of `readers` (the same host or process attaches again).
+ */
+int store_admit(struct publication *publication, const uint8_t secret[RM_SECRET_BYTES],
+                bool remote, bool again);
+void store_release(struct publication *publication, bool remote);
+
+void store_unpublish(struct publication *publication);
+void store_restore(struct store *store, const struct record *record);   /* after a restart */
+struct publication *store_first(struct store *store);   /* then ->next */
+uint32_t store_count(struct store *store);
+uint64_t store_bytes(struct store *store);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * worker.h - the one context of rmmapd's worker, handed to every part of it
+ */
+#ifndef RM_WORKER_H
+#define RM_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../common/layout.h"
+#include "../common/options.h"
+
+struct loop;
+struct keeper;
+struct store;
+struct local;
+struct fabric;
+struct peers;
+struct remotes;
+
+struct worker {
+	struct loop *loop;
+	struct keeper *keeper;
+	struct store *store;            /* publications of this host */
+	struct local *local;            /* the socket: processes of this host */
+	struct fabric *fabric;          /* NULL until fabric_need() opened it */
+	struct peers *peers;            /* control between hosts; NULL as fabric */
+	struct remotes *remotes;        /* publications of other hosts */
+	struct rm_options options;
+	uint8_t host[RM_ID_BYTES];
+	uint64_t idle_ns, grace_ns;     /* --idle, --grace */
+	uint64_t started_ns;
+	uint32_t keeper_pid, restarts;
+	bool draining;
+	char fabric_why[256];           /* why fabric_need() failed last */
+};
+
+/*
+ * Open the fabric and the control between hosts if they are not yet. spec is a
+ * client's RMMAP_FABRIC ("" : rmmapd's own, else chosen). 0; -EINVAL (unknown
+ * provider, or one other than this rmmapd already uses); -EHOSTUNREACH (off, or
+ * it cannot be opened): the reason is in worker->fabric_why.
+ */
+int worker_fabric(struct worker *worker, const char *spec);
+
+/* One line in rmmapd's log, if there is one: never a handle or a secret. */
+void worker_log(struct worker *worker, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * internal.h - the map of librmmap: who owns what, in order of the levels
+ *
+ * Nothing here allocates from the published heap, prints through stdio, starts
+ * a thread or installs a signal handler. Functions return 0 or -errno inside
+ * and are converted once, at the public edge (errors.c).
+ *
+ *   malloc  -> heap -> hooks -> slot
+ *   publish -> freeze -> layer -> client -> (socket)
+ *   attach  -> client
+ */
+#ifndef RM_LIB_INTERNAL_H
+#define RM_LIB_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "../common/layout.h"
+#include "../common/options.h"
+#include "../common/segment.h"
+#include "../common/wire.h"
+
+#define RM_EXPORT __attribute__((visibility("default")))
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+/* ---- env.c: the environment, read once, before libc may be ready ---- */
+const struct rm_options *env_options(void);
+/* Does the program or a library of it import this symbol? (dl_iterate_phdr, once) */
+bool env_imports(const char *symbol);
+
+/* ---- errors.c: this thread's last failure ---- */
+/* Set errno and the text "FUNCTION: ..." and return -1. error is positive. */
+int fail(const char *function, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* ---- table.c: growable arrays outside the published heap (mmap, mremap) ---- */
+struct array {
+	void *data;
+	size_t count, capacity;         /* in items */
+	size_t item;                    /* bytes of one */
+};
+void *array_add(struct array *array);           /* a zeroed item at the end, or NULL: ENOMEM */
+void array_remove(struct array *array, size_t index);   /* the last takes its place */
+void array_free(struct array *array);
+void *own_pages(size_t bytes);                  /* anonymous memory outside the window, or NULL */
+void own_pages_free(void *pages, size_t bytes);
+
+/* ---- fd.c: descriptors at high numbers, checked before use ---- */
+int fd_raise(int fd);           /* move to a high number, CLOEXEC; closes fd; new fd or -errno */
+struct fd_mark { int fd; dev_t dev; ino_t ino; };
+void fd_mark(struct fd_mark *mark, int fd);
+bool fd_still(const struct fd_mark *mark);      /* is it the same file as when marked? */
+
+/* ---- slot.c: which 64 GiB this process's heap is in ---- */
+enum slot_state { SLOT_FREE = 0, SLOT_OWN = 1, SLOT_INHERITED = 2 };
+extern uint8_t slot_states[RM_SLOTS_MAX];       /* written under the heap's lock, read without */
+/* Claim one more slot (the first, the next when full, a new one after fork). 0 or -errno. */
+int slot_claim(unsigned *slot);
+/* After fork, in the child: what was own is inherited; descriptors of the claim are dropped. */
+void slot_child(void);
+/* Descriptor with the OFD lock on this slot, to be passed to rmmapd; -1 if none is held. */
+int slot_lock_fd(unsigned slot);
+
+/* ---- hooks.c: jemalloc's extent hooks over the slot ---- */
+struct extent_hooks_s;
+extern struct extent_hooks_s hooks;
+void hooks_child(void);                         /* a fresh slot at the next extent */
+void hooks_stats(uint64_t *bytes, uint64_t *peak, uint64_t *extents);
+/* Used ranges of own and inherited heaps, ascending by address; how many there are. */
+struct heap_range { uint64_t base, top; bool inherited; };
+unsigned hooks_ranges(struct heap_range *ranges, unsigned max);
+
+/* ---- heap.c: jemalloc, set up; which arena a thread allocates from ---- */
+extern uintptr_t heap_slot_base;                /* own slot in use now; 1 before the first */
+extern unsigned heap_generation;                /* bumped by fork in the child */
+extern __thread unsigned heap_thread_generation __attribute__((tls_model("initial-exec")));
+bool heap_enter(void);          /* slow path of the first allocation of a thread, or after fork */
+bool heap_is_ours(void);        /* is the program's malloc this library's? */
+bool heap_publishes(void);      /* the program imports rmmap_publish, or RMMAP_HEAP=shared */
+void heap_prefork(void);
+void heap_parent(void);
+void heap_child(void);
+static inline bool heap_owns(const void *p)     /* in the slot in use: the fast path */
+{
+	return (uintptr_t)p - heap_slot_base < RM_SLOT_SIZE;
+}
+
+/* ---- attach.c: what is attached ---- */
+/* End of the attached mapping that holds addr, or 0. Takes the lock. */
+uint64_t attach_end(uint64_t addr);
+uint64_t attach_bytes(void);
+
+/* ---- layer.c: a sealed memfd with a part of the heap ---- */
+struct layer {
+	int fd;
+	uint8_t id[RM_ID_BYTES];
+	uint64_t addr, length;          /* what it holds, at offset 0 */
+	uint64_t pages;                 /* with data */
+};
+/* Copy [addr, addr + length), pages that hold data only; bitmap gets their bits. 0 or -errno. */
+int layer_copy(struct layer *layer, uint64_t addr, uint64_t length, uint64_t *bitmap);
+
+/* ---- freeze.c: the snapshot: layers and table of everything published ---- */
+struct snapshot {
+	struct array layers;            /* struct layer */
+	void *table;                    /* rm_table_layout(); own_pages of table_size */
+	size_t table_size;
+	uint64_t data_bytes, copied_bytes;
+};
+int freeze(uint64_t root, struct snapshot *snapshot);
+void snapshot_free(struct snapshot *snapshot);  /* closes the layers */
+
+/* ---- check.c: RMMAP_CHECK: words of the snapshot that point out of it ---- */
+void check_snapshot(const struct snapshot *snapshot);
+
+/* ---- client.c: the connection to this host's rmmapd; start.c: starting it ---- */
+/*
+ * One request and its reply, with descriptors, under the connection's lock. Connects,
+ * starts rmmapd where needed, sends again after RM_RESTARTED or a lost connection. 0 or
+ * -errno with why in words (size RM_TEXT_MAX). The reply's error is the caller's to read.
+ */
+struct exchange {
+	const void *request;            /* its head.seq is set by client_call */
+	size_t request_size;
+	const int *fds;
+	unsigned fd_count;
+	const struct layer *layers;     /* RM_PUBLISH: sent after it in RM_LAYERS */
+	uint32_t layer_count;
+	void *reply;                    /* RM_WIRE_MAX bytes */
+	int reply_type;                 /* expected */
+	int reply_fd;                   /* out: its descriptor, or -1 */
+	int *layer_fds;                 /* out: RM_ATTACH: mmap'd array of layer_fd_count */
+	uint32_t layer_fd_count;
+	bool only_if_connected;         /* do not connect or start anything: -ENOTCONN */
+	uint64_t timeout_ns;            /* silence that is too long; 0: 10 s */
+	char why[RM_TEXT_MAX];
+};
+int client_call(struct exchange *exchange);
+void client_child(void);        /* after fork: the parent's connection is not ours */
+void client_lock(void);         /* around fork */
+void client_unlock(void);
+int daemon_start(const char *rundir, char *why, size_t why_size);       /* start.c */
+
+/* ---- lazy.c: userfaultfd over attached ranges ---- */
+bool lazy_possible(void);       /* can this process get a userfaultfd that serves system calls? */
+
+/* ---- fork.c: the one pthread_atfork registration ---- */
+void fork_init(void);
+/* attach.c's part: complete lazy attachments before, give a child SIGBUS where that failed */
+void attach_prefork(void);
+void attach_parent(void);
+void attach_child(void);
+
+/* ---- stats.c: counters of this process; RMMAP_STATS at exit ---- */
+enum counter { COUNT_PUBLISHES, COUNT_PUBLISHED_BYTES, COUNT_COPIED_BYTES, COUNT_PUBLISH_NS,
+	COUNT_ATTACHES, COUNT_ATTACH_NS, COUNT_OWN_PAGES, COUNTERS };
+void count(enum counter counter, uint64_t n);
+void stats_child(void);
+
+#endif
