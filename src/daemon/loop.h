@@ -15,7 +15,6 @@ struct loop;
 struct source {                 /* a descriptor; embed it, see container_of in util.h */
 	int fd;
 	void (*ready)(struct source *source, uint32_t events);  /* EPOLL bits */
-	struct source *next_dead;       /* loop's */
 	bool live;                      /* loop's */
 };
 
@@ -37,7 +36,7 @@ struct loop *loop_new(void);
 void loop_free(struct loop *loop);
 int loop_add(struct loop *loop, struct source *source, uint32_t events);   /* 0 or -errno */
 int loop_change(struct loop *loop, struct source *source, uint32_t events);
-void loop_remove(struct loop *loop, struct source *source);     /* does not close fd */
+void loop_remove(struct loop *loop, struct source *source);     /* before its fd is closed */
 void loop_timer(struct loop *loop, struct timer *timer, uint64_t at);      /* sets or moves */
 void loop_timer_cancel(struct loop *loop, struct timer *timer);
 void loop_poller(struct loop *loop, struct poller *poller);
