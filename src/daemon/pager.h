@@ -20,12 +20,20 @@
 
 struct lazy;
 
+struct lazy_record {                    /* data of RECORD_LAZY */
+	uint64_t attachment;            /* its number, for local_attachment() before lazy_restore() */
+	uint32_t features;
+	uint32_t reserved;
+};
+
 /*
  * Serve uffd for this attachment from now on. Descriptors are the pager's, on failure
  * too: fds[0] uffd, fds[1] the consumer's lifeline end (O_ASYNC, SIGBUS), fds[2] ours,
- * fds[3] its stderr if count is 4. 0 or -errno.
+ * fds[3] its stderr if count is 4. 0 or -errno. Sets attachment->lazy, which is NULL again
+ * when everything was filled or the attachment stopped.
  */
 int lazy_start(struct attachment *attachment, const int *fds, unsigned count, uint32_t features);
+/* After a restart: the same, from the keeper's record; attachment->remote is set. */
 void lazy_restore(struct attachment *attachment, const struct record *record);
 
 /* Fill every absent page, tell when done: 0, or -errno if some had to be poisoned. */

@@ -39,6 +39,8 @@ struct remote *remotes_find(struct remotes *remotes, const uint8_t id[RM_ID_BYTE
 typedef void remote_done(void *arg, int error, const char *why, struct remote *remote);
 void remote_attach(struct remotes *remotes, struct attachment *attachment,
                    const struct rm_handle *handle, bool eager, remote_done *done, void *arg);
+/* After a restart: this attachment has it; count it again. Sets attachment->remote. */
+void remote_reattach(struct remote *remote, struct attachment *attachment);
 /* The attachment is over (or its remote_attach() is): uncount; the last one drops the cache. */
 void remote_detach(struct attachment *attachment);
 
