@@ -101,6 +101,9 @@ struct layer {
 	uint64_t addr, length;          /* what it holds, at offset 0 */
 	uint64_t pages;                 /* with data */
 };
+int random_bytes(void *to, size_t bytes);       /* unpredictable; 0 or -errno */
+/* A sealed memfd with these bytes, or -errno. */
+int sealed_copy(const char *name, const void *data, size_t size);
 /* Copy [addr, addr + length), pages that hold data only; bitmap gets their bits. 0 or -errno. */
 int layer_copy(struct layer *layer, uint64_t addr, uint64_t length, uint64_t *bitmap);
 
@@ -114,6 +117,13 @@ struct snapshot {
 int freeze(uint64_t root, struct snapshot *snapshot);
 void snapshot_free(struct snapshot *snapshot);  /* closes the layers */
 
+/* ---- maps.c: /proc/self/maps, line by line ---- */
+struct map_line { uint64_t start, end; const char *name; };     /* name: "" if it has none */
+/* each() returns true to stop. 0, or -errno if the file cannot be read. */
+int maps_walk(bool (*each)(void *arg, const struct map_line *line), void *arg);
+/* The first mapping that has an address of [from, to): its start; name gets what it is. */
+uint64_t maps_find(uint64_t from, uint64_t to, char *name, size_t size);
+
 /* ---- check.c: RMMAP_CHECK: words of the snapshot that point out of it ---- */
 void check_snapshot(const struct snapshot *snapshot);
 
@@ -124,7 +134,7 @@ void check_snapshot(const struct snapshot *snapshot);
  * -errno with why in words (size RM_TEXT_MAX). The reply's error is the caller's to read.
  */
 struct exchange {
-	const void *request;            /* its head.seq is set by client_call */
+	void *request;                  /* its head but for the type is set by client_call */
 	size_t request_size;
 	const int *fds;
 	unsigned fd_count;
@@ -137,13 +147,20 @@ struct exchange {
 	uint32_t layer_fd_count;
 	bool only_if_connected;         /* do not connect or start anything: -ENOTCONN */
 	uint64_t timeout_ns;            /* silence that is too long; 0: 10 s */
+	/*
+	 * Which rmmapd: what it numbers (attachments) means nothing to the next one.
+	 * In: 0 is any, else -ESTALE without sending if it is another by now.
+	 * Out: the one that answered.
+	 */
+	unsigned era;
 	char why[RM_TEXT_MAX];
 };
 int client_call(struct exchange *exchange);
 void client_child(void);        /* after fork: the parent's connection is not ours */
 void client_lock(void);         /* around fork */
 void client_unlock(void);
-int daemon_start(const char *rundir, char *why, size_t why_size);       /* start.c */
+/* start.c: a connected descriptor, after starting rmmapd if there was none; or -errno */
+int daemon_start(const char *rundir, char *why, size_t why_size);
 
 /* ---- lazy.c: userfaultfd over attached ranges ---- */
 bool lazy_possible(void);       /* can this process get a userfaultfd that serves system calls? */
