@@ -47,8 +47,9 @@ int rm_handle_encode(const struct rm_handle *handle, char *text, size_t size);
 /*
  * Read a handle from a NUL-terminated text; white space after it is ignored.
  * 0, -EINVAL (not a handle, or damaged), -EPROTO (another version of handle:
- * "rmmapN:"; or undamaged, but another layout than this build's; *out is then
- * filled in, so that the difference can be told).
+ * "rmmapN:"; or undamaged, but another layout than this build's: *out is then
+ * filled in, so that the difference can be told). In all other failures *out is
+ * zeroed. A digit of the prefix that was damaged into another is -EPROTO.
  */
 int rm_handle_decode(const char *text, struct rm_handle *out);
 

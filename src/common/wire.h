@@ -54,7 +54,8 @@ enum rm_wire_type {
 	RM_REPLY, RM_PROGRESS, RM_RESTARTED,
 };
 
-struct rm_wire {                        /* every message begins so */
+struct rm_wire {                        /* every message begins so; RM_STATS, RM_LIST, RM_INFO,
+                                           RM_PROGRESS and RM_RESTARTED are no more than it */
 	uint32_t magic;
 	uint16_t version;
 	uint16_t type;
@@ -129,7 +130,7 @@ struct rm_wire_attachment {             /* RM_LAZY, RM_COMPLETE (0: all of this 
 };
 #define RM_UFFD_POISON 1u               /* UFFDIO_POISON may be used on it */
 
-struct rm_wire_name {                   /* RM_UNPUBLISH, RM_STAT; RM_LIST and RM_INFO without name */
+struct rm_wire_name {                   /* RM_UNPUBLISH, RM_STAT */
 	struct rm_wire head;
 	char name[RM_HANDLE_TEXT_MAX];  /* a handle, or the short id of a publication of this host */
 };
