@@ -1,4 +1,18 @@
 # pure code that library, daemon and command line share
 noinst_LTLIBRARIES += libcommon.la
 libcommon_la_SOURCES = \
-	src/common/layout.h
+	src/common/channel.c \
+	src/common/channel.h \
+	src/common/handle.c \
+	src/common/handle.h \
+	src/common/layout.h \
+	src/common/options.c \
+	src/common/options.h \
+	src/common/rundir.c \
+	src/common/rundir.h \
+	src/common/say.c \
+	src/common/say.h \
+	src/common/segment.c \
+	src/common/segment.h \
+	src/common/wire.c \
+	src/common/wire.h

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * say.c - text without stdio and without allocation
+ *
+ * Any thread, any moment: stack only, no locale, no locks.
+ */
+#include "say.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES 1024
+
+struct out {
+	char *buf;
+	size_t size;                    /* room without the NUL */
+	size_t length;
+};
+
+struct spec {
+	bool left, zero;
+	size_t width;
+	size_t precision;               /* SIZE_MAX: none */
+};
+
+static void put(struct out *o, const char *text, size_t length)
+{
+	size_t room = o->size - o->length;
+
+	if (length > room)
+		length = room;
+	if (length)
+		memcpy(o->buf + o->length, text, length);
+	o->length += length;
+}
+
+static void pad(struct out *o, char c, size_t count)
+{
+	/* a width is bounded by the room, so an absurd one costs nothing */
+	while (count-- && o->length < o->size)
+		o->buf[o->length++] = c;
+}
+
+static void put_text(struct out *o, const struct spec *s, const char *text)
+{
+	size_t length;
+
+	if (!text)
+		text = "(null)";
+	length = strnlen(text, s->precision);
+	if (!s->left && s->width > length)
+		pad(o, ' ', s->width - length);
+	put(o, text, length);
+	if (s->left && s->width > length)
+		pad(o, ' ', s->width - length);
+}
+
+static void put_number(struct out *o, const struct spec *s, const char *sign,
+                       unsigned long long value, unsigned base)
+{
+	char digits[24];
+	size_t n = sizeof(digits), total;
+
+	do {
+		digits[--n] = "0123456789abcdef"[value % base];
+		value /= base;
+	} while (value);
+	total = strlen(sign) + sizeof(digits) - n;
+	if (!s->left && !s->zero && s->width > total)
+		pad(o, ' ', s->width - total);
+	put(o, sign, strlen(sign));
+	if (!s->left && s->zero && s->width > total)
+		pad(o, '0', s->width - total);
+	put(o, digits + n, sizeof(digits) - n);
+	if (s->left && s->width > total)
+		pad(o, ' ', s->width - total);
+}
+
+static size_t number(const char **format)
+{
+	size_t n = 0;
+
+	while (**format >= '0' && **format <= '9' && n < 100000)
+		n = n * 10 + (size_t)(*(*format)++ - '0');
+	return n;
+}
+
+static struct spec parse_spec(const char **format, va_list *args)
+{
+	struct spec s = { .precision = SIZE_MAX };
+
+	for (;; (*format)++) {
+		if (**format == '-')
+			s.left = true;
+		else if (**format == '0')
+			s.zero = true;
+		else
+			break;
+	}
+	s.width = number(format);
+	if (**format == '.') {
+		(*format)++;
+		if (**format == '*') {
+			int given = va_arg(*args, int);
+
+			s.precision = given < 0 ? SIZE_MAX : (size_t)given;
+			(*format)++;
+		} else {
+			s.precision = number(format);
+		}
+	}
+	return s;
+}
+
+static unsigned long long get_unsigned(int longs, va_list *args)
+{
+	if (longs == 0)
+		return va_arg(*args, unsigned);
+	if (longs == 1)
+		return va_arg(*args, unsigned long);
+	return va_arg(*args, unsigned long long);
+}
+
+static long long get_signed(int longs, va_list *args)
+{
+	if (longs == 0)
+		return va_arg(*args, int);
+	if (longs == 1)
+		return va_arg(*args, long);
+	return va_arg(*args, long long);
+}
+
+/* One conversion after its '%'; false if it is none that is known here. */
+static bool convert(struct out *o, const char **format, va_list *args, int error)
+{
+	struct spec s = parse_spec(format, args);
+	long long value;
+	int longs = 0;
+	char c;
+
+	for (; **format == 'l' || **format == 'z'; (*format)++)
+		longs++;                /* size_t is long on every system this runs on */
+	switch (*(*format)++) {
+	case 's':
+		put_text(o, &s, va_arg(*args, const char *));
+		return true;
+	case 'm':
+		put_text(o, &s, rm_errno_text(error));
+		return true;
+	case 'c':
+		c = (char)va_arg(*args, int);
+		put(o, &c, 1);
+		return true;
+	case 'd':
+		value = get_signed(longs, args);
+		put_number(o, &s, value < 0 ? "-" : "",
+		           value < 0 ? 0 - (unsigned long long)value : (unsigned long long)value, 10);
+		return true;
+	case 'u':
+		put_number(o, &s, "", get_unsigned(longs, args), 10);
+		return true;
+	case 'x':
+		put_number(o, &s, "", get_unsigned(longs, args), 16);
+		return true;
+	case 'p':
+		put_number(o, &s, "0x", (uintptr_t)va_arg(*args, void *), 16);
+		return true;
+	case '%':
+		put(o, "%", 1);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static size_t format_args(char *buf, size_t size, const char *format, va_list *args, int error)
+{
+	struct out o = { .buf = buf, .size = size - 1 };
+
+	while (*format) {
+		const char *percent = strchrnul(format, '%');
+
+		put(&o, format, (size_t)(percent - format));
+		if (!*percent)
+			break;
+		format = percent + 1;
+		if (!convert(&o, &format, args, error)) {
+			/* what its argument is cannot be known, nor where the next one lies */
+			put(&o, percent, strlen(percent));
+			break;
+		}
+	}
+	buf[o.length] = 0;
+	return o.length;
+}
+
+size_t rm_vformat(char *buf, size_t size, const char *format, va_list args)
+{
+	int error = errno;
+	size_t length;
+	va_list copy;
+
+	if (!buf || !size)
+		return 0;
+	/* a parameter of type va_list may be an array that has become a pointer */
+	va_copy(copy, args);
+	length = format_args(buf, size, format, &copy, error);
+	va_end(copy);
+	return length;
+}
+
+size_t rm_format(char *buf, size_t size, const char *format, ...)
+{
+	va_list args;
+	size_t length;
+
+	va_start(args, format);
+	length = rm_vformat(buf, size, format, args);
+	va_end(args);
+	return length;
+}
+
+void rm_say_fd(int fd, const char *format, ...)
+{
+	int error = errno;
+	char line[LINE_MAX_BYTES];
+	size_t length;
+	va_list args;
+	ssize_t n;
+
+	va_start(args, format);
+	length = rm_vformat(line, sizeof(line) - 1, format, args);
+	va_end(args);
+	line[length++] = '\n';
+	n = write(fd, line, length);
+	(void)n;        /* nobody is left to tell */
+	errno = error;
+}
+
+const char *rm_errno_text(int error)
+{
+	const char *text = strerrordesc_np(error < 0 ? -error : error);
+
+	return text ? text : "Unknown error";
+}
