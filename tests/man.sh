@@ -51,6 +51,11 @@ for page in man*/*; do
 	grep -n 'TO[D]O\|FIX[M]E\|XX[X]' "$page" && complain "$page: unfinished"
 done
 
+for text in README HACKING NEWS SECURITY PACKAGERS NOTICE; do
+	lines=$(LC_ALL=C awk -v f=$text 'length > 80 { print f ":" FNR ": longer than 80" }' "$srcdir/$text")
+	[ -z "$lines" ] || complain "$lines"
+done
+
 # ---- every function of the header has a page, with every error named there ----
 # Prints "function" and "function ERRNO" for the comment that stands above it.
 facts()
