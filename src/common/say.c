@@ -82,8 +82,9 @@ static size_t number(const char **format)
 {
 	size_t n = 0;
 
-	while (**format >= '0' && **format <= '9' && n < 100000)
-		n = n * 10 + (size_t)(*(*format)++ - '0');
+	for (; **format >= '0' && **format <= '9'; (*format)++)
+		if (n < 100000)         /* beyond any buffer, and no overflow */
+			n = n * 10 + (size_t)(**format - '0');
 	return n;
 }
 
