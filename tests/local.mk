@@ -1,4 +1,51 @@
-# tests
+# tests: make check
+# Every test runs under ./run: the build tree's library, daemon and commands, and no
+# RMMAP_ variable of the user's. Shell tests begin with: . "$abs_top_srcdir/tests/functions.sh"
+TEST_EXTENSIONS = .sh
+LOG_COMPILER = $(top_builddir)/run
+SH_LOG_COMPILER = $(top_builddir)/run bash
+AM_TESTS_ENVIRONMENT = \
+	for v in $$(env | $(SED) -n 's/^\(RMMAP_[A-Z_]*\)=.*/\1/p'); do unset $$v; done; \
+	abs_top_srcdir='$(abs_top_srcdir)'; export abs_top_srcdir; \
+	abs_top_builddir='$(abs_top_builddir)'; export abs_top_builddir; \
+	CC='$(CC)'; export CC;
+
+# ---- unit tests: one program per module of src/common, libc's own malloc ----
+if HAVE_CHECK
+unit_tests = \
+	tests/unit/test_channel \
+	tests/unit/test_handle \
+	tests/unit/test_options \
+	tests/unit/test_rundir \
+	tests/unit/test_say \
+	tests/unit/test_segment \
+	tests/unit/test_wire
+check_PROGRAMS += $(unit_tests)
+TESTS += $(unit_tests)
+unit_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_ldadd = libcommon.la $(CHECK_LIBS)
+tests_unit_test_channel_SOURCES = tests/unit/test_channel.c tests/unit/unit.h
+tests_unit_test_channel_CFLAGS = $(unit_cflags)
+tests_unit_test_channel_LDADD = $(unit_ldadd)
+tests_unit_test_handle_SOURCES = tests/unit/test_handle.c tests/unit/unit.h
+tests_unit_test_handle_CFLAGS = $(unit_cflags)
+tests_unit_test_handle_LDADD = $(unit_ldadd)
+tests_unit_test_options_SOURCES = tests/unit/test_options.c tests/unit/unit.h
+tests_unit_test_options_CFLAGS = $(unit_cflags)
+tests_unit_test_options_LDADD = $(unit_ldadd)
+tests_unit_test_rundir_SOURCES = tests/unit/test_rundir.c tests/unit/unit.h
+tests_unit_test_rundir_CFLAGS = $(unit_cflags)
+tests_unit_test_rundir_LDADD = $(unit_ldadd)
+tests_unit_test_say_SOURCES = tests/unit/test_say.c tests/unit/unit.h
+tests_unit_test_say_CFLAGS = $(unit_cflags) -Wno-format -Wno-format-security
+tests_unit_test_say_LDADD = $(unit_ldadd)
+tests_unit_test_segment_SOURCES = tests/unit/test_segment.c tests/unit/unit.h
+tests_unit_test_segment_CFLAGS = $(unit_cflags)
+tests_unit_test_segment_LDADD = $(unit_ldadd)
+tests_unit_test_wire_SOURCES = tests/unit/test_wire.c tests/unit/unit.h
+tests_unit_test_wire_CFLAGS = $(unit_cflags)
+tests_unit_test_wire_LDADD = $(unit_ldadd)
+endif
 
 # what the manual and README say, held against header, option table and programs
 TESTS += tests/man.sh
