@@ -50,3 +50,10 @@ endif
 # what the manual and README say, held against header, option table and programs
 TESTS += tests/man.sh
 EXTRA_DIST += tests/man.sh
+# tests
+
+# two endpoints in two processes, over loopback
+check_PROGRAMS += tests/test_fabric
+TESTS += tests/test_fabric
+tests_test_fabric_SOURCES = tests/test_fabric.c
+tests_test_fabric_LDADD = libdaemon.la

@@ -56,7 +56,9 @@ struct fabric_events {
 /*
  * Open the provider that spec names, or the best one, and listen. again, if not
  * NULL, is the address that an earlier worker listened on, to be taken again.
- * 0; -EINVAL unknown provider; -EADDRNOTAVAIL; other -errno; the reason in why.
+ * 0; -EINVAL unknown provider; -EADDRNOTAVAIL; other -errno; the reason in why. On
+ * success why is "" or a remark for the log (the earlier address could not be had).
+ * Takes some 150 ms: libfabric loads its providers.
  */
 int fabric_open(struct fabric **fabric, struct loop *loop, const struct rm_fabric_spec *spec,
                 const struct rm_fabric_addr *again, const struct fabric_events *events,
@@ -75,7 +77,10 @@ int fabric_peer(struct fabric *fabric, const struct rm_fabric_addr *addr,
 void fabric_peer_put(struct fabric *fabric, struct fabric_peer *peer);
 
 #define FABRIC_MESSAGE_MAX 4096
-/* Copy and send; kept trying until deadline, then dropped: control has its own time-outs. */
+/*
+ * Copy and send; kept trying until deadline, then dropped: control has its own time-outs.
+ * 0; -EAGAIN: too many messages are on their way, to this peer or to all; -EMSGSIZE.
+ */
 int fabric_send(struct fabric *fabric, struct fabric_peer *peer, const void *data, size_t length,
                 uint64_t deadline);
 
@@ -86,8 +91,15 @@ void fabric_unregister(struct fabric *fabric, struct fabric_region *region);
 
 /* Start a read. done() is called later, never from here. */
 void fabric_read(struct fabric *fabric, struct fabric_read *read);
-/* Give all reads from this peer up: done with -ECANCELED. */
+/* Give all reads from this peer up: done() is called for each before this returns, with
+ * -ECANCELED, or with its own result if it had ended already. */
 void fabric_cancel(struct fabric *fabric, struct fabric_peer *peer);
+/*
+ * A read that ended with an error may still be written, late, by a peer that was merely slow:
+ * with the right bytes. True while that can happen inside [memory, memory + length): do not
+ * unmap it and put nothing else there until it is false.
+ */
+bool fabric_busy(const struct fabric *fabric, const void *memory, size_t length);
 
 uint64_t fabric_read_calls(const struct fabric *fabric);        /* fi_read calls so far */
 

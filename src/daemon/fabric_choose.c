@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fabric_choose.c - which provider, and which address to listen on
+ *
+ * Never "all addresses": rmmapd listens where its handles say, nowhere else.
+ * Worker thread only.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../common/say.h"
+#include "fabric_internal.h"
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+	uint8_t bytes[RM_FABRIC_NAME_MAX];
+};
+
+static socklen_t address_size(const union address *address)
+{
+	switch (address->any.sa_family) {
+	case AF_INET:
+		return sizeof(address->v4);
+	case AF_INET6:
+		return sizeof(address->v6);
+	default:
+		return 0;
+	}
+}
+
+/* Numeric host and port; getnameinfo() could do it, but may look into files. */
+static int numeric(const union address *address, char *host, size_t size, uint16_t *port)
+{
+	bool v4 = address->any.sa_family == AF_INET;
+	const void *ip = v4 ? (const void *)&address->v4.sin_addr
+	                    : (const void *)&address->v6.sin6_addr;
+
+	if (!address_size(address) || !inet_ntop(address->any.sa_family, ip, host, (socklen_t)size))
+		return -EINVAL;
+	*port = ntohs(v4 ? address->v4.sin_port : address->v6.sin6_port);
+	return 0;
+}
+
+int fabric_numeric(const struct rm_fabric_addr *addr, char *host, size_t host_size, uint16_t *port)
+{
+	union address address;
+
+	memset(&address, 0, sizeof(address));
+	if (addr->length > sizeof(address.bytes))
+		return -EINVAL;
+	memcpy(address.bytes, addr->name, addr->length);
+	if (addr->length < sizeof(sa_family_t) || addr->length < address_size(&address))
+		return -EINVAL;
+	return numeric(&address, host, host_size, port);
+}
+
+void fabric_addr_text(const struct rm_fabric_addr *addr, char *text, size_t size)
+{
+	char host[INET6_ADDRSTRLEN];
+	uint16_t port;
+
+	if (fabric_numeric(addr, host, sizeof(host), &port))
+		rm_format(text, size, "%s (address format %u)", addr->provider, addr->addr_format);
+	else
+		rm_format(text, size, strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, port);
+}
+
+/* The source address of the route to a documentation address: the default route's. */
+static int default_source(int family, union address *out)
+{
+	union address to = { .any.sa_family = (sa_family_t)family };
+	socklen_t size = sizeof(*out);
+	int fd, error = 0;
+
+	if (family == AF_INET)
+		inet_pton(family, "192.0.2.1", &to.v4.sin_addr);
+	else
+		inet_pton(family, "2001:db8::1", &to.v6.sin6_addr);
+	to.v4.sin_port = htons(9);      /* the same place in both; connecting UDP sends nothing */
+	fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, &to.any, address_size(&to)) || getsockname(fd, &out->any, &size))
+		error = -errno;
+	close(fd);
+	return error;
+}
+
+/* A link-local address means something on its own link only: no use in a handle. */
+static bool usable(const struct ifaddrs *entry)
+{
+	const union address *address = (const void *)entry->ifa_addr;
+
+	if (!address || !(entry->ifa_flags & IFF_UP) || !address_size(address))
+		return false;
+	return address->any.sa_family != AF_INET6 ||
+	       !IN6_IS_ADDR_LINKLOCAL(&address->v6.sin6_addr);
+}
+
+static bool same_host(const union address *a, const union address *b)
+{
+	if (a->any.sa_family != b->any.sa_family)
+		return false;
+	if (a->any.sa_family == AF_INET)
+		return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+	return !memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof(a->v6.sin6_addr));
+}
+
+/*
+ * The first address that passes: of the interface called name, or equal to want, or (both
+ * NULL) of any interface whose IFF_LOOPBACK is loopback. IPv4 before IPv6.
+ */
+static int find_address(const char *name, const union address *want, bool loopback,
+                        union address *out)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	struct ifaddrs *all, *entry;
+	int error = -EADDRNOTAVAIL;
+	unsigned i;
+
+	if (getifaddrs(&all))
+		return -errno;
+	for (i = 0; i < 2 && error; i++) {
+		for (entry = all; entry && error; entry = entry->ifa_next) {
+			const union address *address = (const void *)entry->ifa_addr;
+
+			if (!usable(entry) || address->any.sa_family != families[i])
+				continue;
+			if (name ? strcmp(name, entry->ifa_name) != 0 :
+			    want ? !same_host(address, want) :
+			    !(entry->ifa_flags & IFF_LOOPBACK) == loopback)
+				continue;
+			memset(out, 0, sizeof(*out));
+			memcpy(out, address, address_size(address));
+			error = 0;
+		}
+	}
+	freeifaddrs(all);
+	return error;
+}
+
+/* "eth0 10.0.0.1, lo 127.0.0.1": what could have been named. */
+static void list_addresses(char *text, size_t size)
+{
+	struct ifaddrs *all, *entry;
+	char host[INET6_ADDRSTRLEN];
+	size_t at = 0;
+	uint16_t port;
+
+	text[0] = 0;
+	if (getifaddrs(&all))
+		return;
+	for (entry = all; entry && at < size; entry = entry->ifa_next) {
+		if (!usable(entry) ||
+		    numeric((const void *)entry->ifa_addr, host, sizeof(host), &port))
+			continue;
+		at += rm_format(text + at, size - at, "%s%s %s", at ? ", " : "",
+		                entry->ifa_name, host);
+	}
+	freeifaddrs(all);
+}
+
+static int choose_address(const char *named, char *host, size_t host_size, char *why,
+                          size_t why_size)
+{
+	union address want, found;
+	char there[160];
+	uint16_t port;
+	int error;
+
+	memset(&want, 0, sizeof(want));
+	if (!named[0]) {
+		if (default_source(AF_INET, &found) && find_address(NULL, NULL, false, &found) &&
+		    default_source(AF_INET6, &found) && find_address(NULL, NULL, true, &found)) {
+			rm_format(why, why_size, "no network interface is up, not even loopback");
+			return -EADDRNOTAVAIL;
+		}
+		return numeric(&found, host, host_size, &port);
+	}
+	if (inet_pton(AF_INET, named, &want.v4.sin_addr) == 1)
+		want.any.sa_family = AF_INET;
+	else if (inet_pton(AF_INET6, named, &want.v6.sin6_addr) == 1)
+		want.any.sa_family = AF_INET6;
+	error = want.any.sa_family ? find_address(NULL, &want, false, &found)
+	                           : find_address(named, NULL, false, &found);
+	if (!error)
+		return numeric(&found, host, host_size, &port);
+	list_addresses(there, sizeof(there));
+	rm_format(why, why_size, "this host has no interface or address '%s' that is up "
+	          "(RMMAP_FABRIC); it has: %s", named, there);
+	return -EADDRNOTAVAIL;
+}
+
+/* What we ask for: reliable datagrams, messages, one-sided reads. */
+static struct fi_info *wanted(const char *provider)
+{
+	struct fi_info *hints = fi_allocinfo();
+
+	if (!hints)
+		return NULL;
+	hints->caps = FI_MSG | FI_RMA | FI_READ | FI_REMOTE_READ;
+	hints->mode = FI_CONTEXT | FI_CONTEXT2;
+	hints->ep_attr->type = FI_EP_RDM;
+	hints->domain_attr->mr_mode = FABRIC_MR_MODES;
+	hints->domain_attr->threading = FI_THREAD_DOMAIN;
+	hints->domain_attr->resource_mgmt = FI_RM_ENABLED;
+	hints->domain_attr->data_progress = FI_PROGRESS_MANUAL;
+	hints->domain_attr->control_progress = FI_PROGRESS_MANUAL;
+	if (provider[0]) {
+		hints->fabric_attr->prov_name = strdup(provider);
+		if (!hints->fabric_attr->prov_name) {
+			fi_freeinfo(hints);
+			return NULL;
+		}
+	}
+	return hints;
+}
+
+/* shm stays on one host; udp;ofi_rxd loses to tcp everywhere and crawls. */
+static const char *const preferred[] = {
+	"verbs;ofi_rxm", "efa", "psm3", "tcp;ofi_rxm", "tcp", "net", "sockets",
+};
+
+static int rank(const char *provider)
+{
+	size_t i, count = sizeof(preferred) / sizeof(preferred[0]);
+
+	for (i = 0; i < count; i++)
+		if (!strcmp(preferred[i], provider))
+			return (int)i;
+	return (int)count;
+}
+
+/* provider itself, or over the utility that makes datagrams of its connections. */
+static int match(const char *named, const char *provider)
+{
+	size_t length = strlen(named);
+
+	if (!strcmp(named, provider))
+		return 0;
+	return !strncmp(named, provider, length) && !strcmp(provider + length, ";ofi_rxm") ? 1 : 2;
+}
+
+/* Take the best one out of the list, free the rest. */
+static struct fi_info *best(struct fi_info *list, const char *named)
+{
+	struct fi_info *entry, *found = NULL, *copy;
+	int place, found_place = named[0] ? 2 : rank("");
+
+	for (entry = list; entry; entry = entry->next) {
+		const char *provider = entry->fabric_attr->prov_name;
+
+		place = named[0] ? match(named, provider) : rank(provider);
+		if (place < found_place) {
+			found = entry;
+			found_place = place;
+		}
+	}
+	copy = found ? fi_dupinfo(found) : NULL;
+	fi_freeinfo(list);
+	return copy;
+}
+
+/* "tcp, net, sockets": what would have worked on some address of this host. */
+static void list_providers(char *text, size_t size)
+{
+	struct fi_info *hints = wanted(""), *list = NULL, *entry;
+	size_t at = 0, length;
+	unsigned seen = 0;
+
+	text[0] = 0;
+	if (hints && !fi_getinfo(FABRIC_API, NULL, NULL, 0, hints, &list)) {
+		for (entry = list; entry; entry = entry->next) {
+			const char *provider = entry->fabric_attr->prov_name;
+			int place = rank(provider);
+
+			if (place == rank("") || seen >> place & 1 || at >= size)
+				continue;
+			seen |= 1u << place;
+			length = strcspn(provider, ";");
+			at += rm_format(text + at, size - at, "%s%.*s", at ? ", " : "",
+			                (int)length, provider);
+		}
+		fi_freeinfo(list);
+	}
+	if (hints)
+		fi_freeinfo(hints);
+	if (!at)
+		rm_format(text, size, "none that reads over a network");
+}
+
+/* Is provider, without what it is layered under, one of that list? */
+static bool listed(const char *list, const char *provider)
+{
+	size_t length = strcspn(provider, ";");
+	const char *at;
+
+	for (at = list; *at; at += strcspn(at, ","), at += strspn(at, ", "))
+		if (strcspn(at, ",") == length && !strncmp(at, provider, length))
+			return true;
+	return false;
+}
+
+static int get_info(const char *provider, const char *host, uint16_t port, struct fi_info **info)
+{
+	struct fi_info *hints = wanted(provider), *list = NULL;
+	char service[8];
+	int error;
+
+	if (!hints)
+		return -ENOMEM;
+	rm_format(service, sizeof(service), "%u", port);
+	error = fi_getinfo(FABRIC_API, host, port ? service : NULL, FI_SOURCE, hints, &list);
+	fi_freeinfo(hints);
+	if (error)
+		return error;
+	*info = best(list, provider);
+	return *info ? 0 : -FI_ENODATA;
+}
+
+int fabric_choose(const struct rm_fabric_spec *spec, const struct rm_fabric_addr *again,
+                  struct fi_info **info, char *why, size_t why_size)
+{
+	const char *provider = again ? again->provider : spec->provider;
+	char host[INET6_ADDRSTRLEN], there[128];
+	uint16_t port = spec->port;
+	int error;
+
+	error = again ? fabric_numeric(again, host, sizeof(host), &port)
+	              : choose_address(spec->address, host, sizeof(host), why, why_size);
+	if (error)
+		return error;
+	error = get_info(provider, host, port, info);
+	if (!error)
+		return 0;
+	list_providers(there, sizeof(there));
+	if (error != -FI_ENODATA)
+		rm_format(why, why_size, "libfabric: %s", fi_strerror(-error));
+	else if (!provider[0])
+		rm_format(why, why_size, "no libfabric provider can read over %s; this libfabric "
+		          "has: %s", host, there);
+	else if (listed(there, provider))
+		rm_format(why, why_size, "provider '%s' cannot use the address %s: name another "
+		          "address or interface in RMMAP_FABRIC", provider, host);
+	else
+		rm_format(why, why_size, "unknown provider '%s'; this libfabric has: %s",
+		          provider, there);
+	if (error != -FI_ENODATA)
+		return error;
+	return provider[0] && !listed(there, provider) ? -EINVAL : -EADDRNOTAVAIL;
+}

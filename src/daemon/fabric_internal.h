@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fabric_internal.h - what fabric*.c share; nobody else includes it
+ *
+ * Worker thread only. May allocate with malloc.
+ *
+ *   fabric.c          open, close, peers, and the poller that drives all of it
+ *   fabric_choose.c   which provider, which address
+ *   fabric_message.c  buffers of messages, receiving and sending
+ *   fabric_mr.c       registering memory
+ *   fabric_rma.c      reads, cut into pieces
+ */
+#ifndef RM_FABRIC_INTERNAL_H
+#define RM_FABRIC_INTERNAL_H
+
+#include "util.h"              /* before libfabric, which has a container_of of its own */
+
+#include <rdma/fabric.h>
+#include <rdma/fi_cm.h>
+#include <rdma/fi_domain.h>
+#include <rdma/fi_endpoint.h>
+#include <rdma/fi_errno.h>
+#include <rdma/fi_rma.h>
+
+#include "fabric.h"
+
+#define FABRIC_API FI_VERSION(1, 17)
+#define FABRIC_MR_MODES \
+	(FI_MR_LOCAL | FI_MR_VIRT_ADDR | FI_MR_ALLOCATED | FI_MR_PROV_KEY | FI_MR_ENDPOINT)
+
+#define FABRIC_RECEIVES 32      /* message buffers posted */
+#define FABRIC_SENDS 64         /* messages on their way, to all peers */
+#define FABRIC_PEER_SENDS 16    /* of those, to one: a stopped peer must not starve the others */
+#define FABRIC_PIECE ((size_t)1 << 20)
+#define FABRIC_PEER_PIECES 32   /* fi_read under way from one peer */
+#define FABRIC_PIECES 512       /* and from all: what the completion queue can hold */
+#define FABRIC_CQ_SIZE 1024
+#define FABRIC_SPIN_NS 80000    /* keep polling so long after the last sign of life */
+#define FABRIC_RETRY_NS 1000000 /* after EAGAIN, when nothing else wakes us */
+
+enum fabric_op_kind { FABRIC_RECEIVE, FABRIC_SEND, FABRIC_PIECE_READ };
+
+/* One libfabric operation under way; its context comes back in the completion. */
+struct fabric_op {
+	struct fi_context2 context;     /* first: the provider's, where mode asks for FI_CONTEXT* */
+	enum fabric_op_kind kind;
+	struct fabric_peer *peer;       /* send, piece */
+	struct fabric_op *next, *prev;  /* in the peer's pieces, the free list, or the queue of sends */
+	/* message */
+	void *data;
+	size_t length;
+	uint64_t deadline;
+	bool posted;
+	/* piece: data and length say what may still be written */
+	struct fabric_read *read;       /* NULL: given up, its completion is only counted */
+};
+
+struct fabric_peer {
+	struct rm_fabric_addr name;
+	fi_addr_t address;              /* FI_ADDR_NOTAVAIL: to be inserted */
+	unsigned users;                 /* fabric_peer() minus fabric_peer_put() */
+	unsigned sends, pieces;         /* operations under way */
+	bool broken;                    /* an operation failed: insert the address anew */
+	bool stalled;                   /* the provider said EAGAIN in this round */
+	struct fabric_read *first, *last; /* not finished; in the order of asking */
+	struct fabric_read *cursor;     /* the first that has pieces left to post */
+	struct fabric_op *posted;       /* its pieces */
+	struct fabric_op *again;        /* pieces to be posted once more */
+	struct fabric_peer *next;
+};
+
+struct fabric {
+	struct loop *loop;
+	struct fabric_events events;
+	struct fi_info *info;           /* fi_getinfo's answer: it decides */
+	struct fid_fabric *net;
+	struct fid_domain *domain;
+	struct fid_av *av;
+	struct fid_cq *cq;
+	struct fid_ep *ep;
+	struct rm_fabric_addr addr;     /* ours */
+
+	struct poller poller;
+	struct source wait;             /* the queue's descriptor, or fd -1 */
+	struct timer timer;             /* wakes the poller: deadlines, retries */
+	uint64_t active_until;          /* spin until then */
+	uint64_t retry_at;              /* something got EAGAIN: next try; 0: nothing did */
+	uint64_t next_deadline;         /* the earliest of all reads; UINT64_MAX: none */
+	bool armed;                     /* fi_trywait() said yes: the descriptor means something */
+	bool woken;                     /* it fired then */
+	bool asked;                     /* poll before sleeping: something was asked, or is due */
+
+	struct fabric_peer *peers;
+	unsigned pieces;                /* fi_read under way */
+	size_t piece_size;
+	uint64_t read_calls;
+	struct fabric_op *free_pieces;
+	struct fabric_read *finished, **finished_end;   /* done() is still to be called */
+
+	/* messages */
+	void *slab;                     /* all buffers, one mapping */
+	struct fabric_region slab_region;
+	struct fabric_op receives[FABRIC_RECEIVES];
+	struct fabric_op sends[FABRIC_SENDS];
+	struct fabric_op *free_sends;
+	struct fabric_op *queue, **queue_end;   /* not posted yet */
+	unsigned unposted_receives;     /* receives the provider did not take: tried again */
+};
+
+/*
+ * What a provider says when it was asked to send or read: -EAGAIN means later. ofi_rxm
+ * says ENOTCONN between a connection's failure and its clean-up; after that it connects anew.
+ */
+static inline int fabric_soon(ssize_t error)
+{
+	return error == -FI_ENOTCONN ? -FI_EAGAIN : (int)error;
+}
+
+/* fabric_choose.c */
+int fabric_choose(const struct rm_fabric_spec *spec, const struct rm_fabric_addr *again,
+                  struct fi_info **info, char *why, size_t why_size);
+/* The address of a sockaddr in name[], as numeric host and port; -EINVAL if it is none. */
+int fabric_numeric(const struct rm_fabric_addr *addr, char *host, size_t host_size, uint16_t *port);
+
+/* fabric_message.c */
+int fabric_messages_open(struct fabric *fabric);
+void fabric_messages_close(struct fabric *fabric);
+bool fabric_messages_post(struct fabric *fabric, uint64_t now);  /* true: something was posted */
+void fabric_message_done(struct fabric *fabric, struct fabric_op *op, size_t length, int error);
+
+/* fabric_mr.c */
+int fabric_mr_open(struct fabric *fabric, void *memory, size_t length, uint64_t access,
+                   struct fabric_region *region);
+
+/* fabric_rma.c */
+bool fabric_reads_post(struct fabric *fabric);          /* true: something was posted */
+void fabric_reads_expire(struct fabric *fabric, uint64_t now);
+bool fabric_reads_finish(struct fabric *fabric);        /* calls done(); true: it called any */
+void fabric_piece_done(struct fabric *fabric, struct fabric_op *op, int error);
+void fabric_reads_close(struct fabric *fabric);
+
+/* fabric.c */
+int fabric_peer_reach(struct fabric *fabric, struct fabric_peer *peer); /* address is usable */
+void fabric_peer_reap(struct fabric *fabric, struct fabric_peer *peer);
+
+#endif
