@@ -28,7 +28,9 @@ struct attachment {
 };
 
 struct local *local_new(struct worker *worker, int listener);
-void local_free(struct local *local);
+/* Another listener from now on, and connections that came while the worker was leaving. */
+void local_listen(struct local *local, int listener, const int *connections, unsigned count);
+void local_drain(struct local *local);          /* SIGTERM: complete what is lazy */
 void local_restore_client(struct local *local, const struct record *record);
 void local_restore_attachment(struct local *local, const struct record *record);
 void local_restored(struct local *local);       /* all records are back: tell clients RM_RESTARTED */

@@ -2,9 +2,30 @@
 noinst_LTLIBRARIES += libdaemon.la
 libdaemon_la_SOURCES = \
 	src/daemon/util.h \
-	src/daemon/loop.h src/daemon/loop.c \
+	src/daemon/loop.h src/daemon/loop.c
+libdaemon_la_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS) $(SODIUM_CFLAGS)
+libdaemon_la_LIBADD = libcommon.la $(FABRIC_LIBS) $(SODIUM_LIBS)
+
+# keeper and worker
+libdaemon_la_SOURCES += \
+	src/daemon/keep.h src/daemon/keeper.h \
+	src/daemon/start.c src/daemon/records.c src/daemon/keep.c src/daemon/keeper.c \
+	src/daemon/worker.h src/daemon/worker_internal.h \
+	src/daemon/worker.c src/daemon/worker_fabric.c
+
+# publications
+libdaemon_la_SOURCES += \
+	src/daemon/store.h src/daemon/store_internal.h \
+	src/daemon/store.c src/daemon/store_take.c
+
+# processes of this host
+libdaemon_la_SOURCES += \
+	src/daemon/local.h src/daemon/local_internal.h \
+	src/daemon/local.c src/daemon/connection.c \
+	src/daemon/local_publish.c src/daemon/local_attach.c src/daemon/local_info.c
+
+# libfabric
+libdaemon_la_SOURCES += \
 	src/daemon/fabric.h src/daemon/fabric_internal.h src/daemon/fabric.c \
 	src/daemon/fabric_choose.c src/daemon/fabric_message.c src/daemon/fabric_mr.c \
 	src/daemon/fabric_rma.c
-libdaemon_la_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS) $(SODIUM_CFLAGS)
-libdaemon_la_LIBADD = libcommon.la $(FABRIC_LIBS) $(SODIUM_LIBS)

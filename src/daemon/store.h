@@ -40,7 +40,7 @@ struct publication {
 	bool unpublished;               /* no new attach; lives until nobody has it attached */
 	uint64_t served_bytes;
 	uint64_t created_ns;
-	struct timer lease;             /* runs while nobody is attached */
+	struct timer lease;             /* runs while nobody is attached; not for ttl_ms UINT32_MAX */
 	struct worker *worker;
 	struct publication *next;
 };
@@ -65,11 +65,14 @@ int store_find_short(struct store *store, const char *text, struct publication *
 /*
  * Admit one more reader with this secret: 0, -ENOENT (gone, or readers used up),
  * -EACCES (wrong secret). store_release() undoes it. `again` does not count as
- * one more of `readers` (the same host or process attaches again).
+ * one more of `readers`, and is admitted to what was unpublished meanwhile (the same
+ * host attaches again after a worker was replaced).
  */
 int store_admit(struct publication *publication, const uint8_t secret[RM_SECRET_BYTES],
                 bool remote, bool again);
 void store_release(struct publication *publication, bool remote);
+/* After a restart: an attachment of this host that was admitted by an earlier worker. */
+void store_readmit(struct publication *publication);
 
 void store_unpublish(struct publication *publication);
 void store_restore(struct store *store, const struct record *record);   /* after a restart */

@@ -31,8 +31,9 @@ struct worker {
 	uint8_t host[RM_ID_BYTES];
 	uint64_t idle_ns, grace_ns;     /* --idle, --grace */
 	uint64_t started_ns;
+	uint64_t active_ns;             /* last request, or end of something held: idle since then */
 	uint32_t keeper_pid, restarts;
-	bool draining;
+	bool draining;                  /* SIGTERM: no new publications */
 	char fabric_why[256];           /* why fabric_need() failed last */
 };
 

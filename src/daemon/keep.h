@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * keep.h - what the keeper and its worker share: how they were started, the
+ * records that outlive a worker, and the messages between the two
+ *
+ * The keeper forks each worker, so a worker starts with the listener and all
+ * records in its own memory, descriptors included: nothing needs to be sent
+ * again after a restart. From then on the worker tells the keeper what changes,
+ * over a SOCK_SEQPACKET pair. What the worker sent before it died is in the
+ * kernel, and the keeper reads all of it before it forks the next one.
+ *
+ * keep.c is the keeper's loop, start.c takes the run directory, records.c is
+ * the table, keeper.c the worker's end.
+ */
+#ifndef RM_KEEP_H
+#define RM_KEEP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../common/channel.h"
+#include "../common/layout.h"
+#include "../common/options.h"
+#include "../common/rundir.h"
+#include "keeper.h"
+
+struct rmmapd {                         /* fixed before the first worker is forked */
+	struct rm_options options;
+	char rundir[RM_RUNDIR_MAX];     /* also the current directory, once it is taken */
+	uint8_t host[RM_ID_BYTES];
+	uint64_t idle_ns, grace_ns;     /* idle 0: never */
+	uint64_t started_ns;
+	bool foreground;
+	int lock;                       /* flock()ed; open in the keeper and in its worker */
+	int listener;                   /* another one after an exit that was called off */
+	uint32_t keeper_pid, restarts;
+};
+
+/* ---- start.c: the run directory, taken and given back; errors are said on stderr ---- */
+/* 0: taken, the current directory is it. 1: another rmmapd serves it. -errno. */
+int start_take(struct rmmapd *rmmapd);
+int start_listen(struct rmmapd *rmmapd);        /* bind RM_SOCKET_NAME: 0 or -errno */
+void start_write_pid(struct rmmapd *rmmapd);
+int start_output(struct rmmapd *rmmapd);        /* the log, if there is one, becomes stderr */
+void start_quiet(struct rmmapd *rmmapd);        /* in the background: no other output */
+/* "TIME rmmapd[PID]: text" on stderr; never waits for a reader. */
+void start_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* ---- records.c: bytes and descriptors by number; the keeper's, and a new worker's copy ---- */
+struct kept {
+	enum record_type type;
+	uint64_t number;
+	void *data;
+	size_t length;
+	int *fds;
+	unsigned count;
+	struct kept *next;
+};
+struct records;
+struct records *records_new(void);
+/* As keeper_put(); descriptors become the record's, on failure too. 0 or -ENOMEM. */
+int records_put(struct records *records, enum record_type type, uint64_t number,
+                const void *data, size_t length, const int *fds, unsigned count);
+void records_delete(struct records *records, uint64_t number);
+uint64_t records_highest(const struct records *records);        /* number ever put, or 0 */
+/*
+ * Take all records out, in the order in which a worker restores them (by type, then
+ * number); a NULL ends the array, which is the caller's. NULL: no memory.
+ */
+struct kept **records_take(struct records *records);
+void records_free_kept(struct kept *kept);      /* without closing its descriptors */
+
+/* ---- messages ---- */
+enum keep_type {
+	KEEP_PUT = 1, KEEP_DELETE, KEEP_TELL,   /* worker to keeper, see keeper.h */
+	KEEP_LEAVE,     /* worker: nothing is left to serve, may I go? It serves nobody until
+	                   KEEP_STAY or KEEP_STOP is the answer */
+	KEEP_STAY,      /* keeper: no, somebody came. fds: the listener from now on, connections */
+	KEEP_STOP,      /* keeper: exit now */
+	KEEP_DRAIN,     /* keeper: SIGTERM came */
+};
+
+struct keep_message {
+	uint32_t type;
+	uint32_t record;                /* enum record_type */
+	uint64_t number;
+	uint64_t length;                /* bytes of data that follow */
+};
+
+#define KEEP_MESSAGE_MAX (sizeof(struct keep_message) + RECORD_DATA_MAX)
+#define KEEP_FDS_MAX 60                 /* in one message */
+
+/* ---- keep.c ---- */
+int keep_run(struct rmmapd *rmmapd);    /* fork workers until nothing is left: exit status */
+
+/* ---- keeper.c, beyond keeper.h: the worker's end ---- */
+struct keeper *keeper_new(int fd, uint64_t highest);
+int keeper_fd(const struct keeper *keeper);     /* -1 once the keeper is dead */
+void keeper_dead(struct keeper *keeper);
+/* Say KEEP_LEAVE and wait: the answer's type, KEEP_STOP if there is none. */
+int keeper_leave(struct keeper *keeper, int fds[RM_CHANNEL_FDS_MAX], unsigned *count);
+
+/* ---- worker.c ---- */
+/* The worker's life; records are what earlier ones left. Exit status. */
+int worker_run(const struct rmmapd *rmmapd, int keeper_socket, struct records *records);
+
+#endif

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * local.c - processes of this host and what they have attached
+ *
+ * Worker thread only. A process is told by its pidfd, not by its socket: it may close
+ * that (daemon(), closefrom()) while its mappings live.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "local_internal.h"
+#include "pager.h"
+#include "remote.h"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+#define ACCEPT_AGAIN_NS UINT64_C(100000000)
+
+struct client_record {                  /* data of RECORD_CLIENT: a process or a socket of one */
+	uint64_t client;                /* a socket: whose; a process: 0 */
+	uint32_t pid;
+	uint32_t reserved;
+};
+
+struct attachment_record {              /* data of RECORD_ATTACHMENT */
+	uint64_t client, connection, seq;
+	uint8_t id[RM_ID_BYTES];
+	uint32_t mode;
+	uint32_t reserved;
+};
+
+/* ---- attachments ---- */
+
+struct held *attachment_new(struct client *client)
+{
+	struct held *held = calloc(1, sizeof(*held));
+
+	if (!held)
+		return NULL;
+	held->attachment.number = keeper_number(client->local->worker->keeper);
+	held->attachment.client = client;
+	held->attachment.next = client->attachments;
+	client->attachments = &held->attachment;
+	client->local->attachment_count++;
+	return held;
+}
+
+void attachment_save(struct held *held)
+{
+	struct client *client = held->attachment.client;
+	struct attachment_record record = { .client = client->record, .seq = held->seq,
+	                                    .connection = held->connection, .mode = held->mode };
+
+	memcpy(record.id, held->id, RM_ID_BYTES);
+	keeper_put(client->local->worker->keeper, RECORD_ATTACHMENT, held->attachment.number,
+	           &record, sizeof(record), NULL, 0);
+}
+
+static void unlink_attachment(struct attachment *attachment)
+{
+	struct client *client = attachment->client;
+	struct attachment **link = &client->attachments;
+
+	while (*link != attachment)
+		link = &(*link)->next;
+	*link = attachment->next;
+	client->local->attachment_count--;
+}
+
+void attachment_end(struct held *held)
+{
+	struct attachment *attachment = &held->attachment;
+	struct worker *worker = attachment->client->local->worker;
+
+	if (attachment->lazy)
+		lazy_stop(attachment->lazy);
+	if (attachment->remote || held->waiting)
+		remote_detach(attachment);
+	if (held->waiting)
+		connection_idle(held->waiting);
+	if (attachment->publication)
+		store_release(attachment->publication, false);
+	keeper_delete(worker->keeper, attachment->number);
+	unlink_attachment(attachment);
+	free(attachment->pending);
+	free(held);
+	worker->active_ns = rm_now_ns();
+}
+
+struct held *attachment_find(struct client *client, uint64_t number)
+{
+	for (struct attachment *a = client->attachments; a; a = a->next)
+		if (a->number == number)
+			return container_of(a, struct held, attachment);
+	return NULL;
+}
+
+struct attachment *local_attachment(struct local *local, uint64_t number)
+{
+	for (struct client *c = local->clients; c; c = c->next) {
+		struct held *held = attachment_find(c, number);
+
+		if (held)
+			return &held->attachment;
+	}
+	return NULL;
+}
+
+struct rm_counters *local_counters(struct attachment *attachment)
+{
+	return &attachment->client->counters;
+}
+
+int local_pidfd(struct attachment *attachment)
+{
+	return attachment->client->pidfd.fd;
+}
+
+void local_restore_attachment(struct local *local, const struct record *record)
+{
+	const struct attachment_record *saved = record->data;
+	struct worker *worker = local->worker;
+	struct publication *publication = NULL;
+	struct client *client = local->clients;
+	struct remote *remote = NULL;
+	struct held *held = NULL;
+
+	if (record->length == sizeof(*saved)) {
+		while (client && client->record != saved->client)
+			client = client->next;
+		if (saved->mode == RM_ATTACH_LOCAL)
+			publication = store_find(worker->store, saved->id);
+		else
+			remote = remotes_find(worker->remotes, saved->id);
+	}
+	if (client && (publication || remote))
+		held = attachment_new(client);
+	if (!held) {
+		keeper_delete(worker->keeper, record->number);
+		return;
+	}
+	held->attachment.number = record->number;
+	held->attachment.publication = publication;
+	held->connection = saved->connection;
+	held->seq = saved->seq;
+	held->mode = saved->mode;
+	memcpy(held->id, saved->id, RM_ID_BYTES);
+	if (publication)
+		store_readmit(publication);
+	else
+		remote_reattach(remote, &held->attachment);
+}
+
+/* ---- clients ---- */
+
+void counters_add(struct rm_counters *sum, const struct rm_counters *more)
+{
+	sum->faults += more->faults;
+	sum->fault_ns += more->fault_ns;
+	sum->reads += more->reads;
+	sum->fetched_pages += more->fetched_pages;
+	sum->fetched_bytes += more->fetched_bytes;
+	sum->prefetched_pages += more->prefetched_pages;
+	sum->prefetched_used += more->prefetched_used;
+	if (more->provider[0])
+		memcpy(sum->provider, more->provider, sizeof(sum->provider));
+}
+
+void client_end(struct client *client)
+{
+	struct local *local = client->local;
+	struct client **link = &local->clients;
+
+	while (client->attachments)
+		attachment_end(container_of(client->attachments, struct held, attachment));
+	while (client->connections)
+		connection_free(client->connections);
+	while (*link != client)
+		link = &(*link)->next;
+	*link = client->next;
+	local->client_count--;
+	counters_add(&local->ended, &client->counters);
+	loop_remove(local->worker->loop, &client->pidfd);
+	keeper_delete(local->worker->keeper, client->record);
+	close(client->pidfd.fd);
+	free(client);
+}
+
+static void process_ended(struct source *source, uint32_t events)
+{
+	(void)events;
+	client_end(container_of(source, struct client, pidfd));
+}
+
+static struct client *client_new(struct local *local, uint32_t pid, int pidfd, uint64_t record)
+{
+	struct client *client = calloc(1, sizeof(*client));
+
+	if (!client)
+		return NULL;
+	client->local = local;
+	client->pid = pid;
+	client->record = record;
+	client->pidfd.fd = pidfd;
+	client->pidfd.ready = process_ended;
+	if (loop_add(local->worker->loop, &client->pidfd, EPOLLIN) < 0) {
+		free(client);
+		return NULL;
+	}
+	client->next = local->clients;
+	local->clients = client;
+	local->client_count++;
+	return client;
+}
+
+static bool alive(int pidfd)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 0;
+}
+
+/* A pid that was given out again is another process: its predecessor's pidfd tells. */
+static struct client *client_of(struct local *local, uint32_t pid)
+{
+	for (struct client *c = local->clients; pid && c; c = c->next)
+		if (c->pid == pid && alive(c->pidfd.fd))
+			return c;
+	return NULL;
+}
+
+static int peer_pidfd(int fd, pid_t pid)
+{
+	int pidfd = -1;
+	socklen_t size = sizeof(pidfd);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) == 0)
+		return pidfd;
+	if (pid <= 0)
+		return -1;
+	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+static struct client *client_take(struct local *local, int fd, uint32_t pid)
+{
+	struct client *client = client_of(local, pid);
+	struct client_record record = { .pid = pid };
+	int pidfd;
+
+	if (client)
+		return client;
+	pidfd = peer_pidfd(fd, (pid_t)pid);
+	if (pidfd < 0) {
+		worker_log(local->worker, "process %u cannot be watched for its end and is not served: "
+		           "run it in the pid namespace of rmmapd", pid);
+		return NULL;
+	}
+	client = client_new(local, pid, pidfd, keeper_number(local->worker->keeper));
+	if (!client) {
+		close(pidfd);
+		return NULL;
+	}
+	keeper_put(local->worker->keeper, RECORD_CLIENT, client->record, &record, sizeof(record),
+	           &pidfd, 1);
+	return client;
+}
+
+/* ---- connections ---- */
+
+static void take_connection(struct local *local, int fd)
+{
+	struct client_record record = { 0 };
+	struct client *client = NULL;
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+	struct connection *connection = NULL;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid())
+		client = client_take(local, fd, (uint32_t)peer.pid);
+	if (client)
+		connection = connection_new(client, fd, keeper_number(local->worker->keeper));
+	if (!connection) {
+		close(fd);
+		return;
+	}
+	record.client = client->record;
+	record.pid = client->pid;
+	keeper_put(local->worker->keeper, RECORD_CLIENT, connection->record, &record, sizeof(record),
+	           &fd, 1);
+}
+
+/* Without descriptors the listener stays ready, and the loop would do nothing else. */
+static void accept_ready(struct source *source, uint32_t events)
+{
+	struct local *local = container_of(source, struct local, listener);
+	int fd;
+
+	(void)events;
+	while ((fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
+		take_connection(local, fd);
+	if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
+		return;
+	worker_log(local->worker, "no descriptor for a new connection: raise the limit of rmmapd "
+	           "(ulimit -n, LimitNOFILE=)");
+	loop_remove(local->worker->loop, source);
+	loop_timer(local->worker->loop, &local->accept_again, rm_now_ns() + ACCEPT_AGAIN_NS);
+}
+
+static void accept_again(struct timer *timer)
+{
+	struct local *local = container_of(timer, struct local, accept_again);
+
+	loop_add(local->worker->loop, &local->listener, EPOLLIN);
+}
+
+void local_listen(struct local *local, int listener, const int *connections, unsigned count)
+{
+	struct loop *loop = local->worker->loop;
+
+	loop_timer_cancel(loop, &local->accept_again);
+	loop_remove(loop, &local->listener);
+	close(local->listener.fd);
+	local->listener.fd = listener;
+	loop_add(loop, &local->listener, EPOLLIN);
+	for (unsigned i = 0; i < count; i++)
+		take_connection(local, connections[i]);
+}
+
+/* A process's record comes before those of its sockets: its number is lower. */
+void local_restore_client(struct local *local, const struct record *record)
+{
+	const struct client_record *saved = record->data;
+	struct client *client = local->clients;
+	bool done = false;
+
+	if (record->length == sizeof(*saved) && record->count == 1) {
+		if (!saved->client) {
+			done = client_new(local, saved->pid, record->fds[0], record->number) != NULL;
+		} else {
+			while (client && client->record != saved->client)
+				client = client->next;
+			done = client && connection_new(client, record->fds[0], record->number);
+		}
+	}
+	if (done)
+		return;
+	for (unsigned i = 0; i < record->count; i++)
+		close(record->fds[i]);
+	keeper_delete(local->worker->keeper, record->number);
+}
+
+void local_restored(struct local *local)
+{
+	for (struct client *client = local->clients; client; client = client->next) {
+		for (struct connection *c = client->connections; c; c = c->next) {
+			struct rm_wire message;
+
+			connection_send(c, &message, sizeof(message), RM_RESTARTED, 0, NULL, 0);
+		}
+	}
+}
+
+/* ---- the whole ---- */
+
+struct local *local_new(struct worker *worker, int listener)
+{
+	struct local *local = calloc(1, sizeof(*local));
+
+	if (!local)
+		return NULL;
+	local->worker = worker;
+	local->listener.fd = listener;
+	local->listener.ready = accept_ready;
+	local->accept_again.fire = accept_again;
+	if (loop_add(worker->loop, &local->listener, EPOLLIN) < 0) {
+		free(local);
+		return NULL;
+	}
+	return local;
+}
+
+static void completed_unasked(void *arg, int error)
+{
+	(void)arg;
+	(void)error;
+}
+
+/* Consumers outlive this process, so what they have mapped must be whole before it ends. */
+void local_drain(struct local *local)
+{
+	for (struct client *client = local->clients; client; client = client->next)
+		for (struct attachment *a = client->attachments; a; a = a->next)
+			if (a->lazy)
+				lazy_complete(a->lazy, completed_unasked, NULL);
+}
+
+uint32_t local_clients(struct local *local)
+{
+	return local->client_count;
+}
+
+uint32_t local_attachments(struct local *local)
+{
+	return local->attachment_count;
+}

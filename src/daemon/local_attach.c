@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * local_attach.c - a process attaches: publications of this host and of others
+ *
+ * Worker thread only. A request that comes twice (after RM_RESTARTED) gets the same
+ * attachment again.
+ */
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fabric.h"
+#include "local_internal.h"
+#include "pager.h"
+#include "remote.h"
+
+static void attach_error(struct connection *connection, uint64_t seq, int error, const char *text)
+{
+	struct rm_wire_attach_reply reply = { .error = -error };
+
+	rm_format(reply.text, sizeof(reply.text), "%s", text);
+	connection_send(connection, &reply, sizeof(reply), RM_ATTACH_REPLY, seq, NULL, 0);
+}
+
+/* ---- the reply: table, then layers by 64 ---- */
+
+static int layer_fd(const struct held *held, uint32_t layer)
+{
+	const struct attachment *attachment = &held->attachment;
+
+	return attachment->publication ? attachment->publication->layers[layer].fd
+	                               : remote_layer_fd(attachment->remote, layer);
+}
+
+static void send_layers(struct connection *connection, const struct held *held, uint32_t count)
+{
+	int fds[RM_CHANNEL_FDS_MAX];
+
+	for (uint32_t first = 0; first < count; first += RM_CHANNEL_FDS_MAX) {
+		struct rm_wire_layers message = { .first = first, .count = count - first };
+
+		if (message.count > RM_CHANNEL_FDS_MAX)
+			message.count = RM_CHANNEL_FDS_MAX;
+		for (uint32_t i = 0; i < message.count; i++)
+			fds[i] = layer_fd(held, first + i);
+		connection_send(connection, &message, sizeof(message), RM_LAYERS, held->seq,
+		                fds, message.count);
+	}
+}
+
+static void send_attachment(struct connection *connection, const struct held *held)
+{
+	const struct attachment *attachment = &held->attachment;
+	struct rm_wire_attach_reply reply = { .mode = held->mode, .attachment = attachment->number };
+	int table;
+
+	if (attachment->publication) {
+		table = attachment->publication->table_fd;
+		reply.table_size = attachment->publication->table.size;
+		reply.layer_count = attachment->publication->layer_count;
+	} else {
+		table = remote_table_fd(attachment->remote, &reply.table_size);
+		reply.layer_count = remote_layers(attachment->remote);
+		rm_format(reply.provider, sizeof(reply.provider), "%s",
+		          remote_provider(attachment->remote));
+	}
+	connection_send(connection, &reply, sizeof(reply), RM_ATTACH_REPLY, held->seq, &table, 1);
+	send_layers(connection, held, reply.layer_count);
+}
+
+static struct held *new_held(struct connection *connection, uint64_t seq,
+                             const struct rm_handle *handle)
+{
+	struct held *held = attachment_new(connection->client);
+
+	if (!held) {
+		attach_error(connection, seq, -ENOMEM, "rmmapd has no memory for an attachment");
+		return NULL;
+	}
+	held->connection = connection->record;
+	held->seq = seq;
+	memcpy(held->id, handle->id, RM_ID_BYTES);
+	return held;
+}
+
+/* ---- of this host ---- */
+
+static const char *refusal(int error)
+{
+	if (error == -EACCES)
+		return "the handle's secret is wrong: it is not the handle of this publication";
+	return "the publication is gone, or all its readers have been admitted: it was "
+	       "unpublished, or is for so many attaches only";
+}
+
+static bool has_already(const struct client *client, const struct publication *publication)
+{
+	for (const struct attachment *a = client->attachments; a; a = a->next)
+		if (a->publication == publication)
+			return true;
+	return false;
+}
+
+static void attach_local(struct connection *connection, uint64_t seq,
+                         const struct rm_handle *handle, struct publication *publication)
+{
+	struct held *held;
+	bool again;
+	int ret;
+
+	if (!publication) {
+		attach_error(connection, seq, -ENOENT, "the publication is gone: unpublished, expired, "
+		             "or rmmapd was restarted since");
+		return;
+	}
+	again = !publication->unpublished && has_already(connection->client, publication);
+	ret = store_admit(publication, handle->secret, false, again);
+	if (ret < 0) {
+		attach_error(connection, seq, ret, refusal(ret));
+		return;
+	}
+	held = new_held(connection, seq, handle);
+	if (!held) {
+		store_release(publication, false);
+		return;
+	}
+	held->attachment.publication = publication;
+	held->mode = RM_ATTACH_LOCAL;
+	attachment_save(held);
+	send_attachment(connection, held);
+}
+
+/* ---- of another host ---- */
+
+static void remote_here(void *arg, int error, const char *why, struct remote *remote)
+{
+	struct held *held = arg;
+	struct connection *connection = held->waiting;
+
+	held->waiting = NULL;
+	connection_idle(connection);
+	if (error < 0) {
+		attach_error(connection, held->seq, error, why);
+		attachment_end(held);
+		return;
+	}
+	held->attachment.remote = remote;
+	held->mode = remote_complete(remote) ? RM_ATTACH_EAGER : RM_ATTACH_LAZY;
+	attachment_save(held);
+	send_attachment(connection, held);
+}
+
+/*
+ * Who has not said which fabric to use gets the publisher's provider, since two hosts
+ * must use the same one.
+ */
+static int reach(struct connection *connection, const struct rm_wire_attach *request,
+                 const struct rm_handle *handle)
+{
+	struct worker *worker = connection->client->local->worker;
+	bool chosen = request->fabric[0] || worker->options.fabric || worker->fabric;
+	int ret = worker_fabric(worker, chosen ? request->fabric : handle->fabric.provider);
+
+	if (ret == -EINVAL && !chosen)
+		ret = -EPROTO;
+	if (ret < 0)
+		attach_error(connection, request->head.seq, ret, worker->fabric_why);
+	return ret;
+}
+
+static void attach_remote(struct connection *connection, const struct rm_wire_attach *request,
+                          const struct rm_handle *handle)
+{
+	struct worker *worker = connection->client->local->worker;
+	bool eager = request->want == RM_FETCH_EAGER || !request->can_lazy;
+	struct held *held;
+
+	if (!handle->fabric.provider[0]) {
+		attach_error(connection, request->head.seq, -EHOSTUNREACH, "it was published on another "
+		             "host or run directory, without a fabric: RMMAP_FABRIC is off there, or "
+		             "none could be opened (see rmmap info there)");
+		return;
+	}
+	if (reach(connection, request, handle) < 0)
+		return;
+	held = new_held(connection, request->head.seq, handle);
+	if (!held)
+		return;
+	held->waiting = connection;
+	connection_busy(connection, request->head.seq);
+	remote_attach(worker->remotes, &held->attachment, handle, eager, remote_here, held);
+}
+
+/* ---- RM_ATTACH ---- */
+
+static bool answered_before(struct connection *connection, uint64_t seq,
+                            const struct rm_handle *handle)
+{
+	for (struct attachment *a = connection->client->attachments; a; a = a->next) {
+		struct held *held = container_of(a, struct held, attachment);
+
+		if (held->connection == connection->record && held->seq == seq &&
+		    memcmp(held->id, handle->id, RM_ID_BYTES) == 0) {
+			send_attachment(connection, held);
+			return true;
+		}
+	}
+	return false;
+}
+
+static void attach(struct connection *connection, const struct rm_wire_attach *request,
+                   const struct rm_handle *handle)
+{
+	struct worker *worker = connection->client->local->worker;
+	struct publication *publication = store_find(worker->store, handle->id);
+
+	if (answered_before(connection, request->head.seq, handle))
+		return;
+	if (publication || memcmp(handle->host, worker->host, RM_ID_BYTES) == 0)
+		attach_local(connection, request->head.seq, handle, publication);
+	else
+		attach_remote(connection, request, handle);
+}
+
+void request_attach(struct connection *connection, const struct rm_wire_attach *request)
+{
+	struct rm_handle handle;
+	int ret = rm_handle_decode(request->handle, &handle);
+
+	if (ret == -EPROTO)
+		attach_error(connection, request->head.seq, ret, "the handle is of another version of "
+		             "rmmap, or its publisher has another page size, byte order or window "
+		             "of addresses (--with-window)");
+	else if (ret < 0)
+		attach_error(connection, request->head.seq, ret, "this is not a handle, or it was "
+		             "damaged on its way: copy all of it");
+	else if (request->want == RM_FETCH_LAZY && !request->can_lazy)
+		attach_error(connection, request->head.seq, -ENOTSUP, "pages cannot be fetched when "
+		             "they are touched, since userfaultfd is not allowed here: see rmmap info");
+	else
+		attach(connection, request, &handle);
+	sodium_memzero(&handle, sizeof(handle));
+}
+
+/* ---- RM_LAZY ---- */
+
+void request_lazy(struct connection *connection, const struct rm_wire_attachment *request,
+                  const int *fds, unsigned count)
+{
+	struct held *held = attachment_find(connection->client, request->attachment);
+	const char *why = "rmmapd knows no such attachment: attach again";
+	int ret = -ENOENT;
+
+	if (held && held->attachment.remote && !held->attachment.lazy && (count == 3 || count == 4)) {
+		ret = lazy_start(&held->attachment, fds, count, request->features);
+		connection_reply(connection, request->head.seq, ret, ret < 0 ? "rmmapd cannot serve "
+		                 "this process's page faults: see its log, or use RMMAP_FETCH=eager" : "");
+		return;
+	}
+	/* asked once more after RM_RESTARTED: it is served already */
+	if (held && held->attachment.lazy)
+		ret = 0;
+	for (unsigned i = 0; i < count; i++)
+		close(fds[i]);
+	connection_reply(connection, request->head.seq, ret, ret < 0 ? why : "");
+}
+
+/* ---- RM_COMPLETE ---- */
+
+static void completed(void *arg, int error)
+{
+	struct completion *completion = arg;
+
+	if (error < 0)
+		completion->error = error;
+	if (--completion->left)
+		return;
+	if (completion->connection) {
+		struct connection *connection = completion->connection;
+
+		connection->completion = NULL;
+		connection_idle(connection);
+		connection_reply(connection, connection->seq, completion->error, completion->error ?
+		                 "some pages could not be fetched: their host does not answer" : "");
+	}
+	free(completion);
+}
+
+static void complete_unasked(void *arg, int error)
+{
+	(void)arg;
+	(void)error;
+}
+
+/* One more is left until all were asked, since done() may be called at once. */
+void request_complete(struct connection *connection, const struct rm_wire_attachment *request)
+{
+	struct completion *completion = calloc(1, sizeof(*completion));
+
+	if (!completion) {
+		connection_reply(connection, request->head.seq, -ENOMEM, "rmmapd has no memory");
+		return;
+	}
+	completion->connection = connection;
+	completion->left = 1;
+	connection->completion = completion;
+	connection_busy(connection, request->head.seq);
+	for (struct attachment *a = connection->client->attachments; a; a = a->next) {
+		if (!a->lazy || (request->attachment && request->attachment != a->number))
+			continue;
+		completion->left++;
+		lazy_complete(a->lazy, completed, completion);
+	}
+	completed(completion, 0);
+}
+
+/* ---- RM_DETACH, and connections that end ---- */
+
+/* Unknown is detached already: the request came twice. */
+void request_detach(struct connection *connection, const struct rm_wire_attachment *request)
+{
+	struct held *held = attachment_find(connection->client, request->attachment);
+
+	if (held)
+		attachment_end(held);
+	connection_reply(connection, request->head.seq, 0, "");
+}
+
+/*
+ * Its process may have closed all descriptors and read on, or its memory may be gone by
+ * exec(). In the first case what is absent is fetched now: the process's life must no
+ * longer hang on a lifeline that it may have closed as well.
+ */
+void attach_connection_gone(struct connection *connection)
+{
+	struct attachment *next;
+
+	for (struct attachment *a = connection->client->attachments; a; a = next) {
+		struct held *held = container_of(a, struct held, attachment);
+
+		next = a->next;
+		if (held->connection != connection->record)
+			continue;
+		if (held->waiting || (a->lazy && lazy_gone(a->lazy)))
+			attachment_end(held);
+		else if (a->lazy)
+			lazy_complete(a->lazy, complete_unasked, NULL);
+	}
+}

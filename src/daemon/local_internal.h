@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * local_internal.h - the files of local.h among themselves
+ *
+ *   local.c           listener, clients (processes), attachments, records
+ *   connection.c      one socket: messages in, replies out, never waiting
+ *   local_publish.c   RM_PUBLISH and its RM_LAYERS; RM_UNPUBLISH
+ *   local_attach.c    RM_ATTACH, RM_LAZY, RM_COMPLETE, RM_DETACH
+ *   local_info.c      RM_LIST, RM_STAT, RM_INFO, RM_STATS
+ *
+ * Worker thread only. A request function answers with connection_reply() or marks
+ * the connection busy and answers later. None frees a connection or a client: a
+ * connection that must go is shut down and goes when the loop says so.
+ */
+#ifndef RM_LOCAL_INTERNAL_H
+#define RM_LOCAL_INTERNAL_H
+
+#include "../common/channel.h"
+#include "../common/say.h"
+#include "local.h"
+#include "loop.h"
+#include "store.h"
+#include "util.h"
+
+struct queued;                          /* connection.c: a message that did not fit yet */
+struct gather;                          /* local_publish.c: a publish whose layers are coming */
+
+struct completion {                     /* RM_COMPLETE under way */
+	struct connection *connection;  /* NULL: nobody waits for it any more */
+	unsigned left;
+	int error;
+};
+
+struct connection {
+	struct client *client;
+	struct source socket;
+	uint64_t record;
+	struct queued *first, *last;
+	unsigned queued;
+	struct gather *gather;
+	struct completion *completion;
+	struct timer progress;          /* runs while busy */
+	uint64_t seq;                   /* of the request under way */
+	struct connection *next;        /* of the client */
+};
+
+struct client {                         /* a process */
+	struct local *local;
+	uint32_t pid;                   /* 0: of a pid namespace that we do not see */
+	struct source pidfd;
+	uint64_t record;
+	struct rm_counters counters;
+	struct connection *connections;
+	struct attachment *attachments;
+	struct client *next;
+};
+
+struct held {                           /* an attachment, and what only local.c's files need */
+	struct attachment attachment;
+	uint8_t id[RM_ID_BYTES];        /* of the publication */
+	uint64_t connection, seq;       /* the request that made it, should it be sent again */
+	struct connection *waiting;     /* for remote_attach(), or NULL */
+	uint32_t mode;                  /* enum rm_attach_mode */
+};
+
+struct local {
+	struct worker *worker;
+	struct source listener;
+	struct timer accept_again;      /* after EMFILE */
+	struct client *clients;
+	uint32_t client_count, attachment_count;
+	struct rm_counters ended;       /* of processes that are gone */
+};
+
+/* ---- local.c ---- */
+struct held *attachment_new(struct client *client);
+void attachment_save(struct held *held);
+void attachment_end(struct held *held);         /* and free it */
+struct held *attachment_find(struct client *client, uint64_t number);
+void client_end(struct client *client);
+void counters_add(struct rm_counters *sum, const struct rm_counters *more);
+
+/* ---- connection.c ---- */
+struct connection *connection_new(struct client *client, int fd, uint64_t record);
+void connection_free(struct connection *connection);    /* and its record */
+void connection_fail(struct connection *connection);    /* shut it down; it goes later */
+/* Fill in the head and send or queue; descriptors stay the caller's. */
+void connection_send(struct connection *connection, void *message, size_t size, uint16_t type,
+                     uint64_t seq, const int *fds, unsigned count);
+/* RM_REPLY; error as -errno or 0. */
+void connection_reply(struct connection *connection, uint64_t seq, int error, const char *text);
+void connection_busy(struct connection *connection, uint64_t seq);      /* RM_PROGRESS from now on */
+void connection_idle(struct connection *connection);
+
+/* ---- requests: descriptors are theirs ---- */
+void request_publish(struct connection *connection, const struct rm_wire_publish *request,
+                     const int *fds, unsigned count);
+void request_layers(struct connection *connection, const struct rm_wire_layers *request,
+                    const int *fds, unsigned count);
+/* Descriptors did not fit into this process: refuse the publish under way, if there is one. */
+bool publish_no_fds(struct connection *connection);
+void publish_forget(struct connection *connection);
+void request_unpublish(struct connection *connection, const struct rm_wire_name *request);
+
+void request_attach(struct connection *connection, const struct rm_wire_attach *request);
+void request_lazy(struct connection *connection, const struct rm_wire_attachment *request,
+                  const int *fds, unsigned count);
+void request_complete(struct connection *connection, const struct rm_wire_attachment *request);
+void request_detach(struct connection *connection, const struct rm_wire_attachment *request);
+void attach_connection_gone(struct connection *connection);
+
+void request_info(struct connection *connection, const struct rm_wire *request);
+
+#endif

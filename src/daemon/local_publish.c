@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * local_publish.c - a process hands a snapshot in, or ends a publication
+ *
+ * Worker thread only. Layers come 64 descriptors at a time; until the last one is
+ * here nothing is promised, and nothing outlives the worker.
+ */
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fabric.h"
+#include "local_internal.h"
+
+struct gather {
+	struct rm_wire_publish request;
+	int table_fd, slot_fd;
+	int *layer_fds;
+	uint32_t have;
+};
+
+static void close_all(const int *fds, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		close(fds[i]);
+}
+
+/* The secret is in it. */
+static void gather_free(struct gather *gather)
+{
+	free(gather->layer_fds);
+	sodium_memzero(gather, sizeof(*gather));
+	free(gather);
+}
+
+void publish_forget(struct connection *connection)
+{
+	struct gather *gather = connection->gather;
+
+	if (!gather)
+		return;
+	connection->gather = NULL;
+	close(gather->table_fd);
+	if (gather->slot_fd >= 0)
+		close(gather->slot_fd);
+	close_all(gather->layer_fds, gather->have);
+	gather_free(gather);
+}
+
+bool publish_no_fds(struct connection *connection)
+{
+	if (!connection->gather)
+		return false;
+	connection_reply(connection, connection->gather->request.head.seq, -EMFILE, "rmmapd has no "
+	                 "descriptors left: unpublish something, or raise its limit (ulimit -n, "
+	                 "LimitNOFILE=)");
+	publish_forget(connection);
+	return true;
+}
+
+/* ---- the handle ---- */
+
+/*
+ * Where other hosts find it. Only a provider that does not exist fails the publish; a
+ * fabric that does not open leaves a publication for this host, and the log says why.
+ */
+static int reachable_at(struct worker *worker, const char *spec, struct rm_fabric_addr *addr)
+{
+	int ret = worker_fabric(worker, spec);
+
+	memset(addr, 0, sizeof(*addr));
+	if (ret == 0)
+		*addr = *fabric_addr(worker->fabric);
+	return ret == -EINVAL ? ret : 0;
+}
+
+static void reply_handle(struct connection *connection, uint64_t seq,
+                         const struct publication *publication, const struct rm_fabric_addr *addr)
+{
+	struct rm_handle handle = { .layout = rm_layout_here(), .fabric = *addr };
+	char text[RM_HANDLE_TEXT_MAX];
+	int ret;
+
+	memcpy(handle.id, publication->id, RM_ID_BYTES);
+	memcpy(handle.secret, publication->secret, RM_SECRET_BYTES);
+	memcpy(handle.host, connection->client->local->worker->host, RM_ID_BYTES);
+	ret = rm_handle_encode(&handle, text, sizeof(text));
+	if (ret < 0)
+		connection_reply(connection, seq, ret, "the fabric's address does not fit a handle: "
+		                 "name another provider in RMMAP_FABRIC");
+	else
+		connection_reply(connection, seq, 0, text);
+	sodium_memzero(&handle, sizeof(handle));
+	sodium_memzero(text, sizeof(text));
+}
+
+/* ---- RM_PUBLISH ---- */
+
+static void all_here(struct connection *connection)
+{
+	struct gather *gather = connection->gather;
+	const struct rm_wire_publish *request = &gather->request;
+	struct worker *worker = connection->client->local->worker;
+	struct publication *publication;
+	struct rm_fabric_addr addr;
+	char why[RM_TEXT_MAX] = "";
+	int ret = reachable_at(worker, request->fabric, &addr);
+
+	if (ret < 0) {
+		connection_reply(connection, request->head.seq, ret, worker->fabric_why);
+		publish_forget(connection);
+		return;
+	}
+	connection->gather = NULL;
+	ret = store_add(worker->store, request, connection->client->pid, gather->table_fd,
+	                gather->slot_fd, gather->layer_fds, &publication, why, sizeof(why));
+	if (ret < 0)
+		connection_reply(connection, request->head.seq, ret, why);
+	else
+		reply_handle(connection, request->head.seq, publication, &addr);
+	gather_free(gather);
+}
+
+static struct gather *gather_new(const struct rm_wire_publish *request, const int *fds)
+{
+	struct gather *gather = calloc(1, sizeof(*gather));
+
+	if (!gather)
+		return NULL;
+	gather->request = *request;
+	gather->table_fd = fds[0];
+	gather->slot_fd = request->has_slot_lock ? fds[1] : -1;
+	gather->layer_fds = calloc(request->layer_count ? request->layer_count : 1, sizeof(int));
+	if (!gather->layer_fds) {
+		free(gather);
+		return NULL;
+	}
+	return gather;
+}
+
+static int refuse(struct worker *worker, const struct rm_wire_publish *request, unsigned count,
+                  const char **why)
+{
+	*why = "rmmapd is stopping: publish again when it is gone";
+	if (worker->draining)
+		return -ECONNREFUSED;
+	*why = "rmmapd got a publish request without its descriptors, or with too many layers";
+	if (count != 1u + (request->has_slot_lock != 0) || request->has_slot_lock > 1 ||
+	    request->layer_count > RM_TABLE_LAYERS_MAX)
+		return -EINVAL;
+	return 0;
+}
+
+void request_publish(struct connection *connection, const struct rm_wire_publish *request,
+                     const int *fds, unsigned count)
+{
+	const char *why;
+	int ret = refuse(connection->client->local->worker, request, count, &why);
+
+	publish_forget(connection);
+	if (ret == 0) {
+		connection->gather = gather_new(request, fds);
+		why = "rmmapd has no memory for the request";
+		ret = connection->gather ? 0 : -ENOMEM;
+	}
+	if (ret < 0) {
+		close_all(fds, count);
+		connection_reply(connection, request->head.seq, ret, why);
+		return;
+	}
+	if (!request->layer_count)
+		all_here(connection);
+}
+
+/* Layers of a publish that was refused already still come: they are dropped. */
+void request_layers(struct connection *connection, const struct rm_wire_layers *request,
+                    const int *fds, unsigned count)
+{
+	struct gather *gather = connection->gather;
+
+	if (!gather || request->head.seq != gather->request.head.seq) {
+		close_all(fds, count);
+		return;
+	}
+	if (!count || request->count != count || request->first != gather->have ||
+	    count > gather->request.layer_count - gather->have) {
+		close_all(fds, count);
+		connection_fail(connection);
+		return;
+	}
+	memcpy(gather->layer_fds + gather->have, fds, count * sizeof(int));
+	gather->have += count;
+	if (gather->have == gather->request.layer_count)
+		all_here(connection);
+}
+
+/* ---- RM_UNPUBLISH ---- */
+
+static int by_handle(struct worker *worker, const char *text, struct publication **out,
+                     const char **why)
+{
+	struct rm_handle handle;
+	int ret = rm_handle_decode(text, &handle);
+
+	*out = NULL;
+	*why = "this is not a handle, or it was damaged on its way: copy all of it";
+	if (ret == 0)
+		*out = store_find(worker->store, handle.id);
+	if (ret == -EPROTO)
+		*why = "the handle is of another version of rmmap, or of a host with another layout";
+	if (ret == 0 && *out) {
+		*why = "the handle's secret is wrong: it is not the handle of this publication";
+		ret = sodium_memcmp(handle.secret, (*out)->secret, RM_SECRET_BYTES) ? -EACCES : 0;
+	} else if (ret == 0 && memcmp(handle.host, worker->host, RM_ID_BYTES) != 0) {
+		*why = "a publication is ended only on the host and in the run directory where it "
+		       "was made, and this is another one";
+		ret = -EACCES;
+	} else if (ret == 0) {
+		*why = "the publication is gone already: unpublished, expired, or rmmapd was "
+		       "restarted since";
+		ret = -ENOENT;
+	}
+	sodium_memzero(&handle, sizeof(handle));
+	return ret;
+}
+
+static int by_short_id(struct worker *worker, const char *text, struct publication **out,
+                       const char **why)
+{
+	int ret = store_find_short(worker->store, text, out);
+
+	*why = "no publication of this host has that id: see rmmap list";
+	if (ret == -EEXIST) {
+		*why = "more than one publication has an id that begins so: give all 8 digits";
+		return -EINVAL;
+	}
+	return ret;
+}
+
+void request_unpublish(struct connection *connection, const struct rm_wire_name *request)
+{
+	struct worker *worker = connection->client->local->worker;
+	struct publication *publication;
+	const char *why;
+	int ret;
+
+	if (strncmp(request->name, "rmmap", 5) == 0)
+		ret = by_handle(worker, request->name, &publication, &why);
+	else
+		ret = by_short_id(worker, request->name, &publication, &why);
+	if (ret == 0 && publication->unpublished) {
+		why = "the publication was unpublished before";
+		ret = -ENOENT;
+	}
+	if (ret == 0)
+		store_unpublish(publication);
+	connection_reply(connection, request->head.seq, ret, ret < 0 ? why : "");
+}

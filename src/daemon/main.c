@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * main.c - rmmapd's command line, and how it becomes a daemon
+ *
+ * rmmapd is two processes: the keeper (this one, keep.c) and its worker
+ * (worker.c). Allocates nothing before the keeper runs.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "../common/say.h"
+#include "config.h"
+#include "keep.h"
+
+#define SECOND UINT64_C(1000000000)
+
+static void help(void)
+{
+	fputs("Usage: rmmapd [OPTION]...\n"
+	      "Hold what programs publish with rmmap_publish(), serve it to those that attach it,\n"
+	      "and fetch what they attach of other hosts. Programs start it when they need it.\n"
+	      "\n"
+	      "  --foreground    stay in the foreground, for service managers\n"
+	      "  --rundir DIR    the run directory (else RMMAP_RUNDIR, else the usual places)\n"
+	      "  --idle SECONDS  exit after so long without publications and attachments\n"
+	      "                  [60; 0: never]\n"
+	      "  --grace SECONDS after SIGTERM, serve publications at most so long [30]\n"
+	      "  --log FILE      append what happens to FILE (else RMMAP_LOG)\n"
+	      "  --help          this text\n"
+	      "  --version       the version\n"
+	      "\n"
+	      "Environment:\n", stdout);
+	for (size_t i = 0; i < rm_option_count; i++)
+		printf("  %s=%s  %s\n", rm_option_table[i].name, rm_option_table[i].value,
+		       rm_option_table[i].help);
+	fputs("\nSee rmmapd(8).\n", stdout);
+}
+
+static void problem(void *arg, const char *name, const char *value, const char *wanted)
+{
+	(void)arg;
+	rm_say_fd(STDERR_FILENO, "rmmapd: %s=%s cannot be used, its default is: give it %s",
+	          name, value, wanted);
+}
+
+static uint64_t seconds(const char *option, const char *text)
+{
+	uint64_t n;
+
+	if (rm_parse_number(text, 0, 1000000000, &n) == 0)
+		return n * SECOND;
+	rm_say_fd(STDERR_FILENO, "rmmapd: --%s %s: want a number of seconds; see rmmapd --help",
+	          option, text);
+	exit(2);
+}
+
+static void arguments(struct rmmapd *rmmapd, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "foreground", no_argument, NULL, 'f' },
+		{ "rundir", required_argument, NULL, 'r' },
+		{ "idle", required_argument, NULL, 'i' },
+		{ "grace", required_argument, NULL, 'g' },
+		{ "log", required_argument, NULL, 'l' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'v' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 'f': rmmapd->foreground = true; break;
+		case 'r': rmmapd->options.rundir = optarg; break;
+		case 'i': rmmapd->idle_ns = seconds("idle", optarg); break;
+		case 'g': rmmapd->grace_ns = seconds("grace", optarg); break;
+		case 'l': rmmapd->options.log = optarg; break;
+		case 'h':
+			help();
+			exit(0);
+		case 'v':
+			puts("rmmapd " PACKAGE_VERSION);
+			exit(0);
+		default:
+			fputs("rmmapd: see rmmapd --help\n", stderr);
+			exit(2);
+		}
+	}
+	if (optind < argc) {
+		rm_say_fd(STDERR_FILENO, "rmmapd: unexpected argument %s; see rmmapd --help",
+		          argv[optind]);
+		exit(2);
+	}
+}
+
+/* Every layer held is a descriptor in the keeper and one in the worker. */
+static void raise_limits(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+/* The socket is bound already: whoever started us may connect once this process is gone. */
+static void background(struct rmmapd *rmmapd)
+{
+	pid_t pid = fork();
+
+	if (pid < 0) {
+		rm_say_fd(STDERR_FILENO, "rmmapd: cannot start a process: %m");
+		unlink(RM_SOCKET_NAME);
+		_exit(1);
+	}
+	if (pid > 0)
+		_exit(0);
+	setsid();
+	start_quiet(rmmapd);
+}
+
+int main(int argc, char **argv)
+{
+	static struct rmmapd rmmapd = {
+		.idle_ns = 60 * SECOND, .grace_ns = 30 * SECOND, .lock = -1, .listener = -1,
+	};
+	int ret;
+
+	rm_options_read(&rmmapd.options, environ, getauxval(AT_SECURE) != 0, problem, NULL);
+	arguments(&rmmapd, argc, argv);
+	raise_limits();
+	if (start_output(&rmmapd) < 0)
+		return 1;
+	ret = start_take(&rmmapd);
+	if (ret == 1)
+		return rmmapd.foreground;
+	if (ret < 0 || start_listen(&rmmapd) < 0)
+		return 1;
+	if (!rmmapd.foreground)
+		background(&rmmapd);
+	prctl(PR_SET_NAME, "rmmapd-keeper");
+	start_write_pid(&rmmapd);
+	rmmapd.keeper_pid = (uint32_t)getpid();
+	rmmapd.started_ns = rm_now_ns();
+	_exit(keep_run(&rmmapd));
+}

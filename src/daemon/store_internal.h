@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * store_internal.h - between store.c (lives and leases) and store_take.c (what a
+ * publication is made of). Worker thread only.
+ */
+#ifndef RM_STORE_INTERNAL_H
+#define RM_STORE_INTERNAL_H
+
+#include "../common/say.h"
+#include "store.h"
+#include "util.h"
+
+struct store {
+	struct worker *worker;
+	struct publication *first;
+	uint32_t count;
+	uint64_t bytes;                 /* data and tables: what RMMAP_LIMIT bounds */
+};
+
+struct publication_record {             /* data of RECORD_PUBLICATION */
+	uint8_t id[RM_ID_BYTES];
+	uint8_t secret[RM_SECRET_BYTES];
+	uint32_t readers, ttl_ms, admitted;
+	uint32_t slot, publisher_pid;
+	uint32_t layer_count;
+	uint8_t has_slot, unpublished;
+	uint8_t remote;                 /* other hosts had it */
+	uint8_t pad[5];
+	uint64_t created_ns;
+	uint64_t lease_ns;              /* end of the lease; 0: none ran */
+	uint64_t served_bytes;
+};
+
+/* ---- store.c ---- */
+void store_insert(struct store *store, struct publication *publication);
+void store_lease(struct publication *publication);      /* start it anew */
+/* Tell the keeper, with more descriptors or none. */
+void store_save(struct publication *publication, const int *fds, unsigned count);
+
+/* ---- store_take.c ---- */
+static inline uint64_t publication_bytes(const struct publication *publication)
+{
+	return publication->data_bytes + publication->table.size;
+}
+/* From the keeper; the descriptors become the publication's only on success, else NULL. */
+struct publication *publication_from_record(struct store *store,
+                                            const struct publication_record *record,
+                                            const int *fds);
+void publication_free(struct publication *publication);
+
+#endif

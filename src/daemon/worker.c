@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * worker.c - the worker's life: restore, serve, leave when there is nothing left
+ *
+ * The worker is the one process that calls libfabric and userfaultfd. It may die at
+ * any line: what must survive that is a record of the keeper's before it is promised
+ * to anybody.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "../common/say.h"
+#include "local.h"
+#include "pager.h"
+#include "peer.h"
+#include "remote.h"
+#include "store.h"
+#include "worker_internal.h"
+
+#define SECOND UINT64_C(1000000000)
+#define DRAIN_TICK (SECOND / 5)
+
+void worker_log(struct worker *worker, const char *format, ...)
+{
+	char text[640];
+	va_list args;
+
+	(void)worker;
+	va_start(args, format);
+	rm_vformat(text, sizeof(text), format, args);
+	va_end(args);
+	start_log("%s", text);
+}
+
+/* ---- leaving ---- */
+
+static bool nothing_left(struct worker *worker)
+{
+	return !store_count(worker->store) && !remotes_count(worker->remotes) &&
+	       (worker->draining || !local_attachments(worker->local));
+}
+
+/* Only with a keeper can somebody who connects at this moment be served after all. */
+static void leave(struct running *running)
+{
+	struct worker *worker = &running->worker;
+	int fds[RM_CHANNEL_FDS_MAX];
+	unsigned count;
+
+	if (keeper_leave(worker->keeper, fds, &count) == KEEP_STAY && count > 0) {
+		local_listen(worker->local, fds[0], fds + 1, count - 1);
+		worker->active_ns = rm_now_ns();
+		return;
+	}
+	if (keeper_fd(worker->keeper) < 0)
+		unlink(RM_SOCKET_NAME);
+	worker_log(worker, "nothing is left to serve: leaving");
+	loop_stop(worker->loop);
+}
+
+static void tick(struct timer *timer)
+{
+	struct running *running = container_of(timer, struct running, tick);
+	struct worker *worker = &running->worker;
+	bool nothing = nothing_left(worker);
+	uint64_t now = rm_now_ns(), next = now + worker->idle_ns;
+
+	if (worker->draining) {
+		if (nothing || now >= running->grace_end)
+			leave(running);
+		next = now + DRAIN_TICK;
+	} else if (nothing && now >= worker->active_ns + worker->idle_ns) {
+		leave(running);
+	} else if (nothing) {
+		next = worker->active_ns + worker->idle_ns;
+	}
+	loop_timer(worker->loop, timer, next);
+}
+
+static void drain(struct running *running)
+{
+	struct worker *worker = &running->worker;
+
+	if (worker->draining)
+		return;
+	worker->draining = true;
+	running->grace_end = rm_now_ns() + worker->grace_ns;
+	local_drain(worker->local);
+	loop_timer(worker->loop, &running->tick, rm_now_ns());
+}
+
+/* ---- the keeper, and signals if there is none ---- */
+
+static void keeper_gone(struct running *running)
+{
+	struct worker *worker = &running->worker;
+
+	loop_remove(worker->loop, &running->keeper);
+	keeper_dead(worker->keeper);
+	worker_log(worker, "the keeper died: this worker goes on alone with what it holds");
+}
+
+static void keeper_ready(struct source *source, uint32_t events)
+{
+	struct running *running = container_of(source, struct running, keeper);
+	uint8_t buffer[KEEP_MESSAGE_MAX];
+	int fds[RM_CHANNEL_FDS_MAX];
+	struct keep_message message;
+	unsigned count;
+	ssize_t n = rm_channel_recv(source->fd, buffer, sizeof(buffer), fds, &count, 0);
+
+	(void)events;
+	if (n == 0 || (n < 0 && n != -EAGAIN)) {
+		keeper_gone(running);
+		return;
+	}
+	for (unsigned i = 0; n > 0 && i < count; i++)
+		close(fds[i]);
+	if (n < (ssize_t)sizeof(message))
+		return;
+	memcpy(&message, buffer, sizeof(message));
+	if (message.type == KEEP_DRAIN)
+		drain(running);
+	else if (message.type == KEEP_STOP)
+		loop_stop(running->worker.loop);
+}
+
+/* Service managers signal every process of the service: the keeper says what to do. */
+static void signal_ready(struct source *source, uint32_t events)
+{
+	struct running *running = container_of(source, struct running, signals);
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(source->fd, &info, sizeof(info)) == sizeof(info))
+		if (keeper_fd(running->worker.keeper) < 0)
+			drain(running);
+}
+
+static int open_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* ---- birth ---- */
+
+static void restore_lazy(struct worker *worker, const struct record *record)
+{
+	const struct lazy_record *saved = record->data;
+	struct attachment *attachment = NULL;
+
+	if (record->length >= sizeof(*saved))
+		attachment = local_attachment(worker->local, saved->attachment);
+	if (attachment && attachment->remote) {
+		lazy_restore(attachment, record);
+		return;
+	}
+	/* its process ended, or the worker died while it detached */
+	for (unsigned i = 0; i < record->count; i++)
+		close(record->fds[i]);
+	keeper_delete(worker->keeper, record->number);
+}
+
+static void restore_one(struct running *running, const struct record *record)
+{
+	struct worker *worker = &running->worker;
+
+	switch (record->type) {
+	case RECORD_FABRIC: worker_fabric_restore(running, record); break;
+	case RECORD_PUBLICATION: store_restore(worker->store, record); break;
+	case RECORD_REMOTE: remotes_restore(worker->remotes, record); break;
+	case RECORD_CLIENT: local_restore_client(worker->local, record); break;
+	case RECORD_ATTACHMENT: local_restore_attachment(worker->local, record); break;
+	case RECORD_LAZY: restore_lazy(worker, record); break;
+	}
+}
+
+static int restore(struct running *running, struct records *records)
+{
+	struct kept **all = records_take(records);
+
+	if (!all)
+		return -ENOMEM;
+	for (struct kept **k = all; *k; k++) {
+		struct record record = {
+			.type = (*k)->type, .number = (*k)->number, .data = (*k)->data,
+			.length = (*k)->length, .fds = (*k)->fds, .count = (*k)->count,
+		};
+
+		restore_one(running, &record);
+		records_free_kept(*k);
+	}
+	free(all);
+	if (running->worker.restarts)
+		local_restored(running->worker.local);
+	return 0;
+}
+
+static int watch(struct running *running)
+{
+	struct loop *loop = running->worker.loop;
+	int ret;
+
+	running->keeper.fd = keeper_fd(running->worker.keeper);
+	running->keeper.ready = keeper_ready;
+	running->signals.fd = open_signals();
+	running->signals.ready = signal_ready;
+	running->tick.fire = tick;
+	if (running->signals.fd < 0)
+		return -EMFILE;
+	ret = loop_add(loop, &running->keeper, EPOLLIN);
+	return ret < 0 ? ret : loop_add(loop, &running->signals, EPOLLIN);
+}
+
+static int set_up(struct running *running, const struct rmmapd *rmmapd, int keeper_socket,
+                  struct records *records)
+{
+	struct worker *worker = &running->worker;
+
+	worker->options = rmmapd->options;
+	memcpy(worker->host, rmmapd->host, RM_ID_BYTES);
+	worker->idle_ns = rmmapd->idle_ns;
+	worker->grace_ns = rmmapd->grace_ns;
+	worker->started_ns = rmmapd->started_ns;
+	worker->active_ns = rm_now_ns();
+	worker->keeper_pid = rmmapd->keeper_pid;
+	worker->restarts = rmmapd->restarts;
+	worker->loop = loop_new();
+	worker->keeper = keeper_new(keeper_socket, records_highest(records));
+	worker->store = store_new(worker);
+	worker->remotes = remotes_new(worker);
+	if (!worker->loop || !worker->keeper || !worker->store || !worker->remotes)
+		return -ENOMEM;
+	worker->local = local_new(worker, rmmapd->listener);
+	if (!worker->local || sodium_init() < 0)
+		return -ENOMEM;
+	return watch(running);
+}
+
+int worker_run(const struct rmmapd *rmmapd, int keeper_socket, struct records *records)
+{
+	static struct running running;
+	struct worker *worker = &running.worker;
+	int ret = set_up(&running, rmmapd, keeper_socket, records);
+
+	if (ret == 0)
+		ret = restore(&running, records);
+	if (ret < 0) {
+		start_log("the worker cannot start: %s", rm_errno_text(-ret));
+		return 1;
+	}
+	if (worker->idle_ns)
+		loop_timer(worker->loop, &running.tick, rm_now_ns() + worker->idle_ns);
+	loop_run(worker->loop);
+	/* everything else ends with the process; who reads over the fabric is told */
+	if (worker->peers)
+		peers_free(worker->peers);
+	if (worker->fabric)
+		fabric_close(worker->fabric);
+	return 0;
+}
