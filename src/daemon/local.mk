@@ -29,3 +29,9 @@ libdaemon_la_SOURCES += \
 	src/daemon/fabric.h src/daemon/fabric_internal.h src/daemon/fabric.c \
 	src/daemon/fabric_choose.c src/daemon/fabric_message.c src/daemon/fabric_mr.c \
 	src/daemon/fabric_rma.c
+
+# publications of other hosts
+libdaemon_la_SOURCES += \
+	src/daemon/remote.h src/daemon/remote_internal.h src/daemon/cache.h src/daemon/sweep.h \
+	src/daemon/remote.c src/daemon/remote_cache.c src/daemon/remote_info.c \
+	src/daemon/cache.c src/daemon/fetch.c src/daemon/sweep.c

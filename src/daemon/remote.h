@@ -35,11 +35,12 @@ struct remote *remotes_find(struct remotes *remotes, const uint8_t id[RM_ID_BYTE
  * Get a remote publication for an attachment. done() is called later, never from here,
  * once the table is here and, with eager, every page of data: error 0 and the remote
  * (counted for the attachment), or -errno with why. Cancel by remote_detach().
+ * attachment->remote is set from this call on, and NULL again after an error or a detach.
  */
 typedef void remote_done(void *arg, int error, const char *why, struct remote *remote);
 void remote_attach(struct remotes *remotes, struct attachment *attachment,
                    const struct rm_handle *handle, bool eager, remote_done *done, void *arg);
-/* After a restart: this attachment has it; count it again. Sets attachment->remote. */
+/* After a restart: this attachment has it; count it again. */
 void remote_reattach(struct remote *remote, struct attachment *attachment);
 /* The attachment is over (or its remote_attach() is): uncount; the last one drops the cache. */
 void remote_detach(struct attachment *attachment);
@@ -54,6 +55,17 @@ const char *remote_provider(const struct remote *remote);
 const struct rm_table *remote_table(const struct remote *remote);
 bool remote_present(const struct remote *remote, uint32_t layer, uint64_t page); /* holes are */
 
+/* Where the worker can read a page that is present and no hole. */
+const void *remote_data(const struct remote *remote, uint32_t layer, uint64_t page);
+/*
+ * Were caches made anew after a restart? Who mapped the earlier ones gets absent pages by
+ * copies of remote_data(), see cache.h.
+ */
+bool remote_moved(const struct remote *remote);
+struct worker *remote_worker(const struct remote *remote);
+const uint8_t *remote_id(const struct remote *remote);
+const char *remote_why(const struct remote *remote);    /* why it is lost, or "" */
+
 /*
  * Have pages [page, page + count) of a layer fetched. Each caller is told of every page that
  * it waits for through remote_waiter, when it is there or can no longer be had (error).
@@ -63,9 +75,9 @@ struct remote_waiter {
 	uint64_t page, count;
 	void (*done)(struct remote_waiter *waiter, int error);  /* all of them are settled */
 	struct remote_waiter *next;
-	uint64_t left;                  /* remote's */
 	int error;                      /* remote's */
 };
+/* done() may be called before this returns; error: some page of them is not there. */
 void remote_fetch(struct remote *remote, struct attachment *for_whom, struct remote_waiter *waiter);
 void remote_forget(struct remote *remote, struct remote_waiter *waiter);        /* no done() any more */
 

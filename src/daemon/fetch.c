@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fetch.c - reads of remote pages: pieces under way, who waits, reading again
+ *
+ * A page that was asked for is "in flight" from then on until it is present or given up,
+ * also while its piece is held back for fresh keys. So a waiter is settled when no page of
+ * its range is in flight any more, however often pages failed and were asked for again.
+ * Worker thread; allocates.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../common/channel.h"
+#include "local.h"
+#include "remote_internal.h"
+#include "util.h"
+
+#define PIECE_PAGES 256                 /* 1 MiB */
+#define TRY_NS 3000000000ull            /* one read; leaves time for another one */
+#define GIVE_UP_NS 5000000000ull        /* all attempts at a piece together */
+#define ATTEMPTS 4
+
+static void count_for(struct rm_counters *counters, const struct remote *remote, uint64_t pages)
+{
+	counters->reads++;
+	counters->fetched_pages += pages;
+	counters->fetched_bytes += pages * RM_PAGE;
+	if (!counters->provider[0])
+		memcpy(counters->provider, remote->handle.fabric.provider,
+		       sizeof counters->provider);
+}
+
+static void count_piece(const struct piece *piece)
+{
+	struct worker *worker = piece->remote->remotes->worker;
+	struct attachment *attachment = local_attachment(worker->local, piece->attachment);
+
+	count_for(&piece->remote->counters, piece->remote, piece->count);
+	if (attachment)
+		count_for(local_counters(attachment), piece->remote, piece->count);
+}
+
+/* Tell those who are settled. They may do anything, but the remote is held. */
+static void tell(struct remote *remote)
+{
+	struct remote_waiter *waiter;
+	struct cache *cache;
+	int error;
+
+	while ((waiter = remote->fetch.settled)) {
+		remote->fetch.settled = waiter->next;
+		cache = &remote->caches[waiter->layer];
+		error = waiter->error ? waiter->error : remote->error ? remote->error : -EIO;
+		if (!cache_absent(cache, waiter->page, waiter->page + waiter->count))
+			error = 0;
+		waiter->done(waiter, error);
+	}
+}
+
+static bool in_flight(const struct remote *remote, const struct remote_waiter *waiter)
+{
+	uint64_t start, count;
+
+	return cache_wanted(&remote->caches[waiter->layer], waiter->page,
+	                    waiter->page + waiter->count, 1, true, &start, &count);
+}
+
+/* The pages of this piece are here or given up: it is freed. */
+static void settle(struct piece *piece, int error)
+{
+	struct remote *remote = piece->remote;
+	struct cache *cache = &remote->caches[piece->layer];
+	struct remote_waiter **at = &remote->fetch.waiters, *waiter;
+
+	if (!error) {
+		remote->absent -= cache_absent(cache, piece->page, piece->page + piece->count);
+		cache_mark_present(cache, piece->page, piece->count);
+		count_piece(piece);
+	}
+	cache_mark_inflight(cache, piece->page, piece->count, false);
+	while ((waiter = *at)) {
+		if (waiter->layer != piece->layer || waiter->page >= piece->page + piece->count ||
+		    piece->page >= waiter->page + waiter->count) {
+			at = &waiter->next;
+			continue;
+		}
+		if (error)
+			waiter->error = error;
+		if (in_flight(remote, waiter)) {
+			at = &waiter->next;
+			continue;
+		}
+		*at = waiter->next;
+		waiter->next = remote->fetch.settled;
+		remote->fetch.settled = waiter;
+	}
+	free(piece);
+	tell(remote);
+}
+
+static void held_expired(struct timer *timer)
+{
+	struct remote *remote = container_of(timer, struct remote, fetch.held_timer);
+	struct piece **at = &remote->fetch.held, *piece, *late = NULL;
+	uint64_t now = rm_now_ns(), next = UINT64_MAX;
+
+	while ((piece = *at)) {
+		if (piece->deadline > now) {
+			next = piece->deadline < next ? piece->deadline : next;
+			at = &piece->next;
+			continue;
+		}
+		*at = piece->next;
+		piece->next = late;
+		late = piece;
+	}
+	if (next != UINT64_MAX)
+		loop_timer(remote->remotes->worker->loop, timer, next);
+	remote_hold(remote);
+	while ((piece = late)) {
+		late = piece->next;
+		settle(piece, -ETIMEDOUT);
+	}
+	remote_release(remote);
+}
+
+static void hold_piece(struct piece *piece)
+{
+	struct remote *remote = piece->remote;
+	struct timer *timer = &remote->fetch.held_timer;
+
+	piece->next = remote->fetch.held;
+	remote->fetch.held = piece;
+	if (!timer->index || piece->deadline < timer->at)
+		loop_timer(remote->remotes->worker->loop, timer, piece->deadline);
+	remote_renew(remote);
+}
+
+static void read_done(struct fabric_read *read, int error)
+{
+	struct piece *piece = container_of(read, struct piece, read);
+	struct remote *remote = piece->remote;
+
+	remote_hold(remote);
+	remote->fetch.outstanding--;
+	if (!error)
+		settle(piece, 0);
+	else if (remote->dying || remote->state == REMOTE_LOST)
+		settle(piece, remote->error ? remote->error : error);
+	else if (piece->attempts >= ATTEMPTS || rm_now_ns() >= piece->deadline)
+		settle(piece, error);
+	else
+		hold_piece(piece);
+	remote_release(remote);
+}
+
+const struct peer_region *fetch_region(const struct remote *remote, uint32_t layer,
+                                       uint64_t offset)
+{
+	unsigned low = 0, high = remote->region_count, mid;
+	const struct peer_region *region;
+
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		region = &remote->regions[mid];
+		if (region->layer < layer ||
+		    (region->layer == layer && region->offset + region->length <= offset))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low == remote->region_count)
+		return NULL;
+	region = &remote->regions[low];
+	return region->layer == layer && region->offset <= offset ? region : NULL;
+}
+
+static void post(struct piece *piece)
+{
+	struct remote *remote = piece->remote;
+	struct cache *cache = &remote->caches[piece->layer];
+	uint64_t offset = piece->page * RM_PAGE, length = piece->count * RM_PAGE;
+	const struct peer_region *region = fetch_region(remote, piece->layer, offset);
+	uint64_t deadline = rm_now_ns() + TRY_NS;
+
+	if (!region || region->offset + region->length < offset + length) {
+		settle(piece, -EPROTO); /* other regions after a renewal than before */
+		return;
+	}
+	piece->attempts++;
+	piece->read = (struct fabric_read){
+		.peer = peer_of(remote->session),
+		.to = cache->map + offset,
+		.desc = cache->region.desc,
+		.length = length,
+		.from = region->base + (offset - region->offset),
+		.key = region->key,
+		.deadline = deadline < piece->deadline ? deadline : piece->deadline,
+		.done = read_done,
+	};
+	remote->fetch.outstanding++;
+	fabric_read(remote->remotes->worker->fabric, &piece->read);
+}
+
+/* One piece out of [page, end): how many pages it took, 0 if there is no memory for it. */
+static uint64_t start_piece(struct remote *remote, uint64_t attachment, uint32_t layer,
+                            uint64_t page, uint64_t count)
+{
+	const struct peer_region *region = fetch_region(remote, layer, page * RM_PAGE);
+	struct piece *piece = calloc(1, sizeof *piece);
+	uint64_t most;
+
+	if (!piece)
+		return 0;
+	if (region) {
+		most = (region->offset + region->length) / RM_PAGE - page;
+		count = count < most ? count : most;
+	}
+	piece->remote = remote;
+	piece->attachment = attachment;
+	piece->layer = layer;
+	piece->page = page;
+	piece->count = count;
+	piece->deadline = rm_now_ns() + GIVE_UP_NS;
+	cache_mark_inflight(&remote->caches[layer], page, count, true);
+	if (remote->session && !remote->renewing)
+		post(piece);
+	else
+		hold_piece(piece);
+	return count;
+}
+
+void remote_fetch(struct remote *remote, struct attachment *for_whom, struct remote_waiter *waiter)
+{
+	struct cache *cache = &remote->caches[waiter->layer];
+	uint64_t page = waiter->page, end = page + waiter->count, start, count;
+
+	waiter->error = 0;
+	remote_hold(remote);
+	if (remote->state == REMOTE_LOST)
+		waiter->error = remote->error;
+	while (!waiter->error && cache_wanted(cache, page, end, PIECE_PAGES, false, &start, &count)) {
+		count = start_piece(remote, for_whom ? for_whom->number : 0, waiter->layer,
+		                    start, count);
+		if (!count)
+			waiter->error = -ENOMEM;
+		page = start + count;
+	}
+	if (in_flight(remote, waiter)) {
+		waiter->next = remote->fetch.waiters;
+		remote->fetch.waiters = waiter;
+	} else {
+		waiter->next = remote->fetch.settled;
+		remote->fetch.settled = waiter;
+		tell(remote);
+	}
+	remote_release(remote);
+}
+
+static bool unlink_waiter(struct remote_waiter **at, struct remote_waiter *waiter)
+{
+	for (; *at; at = &(*at)->next) {
+		if (*at == waiter) {
+			*at = waiter->next;
+			return true;
+		}
+	}
+	return false;
+}
+
+void remote_forget(struct remote *remote, struct remote_waiter *waiter)
+{
+	if (!unlink_waiter(&remote->fetch.waiters, waiter))
+		unlink_waiter(&remote->fetch.settled, waiter);
+}
+
+void fetch_init(struct remote *remote)
+{
+	remote->fetch.held_timer.fire = held_expired;
+}
+
+static struct piece *take_held(struct remote *remote)
+{
+	struct piece *held = remote->fetch.held;
+
+	remote->fetch.held = NULL;
+	loop_timer_cancel(remote->remotes->worker->loop, &remote->fetch.held_timer);
+	return held;
+}
+
+void fetch_renewed(struct remote *remote)
+{
+	struct piece *piece, *held = take_held(remote);
+
+	remote_hold(remote);
+	while ((piece = held)) {
+		held = piece->next;
+		post(piece);
+	}
+	remote_release(remote);
+}
+
+void fetch_fail(struct remote *remote, int error)
+{
+	struct piece *piece, *held = take_held(remote);
+
+	remote_hold(remote);
+	while ((piece = held)) {
+		held = piece->next;
+		settle(piece, error);
+	}
+	remote_release(remote);
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * remote_cache.c - the table, caches and record of a remote publication
+ *
+ * The record holds the handle and, as descriptors, the table, the state (which pages are
+ * present) and the caches' read-only ends: all that a new worker needs to go on, as
+ * cache.h describes. Worker thread; allocates.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "remote_internal.h"
+#include "util.h"
+
+#define FDS_PER_PUT 60
+
+struct remote_record {          /* data of RECORD_REMOTE */
+	struct rm_handle handle;
+	uint64_t table_size;
+	uint64_t created_ns;
+	uint32_t layer_count;
+	uint32_t admitted;
+};
+_Static_assert(sizeof(struct remote_record) <= RECORD_DATA_MAX, "record too long");
+
+static size_t bitmap_words(const struct rm_layer_desc *layer)
+{
+	return (layer->length / RM_PAGE + 63) / 64;
+}
+
+/* A sealed copy of the table, mapped read-only; its descriptor is handed out. */
+static int make_table(struct remote *remote, const void *table, size_t size)
+{
+	int fd = memfd_create("rmmap-table", MFD_ALLOW_SEALING | MFD_CLOEXEC);
+	const char *from = table;
+	size_t done = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	remote->table_fd = fd;
+	remote->table_size = size;
+	while (done < size) {
+		n = write(fd, from + done, size - done);
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		done += (size_t)n;
+	}
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL))
+		return -errno;
+	return 0;
+}
+
+static int map_table(struct remote *remote, const char **why)
+{
+	/* Private: kernels before 6.7 refuse a shared mapping of a sealed file. */
+	void *map = mmap(NULL, remote->table_size, PROT_READ, MAP_PRIVATE, remote->table_fd, 0);
+
+	if (map == MAP_FAILED)
+		return -errno;
+	remote->table_map = map;
+	return rm_table_check(map, remote->table_size, &remote->table, why) ? -EPROTO : 0;
+}
+
+static int make_state(struct remote *remote)
+{
+	size_t words = 0;
+	uint32_t i;
+	void *map;
+
+	for (i = 0; i < remote->table.layer_count; i++)
+		words += bitmap_words(&remote->table.layers[i]);
+	remote->bits_size = rm_page_up((words ? words : 1) * sizeof(uint64_t));
+	remote->state_fd = memfd_create("rmmap-state", MFD_CLOEXEC);
+	if (remote->state_fd < 0 || ftruncate(remote->state_fd, (off_t)remote->bits_size))
+		return -errno;
+	map = mmap(NULL, remote->bits_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+	           remote->state_fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	remote->bits = map;
+	return 0;
+}
+
+/* Room for the caches; their number is the table's. */
+static int make_caches(struct remote *remote)
+{
+	uint32_t i, n = remote->table.layer_count;
+
+	remote->caches = calloc(n ? n : 1, sizeof *remote->caches);
+	if (!remote->caches)
+		return -ENOMEM;
+	for (i = 0; i < n; i++)
+		remote->caches[i].fd = -1;
+	return 0;
+}
+
+static void put_record(struct remote *remote)
+{
+	struct keeper *keeper = remote->remotes->worker->keeper;
+	struct remote_record data = {
+		.handle = remote->handle,
+		.table_size = remote->table_size,
+		.created_ns = remote->created_ns,
+		.layer_count = remote->table.layer_count,
+		.admitted = remote->admitted,
+	};
+	int fds[FDS_PER_PUT] = { remote->table_fd, remote->state_fd };
+	unsigned count = 2;
+	uint32_t i;
+
+	remote->record = keeper_number(keeper);
+	for (i = 0; i < remote->table.layer_count; i++) {
+		fds[count++] = remote->caches[i].fd;
+		if (count < FDS_PER_PUT)
+			continue;
+		keeper_put(keeper, RECORD_REMOTE, remote->record, &data, sizeof data, fds, count);
+		count = 0;
+	}
+	if (count)
+		keeper_put(keeper, RECORD_REMOTE, remote->record, &data, sizeof data, fds, count);
+	explicit_bzero(&data, sizeof data);
+}
+
+int remote_build(struct remote *remote, const void *table, size_t size, const char **why)
+{
+	struct fabric *fabric = remote->remotes->worker->fabric;
+	uint64_t *present;
+	uint32_t i;
+	int error = make_table(remote, table, size);
+
+	if (!error)
+		error = map_table(remote, why);
+	if (!error)
+		error = make_state(remote);
+	if (!error)
+		error = make_caches(remote);
+	if (error)
+		return error;
+	present = remote->bits;
+	for (i = 0; i < remote->table.layer_count; i++) {
+		error = cache_make(&remote->caches[i], fabric, remote->table.layers[i].length,
+		                   rm_table_view_bitmap(&remote->table, i), present);
+		if (error)
+			return error;
+		remote->absent += remote->caches[i].absent;
+		present += bitmap_words(&remote->table.layers[i]);
+	}
+	put_record(remote);
+	return 0;
+}
+
+/* Is all data of a layer in what the last worker had? */
+static bool had_all(const uint64_t *data, const uint64_t *had, size_t words)
+{
+	size_t i;
+
+	for (i = 0; i < words; i++)
+		if (data[i] & ~had[i])
+			return false;
+	return true;
+}
+
+/* Layer i as the last worker left it: fd is its cache, taken; had its bitmap. */
+static int rebuild_cache(struct remote *remote, uint32_t i, int fd, const uint64_t *had,
+                         uint64_t *present)
+{
+	const struct rm_layer_desc *layer = &remote->table.layers[i];
+	const uint64_t *data = rm_table_view_bitmap(&remote->table, i);
+	size_t words = bitmap_words(layer);
+	struct cache *cache = &remote->caches[i];
+	int error;
+
+	if (had_all(data, had, words)) {
+		memcpy(present, had, words * sizeof *had);
+		return cache_adopt(cache, fd, layer->length, data, present);
+	}
+	remote->moved = true;
+	error = cache_make(cache, remote->remotes->worker->fabric, layer->length, data, present);
+	if (error) {
+		close(fd);
+		return error;
+	}
+	return cache_inherit(cache, fd, had);
+}
+
+/* used counts the descriptors that were taken. */
+static int rebuild_caches(struct remote *remote, const int *fds, unsigned *used,
+                          const uint64_t *had)
+{
+	uint64_t *present = remote->bits;
+	size_t words;
+	uint32_t i;
+	int error;
+
+	for (i = 0; i < remote->table.layer_count; i++) {
+		words = bitmap_words(&remote->table.layers[i]);
+		error = rebuild_cache(remote, i, fds[(*used)++], had, present);
+		if (error)
+			return error;
+		remote->absent += remote->caches[i].absent;
+		had += words;
+		present += words;
+	}
+	return 0;
+}
+
+/* The state memfd of the last worker, mapped; NULL if it is not what it should be. */
+static const uint64_t *map_had(const struct remote *remote, int fd)
+{
+	struct stat st;
+	void *map;
+
+	if (fstat(fd, &st) || (uint64_t)st.st_size != remote->bits_size)
+		return NULL;
+	map = mmap(NULL, remote->bits_size, PROT_READ, MAP_SHARED, fd, 0);
+	return map == MAP_FAILED ? NULL : map;
+}
+
+static int rebuild(struct remote *remote, const struct record *record, unsigned *used)
+{
+	const struct remote_record *data = record->data;
+	const uint64_t *had;
+	int error;
+
+	if (record->count < 2)
+		return -EPROTO;
+	*used = 1;
+	remote->table_fd = record->fds[0];
+	remote->table_size = data->table_size;
+	remote->created_ns = data->created_ns;
+	remote->admitted = data->admitted;
+	error = map_table(remote, NULL);
+	if (error)
+		return error;
+	if (record->count != remote->table.layer_count + 2)
+		return -EPROTO; /* the last worker died while it made the record */
+	error = make_state(remote);
+	if (!error)
+		error = make_caches(remote);
+	if (error)
+		return error;
+	had = map_had(remote, record->fds[1]);
+	if (!had)
+		return -EPROTO;
+	close(record->fds[1]);
+	*used = 2;
+	error = rebuild_caches(remote, record->fds, used, had);
+	munmap((void *)(uintptr_t)had, remote->bits_size);
+	return error;
+}
+
+int remote_rebuild(struct remote *remote, const struct record *record)
+{
+	unsigned used = 0;
+	int error = rebuild(remote, record, &used);
+
+	for (; used < record->count; used++)
+		close(record->fds[used]);
+	if (!error)
+		put_record(remote);
+	keeper_delete(remote->remotes->worker->keeper, record->number);
+	return error;
+}
+
+const struct rm_handle *remote_record_handle(const struct record *record)
+{
+	const struct remote_record *data = record->data;
+
+	return record->length == sizeof *data ? &data->handle : NULL;
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct peer_region *x = a, *y = b;
+
+	if (x->layer != y->layer)
+		return x->layer < y->layer ? -1 : 1;
+	return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* Every page of data of layer i lies in a region. */
+static bool covered(const struct remote *remote, uint32_t i)
+{
+	const struct cache *cache = &remote->caches[i];
+	uint64_t at = 0, start, count, end;
+	const struct peer_region *region;
+
+	while (rm_bit_run(cache->data, at, cache->pages, true, &start, &count)) {
+		region = fetch_region(remote, i, start * RM_PAGE);
+		if (!region)
+			return false;
+		end = (region->offset + region->length) / RM_PAGE;
+		at = start + count < end ? start + count : end;
+	}
+	return true;
+}
+
+static bool sane(const struct remote *remote, const struct peer_region *region)
+{
+	uint64_t length;
+
+	if (region->layer >= remote->table.layer_count)
+		return false;
+	length = remote->table.layers[region->layer].length;
+	return region->length && !(region->length % RM_PAGE) && !(region->offset % RM_PAGE) &&
+	       region->offset <= length && region->length <= length - region->offset;
+}
+
+int remote_regions(struct remote *remote, const struct peer_region *regions, unsigned count,
+                   const char **why)
+{
+	struct peer_region *copy = calloc(count ? count : 1, sizeof *copy);
+	uint32_t i;
+	int error = 0;
+
+	if (!copy)
+		return -ENOMEM;
+	if (count)
+		memcpy(copy, regions, count * sizeof *copy);
+	qsort(copy, count, sizeof *copy, by_place);
+	free(remote->regions);
+	remote->regions = copy;
+	remote->region_count = count;
+	*why = "the other host's rmmapd sent keys that do not fit its table";
+	for (i = 0; i < count; i++)
+		if (!sane(remote, &copy[i]))
+			return -EPROTO;
+	for (i = 0; i < remote->table.layer_count; i++) {
+		if (!covered(remote, i))
+			return -EPROTO;
+		error = cache_register(&remote->caches[i], remote->remotes->worker->fabric);
+		if (error) {
+			*why = "memory cannot be registered with the fabric: "
+			       "raise the limit of locked memory (ulimit -l)";
+			return error;
+		}
+	}
+	return 0;
+}
+
+void remote_unbuild(struct remote *remote)
+{
+	struct worker *worker = remote->remotes->worker;
+	uint32_t i;
+
+	for (i = 0; remote->caches && i < remote->table.layer_count; i++)
+		cache_drop(&remote->caches[i], worker->fabric);
+	free(remote->caches);
+	free(remote->regions);
+	if (remote->bits)
+		munmap(remote->bits, remote->bits_size);
+	if (remote->table_map)
+		munmap(remote->table_map, remote->table_size);
+	if (remote->state_fd >= 0)
+		close(remote->state_fd);
+	if (remote->table_fd >= 0)
+		close(remote->table_fd);
+	if (remote->record)
+		keeper_delete(worker->keeper, remote->record);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * remote_internal.h - what remote.c, remote_cache.c, fetch.c and sweep.c share
+ *
+ *   remote.c        who has it attached, the session with its host, lost or not
+ *   remote_info.c   what others ask of it
+ *   remote_cache.c  table, caches, state and record; how a new worker finds them again
+ *   fetch.c         reads under way, who waits for which pages, reading again
+ *   sweep.c         fetching all that is absent, so much at a time
+ *
+ * Nobody else includes this. Worker thread only.
+ */
+#ifndef RM_REMOTE_INTERNAL_H
+#define RM_REMOTE_INTERNAL_H
+
+#include "cache.h"
+#include "fabric.h"
+#include "loop.h"
+#include "peer.h"
+#include "remote.h"
+#include "sweep.h"
+
+enum remote_state {
+	REMOTE_ASKING,          /* its host was asked; nothing is known of it */
+	REMOTE_READY,           /* table and caches are here */
+	REMOTE_LOST,            /* no page will come any more; what is here stays */
+};
+
+struct remote_user {            /* an attachment that has it, or waits for it */
+	struct attachment *attachment;
+	struct remote *remote;
+	remote_done *done;              /* NULL once it was called */
+	void *arg;
+	bool eager, due;                /* due: done is to be called */
+	int error;                      /* with this */
+	struct sweep sweep;             /* under way if eager and not due */
+	struct remote_user *next;
+};
+
+struct piece {                  /* one read of at most PIECE_PAGES of one layer */
+	struct fabric_read read;
+	struct remote *remote;
+	uint64_t attachment;            /* its number, for the counters; it may be gone by then */
+	uint32_t layer;
+	uint64_t page, count;
+	uint64_t deadline;              /* of all attempts together */
+	unsigned attempts;
+	struct piece *next;             /* while held */
+};
+
+struct fetch {
+	struct remote_waiter *waiters;  /* some of their pages are in flight */
+	struct remote_waiter *settled;  /* to be told now */
+	struct piece *held;             /* waiting for fresh keys */
+	struct timer held_timer;        /* the first of them gives up */
+	unsigned outstanding;           /* pieces that the fabric has */
+};
+
+struct remote {
+	struct remotes *remotes;
+	struct rm_handle handle;
+	enum remote_state state;
+	int error;                      /* if lost */
+	char why[256];
+	struct peer_session *session;   /* NULL: none, or ended */
+	bool renewing;                  /* fresh keys were asked for; reads are held */
+	struct peer_region *regions;    /* ascending by layer and offset */
+	unsigned region_count;
+	struct remote_user *users;
+	struct fetch fetch;
+	struct timer kick;              /* calls done() of the users that are due */
+	bool restored;                  /* kick asks its host, see remotes_restore() */
+	struct timer linger;            /* after a restart: does anybody still want it? */
+	unsigned hold;                  /* callbacks under way: do not free */
+	bool dying;                     /* no users; freed when the fabric has no piece */
+	uint64_t created_ns;
+	unsigned admitted;
+	struct rm_counters counters;
+	/* remote_cache.c: */
+	int table_fd, state_fd;         /* -1 until ready */
+	uint64_t table_size;
+	void *table_map;
+	struct rm_table table;
+	uint64_t *bits;                 /* mapping of state_fd: one bitmap after the other */
+	size_t bits_size;
+	struct cache *caches;           /* table.layer_count */
+	uint64_t absent;                /* pages of data that are not here, all layers */
+	bool moved;                     /* see remote_moved() */
+	uint64_t record;                /* the keeper's number, 0: none */
+	struct remote *next;
+};
+
+struct remotes {
+	struct worker *worker;
+	struct remote *first;
+};
+
+/* ---- remote.c ---- */
+/* Reads fail, or there is no session after a restart: get fresh keys, then fetch_renewed(). */
+void remote_renew(struct remote *remote);
+void remote_hold(struct remote *remote);
+void remote_release(struct remote *remote);     /* may free it */
+
+/* ---- remote_cache.c ---- */
+/* Take the table and make its caches, put the record. 0 or -errno. */
+int remote_build(struct remote *remote, const void *table, size_t size, const char **why);
+/* The same from what an earlier worker left: takes the descriptors, and replaces the record. */
+int remote_rebuild(struct remote *remote, const struct record *record);
+const struct rm_handle *remote_record_handle(const struct record *record); /* NULL: not ours */
+/* Take the regions, checked to cover all pages of data. 0 or -errno. */
+int remote_regions(struct remote *remote, const struct peer_region *regions, unsigned count,
+                   const char **why);
+void remote_unbuild(struct remote *remote);     /* no read may be under way */
+
+/* ---- fetch.c ---- */
+void fetch_init(struct remote *remote);
+void fetch_renewed(struct remote *remote);      /* post what was held */
+void fetch_fail(struct remote *remote, int error);      /* give up what is held */
+const struct peer_region *fetch_region(const struct remote *remote, uint32_t layer,
+                                       uint64_t offset);
+
+#endif
