@@ -35,3 +35,8 @@ libdaemon_la_SOURCES += \
 	src/daemon/remote.h src/daemon/remote_internal.h src/daemon/cache.h src/daemon/sweep.h \
 	src/daemon/remote.c src/daemon/remote_cache.c src/daemon/remote_info.c \
 	src/daemon/cache.c src/daemon/fetch.c src/daemon/sweep.c
+
+# page faults
+libdaemon_la_SOURCES += \
+	src/daemon/pager.h src/daemon/lazy.h src/daemon/uffd.h \
+	src/daemon/pager.c src/daemon/lazy_map.c src/daemon/uffd.c

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * pager.c - lazy attachments: fault events in, batches of pages out
+ *
+ * A fault on a page that is here is resolved at once, with its neighbours; one on an absent
+ * page has a batch fetched, which grows while faults go up through the addresses. When all
+ * data is in the file that the consumer maps, the kernel alone can go on: the ranges are
+ * unregistered and everything is closed.
+ *
+ * A consumer's uffd is never closed while something is absent and not marked as lost, unless
+ * its address space is gone: it would read zeros. Worker thread; allocates.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../common/channel.h"
+#include "lazy.h"
+#include "uffd.h"
+#include "util.h"
+
+#define READS_PER_EVENT 4               /* then it is others' turn */
+#define FAULTS_PER_READ 32
+
+/* ---- the end ---- */
+
+static void close_fds(int *fds)
+{
+	unsigned i;
+
+	for (i = 0; i < LAZY_FDS; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+		fds[i] = -1;
+	}
+}
+
+/* The kernel shall not end a consumer any more when rmmapd goes. */
+static void disarm(const struct lazy *lazy)
+{
+	int flags = fcntl(lazy->fds[LAZY_LINE_THEIRS], F_GETFL);
+
+	if (flags >= 0)
+		fcntl(lazy->fds[LAZY_LINE_THEIRS], F_SETFL, flags & ~O_ASYNC);
+}
+
+static void free_batches(struct lazy *lazy)
+{
+	struct lazy_batch *batch;
+
+	while ((batch = lazy->batches)) {
+		lazy->batches = batch->next;
+		remote_forget(lazy->remote, &batch->waiter);
+		free(batch);
+	}
+}
+
+/* Stop serving: from here on the kernel, or nobody, answers faults. */
+static void shut(struct lazy *lazy)
+{
+	struct lazy_fault *fault;
+
+	if (lazy->fds[LAZY_UFFD] < 0)
+		return;
+	loop_remove(lazy->worker->loop, &lazy->source);
+	sweep_cancel(&lazy->sweep);
+	free_batches(lazy);
+	while ((fault = lazy->faults)) {
+		lazy->faults = fault->next;
+		free(fault);
+	}
+	disarm(lazy);
+	if (lazy->record)
+		keeper_delete(lazy->worker->keeper, lazy->record);
+	close_fds(lazy->fds);
+}
+
+static void lazy_free(struct lazy *lazy)
+{
+	struct lazy_completion *completion;
+
+	while ((completion = lazy->completions)) {
+		lazy->completions = completion->next;
+		free(completion);
+	}
+	loop_timer_cancel(lazy->worker->loop, &lazy->timer);
+	if (lazy->attachment->lazy == lazy)
+		lazy->attachment->lazy = NULL;
+	free(lazy->first);
+	free(lazy->mapped);
+	free(lazy);
+}
+
+void lazy_stop(struct lazy *lazy)
+{
+	shut(lazy);
+	lazy_free(lazy);
+}
+
+static void unregister(const struct lazy *lazy)
+{
+	const struct rm_table *table = remote_table(lazy->remote);
+	uint32_t i;
+
+	for (i = 0; i < table->segment_count; i++)
+		uffd_unregister(lazy->fds[LAZY_UFFD], table->segments[i].addr,
+		                table->segments[i].length);
+}
+
+/* Nothing is absent, or all that is was marked as lost. Freed by the timer: callers go on. */
+static void finish(struct lazy *lazy, int error)
+{
+	if (lazy->finished)
+		return;
+	unregister(lazy);
+	shut(lazy);
+	lazy->finished = true;
+	lazy->completed = error;
+	loop_timer(lazy->worker->loop, &lazy->timer, rm_now_ns());
+}
+
+static void finish_if_filled(struct lazy *lazy)
+{
+	bool filled = !lazy->left || (!lazy->copies && remote_complete(lazy->remote));
+
+	if (filled && !lazy->dead)
+		finish(lazy, 0);
+}
+
+static void timer_fired(struct timer *timer)
+{
+	struct lazy *lazy = container_of(timer, struct lazy, timer);
+	struct lazy_completion *completion, *completions = lazy->completions;
+	int error = lazy->completed;
+
+	lazy->completions = NULL;
+	if (lazy->finished)
+		lazy_free(lazy);
+	while ((completion = completions)) {
+		completions = completion->next;
+		completion->done(completion->arg, error);
+		free(completion);
+	}
+}
+
+/* ---- faults ---- */
+
+static void batch_done(struct remote_waiter *waiter, int error)
+{
+	struct lazy_batch *batch = container_of(waiter, struct lazy_batch, waiter), **at;
+	struct lazy *lazy = batch->lazy;
+
+	for (at = &lazy->batches; *at != batch; at = &(*at)->next)
+		;
+	*at = batch->next;
+	lazy_map(lazy, batch->segment, batch->page, batch->page + batch->count);
+	if (error)
+		lazy_lost(lazy, batch->segment, batch->page, batch->page + batch->count, error);
+	free(batch);
+	finish_if_filled(lazy);
+}
+
+static void start_batch(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t end,
+                        uint64_t fault)
+{
+	const struct rm_segment *s = &remote_table(lazy->remote)->segments[segment];
+	struct lazy_batch *batch = calloc(1, sizeof *batch);
+
+	if (!batch) {
+		lazy_lost(lazy, segment, fault, fault + 1, -ENOMEM);
+		return;
+	}
+	batch->lazy = lazy;
+	batch->segment = segment;
+	batch->page = page;
+	batch->count = end - page;
+	batch->waiter.layer = s->layer;
+	batch->waiter.page = s->offset / RM_PAGE + page;
+	batch->waiter.count = batch->count;
+	batch->waiter.done = batch_done;
+	batch->next = lazy->batches;
+	lazy->batches = batch;
+	remote_fetch(lazy->remote, lazy->attachment, &batch->waiter);
+}
+
+static bool on_its_way(const struct lazy *lazy, uint32_t segment, uint64_t page)
+{
+	const struct lazy_batch *batch = lazy->batches;
+
+	while (batch && (batch->segment != segment || page - batch->page >= batch->count))
+		batch = batch->next;
+	return batch != NULL;
+}
+
+/*
+ * Which pages a fault on this one shall bring: [*from, *end) around it. A fault that falls
+ * just after the last batch of a stream continues that stream with twice as many.
+ */
+static void window(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t *from,
+                   uint64_t *end)
+{
+	uint64_t pages = remote_table(lazy->remote)->segments[segment].length / RM_PAGE;
+	uint64_t base = lazy->first[segment];
+	struct lazy_stream *stream = lazy->streams;
+
+	while (stream < lazy->streams + LAZY_STREAMS &&
+	       (!stream->size || base + page - stream->next >= LAZY_BATCH_MIN))
+		stream++;
+	if (stream < lazy->streams + LAZY_STREAMS) {
+		*from = page;
+		stream->size *= 2;
+		if (stream->size > LAZY_BATCH_MAX)
+			stream->size = LAZY_BATCH_MAX;
+	} else {
+		stream = &lazy->streams[lazy->next_stream++ % LAZY_STREAMS];
+		*from = page - page % LAZY_BATCH_MIN;
+		stream->size = LAZY_BATCH_MIN;
+	}
+	*end = *from + stream->size < pages ? *from + stream->size : pages;
+	stream->next = base + *end;
+}
+
+static bool add_fault(struct lazy *lazy, uint64_t addr)
+{
+	struct lazy_fault *fault = malloc(sizeof *fault);
+
+	local_counters(lazy->attachment)->faults++;
+	if (!fault)
+		return false;
+	*fault = (struct lazy_fault){ .addr = addr, .at_ns = rm_now_ns(), .next = lazy->faults };
+	lazy->faults = fault;
+	return true;
+}
+
+static void handle_fault(struct lazy *lazy, uint64_t addr)
+{
+	const struct rm_table *table = remote_table(lazy->remote);
+	const struct rm_segment *s = rm_table_find(table, addr);
+	uint64_t page, from, end;
+	uint32_t segment;
+
+	if (!s || !add_fault(lazy, addr)) {
+		uffd_wake(lazy->fds[LAZY_UFFD], addr, RM_PAGE);
+		return;
+	}
+	segment = (uint32_t)(s - table->segments);
+	page = (addr - s->addr) / RM_PAGE;
+	if (on_its_way(lazy, segment, page))
+		return;
+	window(lazy, segment, page, &from, &end);
+	if (lazy_available(lazy, segment, page))
+		lazy_map(lazy, segment, from, end);
+	else
+		start_batch(lazy, segment, from, end, page);
+}
+
+static void ready(struct source *source, uint32_t events)
+{
+	struct lazy *lazy = container_of(source, struct lazy, source);
+	uint64_t addrs[FAULTS_PER_READ];
+	unsigned round, i, n = 1;
+
+	(void)events;
+	for (round = 0; round < READS_PER_EVENT && n; round++) {
+		n = uffd_faults(lazy->fds[LAZY_UFFD], addrs, FAULTS_PER_READ);
+		for (i = 0; i < n && !lazy->dead && !lazy->finished; i++)
+			handle_fault(lazy, addrs[i]);
+		if (lazy->finished)
+			return;
+	}
+	if (lazy->dead)
+		loop_remove(lazy->worker->loop, source); /* local.c will notice, and stop it */
+	else
+		finish_if_filled(lazy);
+}
+
+/* ---- completing ---- */
+
+static void give(struct lazy *lazy)
+{
+	const struct rm_table *table = remote_table(lazy->remote);
+	uint32_t i;
+
+	for (i = 0; i < table->segment_count; i++)
+		lazy_map(lazy, i, 0, table->segments[i].length / RM_PAGE);
+}
+
+static void swept(struct sweep *sweep, int error)
+{
+	struct lazy *lazy = container_of(sweep, struct lazy, sweep);
+
+	if (lazy->copies)
+		give(lazy);
+	lazy->completed = error;
+	if (lazy->dead)
+		lazy->completed = -ESRCH;
+	else if (!error || lazy_poison(lazy, error))
+		finish(lazy, error);
+	loop_timer(lazy->worker->loop, &lazy->timer, rm_now_ns());
+}
+
+void lazy_complete(struct lazy *lazy, void (*done)(void *arg, int error), void *arg)
+{
+	struct lazy_completion *completion = calloc(1, sizeof *completion);
+
+	if (!completion) {
+		done(arg, -ENOMEM);
+		return;
+	}
+	completion->done = done;
+	completion->arg = arg;
+	completion->next = lazy->completions;
+	lazy->completions = completion;
+	if (!lazy->finished && !lazy->sweep.remote)
+		sweep_start(&lazy->sweep, lazy->remote, lazy->attachment, swept);
+}
+
+bool lazy_gone(struct lazy *lazy)
+{
+	const struct rm_table *table = remote_table(lazy->remote);
+
+	if (lazy->fds[LAZY_UFFD] < 0)
+		return lazy->dead;
+	if (!lazy->dead && table->segment_count)
+		lazy->dead = !uffd_alive(lazy->fds[LAZY_UFFD], table->segments[0].addr);
+	return lazy->dead;
+}
+
+/* ---- the beginning ---- */
+
+static int number_pages(struct lazy *lazy)
+{
+	const struct rm_table *table = remote_table(lazy->remote);
+	uint64_t pages = 0, at;
+	uint32_t i;
+
+	lazy->first = calloc(table->segment_count + 1, sizeof *lazy->first);
+	if (!lazy->first)
+		return -ENOMEM;
+	for (i = 0; i < table->segment_count; i++) {
+		const struct rm_segment *s = &table->segments[i];
+		const uint64_t *data = rm_table_view_bitmap(table, s->layer);
+
+		lazy->first[i] = pages;
+		pages += s->length / RM_PAGE;
+		for (at = s->offset / RM_PAGE; at < (s->offset + s->length) / RM_PAGE; at++)
+			lazy->left += rm_bit(data, at);
+	}
+	lazy->mapped = calloc((pages + 63) / 64 + 1, sizeof *lazy->mapped);
+	return lazy->mapped ? 0 : -ENOMEM;
+}
+
+/* Takes the descriptors; the caller puts or knows the record. */
+static int start(struct attachment *attachment, const int *fds, unsigned count,
+                 uint32_t features, struct lazy **out)
+{
+	struct lazy *lazy = calloc(1, sizeof *lazy);
+	int mine[LAZY_FDS] = { -1, -1, -1, -1 };
+	unsigned i;
+	int error;
+
+	for (i = 0; i < count && i < LAZY_FDS; i++)
+		mine[i] = fds[i];
+	if (!lazy) {
+		close_fds(mine);
+		return -ENOMEM;
+	}
+	memcpy(lazy->fds, mine, sizeof mine);
+	lazy->remote = attachment->remote;
+	lazy->worker = remote_worker(attachment->remote);
+	lazy->attachment = attachment;
+	lazy->features = features;
+	lazy->timer.fire = timer_fired;
+	lazy->source.fd = mine[LAZY_UFFD];
+	lazy->source.ready = ready;
+	error = number_pages(lazy);
+	/* The kernel lets only a non-blocking uffd be polled. */
+	if (!error && fcntl(mine[LAZY_UFFD], F_SETFL, O_NONBLOCK))
+		error = -errno;
+	if (!error)
+		error = loop_add(lazy->worker->loop, &lazy->source, EPOLLIN);
+	if (error) {
+		close_fds(lazy->fds);
+		lazy_free(lazy);
+		return error;
+	}
+	attachment->lazy = lazy;
+	*out = lazy;
+	return 0;
+}
+
+int lazy_start(struct attachment *attachment, const int *fds, unsigned count, uint32_t features)
+{
+	struct lazy_record data = { .attachment = attachment->number, .features = features };
+	struct keeper *keeper;
+	struct lazy *lazy;
+	unsigned i;
+	int error;
+
+	if (count < LAZY_STDERR || count > LAZY_FDS || !attachment->remote || attachment->lazy) {
+		for (i = 0; i < count; i++)
+			close(fds[i]);
+		/* Asked once more after a restart: it is served already. */
+		return attachment->lazy ? 0 : -EINVAL;
+	}
+	error = start(attachment, fds, count, features, &lazy);
+	if (error)
+		return error;
+	keeper = lazy->worker->keeper;
+	lazy->record = keeper_number(keeper);
+	keeper_put(keeper, RECORD_LAZY, lazy->record, &data, sizeof data, lazy->fds, count);
+	finish_if_filled(lazy);
+	return 0;
+}
+
+void lazy_restore(struct attachment *attachment, const struct record *record)
+{
+	const struct lazy_record *data = record->data;
+	const struct rm_table *table = remote_table(attachment->remote);
+	const struct rm_segment *last = &table->segments[table->segment_count - 1];
+	uint64_t addr = table->segments[0].addr;
+	struct lazy *lazy;
+
+	if (start(attachment, record->fds, record->count, data->features, &lazy)) {
+		/* The keeper has the uffd open: nobody reads zeros, but nobody is served. */
+		syscall(SYS_pidfd_send_signal, local_pidfd(attachment), SIGBUS, NULL, 0);
+		return;
+	}
+	lazy->record = record->number;
+	lazy->copies = remote_moved(lazy->remote);
+	/* Who waited for the earlier worker faults again, and the events come here. */
+	uffd_wake(lazy->fds[LAZY_UFFD], addr, last->addr + last->length - addr);
+}
