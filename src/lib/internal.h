@@ -7,6 +7,7 @@
  * and are converted once, at the public edge (errors.c).
  *
  *   malloc  -> heap -> hooks -> slot
+ *              heap -> jemalloc
  *   publish -> freeze -> layer -> client -> (socket)
  *   attach  -> client
  */
@@ -22,6 +23,9 @@
 #include "../common/options.h"
 #include "../common/segment.h"
 #include "../common/wire.h"
+
+/* All of it stays inside the library: accesses are direct, without a detour by the GOT. */
+#pragma GCC visibility push(hidden)
 
 #define RM_EXPORT __attribute__((visibility("default")))
 #define likely(x) __builtin_expect(!!(x), 1)
@@ -57,7 +61,8 @@ bool fd_still(const struct fd_mark *mark);      /* is it the same file as when m
 
 /* ---- slot.c: which 64 GiB this process's heap is in ---- */
 enum slot_state { SLOT_FREE = 0, SLOT_OWN = 1, SLOT_INHERITED = 2 };
-extern uint8_t slot_states[RM_SLOTS_MAX];       /* written under the heap's lock, read without */
+extern uint8_t slot_states[RM_SLOTS_MAX];       /* written under the hooks' lock, read without */
+void slot_init(void);           /* which slots hold libraries already; before threads */
 /* Claim one more slot (the first, the next when full, a new one after fork). 0 or -errno. */
 int slot_claim(unsigned *slot);
 /* After fork, in the child: what was own is inherited; descriptors of the claim are dropped. */
@@ -68,6 +73,21 @@ int slot_lock_fd(unsigned slot);
 /* ---- hooks.c: jemalloc's extent hooks over the slot ---- */
 struct extent_hooks_s;
 extern struct extent_hooks_s hooks;
+/*
+ * A run: mapped pages of a heap without a gap, as one word, so that a reader without a lock
+ * never sees the base of one with the length of another. Attached memory may lie between
+ * two runs of one slot: the slot does not tell whose an address is.
+ */
+#define RUN_PAGES_BITS 28
+static inline bool run_holds(uint64_t run, const void *p)
+{
+	return ((uintptr_t)p >> RM_PAGE_SHIFT) - (run >> RUN_PAGES_BITS) <
+	       (run & (((uint64_t)1 << RUN_PAGES_BITS) - 1));
+}
+extern uint64_t heap_run;                       /* the run that grows; 0 before the first */
+enum slot_state hooks_state(const void *p);     /* whose heap: SLOT_FREE is nobody's; no lock */
+void hooks_lock(void);                          /* around fork, inside jemalloc's own locks */
+void hooks_unlock(void);
 void hooks_child(void);                         /* a fresh slot at the next extent */
 void hooks_stats(uint64_t *bytes, uint64_t *peak, uint64_t *extents);
 /* Used ranges of own and inherited heaps, ascending by address; how many there are. */
@@ -75,19 +95,26 @@ struct heap_range { uint64_t base, top; bool inherited; };
 unsigned hooks_ranges(struct heap_range *ranges, unsigned max);
 
 /* ---- heap.c: jemalloc, set up; which arena a thread allocates from ---- */
-extern uintptr_t heap_slot_base;                /* own slot in use now; 1 before the first */
-extern unsigned heap_generation;                /* bumped by fork in the child */
+extern unsigned heap_generation;                /* bumped by fork in the child; starts at 1 */
 extern __thread unsigned heap_thread_generation __attribute__((tls_model("initial-exec")));
-bool heap_enter(void);          /* slow path of the first allocation of a thread, or after fork */
+/*
+ * Before the first allocation of a thread, and its first after fork: set everything up and
+ * give the thread its arena. True: go on to jemalloc. False: no memory, errno is set.
+ */
+bool heap_enter(void);
+void heap_leave(void);          /* the thread ends */
 bool heap_is_ours(void);        /* is the program's malloc this library's? */
 bool heap_publishes(void);      /* the program imports rmmap_publish, or RMMAP_HEAP=shared */
 void heap_prefork(void);
 void heap_parent(void);
 void heap_child(void);
-static inline bool heap_owns(const void *p)     /* in the slot in use: the fast path */
+static inline bool heap_owns(const void *p)     /* in the run that grows: the fast path */
 {
-	return (uintptr_t)p - heap_slot_base < RM_SLOT_SIZE;
+	return run_holds(__atomic_load_n(&heap_run, __ATOMIC_RELAXED), p);
 }
+
+/* ---- jemalloc.c: what jemalloc asks of the system; its own memory ---- */
+bool jemalloc_owns(const void *p);      /* not in a heap, but jemalloc's to free */
 
 /* ---- attach.c: what is attached ---- */
 /* End of the attached mapping that holds addr, or 0. Takes the lock. */
@@ -177,5 +204,7 @@ enum counter { COUNT_PUBLISHES, COUNT_PUBLISHED_BYTES, COUNT_COPIED_BYTES, COUNT
 	COUNT_ATTACHES, COUNT_ATTACH_NS, COUNT_OWN_PAGES, COUNTERS };
 void count(enum counter counter, uint64_t n);
 void stats_child(void);
+
+#pragma GCC visibility pop
 
 #endif
