@@ -5,13 +5,12 @@ AC_DEFUN([RM_JEMALLOC], [
     [AS_HELP_STRING([--with-jemalloc=ARCHIVE|SRCDIR],
       [jemalloc 5.3's position-independent archive, or its source tree @<:@libjemalloc_pic.a of the system@:>@])],
     [], [with_jemalloc=])
-  JEMALLOC_ARCHIVE= JEMALLOC_SRCDIR= JEMALLOC_CFLAGS=
+  JEMALLOC_ARCHIVE= JEMALLOC_SRCDIR=
   AS_CASE([$with_jemalloc], [yes|no], [AC_MSG_ERROR([--with-jemalloc needs an archive or a directory])])
   AS_IF([test -z "$with_jemalloc"], [
     PKG_CHECK_EXISTS([jemalloc >= 5.3], [],
       [AC_MSG_ERROR([jemalloc 5.3 or newer is needed (Debian: libjemalloc-dev), or --with-jemalloc=ARCHIVE|SRCDIR])])
     jemalloc_libdir=$($PKG_CONFIG --variable=libdir jemalloc)
-    JEMALLOC_CFLAGS=$($PKG_CONFIG --cflags jemalloc)
     JEMALLOC_ARCHIVE=$jemalloc_libdir/libjemalloc_pic.a
     AS_IF([test -r "$JEMALLOC_ARCHIVE"], [],
       [AC_MSG_ERROR([$JEMALLOC_ARCHIVE is not there: this system's jemalloc has no PIC archive; give --with-jemalloc=ARCHIVE|SRCDIR])])
@@ -34,5 +33,5 @@ AC_DEFUN([RM_JEMALLOC], [
        AC_MSG_ERROR([$JEMALLOC_ARCHIVE is not jemalloc 5.3 or newer])])])
   AC_SUBST([JEMALLOC_ARCHIVE])
   AC_SUBST([JEMALLOC_SRCDIR])
-  AC_SUBST([JEMALLOC_CFLAGS])
+  AM_CONDITIONAL([JEMALLOC_SOURCE], [test -n "$JEMALLOC_SRCDIR"])
 ])
