@@ -1,1 +1,34 @@
-# librmmap.so
+# librmmap.so: everything but the malloc family is a convenience library, so that unit tests
+# keep libc's malloc
+noinst_LTLIBRARIES += librmmap-core.la
+librmmap_core_la_SOURCES = \
+	src/lib/env.c \
+	src/lib/fd.c \
+	src/lib/fork.c \
+	src/lib/heap.c \
+	src/lib/hooks.c \
+	src/lib/internal.h \
+	src/lib/jemalloc.c \
+	src/lib/jemalloc.h \
+	src/lib/slot.c \
+	src/lib/table.c
+librmmap_core_la_LIBADD = libcommon.la
+
+# jemalloc with its public names changed to rj_*; programs that link librmmap-core.la link it too
+rmjemalloc = src/lib/rmjemalloc.a
+CLEANFILES += $(rmjemalloc)
+EXTRA_DIST += scripts/build-jemalloc scripts/rename-jemalloc src/lib/librmmap.map
+if JEMALLOC_SOURCE
+jemalloc_input = jemalloc/lib/libjemalloc_pic.a
+$(jemalloc_input): $(top_srcdir)/scripts/build-jemalloc
+	$(AM_V_GEN)CC="$(CC)" CFLAGS="$(CFLAGS)" MAKE="$(MAKE)" \
+		$(top_srcdir)/scripts/build-jemalloc $(JEMALLOC_SRCDIR) jemalloc
+clean-local:
+	rm -rf jemalloc
+else
+jemalloc_input = $(JEMALLOC_ARCHIVE)
+endif
+$(rmjemalloc): $(top_srcdir)/scripts/rename-jemalloc $(jemalloc_input)
+	$(AM_V_GEN)$(MKDIR_P) src/lib && NM="$(NM)" OBJCOPY="$(OBJCOPY)" AR="$(AR)" \
+		$(top_srcdir)/scripts/rename-jemalloc $(jemalloc_input) $@
+all-local: $(rmjemalloc)

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * heap.c - jemalloc, set up; and which arena a thread allocates from
+ *
+ * Arena 0 exists before anybody can say where its memory is to lie, so nobody allocates
+ * from it: each thread, at its first allocation, is bound to one of a pool of arenas that
+ * were created on our hooks. Any thread, at the first malloc of a process even before
+ * libc is set up; whatever this calls may allocate in turn, and is then served from
+ * arena 0, which lies outside the window.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+
+#include "jemalloc.h"
+
+#define POOL_MAX 1024
+
+/*
+ * What correctness needs, after and above RMMAP_MALLOC_CONF: one automatic arena, none for
+ * large allocations, and no way for memory to come from elsewhere than the hooks.
+ */
+#define PINNED "narenas:1,oversize_threshold:0,dss:disabled,background_thread:false," \
+	"percpu_arena:disabled,retain:true,hpa:false,abort_conf:false,zero_realloc:free"
+
+const char *rj_malloc_conf_2_conf_harder = PINNED;
+
+unsigned heap_generation = 1;
+__thread unsigned heap_thread_generation __attribute__((tls_model("initial-exec")));
+
+static __thread bool entering __attribute__((tls_model("initial-exec")));
+static __thread unsigned thread_place __attribute__((tls_model("initial-exec")));
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;        /* before jemalloc's own */
+static bool ready, publishes;
+static struct { unsigned arena, threads; } pool[POOL_MAX];
+static unsigned pool_count, pool_max;
+static unsigned pool_before_fork;       /* the parent's first arena, or 0 */
+
+/* As many as jemalloc has by default. */
+static unsigned pool_limit(void)
+{
+	cpu_set_t cpus;
+	unsigned count = 8;
+
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
+		count = (unsigned)CPU_COUNT(&cpus);
+	count = count > 1 ? 4 * count : 1;
+	return count < POOL_MAX ? count : POOL_MAX;
+}
+
+static void heap_init(void)
+{
+	const struct rm_options *options = env_options();
+	const char *version;
+	size_t size = sizeof(version);
+
+	publishes = options->heap == RM_HEAP_SHARED || env_imports("rmmap_publish") ||
+	            env_imports("rmmap_publish_with");
+	slot_init();
+	if (options->scrub)
+		rj_malloc_conf_2_conf_harder = PINNED ",junk:free";
+	/* Hooks are called under jemalloc's locks: registered before it, locked after it. */
+	pthread_atfork(hooks_lock, hooks_unlock, hooks_unlock);
+	rj_mallctl("version", &version, &size, NULL, 0);
+	fork_init();
+}
+
+static bool arena_create(unsigned *arena)
+{
+	struct arena_config config = { .hooks = &hooks, .metadata_use_hooks = false };
+	size_t size = sizeof(*arena);
+
+	return rj_mallctl("experimental.arenas_create_ext", arena, &size, &config,
+	                  sizeof(config)) == 0;
+}
+
+/* The place in the pool with the fewest threads, a new one while all have some; -1: none. */
+static int pool_choose(void)
+{
+	unsigned best = 0, arena;
+
+	for (unsigned i = 0; i < pool_count; i++) {
+		if (!pool[i].threads)
+			return (int)i;
+		if (pool[i].threads < pool[best].threads)
+			best = i;
+	}
+	if (!pool_max)
+		pool_max = pool_limit();
+	if (pool_count && pool_count >= pool_max)
+		return (int)best;
+	if (!arena_create(&arena)) {
+		if (pool_count)
+			return (int)best;
+		/* After some 4,000 forks in a row jemalloc has no more: better shared than none. */
+		if (!pool_before_fork)
+			return -1;
+		arena = pool_before_fork;
+	}
+	pool[pool_count].arena = arena;
+	pool[pool_count].threads = 0;
+	return (int)pool_count++;
+}
+
+static bool bind(void)
+{
+	unsigned arena;
+	int place;
+
+	pthread_mutex_lock(&lock);
+	if (!ready) {
+		heap_init();
+		ready = true;
+	}
+	place = pool_choose();
+	if (place >= 0) {
+		pool[place].threads++;
+		arena = pool[place].arena;
+	}
+	pthread_mutex_unlock(&lock);
+	if (place < 0)
+		return false;
+	thread_place = (unsigned)place;
+	rj_mallctl("thread.arena", NULL, NULL, &arena, sizeof(arena));
+	/* Of arena 0, if something allocated on the way here, or inherited by fork. */
+	rj_mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
+	heap_thread_generation = heap_generation;
+	return true;
+}
+
+bool heap_enter(void)
+{
+	int saved = errno;
+	bool bound;
+
+	if (entering)
+		return true;
+	entering = true;
+	bound = bind();
+	entering = false;
+	errno = bound ? saved : ENOMEM;
+	return bound;
+}
+
+void heap_leave(void)
+{
+	if (heap_thread_generation != heap_generation)
+		return;
+	pthread_mutex_lock(&lock);
+	pool[thread_place].threads--;
+	pthread_mutex_unlock(&lock);
+}
+
+/* Before jemalloc's own constructor, which would initialise it without our configuration. */
+static void __attribute__((constructor(101))) heap_constructor(void)
+{
+	pthread_mutex_lock(&lock);
+	if (!ready) {
+		entering = true;
+		heap_init();
+		ready = true;
+		entering = false;
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+bool heap_is_ours(void)
+{
+	void *(*volatile allocate)(size_t) = malloc;    /* whichever the program gets */
+	void *p = allocate(1);
+	bool ours = hooks_state(p) == SLOT_OWN;
+
+	free(p);
+	return ours;
+}
+
+bool heap_publishes(void)
+{
+	return publishes;
+}
+
+void heap_prefork(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void heap_parent(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+/*
+ * What the child allocates must not lie among what its parent goes on to allocate: nothing
+ * comes from the old arenas any more, new ones begin in a new slot. A child of a program
+ * that does not publish stays as it is.
+ */
+void heap_child(void)
+{
+	if (publishes) {
+		if (pool_count)
+			pool_before_fork = pool[0].arena;
+		pool_count = 0;
+		heap_generation++;
+		slot_child();
+		hooks_child();
+	}
+	pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * hooks.c - jemalloc's extent hooks: the heap grows upward through its slot
+ *
+ * Called by jemalloc on any thread, mostly under its locks; never allocates. Address space
+ * is taken as the heap grows and never given back (jemalloc keeps and reuses it, as by
+ * default); memory is, by the purge hooks.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#include "jemalloc.h"
+
+#define STEP ((uint64_t)2 << 20)
+/* A run more is needed when attached memory is stepped over, or a slot is full. */
+#define RUNS_MAX 4096
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t runs[RUNS_MAX];         /* only added to; the last one grows */
+static unsigned run_count;
+static uint64_t top, end;               /* next address, and the end of its slot; 0: none yet */
+static uint64_t bytes, extents;
+
+uint64_t heap_run;
+
+static uint64_t run_base(uint64_t run)
+{
+	return run >> RUN_PAGES_BITS << RM_PAGE_SHIFT;
+}
+
+static uint64_t run_length(uint64_t run)
+{
+	return (run & (((uint64_t)1 << RUN_PAGES_BITS) - 1)) << RM_PAGE_SHIFT;
+}
+
+static uint64_t align_up(uint64_t addr, uint64_t alignment)
+{
+	return (addr + alignment - 1) & ~(alignment - 1);
+}
+
+/* [base, base + length) is mapped now: part of the run before it, or a run of its own. */
+static void run_add(uint64_t base, uint64_t length)
+{
+	unsigned n = run_count;
+	uint64_t run = heap_run;
+
+	if (run && run_base(run) + run_length(run) == base) {
+		run += length >> RM_PAGE_SHIFT;
+		n--;
+	} else {
+		run = base >> RM_PAGE_SHIFT << RUN_PAGES_BITS | length >> RM_PAGE_SHIFT;
+	}
+	__atomic_store_n(&runs[n], run, __ATOMIC_RELAXED);
+	__atomic_store_n(&run_count, n + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&heap_run, run, __ATOMIC_RELAXED);
+	bytes += length;
+	top = base + length;
+}
+
+static int map(uint64_t addr, uint64_t length)
+{
+	void *p = mmap((void *)addr, length, PROT_READ | PROT_WRITE,
+	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (p == (void *)addr)
+		return 0;
+	if (p == MAP_FAILED)
+		return -errno;
+	munmap(p, length);      /* Linux before 4.17 takes the address as a hint */
+	return -EEXIST;
+}
+
+/* A random 2 MiB boundary in the first half of a new slot, lower where length needs it. */
+static int enter_slot(uint64_t length)
+{
+	uint64_t limit = RM_SLOT_SIZE / 2, random = 0;
+	unsigned slot;
+	int error;
+
+	if (length > RM_SLOT_SIZE)
+		return -ENOMEM;
+	error = slot_claim(&slot);
+	if (error)
+		return error;
+	if (limit > RM_SLOT_SIZE - length)
+		limit = RM_SLOT_SIZE - length;
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
+		random = 0;
+	top = rm_slot_base(slot) + random % (limit / STEP + 1) * STEP;
+	end = rm_slot_base(slot) + RM_SLOT_SIZE;
+	return 0;
+}
+
+/*
+ * The gap that an alignment leaves is mapped with the extent: it stays untouched, and the
+ * heap stays one run. What blocks is stepped over, by ever longer steps, since it may be
+ * attached memory of any length.
+ */
+static uint64_t grow(uint64_t size, uint64_t alignment)
+{
+	uint64_t step = STEP, addr;
+	int error;
+
+	if (size > RM_SLOT_SIZE || alignment > RM_SLOT_SIZE)
+		return 0;
+	for (;;) {
+		addr = align_up(top, alignment);
+		if (!top || addr + size > end) {
+			if (run_count == RUNS_MAX || enter_slot(size + alignment - RM_PAGE))
+				return 0;
+			step = STEP;
+			continue;
+		}
+		error = run_count == RUNS_MAX && top != run_base(heap_run) + run_length(heap_run) ?
+			-ENOMEM : map(top, addr + size - top);
+		if (!error)
+			break;
+		if (error != -EEXIST)
+			return 0;
+		top = align_up(top + step, STEP);
+		step *= 2;
+	}
+	run_add(top, addr + size - top);
+	return addr;
+}
+
+/* In place, behind an extent: possible only at the very top. */
+static uint64_t extend(uint64_t addr, uint64_t size)
+{
+	if (addr != top || addr + size > end || map(addr, size))
+		return 0;
+	run_add(addr, size);
+	return addr;
+}
+
+static void *hook_alloc(extent_hooks_t *self, void *new_addr, size_t size, size_t alignment,
+                        bool *zero, bool *commit, unsigned arena)
+{
+	int saved = errno;
+	uint64_t addr;
+
+	(void)self, (void)arena;
+	if (alignment < RM_PAGE)
+		alignment = RM_PAGE;
+	hooks_lock();
+	addr = new_addr ? extend((uintptr_t)new_addr, size) : grow(size, alignment);
+	if (addr)
+		extents++;
+	hooks_unlock();
+	errno = saved;
+	if (!addr)
+		return NULL;
+	*zero = true;
+	*commit = true;
+	return (void *)addr;
+}
+
+static bool advise(void *addr, size_t offset, size_t length, int advice)
+{
+	int saved = errno;      /* free() keeps it */
+	bool refused = madvise((char *)addr + offset, length, advice) != 0;
+
+	errno = saved;
+	return refused;
+}
+
+static bool hook_purge_lazy(extent_hooks_t *self, void *addr, size_t size, size_t offset,
+                            size_t length, unsigned arena)
+{
+	(void)self, (void)size, (void)arena;
+	return advise(addr, offset, length, MADV_FREE);
+}
+
+static bool hook_purge_forced(extent_hooks_t *self, void *addr, size_t size, size_t offset,
+                              size_t length, unsigned arena)
+{
+	(void)self, (void)size, (void)arena;
+	return advise(addr, offset, length, MADV_DONTNEED);
+}
+
+/* A run is one anonymous mapping: extents of it are cut and joined freely. */
+static bool hook_split(extent_hooks_t *self, void *addr, size_t size, size_t a, size_t b,
+                       bool committed, unsigned arena)
+{
+	(void)self, (void)addr, (void)size, (void)a, (void)b, (void)committed, (void)arena;
+	return false;
+}
+
+static bool hook_merge(extent_hooks_t *self, void *a, size_t a_size, void *b, size_t b_size,
+                       bool committed, unsigned arena)
+{
+	(void)self, (void)a, (void)a_size, (void)b, (void)b_size, (void)committed, (void)arena;
+	return false;
+}
+
+/* No dalloc: jemalloc then keeps what it has (retain). No decommit: nothing is committed. */
+extent_hooks_t hooks = {
+	.alloc = hook_alloc,
+	.purge_lazy = hook_purge_lazy,
+	.purge_forced = hook_purge_forced,
+	.split = hook_split,
+	.merge = hook_merge,
+};
+
+void hooks_lock(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void hooks_unlock(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+void hooks_child(void)
+{
+	__atomic_store_n(&heap_run, 0, __ATOMIC_RELAXED);
+	top = end = 0;
+}
+
+void hooks_stats(uint64_t *now, uint64_t *peak, uint64_t *count)
+{
+	hooks_lock();
+	*now = *peak = bytes;   /* address space is never given back */
+	*count = extents;
+	hooks_unlock();
+}
+
+enum slot_state hooks_state(const void *p)
+{
+	unsigned n = __atomic_load_n(&run_count, __ATOMIC_ACQUIRE);
+
+	while (n-- > 0)
+		if (run_holds(__atomic_load_n(&runs[n], __ATOMIC_RELAXED), p))
+			return slot_states[rm_slot_of((uintptr_t)p)];
+	return SLOT_FREE;
+}
+
+unsigned hooks_ranges(struct heap_range *ranges, unsigned max)
+{
+	uint64_t after = 0;
+	unsigned count;
+
+	hooks_lock();
+	count = run_count;
+	for (unsigned i = 0; i < count && i < max; i++) {
+		uint64_t next = UINT64_MAX;
+
+		for (unsigned k = 0; k < count; k++)
+			if (runs[k] > after && runs[k] < next)
+				next = runs[k];
+		ranges[i].base = run_base(next);
+		ranges[i].top = run_base(next) + run_length(next);
+		ranges[i].inherited = slot_states[rm_slot_of(run_base(next))] == SLOT_INHERITED;
+		after = next;
+	}
+	hooks_unlock();
+	return count;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * jemalloc.h - what this library uses of jemalloc 5.3, under the names that
+ * scripts/rename-jemalloc gives it
+ *
+ * Declared here and not taken from jemalloc's own header: an archive given to
+ * --with-jemalloc comes without one. Hidden, so that calls are direct.
+ */
+#ifndef RM_LIB_JEMALLOC_H
+#define RM_LIB_JEMALLOC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define RJ __attribute__((visibility("hidden")))
+
+/* Functions that return bool return true when they refuse. */
+typedef struct extent_hooks_s extent_hooks_t;
+struct extent_hooks_s {
+	void *(*alloc)(extent_hooks_t *, void *new_addr, size_t size, size_t alignment, bool *zero,
+	               bool *commit, unsigned arena);
+	bool (*dalloc)(extent_hooks_t *, void *, size_t, bool committed, unsigned arena);
+	void (*destroy)(extent_hooks_t *, void *, size_t, bool committed, unsigned arena);
+	bool (*commit)(extent_hooks_t *, void *, size_t, size_t offset, size_t length,
+	               unsigned arena);
+	bool (*decommit)(extent_hooks_t *, void *, size_t, size_t offset, size_t length,
+	                 unsigned arena);
+	bool (*purge_lazy)(extent_hooks_t *, void *, size_t, size_t offset, size_t length,
+	                   unsigned arena);
+	bool (*purge_forced)(extent_hooks_t *, void *, size_t, size_t offset, size_t length,
+	                     unsigned arena);
+	bool (*split)(extent_hooks_t *, void *, size_t, size_t a, size_t b, bool committed,
+	              unsigned arena);
+	bool (*merge)(extent_hooks_t *, void *a, size_t, void *b, size_t, bool committed,
+	              unsigned arena);
+};
+
+/* What experimental.arenas_create_ext is given. */
+struct arena_config {
+	extent_hooks_t *hooks;
+	bool metadata_use_hooks;
+};
+
+#define RJ_TCACHE_NONE 0x100            /* MALLOCX_TCACHE_NONE */
+
+RJ void *rj_malloc(size_t size);
+RJ void *rj_calloc(size_t count, size_t size);
+RJ void *rj_realloc(void *p, size_t size);
+RJ void rj_free(void *p);
+RJ void rj_dallocx(void *p, int flags);
+RJ void *rj_memalign(size_t alignment, size_t size);
+RJ int rj_posix_memalign(void **p, size_t alignment, size_t size);
+RJ size_t rj_malloc_usable_size(const void *p);
+RJ int rj_mallctl(const char *name, void *old, size_t *old_size, void *new, size_t new_size);
+RJ extern const char *rj_malloc_conf_2_conf_harder;
+
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * malloc.c - the malloc family: entry points only
+ *
+ * Any thread, from before the first constructor on. The fast path is one compare and a
+ * jump into jemalloc. These names have no symbol version: a malloc with a version of ours
+ * would not take the place of malloc@GLIBC_2.2.5.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../common/say.h"
+#include "jemalloc.h"
+
+static inline bool entered(void)
+{
+	return likely(heap_thread_generation == heap_generation) || heap_enter();
+}
+
+static void *or_enomem(void *p)
+{
+	if (unlikely(!p))
+		errno = ENOMEM;
+	return p;
+}
+
+static bool power_of_two(size_t n)
+{
+	return n && !(n & (n - 1));
+}
+
+/* What pointers are that do not lie where the heap grows. */
+enum origin {
+	OWN,            /* jemalloc's, of this process */
+	INHERITED,      /* of the parent: freed, but not to be allocated again */
+	ATTACHED,       /* of another process, or once attached: not ours to free */
+};
+
+static enum origin origin(const char *function, const void *p)
+{
+	switch (hooks_state(p)) {
+	case SLOT_OWN:
+		return OWN;
+	case SLOT_INHERITED:
+		return INHERITED;
+	case SLOT_FREE:
+		break;
+	}
+	if (jemalloc_owns(p))
+		return OWN;
+	if (rm_in_window((uintptr_t)p))
+		return ATTACHED;
+	rm_say_fd(2, "librmmap: %s(%p): not from malloc; a bug in the program, or memory of another "
+	          "allocator", function, p);
+	abort();
+}
+
+static __attribute__((noinline)) void free_elsewhere(void *p)
+{
+	int saved = errno;
+
+	if (!p)
+		return;
+	switch (origin("free", p)) {
+	case OWN:
+		rj_free(p);
+		break;
+	case INHERITED:
+		rj_dallocx(p, RJ_TCACHE_NONE);
+		break;
+	case ATTACHED:
+		break;
+	}
+	errno = saved;
+}
+
+/* The block moves to this process's heap; what was there before is freed or left. */
+static void *move(void *p, size_t old_size, size_t size)
+{
+	void *copy = or_enomem(rj_malloc(size));
+
+	if (copy)
+		memcpy(copy, p, old_size < size ? old_size : size);
+	return copy;
+}
+
+static __attribute__((noinline)) void *realloc_elsewhere(void *p, size_t size)
+{
+	enum origin from = origin("realloc", p);
+	void *copy = NULL;
+
+	if (from == OWN)
+		return size ? or_enomem(rj_realloc(p, size)) : rj_realloc(p, 0);
+	if (size) {
+		size_t old = from == INHERITED ? rj_malloc_usable_size(p) :
+			attach_end((uintptr_t)p) - (uintptr_t)p;
+
+		if (from == ATTACHED && !attach_end((uintptr_t)p))
+			old = 0;
+		copy = move(p, old, size);
+		if (!copy)
+			return NULL;
+	}
+	if (from == INHERITED)
+		rj_dallocx(p, RJ_TCACHE_NONE);
+	return copy;
+}
+
+RM_EXPORT void *malloc(size_t size)
+{
+	if (!entered())
+		return NULL;
+	return rj_malloc(size);
+}
+
+RM_EXPORT void *calloc(size_t count, size_t size)
+{
+	if (!entered())
+		return NULL;
+	return rj_calloc(count, size);
+}
+
+RM_EXPORT void free(void *p)
+{
+	if (likely(heap_owns(p)))
+		rj_free(p);
+	else
+		free_elsewhere(p);
+}
+
+RM_EXPORT void *realloc(void *p, size_t size)
+{
+	if (!entered())
+		return NULL;
+	if (!p)
+		return rj_malloc(size);
+	if (unlikely(!heap_owns(p)))
+		return realloc_elsewhere(p, size);
+	p = rj_realloc(p, size);
+	if (unlikely(!p) && size)
+		errno = ENOMEM;
+	return p;
+}
+
+RM_EXPORT void *reallocarray(void *p, size_t count, size_t size)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(count, size, &bytes))
+		return or_enomem(NULL);
+	return realloc(p, bytes);
+}
+
+/* alignment is a power of two. */
+static void *aligned(size_t alignment, size_t size)
+{
+	if (!entered())
+		return NULL;
+	return or_enomem(rj_memalign(alignment, size));
+}
+
+RM_EXPORT int posix_memalign(void **p, size_t alignment, size_t size)
+{
+	int saved = errno, error;
+
+	if (!power_of_two(alignment) || alignment % sizeof(void *))
+		return EINVAL;
+	error = entered() ? rj_posix_memalign(p, alignment, size) : ENOMEM;
+	errno = saved;
+	return error;
+}
+
+RM_EXPORT void *aligned_alloc(size_t alignment, size_t size)
+{
+	if (!power_of_two(alignment)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return aligned(alignment, size);
+}
+
+/* As in glibc, the next power of two stands for an alignment that is none. */
+RM_EXPORT void *memalign(size_t alignment, size_t size)
+{
+	size_t power = 1;
+
+	while (power < alignment && power << 1)
+		power <<= 1;
+	if (power < alignment) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return aligned(power, size);
+}
+
+RM_EXPORT void *valloc(size_t size)
+{
+	return aligned((size_t)sysconf(_SC_PAGESIZE), size);
+}
+
+RM_EXPORT void *pvalloc(size_t size)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), rounded;
+
+	if (__builtin_add_overflow(size, page - 1, &rounded))
+		return or_enomem(NULL);
+	rounded &= ~(page - 1);
+	return aligned(page, rounded ? rounded : page);
+}
+
+/* Nobody knows the size of an attached block, so there is none to use. */
+RM_EXPORT size_t malloc_usable_size(void *p)
+{
+	if (!p || (!heap_owns(p) && hooks_state(p) == SLOT_FREE && !jemalloc_owns(p)))
+		return 0;
+	return rj_malloc_usable_size(p);
+}

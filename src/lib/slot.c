@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * slot.c - which 64 GiB of the window this process's heap is in
+ *
+ * A process that may publish claims its slot among those of its host by an OFD lock on one
+ * byte of RUNDIR/slots; all others take a random one and touch no file. A claim that
+ * cannot be had (no run directory, all taken) never keeps malloc from working: what
+ * conflicts in the end is used addresses, and attach says so. Called under the hooks' lock;
+ * system calls only.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "../common/rundir.h"
+#include "../common/say.h"
+
+uint8_t slot_states[RM_SLOTS_MAX];
+
+static bool avoid[RM_SLOTS_MAX];        /* something of the program lies there */
+static bool forked;                     /* RMMAP_SLOT was for the parent */
+static struct fd_mark lock_file = { .fd = -1 };         /* holds the locks of all own slots */
+static uint8_t locked[RM_SLOTS_MAX];
+
+static void avoid_address(uint64_t addr)
+{
+	if (rm_in_window(addr))
+		avoid[rm_slot_of(addr)] = true;
+}
+
+static int avoid_object(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	(void)size, (void)arg;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		uint64_t start = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+
+		if (info->dlpi_phdr[i].p_type != PT_LOAD)
+			continue;
+		avoid_address(start);
+		avoid_address(start + info->dlpi_phdr[i].p_memsz);
+	}
+	return 0;
+}
+
+/*
+ * With an unlimited stack the kernel lays libraries into the window. Looked up once and
+ * before threads: dl_iterate_phdr() takes a lock that a thread in dlopen() may hold
+ * while it waits for ours.
+ */
+void slot_init(void)
+{
+	int on_stack;
+
+	dl_iterate_phdr(avoid_object, NULL);
+	avoid_address((uintptr_t)&on_stack);
+}
+
+static unsigned random_slot(void)
+{
+	uint32_t random;
+
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
+		random = (uint32_t)getpid() * 0x9e3779b1u;
+	return random % RM_WINDOW_SLOTS;
+}
+
+/* The file of claims, open and at a high number; opened anew after a fork, or if closed on us. */
+static int open_lock_file(void)
+{
+	const struct rm_options *options = env_options();
+	char path[RM_RUNDIR_MAX + sizeof("/" RM_SLOTS_NAME)], why[RM_TEXT_MAX];
+	size_t length;
+	int fd;
+
+	if (fd_still(&lock_file))
+		return lock_file.fd;
+	lock_file.fd = -1;
+	if (rm_rundir_find(options, true, path, why, sizeof(why)))
+		return -1;
+	for (length = 0; path[length]; length++)
+		;
+	rm_format(path + length, sizeof(path) - length, "/%s", RM_SLOTS_NAME);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -1;
+	fd = fd_raise(fd);
+	if (fd >= 0)
+		fd_mark(&lock_file, fd);
+	return fd;
+}
+
+static bool try_lock(int fd, unsigned slot)
+{
+	struct flock range = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = slot, .l_len = 1,
+	};
+
+	if (fcntl(fd, F_OFD_SETLK, &range))
+		return false;
+	locked[slot] = true;
+	return true;
+}
+
+/* A run directory is for processes that publish through an rmmapd that others share. */
+static bool claims(void)
+{
+	const char *daemon = env_options()->daemon;
+
+	if (!heap_publishes())
+		return false;
+	return !daemon || (__builtin_strcmp(daemon, "off") && __builtin_strcmp(daemon, "private"));
+}
+
+static bool usable(unsigned slot)
+{
+	return slot_states[slot] == SLOT_FREE && !avoid[slot];
+}
+
+/* The first slot from start on that is free here and whose lock can be had; -1: none. */
+static int search(unsigned start, int fd)
+{
+	for (unsigned i = 0; i < RM_WINDOW_SLOTS; i++) {
+		unsigned slot = (start + i) % RM_WINDOW_SLOTS;
+
+		if (usable(slot) && (fd < 0 || try_lock(fd, slot)))
+			return (int)slot;
+	}
+	return -1;
+}
+
+int slot_claim(unsigned *slot)
+{
+	const struct rm_options *options = env_options();
+	int fd = claims() ? open_lock_file() : -1;
+	unsigned start = random_slot();
+	int found;
+
+	if (options->slot >= 0 && !forked && slot_states[options->slot] == SLOT_FREE) {
+		found = options->slot;          /* as given, whoever else has it */
+		if (fd >= 0)
+			try_lock(fd, (unsigned)found);
+	} else {
+		if (options->rank >= 0 && !forked)
+			start = (unsigned)options->rank % RM_WINDOW_SLOTS;
+		found = search(start, fd);
+		if (found < 0 && fd >= 0)
+			found = search(start, -1);
+	}
+	if (found < 0)
+		return -ENOMEM;
+	__atomic_store_n(&slot_states[found], SLOT_OWN, __ATOMIC_RELAXED);
+	*slot = (unsigned)found;
+	return 0;
+}
+
+/* The descriptor is the parent's claim too: closed, never unlocked through. */
+void slot_child(void)
+{
+	if (fd_still(&lock_file))
+		close(lock_file.fd);
+	lock_file.fd = -1;
+	forked = true;
+	for (unsigned i = 0; i < RM_WINDOW_SLOTS; i++) {
+		if (slot_states[i] == SLOT_OWN)
+			slot_states[i] = SLOT_INHERITED;
+		locked[i] = false;
+	}
+}
+
+int slot_lock_fd(unsigned slot)
+{
+	return slot < RM_WINDOW_SLOTS && locked[slot] && fd_still(&lock_file) ? lock_file.fd : -1;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * table.c - the library's own memory: pages and growable arrays outside the window
+ *
+ * What the library knows must not travel with the heap that it publishes, nor lie where a
+ * publication may have to be mapped. Any thread; an array's owner locks it.
+ */
+#include "internal.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#define FIRST_BYTES ((size_t)4096)
+#define TRIES 64
+
+static bool outside(const char *p, size_t bytes)
+{
+	return (uintptr_t)p + bytes <= RM_WINDOW_BASE || (uintptr_t)p >= RM_WINDOW_END;
+}
+
+static void *map(void *at, size_t bytes)
+{
+	void *p = mmap(at, bytes, PROT_READ | PROT_WRITE,
+	               MAP_PRIVATE | MAP_ANONYMOUS | (at ? MAP_FIXED_NOREPLACE : 0), -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	if (outside(p, bytes))
+		return p;
+	munmap(p, bytes);
+	return NULL;
+}
+
+/* The kernel's choice is outside already, but where the stack is unlimited. */
+void *own_pages(size_t bytes)
+{
+	void *p = map(NULL, bytes);
+	uint64_t at = RM_WINDOW_END;
+
+	for (int i = 0; !p && i < TRIES; i++) {
+		p = map((void *)at, bytes);
+		at += (uint64_t)1 << 32;
+	}
+	return p;
+}
+
+void own_pages_free(void *pages, size_t bytes)
+{
+	if (pages)
+		munmap(pages, bytes);
+}
+
+static bool grow(struct array *array)
+{
+	size_t bytes = array->capacity * array->item;
+	size_t more = bytes ? 2 * bytes : FIRST_BYTES;
+	void *data;
+
+	while (more < array->item)
+		more *= 2;
+	data = own_pages(more);
+	if (!data)
+		return false;
+	if (bytes)
+		memcpy(data, array->data, array->count * array->item);
+	own_pages_free(array->data, bytes);
+	array->data = data;
+	array->capacity = more / array->item;
+	return true;
+}
+
+void *array_add(struct array *array)
+{
+	void *item;
+
+	if (array->count == array->capacity && !grow(array))
+		return NULL;
+	item = (char *)array->data + array->count++ * array->item;
+	memset(item, 0, array->item);
+	return item;
+}
+
+void array_remove(struct array *array, size_t index)
+{
+	char *data = array->data;
+
+	if (index != --array->count)
+		memcpy(data + index * array->item, data + array->count * array->item, array->item);
+}
+
+void array_free(struct array *array)
+{
+	own_pages_free(array->data, array->capacity * array->item);
+	array->data = NULL;
+	array->count = array->capacity = 0;
+}
