@@ -1,14 +1,22 @@
 # tests: make check
 # Every test runs under ./run: the build tree's library, daemon and commands, and no
-# RMMAP_ variable of the user's. Shell tests begin with: . "$abs_top_srcdir/tests/functions.sh"
+# RMMAP_ variable of the user's. Shell tests begin with
+# . "${abs_top_srcdir:-.}/tests/functions.sh" || exit 99
 TEST_EXTENSIONS = .sh
 LOG_COMPILER = $(top_builddir)/run
-SH_LOG_COMPILER = $(top_builddir)/run bash
+SH_LOG_COMPILER = $(top_builddir)/run $(SHELL)
+check_SCRIPTS = run
 AM_TESTS_ENVIRONMENT = \
 	for v in $$(env | $(SED) -n 's/^\(RMMAP_[A-Z_]*\)=.*/\1/p'); do unset $$v; done; \
-	abs_top_srcdir='$(abs_top_srcdir)'; export abs_top_srcdir; \
-	abs_top_builddir='$(abs_top_builddir)'; export abs_top_builddir; \
-	CC='$(CC)'; export CC;
+	CC='$(CC)'; CXX='$(CXX)'; NM='$(NM)'; export CC CXX NM;
+
+TESTS += \
+	tests/functions-test.sh \
+	tests/layering.sh
+EXTRA_DIST += \
+	tests/functions.sh \
+	tests/functions-test.sh \
+	tests/layering.sh
 
 # ---- unit tests: one program per module of src/common, libc's own malloc ----
 if HAVE_CHECK

@@ -1,0 +1,77 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Includes point one way: each file's #include "..." against the LEVEL lines of HACKING. And
+# what must not be called: malloc in src/common, stdio and foreign libraries in src/lib.
+. "${abs_top_srcdir:-.}/tests/functions.sh" || exit 99
+cd "$abs_top_srcdir" || exit 99
+
+sed -n 's/^LEVEL \([0-9][0-9]*\) \([^ ]*\)$/\1 \2/p' HACKING >"$tmp/levels"
+[ -s "$tmp/levels" ] || fail "HACKING has no LEVEL lines"
+for room in include src/common src/lib src/daemon src/cli; do
+	grep -q " $room\$" "$tmp/levels" || fail "HACKING gives no level for $room"
+done
+
+# FILE:LINE:what is included, for every include in quotes
+while read -r level room; do
+	[ ! -d "$room" ] ||
+		find "$room" -name '*.[ch]' -o -name '*.cc' -o -name '*.h.in'
+done <"$tmp/levels" | sort -u >"$tmp/files"
+[ -s "$tmp/files" ] || fail "no sources in $abs_top_srcdir"
+while read -r file; do
+	sed -n 's|^[[:space:]]*#[[:space:]]*include[[:space:]]*"\([^"]*\)".*|\1|p' "$file" |
+	while read -r name; do
+		dir=${file%/*}
+		# as the compiler does: beside the file, then the -I directories
+		for path in "$dir/$name" "include/$name" "src/common/$name" "src/common/$name.in"; do
+			[ ! -f "$path" ] || break
+			path=
+		done
+		# made by configure, at the top of the build tree
+		[ "$name" != config.h ] || continue
+		[ -n "$path" ] || { echo "$file $name -"; continue; }
+		while :; do
+			case $path in
+			*/[!.]*/../*) path=$(echo "$path" | sed 's|[^/.][^/]*/\.\./||') ;;
+			[!.]*/../*) path=$(echo "$path" | sed 's|^[^/]*/\.\./||') ;;
+			*) break ;;
+			esac
+		done
+		echo "$file $name $path"
+	done
+done <"$tmp/files" >"$tmp/includes"
+[ -s "$tmp/includes" ] || fail "found no includes"
+
+awk '
+function room(path,  r, best) {
+	best = ""
+	for (r in level)
+		if (index(path, r "/") == 1 && length(r) > length(best))
+			best = r
+	return best
+}
+FNR == NR { level[$2] = $1; next }
+$3 == "-" { print $1 ": \"" $2 "\" is found nowhere"; bad = 1; next }
+{
+	from = room($1); to = room($3)
+	if (to == "") {
+		print $1 ": \"" $2 "\" is in a room without a level"; bad = 1
+	} else if (from != to && level[to] >= level[from]) {
+		print $1 ": \"" $2 "\": " from " (" level[from] ") may not include " to " (" level[to] ")"
+		bad = 1
+	}
+}
+END { exit bad }
+' "$tmp/levels" "$tmp/includes" >&2 || fail "an include points up or sideways; see the levels in HACKING"
+
+banned='stdio\.h|rdma/|infiniband/|sodium|threads\.h|jemalloc/'
+! grep -nE "^[[:space:]]*#[[:space:]]*include[[:space:]]*<($banned)" src/lib/*.[ch] >&2 ||
+	fail "librmmap depends on libc alone and does not use stdio"
+! grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*<(stdio\.h|stdlib\.h|rdma/|sodium)' src/common/*.[ch] >&2 ||
+	fail "src/common neither allocates nor prints"
+
+# the objects, not only the text
+archive=$abs_top_builddir/.libs/libcommon.a
+[ -f "$archive" ] || archive=$abs_top_builddir/libcommon.a
+[ -f "$archive" ] || fail "no libcommon.a in $abs_top_builddir"
+! ${NM:-nm} -u "$archive" | grep -wE 'malloc|calloc|realloc|free|strdup|asprintf|printf|getenv' >&2 ||
+	fail "src/common calls what it must not"
