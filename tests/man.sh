@@ -2,12 +2,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The manual: every page is clean for mandoc and for man, and nothing that the
 # header or the option table has is missing from it. Needs no build.
-set -u
-srcdir=$(cd "${srcdir:-.}" && pwd) || exit 99
-header=$srcdir/include/rmmap.h
-tree=$(mktemp -d "${TMPDIR:-/tmp}/rmmap-man.XXXXXX") || exit 99
-trap 'rm -rf "$tree"' EXIT
-trap 'exit 99' HUP INT TERM
+. "${abs_top_srcdir:-.}/tests/functions.sh" || exit 99
+
+header=$abs_top_srcdir/include/rmmap.h
+tree=$tmp
 bad=0
 
 complain()
@@ -17,7 +15,7 @@ complain()
 }
 
 # A tree as it is installed, since a link page names its target within one.
-for page in "$srcdir"/man/*.[1-8]; do
+for page in "$abs_top_srcdir"/man/*.[1-8]; do
 	section=${page##*.}
 	mkdir -p "$tree/man$section"
 	cp "$page" "$tree/man$section/"
@@ -28,8 +26,7 @@ cd "$tree" || exit 99
 mandoc=$(command -v mandoc) || mandoc=
 groff=$(command -v groff) || groff=
 if [ -z "$mandoc" ] && [ -z "$groff" ]; then
-	echo "SKIP: neither mandoc nor groff is here to check the pages with"
-	exit 77
+	skip "neither mandoc nor groff is here to check the pages with"
 fi
 for page in man*/*; do
 	case $(head -n 1 "$page") in
@@ -52,7 +49,7 @@ for page in man*/*; do
 done
 
 for text in README HACKING NEWS SECURITY PACKAGERS NOTICE; do
-	lines=$(LC_ALL=C awk -v f=$text 'length > 80 { print f ":" FNR ": longer than 80" }' "$srcdir/$text")
+	lines=$(LC_ALL=C awk -v f=$text 'length > 80 { print f ":" FNR ": longer than 80" }' "$abs_top_srcdir/$text")
 	[ -z "$lines" ] || complain "$lines"
 done
 
@@ -98,7 +95,7 @@ done
 
 # ---- the environment: what the options table reads, and no more ----
 documented=$(sed -n 's/^\.It Ev \(RMMAP_[A-Z_]*\).*/\1/p' man7/rmmap.7 | sort -u)
-read_by_us=$(cat "$srcdir"/src/common/options.[ch] | tr -cs 'A-Z_' '\n' | grep '^RMMAP_[A-Z]' | sort -u)
+read_by_us=$(cat "$abs_top_srcdir"/src/common/options.[ch] | tr -cs 'A-Z_' '\n' | grep '^RMMAP_[A-Z]' | sort -u)
 for name in $read_by_us; do
 	echo "$documented" | grep -qx "$name" || complain "$name is read and not in rmmap(7)"
 done
@@ -112,7 +109,7 @@ program()       # FILE: its code, without indentation, as in README
 	awk -v file="$1" '
 	$0 ~ "^File " file ":$" { on = 1; next }
 	on && /^[^ \t]/ { exit }
-	on { sub(/^    /, ""); print }' "$srcdir/README" | sed '1{/^$/d;}' | sed '${/^$/d;}'
+	on { sub(/^    /, ""); print }' "$abs_top_srcdir/README" | sed '1{/^$/d;}' | sed '${/^$/d;}'
 }
 for file in produce.c consume.c; do
 	program $file > readme.$file
