@@ -65,3 +65,13 @@ check_PROGRAMS += tests/test_fabric
 TESTS += tests/test_fabric
 tests_test_fabric_SOURCES = tests/test_fabric.c
 tests_test_fabric_LDADD = libdaemon.la
+
+# another host's publication, without a network
+EXTRA_DIST += tests/fake_host.h
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_remote
+TESTS += tests/unit/test_remote
+tests_unit_test_remote_SOURCES = tests/unit/test_remote.c tests/fake_host.c
+tests_unit_test_remote_CFLAGS = $(unit_cflags) $(FABRIC_CFLAGS)
+tests_unit_test_remote_LDADD = libdaemon.la $(CHECK_LIBS)
+endif

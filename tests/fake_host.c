@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* fake_host.c - see fake_host.h */
+#include "fake_host.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../src/common/channel.h"
+#include "../src/common/segment.h"
+#include "../src/daemon/fabric.h"
+#include "../src/daemon/util.h"
+
+#define MIB ((uint64_t)1 << 20)
+
+struct fake fake;
+
+/* ---- the publication ---- */
+
+uint64_t fake_word(uint32_t layer, uint64_t page)
+{
+	return (uint64_t)(layer + 1) << 40 | (page + 1);
+}
+
+bool fake_hole(uint32_t layer, uint64_t page)
+{
+	return layer == 1 && page % 3 == 2;
+}
+
+static void fill_layer(uint32_t layer)
+{
+	uint64_t pages = fake.lengths[layer] / RM_PAGE, page;
+	uint64_t *bitmap = rm_table_bitmap(fake.table, layer), *word;
+
+	fake.source[layer] = mmap(NULL, fake.lengths[layer], PROT_READ | PROT_WRITE,
+	                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	for (page = 0; page < pages; page++) {
+		if (fake_hole(layer, page))
+			continue;
+		rm_bit_set(bitmap, page);
+		word = (uint64_t *)(void *)(fake.source[layer] + page * RM_PAGE);
+		word[0] = word[RM_PAGE / 8 - 1] = fake_word(layer, page);
+	}
+}
+
+static void make_table(void)
+{
+	static const struct rm_segment segments[] = {
+		{ FAKE_BASE, 1 * MIB, 0, 0, 0 },
+		{ FAKE_BASE + 2 * MIB, 4 * MIB, 0, 1, 0 },
+		{ FAKE_BASE + 6 * MIB, 30 * MIB, 0, 2, 0 },
+		{ FAKE_BASE + 64 * MIB, 10 * MIB, 30 * MIB, 2, 0 },
+	};
+	uint32_t i;
+
+	fake.lengths[0] = 1 * MIB;
+	fake.lengths[1] = 4 * MIB;
+	fake.lengths[2] = 40 * MIB;
+	fake.table_size = rm_table_size(fake.lengths, FAKE_LAYERS, 4);
+	fake.table = calloc(1, fake.table_size);
+	rm_table_layout(fake.table, fake.lengths, FAKE_LAYERS, 4, FAKE_BASE + 64);
+	memcpy(rm_table_segments(fake.table), segments, sizeof segments);
+	for (i = 0; i < FAKE_LAYERS; i++)
+		fill_layer(i);
+}
+
+void fake_open(void)
+{
+	memset(&fake, 0, sizeof fake);
+	fake.pidfd = fake.keeper_socket = -1;
+	fake.key = 1;
+	memset(fake.handle.id, 0xab, RM_ID_BYTES);
+	memset(fake.handle.secret, 0x5e, RM_SECRET_BYTES);
+	strcpy(fake.handle.fabric.provider, "fake");
+	make_table();
+	fake.worker.loop = loop_new();
+	fake.worker.fabric = (struct fabric *)&fake;
+	fake.worker.peers = (struct peers *)&fake;
+	fake.worker.keeper = (struct keeper *)&fake;
+	fake.remotes = fake.worker.remotes = remotes_new(&fake.worker);
+	for (unsigned i = 0; i < 4; i++)
+		fake.attachment[i].number = i + 1;
+}
+
+void fake_close(void)
+{
+	uint32_t i;
+
+	remotes_free(fake.remotes);
+	loop_free(fake.worker.loop);
+	for (i = 0; i < FAKE_LAYERS; i++)
+		munmap(fake.source[i], fake.lengths[i]);
+	free(fake.table);
+}
+
+static void stop(struct timer *timer)
+{
+	(void)timer;
+	loop_stop(fake.worker.loop);
+}
+
+void fake_run(uint64_t ms)
+{
+	struct timer timer = { .fire = stop };
+
+	loop_timer(fake.worker.loop, &timer, rm_now_ns() + ms * 1000000);
+	loop_run(fake.worker.loop);
+	loop_timer_cancel(fake.worker.loop, &timer);
+}
+
+void fake_wake(void)
+{
+	loop_stop(fake.worker.loop);
+}
+
+/* ---- fabric ---- */
+
+struct later {                  /* a read under way */
+	struct timer timer;
+	struct fabric_read *read;
+	int error;
+};
+
+static void read_over(struct timer *timer)
+{
+	struct later *later = container_of(timer, struct later, timer);
+	struct fabric_read *read = later->read;
+	int error = later->error;
+
+	if (!error && read->key != fake.key)
+		error = -EACCES;
+	if (!error)
+		memcpy(read->to, (const void *)(uintptr_t)read->from, read->length);
+	fake.queued -= read->length;
+	free(later);
+	read->done(read, error);
+}
+
+void fabric_read(struct fabric *fabric, struct fabric_read *read)
+{
+	struct later *later = calloc(1, sizeof *later);
+
+	(void)fabric;
+	fake.reads++;
+	fake.read_bytes += read->length;
+	fake.queued += read->length;
+	if (fake.queued > fake.queued_max)
+		fake.queued_max = fake.queued;
+	later->timer.fire = read_over;
+	later->read = read;
+	if (fake.fail_reads) {
+		fake.fail_reads--;
+		later->error = -EIO;
+	}
+	if (fake.hang)
+		later->error = -ETIMEDOUT;
+	loop_timer(fake.worker.loop, &later->timer,
+	           fake.hang ? read->deadline : rm_now_ns() + fake.delay_ns);
+}
+
+int fabric_register(struct fabric *fabric, void *memory, size_t length, bool remote,
+                    struct fabric_region *region)
+{
+	(void)fabric;
+	(void)memory;
+	(void)length;
+	(void)remote;
+	memset(region, 0, sizeof *region);
+	return 0;
+}
+
+void fabric_unregister(struct fabric *fabric, struct fabric_region *region)
+{
+	(void)fabric;
+	(void)region;
+}
+
+bool fabric_busy(const struct fabric *fabric, const void *memory, size_t length)
+{
+	(void)fabric;
+	(void)memory;
+	(void)length;
+	return false;
+}
+
+/* ---- peer ---- */
+
+struct peer_session {
+	struct timer timer;
+	const struct peer_events *events;
+	void *arg;
+	bool wrong;
+};
+
+static void answer(struct timer *timer)
+{
+	struct peer_session *session = container_of(timer, struct peer_session, timer);
+	struct peer_region regions[64];
+	struct peer_snapshot snapshot = { fake.table, fake.table_size, regions, 0 };
+	uint64_t part, at;
+	uint32_t i;
+
+	if (fake.attach_error || session->wrong) {
+		session->events->attached(session->arg, session->wrong ? -EACCES : fake.attach_error,
+		                          "the fake host says no", NULL);
+		free(session);
+		return;
+	}
+	for (i = 0; i < FAKE_LAYERS; i++) {
+		part = fake.region_bytes ? fake.region_bytes : fake.lengths[i];
+		for (at = 0; at < fake.lengths[i]; at += part)
+			regions[snapshot.region_count++] = (struct peer_region){
+				.layer = i, .offset = at,
+				.length = part < fake.lengths[i] - at ? part : fake.lengths[i] - at,
+				.base = (uintptr_t)fake.source[i] + at, .key = fake.key };
+	}
+	snapshot.region_count -= fake.skip_regions;
+	session->events->attached(session->arg, 0, "", &snapshot);
+}
+
+int peer_attach(struct peers *peers, const struct rm_handle *handle,
+                const struct peer_events *events, void *arg,
+                struct peer_session **session, char *why, size_t why_size)
+{
+	struct peer_session *s = calloc(1, sizeof *s);
+
+	(void)peers;
+	(void)why;
+	(void)why_size;
+	fake.attaches++;
+	s->timer.fire = answer;
+	s->events = events;
+	s->arg = arg;
+	s->wrong = memcmp(handle->secret, fake.handle.secret, RM_SECRET_BYTES) != 0;
+	*session = s;
+	if (!fake.no_answer)
+		loop_timer(fake.worker.loop, &s->timer, rm_now_ns() + 1000000);
+	return 0;
+}
+
+void peer_again(struct peer_session *session)
+{
+	fake.agains++;
+	if (!fake.no_answer)
+		loop_timer(fake.worker.loop, &session->timer, rm_now_ns() + 1000000);
+}
+
+struct fabric_peer *peer_of(struct peer_session *session)
+{
+	return (struct fabric_peer *)session;
+}
+
+void peer_detach(struct peer_session *session)
+{
+	fake.detaches++;
+	loop_timer_cancel(fake.worker.loop, &session->timer);
+	free(session);
+}
+
+/* ---- keeper ---- */
+
+struct kept {                   /* over the socket */
+	int type;                       /* 0: deleted; -1: told */
+	uint64_t number;
+	uint64_t length;
+	char data[RECORD_DATA_MAX];
+};
+
+uint64_t keeper_number(struct keeper *keeper)
+{
+	static uint64_t last;
+
+	(void)keeper;
+	if (!last)
+		last = (uint64_t)getpid() << 8;
+	return ++last;
+}
+
+static struct fake_record *find_record(uint64_t number)
+{
+	unsigned i;
+
+	for (i = 0; i < FAKE_RECORDS; i++)
+		if (fake.records[i].record.type && fake.records[i].record.number == number)
+			return &fake.records[i];
+	return NULL;
+}
+
+static void keep(const struct kept *kept, const int *fds, unsigned count)
+{
+	struct fake_record *r = find_record(kept->number);
+	unsigned i;
+
+	if (kept->type < 0) {
+		strncat(fake.told, kept->data, sizeof fake.told - strlen(fake.told) - 1);
+		return;
+	}
+	if (!kept->type) {
+		for (i = 0; r && i < r->record.count; i++)
+			close(r->fds[i]);
+		if (r)
+			memset(r, 0, sizeof *r);
+		return;
+	}
+	for (i = 0; !r; i++)
+		if (!fake.records[i].record.type)
+			r = &fake.records[i];
+	r->record.type = (enum record_type)kept->type;
+	r->record.number = kept->number;
+	r->record.length = kept->length;
+	memcpy(r->data, kept->data, kept->length);
+	r->record.data = r->data;
+	r->record.fds = r->fds;
+	for (i = 0; i < count; i++)
+		r->fds[r->record.count++] = fds[i];
+}
+
+static void say(struct kept *kept, const int *fds, unsigned count)
+{
+	int copies[FAKE_FDS] = { 0 };
+	unsigned i;
+
+	if (fake.keeper_socket >= 0) {
+		rm_channel_send(fake.keeper_socket, kept, sizeof *kept, fds, count,
+		                rm_now_ns() + 5000000000ull);
+		return;
+	}
+	for (i = 0; i < count; i++)
+		copies[i] = dup(fds[i]);
+	keep(kept, copies, count);
+}
+
+bool fake_keep(int socket, uint64_t deadline)
+{
+	int fds[RM_CHANNEL_FDS_MAX];
+	struct kept kept;
+	unsigned count;
+
+	if (rm_channel_recv(socket, &kept, sizeof kept, fds, &count, deadline) <= 0)
+		return false;
+	keep(&kept, fds, count);
+	return true;
+}
+
+void keeper_put(struct keeper *keeper, enum record_type type, uint64_t number,
+                const void *data, size_t length, const int *fds, unsigned count)
+{
+	struct kept kept = { .type = (int)type, .number = number, .length = length };
+
+	(void)keeper;
+	memcpy(kept.data, data, length);
+	say(&kept, fds, count);
+}
+
+void keeper_delete(struct keeper *keeper, uint64_t number)
+{
+	struct kept kept = { .number = number };
+
+	(void)keeper;
+	say(&kept, NULL, 0);
+}
+
+void keeper_tell(struct keeper *keeper, int fd, const char *text)
+{
+	struct kept kept = { .type = -1 };
+
+	(void)keeper;
+	(void)fd;
+	strncpy(kept.data, text, sizeof kept.data - 1);
+	say(&kept, NULL, 0);
+}
+
+/* ---- local, worker ---- */
+
+struct attachment *local_attachment(struct local *local, uint64_t number)
+{
+	(void)local;
+	return number >= 1 && number <= 4 ? &fake.attachment[number - 1] : NULL;
+}
+
+struct rm_counters *local_counters(struct attachment *attachment)
+{
+	(void)attachment;
+	return &fake.counters;
+}
+
+int local_pidfd(struct attachment *attachment)
+{
+	(void)attachment;
+	return fake.pidfd;
+}
+
+int worker_fabric(struct worker *worker, const char *spec)
+{
+	(void)worker;
+	(void)spec;
+	return 0;
+}
+
+void worker_log(struct worker *worker, const char *format, ...)
+{
+	(void)worker;
+	(void)format;
+}

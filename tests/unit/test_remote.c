@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_remote - caches and fetching of another host's publication: nothing is fetched
+ * twice, holes never, failures are repeated and then told, and a new worker goes on
+ */
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../fake_host.h"
+#include "../../src/common/channel.h"
+#include "../../src/daemon/cache.h"
+
+#define MIB ((uint64_t)1 << 20)
+
+struct answer {
+	bool called;
+	int error;
+	char why[128];
+	struct remote *remote;
+};
+
+static void attached(void *arg, int error, const char *why, struct remote *remote)
+{
+	struct answer *answer = arg;
+
+	answer->called = true;
+	answer->error = error;
+	snprintf(answer->why, sizeof answer->why, "%s", why);
+	answer->remote = remote;
+	fake_wake();
+}
+
+static struct answer attach(unsigned which, bool eager, uint64_t ms)
+{
+	struct answer answer = { 0 };
+
+	remote_attach(fake.remotes, &fake.attachment[which], &fake.handle, eager, attached, &answer);
+	ck_assert(!answer.called);
+	fake_run(ms);
+	return answer;
+}
+
+static struct remote *attach_well(unsigned which, bool eager)
+{
+	struct answer answer = attach(which, eager, 5000);
+
+	ck_assert(answer.called);
+	ck_assert_int_eq(answer.error, 0);
+	ck_assert_ptr_eq(answer.remote, fake.attachment[which].remote);
+	return answer.remote;
+}
+
+struct wait {
+	struct remote_waiter waiter;
+	unsigned called;
+	int error;
+};
+
+static void fetched(struct remote_waiter *waiter, int error)
+{
+	struct wait *wait = (struct wait *)waiter;
+
+	wait->called++;
+	wait->error = error;
+	fake_wake();
+}
+
+static void fetch(struct remote *remote, struct wait *wait, uint32_t layer, uint64_t page,
+                  uint64_t count)
+{
+	*wait = (struct wait){ .waiter = { .layer = layer, .page = page, .count = count,
+	                                   .done = fetched } };
+	remote_fetch(remote, &fake.attachment[0], &wait->waiter);
+}
+
+static void check_pages(struct remote *remote, uint32_t layer, uint64_t page, uint64_t end)
+{
+	const uint64_t *map = mmap(NULL, fake.lengths[layer], PROT_READ, MAP_PRIVATE,
+	                           remote_layer_fd(remote, layer), 0);
+
+	ck_assert_ptr_ne(map, MAP_FAILED);
+	for (; page < end; page++) {
+		ck_assert(remote_present(remote, layer, page));
+		ck_assert_uint_eq(map[page * RM_PAGE / 8],
+		                  fake_hole(layer, page) ? 0 : fake_word(layer, page));
+	}
+	munmap((void *)(uintptr_t)map, fake.lengths[layer]);
+}
+
+static void check_all(struct remote *remote)
+{
+	uint32_t i;
+
+	ck_assert(remote_complete(remote));
+	for (i = 0; i < FAKE_LAYERS; i++)
+		check_pages(remote, i, 0, fake.lengths[i] / RM_PAGE);
+}
+
+START_TEST(bitmaps)
+{
+	uint64_t data[3] = { ~0ull, 0xf0, 1 }, present[3] = { 0 };
+	struct cache cache;
+	uint64_t start, count;
+
+	ck_assert_int_eq(cache_make(&cache, NULL, 129 * RM_PAGE, data, present), 0);
+	ck_assert_uint_eq(cache.absent, 64 + 4 + 1);
+	ck_assert(cache_has(&cache, 64));
+	ck_assert(!cache_has(&cache, 68));
+	ck_assert(cache_wanted(&cache, 0, 129, 1000, false, &start, &count));
+	ck_assert_uint_eq(start, 0);
+	ck_assert_uint_eq(count, 64);
+	ck_assert(cache_wanted(&cache, 3, 129, 5, false, &start, &count));
+	ck_assert_uint_eq(start, 3);
+	ck_assert_uint_eq(count, 5);
+	cache_mark_inflight(&cache, 60, 4, true);
+	ck_assert(cache_wanted(&cache, 60, 129, 1000, false, &start, &count));
+	ck_assert_uint_eq(start, 68);
+	ck_assert_uint_eq(count, 4);
+	ck_assert(cache_wanted(&cache, 0, 62, 1000, true, &start, &count));
+	ck_assert_uint_eq(start, 60);
+	ck_assert_uint_eq(count, 2);
+	cache_mark_present(&cache, 62, 8);
+	ck_assert_uint_eq(cache.absent, 62 + 2 + 1);
+	ck_assert_uint_eq(cache_absent(&cache, 62, 129), 3);
+	ck_assert(!cache_wanted(&cache, 62, 70, 1000, true, &start, &count));
+	ck_assert(cache_wanted(&cache, 72, 129, 9, false, &start, &count));
+	ck_assert_uint_eq(start, 128);
+	cache_drop(&cache, NULL);
+	ck_assert_int_eq(cache_make(&cache, NULL, 0, data, present), -EPROTO);
+	ck_assert_int_eq(cache_make(&cache, NULL, RM_LAYER_MAX + RM_PAGE, data, present), -EPROTO);
+}
+END_TEST
+
+START_TEST(only_the_worker_writes)
+{
+	struct remote *remote = attach_well(0, true);
+	int fd = remote_layer_fd(remote, 0), again;
+	char path[40], *map;
+
+	ck_assert_ptr_eq(mmap(NULL, RM_PAGE, PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);
+	ck_assert_int_lt(pwrite(fd, "x", 1, 0), 0);
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	again = open(path, O_RDWR);
+	ck_assert_int_ge(again, 0);
+	ck_assert_int_lt(pwrite(again, "x", 1, 0), 0);
+	ck_assert_ptr_eq(mmap(NULL, RM_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, again, 0),
+	                 MAP_FAILED);
+	ck_assert_int_ne(ftruncate(again, 0), 0);
+	map = mmap(NULL, RM_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	ck_assert_ptr_ne(map, MAP_FAILED);
+	map[0] = 77;
+	check_pages(remote, 0, 0, 1);
+	munmap(map, RM_PAGE);
+	close(again);
+}
+END_TEST
+
+START_TEST(eager)
+{
+	uint64_t data = 1 * MIB + 4 * MIB / 3 * 2 + 40 * MIB;
+	struct remote *remote;
+
+	fake.delay_ns = 3000000;
+	remote = attach_well(0, true);
+	check_all(remote);
+	ck_assert_uint_le(fake.read_bytes, data + 2 * RM_PAGE);
+	ck_assert_uint_le(fake.queued_max, 32 * MIB);
+	ck_assert_uint_ge(fake.queued_max, 8 * MIB);
+	ck_assert_uint_eq(fake.counters.fetched_bytes, fake.read_bytes);
+	ck_assert_uint_eq(fake.counters.reads, fake.reads);
+	ck_assert_str_eq(fake.counters.provider, "fake");
+	/* the second one finds all of it */
+	attach_well(1, true);
+	ck_assert_uint_eq(fake.attaches, 1);
+	ck_assert_uint_eq(fake.counters.fetched_bytes, fake.read_bytes);
+	remote_detach(&fake.attachment[0]);
+	check_all(remote);
+	remote_detach(&fake.attachment[1]);
+	fake_run(1);
+	ck_assert_uint_eq(remotes_count(fake.remotes), 0);
+	ck_assert_uint_eq(fake.detaches, 1);
+	ck_assert_ptr_null(fake.attachment[1].remote);
+}
+END_TEST
+
+START_TEST(waiters_share)
+{
+	struct wait a, b, c;
+	struct remote *remote;
+
+	fake.region_bytes = 3 * MIB / 2;        /* pieces end where regions do */
+	remote = attach_well(0, false);
+	ck_assert(!remote_complete(remote));
+	fake.delay_ns = 20000000;
+	fetch(remote, &a, 2, 100, 600);
+	ck_assert_uint_eq(fake.reads, 4);       /* up to 356, 384, 640, 700 */
+	fetch(remote, &b, 2, 300, 500);         /* only what a has not asked for */
+	ck_assert_uint_eq(fake.reads, 6);       /* up to 768, 800 */
+	fetch(remote, &c, 2, 350, 1);
+	ck_assert_uint_eq(fake.reads, 6);
+	ck_assert_uint_eq(fake.read_bytes, 700 * RM_PAGE);
+	while (!a.called || !b.called || !c.called)
+		fake_run(1000);
+	ck_assert_uint_eq(a.called + b.called + c.called, 3);
+	ck_assert_int_eq(a.error | b.error | c.error, 0);
+	check_pages(remote, 2, 100, 800);
+	ck_assert(!remote_present(remote, 2, 99));
+	ck_assert(!remote_present(remote, 2, 800));
+	/* what is here is settled at once */
+	fetch(remote, &a, 2, 100, 700);
+	ck_assert_uint_eq(a.called, 1);
+	ck_assert_int_eq(a.error, 0);
+	fetch(remote, &a, 1, 2, 1);             /* a hole */
+	ck_assert_uint_eq(a.called, 1);
+	ck_assert_uint_eq(fake.reads, 6);
+	/* forgotten: never called */
+	fetch(remote, &a, 2, 5000, 10);
+	remote_forget(remote, &a.waiter);
+	fake_run(50);
+	ck_assert_uint_eq(a.called, 0);
+	ck_assert(remote_present(remote, 2, 5000));
+}
+END_TEST
+
+START_TEST(secrets)
+{
+	struct answer good = { 0 }, bad = { 0 };
+	struct rm_handle wrong = fake.handle;
+
+	wrong.secret[31] ^= 1;
+	/* while the host is being asked each asks for itself */
+	remote_attach(fake.remotes, &fake.attachment[0], &wrong, false, attached, &bad);
+	remote_attach(fake.remotes, &fake.attachment[1], &fake.handle, false, attached, &good);
+	ck_assert_uint_eq(fake.attaches, 2);
+	while (!good.called || !bad.called)
+		fake_run(1000);
+	ck_assert_int_eq(good.error, 0);
+	ck_assert_int_eq(bad.error, -EACCES);
+	ck_assert_ptr_null(bad.remote);
+	/* later it is known: no question */
+	bad.called = false;
+	remote_attach(fake.remotes, &fake.attachment[2], &wrong, false, attached, &bad);
+	ck_assert(!bad.called);
+	fake_run(1000);
+	ck_assert(bad.called);
+	ck_assert_int_eq(bad.error, -EACCES);
+	ck_assert_uint_eq(fake.attaches, 2);
+	ck_assert_uint_eq(remotes_count(fake.remotes), 1);
+	ck_assert_ptr_null(fake.attachment[2].remote);
+}
+END_TEST
+
+START_TEST(host_says_no)
+{
+	struct answer answer;
+
+	fake.attach_error = -ENOENT;
+	answer = attach(0, true, 1000);
+	ck_assert(answer.called);
+	ck_assert_int_eq(answer.error, -ENOENT);
+	ck_assert_str_eq(answer.why, "the fake host says no");
+	ck_assert_uint_eq(remotes_count(fake.remotes), 0);
+	fake.attach_error = 0;
+	fake.skip_regions = 1;
+	answer = attach(0, true, 1000);
+	ck_assert_int_eq(answer.error, -EPROTO);
+	ck_assert_uint_eq(remotes_count(fake.remotes), 0);
+	fake.skip_regions = 0;
+	attach_well(0, true);
+}
+END_TEST
+
+START_TEST(fresh_keys)
+{
+	struct remote *remote = attach_well(0, false);
+	struct wait a, b;
+
+	fake.key = 2;                           /* the other worker was replaced */
+	fetch(remote, &a, 0, 0, 256);
+	fetch(remote, &b, 2, 7, 1000);
+	while (!a.called || !b.called)
+		fake_run(1000);
+	ck_assert_int_eq(a.error | b.error, 0);
+	ck_assert_uint_eq(fake.agains, 1);
+	check_pages(remote, 0, 0, 256);
+	check_pages(remote, 2, 7, 1007);
+	fake.fail_reads = 2;
+	fetch(remote, &a, 2, 3000, 512);
+	fake_run(1000);
+	ck_assert_uint_eq(a.called, 1);
+	ck_assert_int_eq(a.error, 0);
+	fake.fail_reads = 1000;
+	fetch(remote, &a, 2, 4000, 512);
+	fake_run(1000);
+	ck_assert_uint_eq(a.called, 1);
+	ck_assert_int_eq(a.error, -EIO);
+	/* it may come back */
+	fake.fail_reads = 0;
+	fetch(remote, &a, 2, 4000, 512);
+	fake_run(1000);
+	ck_assert_int_eq(a.error, 0);
+	check_pages(remote, 2, 4000, 4512);
+}
+END_TEST
+
+START_TEST(silence)
+{
+	struct remote *remote = attach_well(0, false);
+	uint64_t started = rm_now_ns();
+	struct wait a;
+
+	fake.hang = fake.no_answer = true;
+	fetch(remote, &a, 0, 0, 256);
+	fake_run(7000);
+	ck_assert_uint_eq(a.called, 1);
+	ck_assert_int_eq(a.error, -ETIMEDOUT);
+	ck_assert_uint_lt(rm_now_ns() - started, 5500000000ull);
+}
+END_TEST
+
+START_TEST(gone_while_reading)
+{
+	struct remote *remote = attach_well(0, false);
+	struct answer answer = { 0 };
+	struct wait a;
+
+	fake.delay_ns = 100000000;
+	fetch(remote, &a, 0, 0, 256);
+	remote_forget(remote, &a.waiter);
+	remote_detach(&fake.attachment[0]);
+	ck_assert_uint_eq(remotes_count(fake.remotes), 0);
+	ck_assert_uint_eq(fake.detaches, 1);
+	/* its memory stays until the reads are over; meanwhile it is another one that is asked */
+	remote_attach(fake.remotes, &fake.attachment[1], &fake.handle, true, attached, &answer);
+	fake_run(50);
+	ck_assert_uint_eq(fake.attaches, 2);
+	remote_detach(&fake.attachment[1]);
+	fake_run(300);
+	ck_assert(!answer.called);
+	ck_assert_uint_eq(remotes_count(fake.remotes), 0);
+}
+END_TEST
+
+START_TEST(lost)
+{
+	struct remote *remote = attach_well(0, false);
+	struct answer answer;
+	struct wait a, b;
+
+	fetch(remote, &b, 0, 0, 10);
+	fake_run(100);
+	ck_assert_int_eq(b.error, 0);
+	fake.fail_reads = 1;
+	fake.attach_error = -ENOENT;            /* to peer_again() too */
+	fetch(remote, &a, 2, 0, 10);
+	fake_run(1000);
+	ck_assert_int_eq(a.error, -ENOENT);
+	ck_assert_str_eq(remote_why(remote), "the fake host says no");
+	fetch(remote, &a, 2, 50, 10);
+	ck_assert_uint_eq(a.called, 1);         /* at once */
+	ck_assert_int_eq(a.error, -ENOENT);
+	check_pages(remote, 0, 0, 10);
+	answer = attach(1, false, 1000);        /* asks again */
+	ck_assert_int_eq(answer.error, -ENOENT);
+	ck_assert_uint_eq(fake.attaches, 2);
+	fake.attach_error = 0;
+	ck_assert_ptr_ne(attach_well(1, true), remote);
+	remote_detach(&fake.attachment[0]);
+	ck_assert_uint_eq(remotes_count(fake.remotes), 1);
+}
+END_TEST
+
+/* The keeper's records into a new set of remotes: what a new worker does. */
+static struct remote *restart(void)
+{
+	struct fake_record saved[FAKE_RECORDS];
+	struct remote *remote;
+	unsigned i;
+
+	memcpy(saved, fake.records, sizeof saved);
+	memset(fake.records, 0, sizeof fake.records);
+	remotes_free(fake.remotes);
+	fake.remotes = fake.worker.remotes = remotes_new(&fake.worker);
+	for (i = 0; i < FAKE_RECORDS; i++) {
+		if (!saved[i].record.type)
+			continue;
+		saved[i].record.data = saved[i].data;
+		saved[i].record.fds = saved[i].fds;
+		remotes_restore(fake.remotes, &saved[i].record);
+	}
+	remote = remotes_find(fake.remotes, fake.handle.id);
+	ck_assert_ptr_nonnull(remote);
+	memset(&fake.attachment[0].remote, 0, sizeof(void *));
+	remote_reattach(remote, &fake.attachment[0]);
+	return remote;
+}
+
+START_TEST(new_worker)
+{
+	struct remote *remote = attach_well(0, false);
+	uint64_t before;
+	struct wait a, b;
+
+	fetch(remote, &b, 0, 0, 256);
+	fetch(remote, &a, 2, 900, 300);
+	while (!a.called || !b.called)
+		fake_run(1000);
+	before = fake.read_bytes;
+	remote = restart();
+	ck_assert(remote_moved(remote));
+	check_pages(remote, 0, 0, 256);
+	check_pages(remote, 2, 900, 1200);
+	ck_assert(!remote_present(remote, 2, 899));
+	fake_run(50);
+	ck_assert_uint_eq(fake.attaches, 2);    /* by itself: the lease */
+	fetch(remote, &a, 2, 0, 2000);
+	fake_run(1000);
+	ck_assert_int_eq(a.error, 0);
+	check_pages(remote, 2, 0, 2000);
+	ck_assert_uint_eq(fake.read_bytes - before, 1700 * RM_PAGE);
+	ck_assert_ptr_eq(attach_well(1, true), remote);
+	check_all(remote);
+	/* complete: the next worker needs neither copies nor the other host */
+	remote = restart();
+	ck_assert(!remote_moved(remote));
+	before = fake.attaches;
+	check_all(remote);
+	attach_well(1, true);
+	fake_run(50);
+	ck_assert_uint_eq(fake.attaches, before);
+}
+END_TEST
+
+START_TEST(new_worker_before_the_answer)
+{
+	struct remote *remote = attach_well(0, false);
+	struct wait a;
+
+	remote = restart();
+	fetch(remote, &a, 2, 0, 2000);          /* no session yet: held until there is one */
+	ck_assert_uint_eq(a.called, 0);
+	fake_run(1000);
+	ck_assert_uint_eq(a.called, 1);
+	ck_assert_int_eq(a.error, 0);
+	ck_assert_uint_eq(fake.attaches, 2);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("remote");
+	TCase *tests = tcase_create("remote");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_set_timeout(tests, 30);
+	tcase_add_checked_fixture(tests, fake_open, fake_close);
+	tcase_add_test(tests, bitmaps);
+	tcase_add_test(tests, only_the_worker_writes);
+	tcase_add_test(tests, eager);
+	tcase_add_test(tests, waiters_share);
+	tcase_add_test(tests, secrets);
+	tcase_add_test(tests, host_says_no);
+	tcase_add_test(tests, fresh_keys);
+	tcase_add_test(tests, silence);
+	tcase_add_test(tests, gone_while_reading);
+	tcase_add_test(tests, lost);
+	tcase_add_test(tests, new_worker);
+	tcase_add_test(tests, new_worker_before_the_answer);
+	suite_add_tcase(suite, tests);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
