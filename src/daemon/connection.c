@@ -17,7 +17,8 @@
 #include "local_internal.h"
 
 #define SECOND UINT64_C(1000000000)
-#define QUEUE_MAX 4096                  /* messages; a reply of 16 GiB has 5 */
+#define QUEUE_MAX 1024                  /* messages; a reply of 16 GiB has 5 */
+#define STUCK_NS (30 * SECOND)          /* a client that takes nothing for so long is broken */
 #define READS_MAX 32                    /* messages of one client before others get a turn */
 
 struct queued {
@@ -39,6 +40,11 @@ static void progress(struct timer *timer)
 	loop_timer(connection->client->local->worker->loop, timer, rm_now_ns() + SECOND);
 }
 
+static void stuck(struct timer *timer)
+{
+	connection_fail(container_of(timer, struct connection, stuck));
+}
+
 struct connection *connection_new(struct client *client, int fd, uint64_t record)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
@@ -50,6 +56,7 @@ struct connection *connection_new(struct client *client, int fd, uint64_t record
 	connection->socket.fd = fd;
 	connection->socket.ready = ready;
 	connection->progress.fire = progress;
+	connection->stuck.fire = stuck;
 	if (loop_add(client->local->worker->loop, &connection->socket, EPOLLIN) < 0) {
 		free(connection);
 		return NULL;
@@ -80,6 +87,7 @@ void connection_free(struct connection *connection)
 	*link = connection->next;
 	loop_remove(worker->loop, &connection->socket);
 	loop_timer_cancel(worker->loop, &connection->progress);
+	loop_timer_cancel(worker->loop, &connection->stuck);
 	publish_forget(connection);
 	if (connection->completion)
 		connection->completion->connection = NULL;
@@ -144,8 +152,20 @@ static void flush(struct connection *connection)
 			break;
 		}
 		drop_first(connection);
+		loop_timer(loop, &connection->stuck, rm_now_ns() + STUCK_NS);
 	}
+	loop_timer_cancel(loop, &connection->stuck);
 	loop_change(loop, &connection->socket, EPOLLIN);
+}
+
+static void wait_for_room(struct connection *connection)
+{
+	struct loop *loop = connection->client->local->worker->loop;
+
+	if (connection->first)
+		return;
+	loop_change(loop, &connection->socket, EPOLLOUT);
+	loop_timer(loop, &connection->stuck, rm_now_ns() + STUCK_NS);
 }
 
 void connection_send(struct connection *connection, void *message, size_t size, uint16_t type,
@@ -159,10 +179,8 @@ void connection_send(struct connection *connection, void *message, size_t size, 
 	if (!connection->first)
 		ret = rm_channel_send(connection->socket.fd, message, size, fds, count, 0);
 	if (ret == -EAGAIN) {
-		bool ok = enqueue(connection, message, size, fds, count);
-
-		loop_change(connection->client->local->worker->loop, &connection->socket, EPOLLOUT);
-		if (!ok)
+		wait_for_room(connection);
+		if (!enqueue(connection, message, size, fds, count))
 			connection_fail(connection);
 	} else if (ret < 0) {
 		connection_fail(connection);

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "../common/say.h"
 #include "keep.h"
 
 #define SECOND UINT64_C(1000000000)
@@ -56,15 +56,10 @@ uint64_t keeper_number(struct keeper *keeper)
 	return ++keeper->last;
 }
 
-/*
- * The keeper does nothing but read, so a full socket drains at once. More descriptors
- * on their way than RLIMIT_NOFILE allows is the same thing under another name.
- */
+/* The keeper does nothing but read, so a full socket drains at once. */
 static void say(struct keeper *keeper, const struct keep_message *head, const void *data,
                 const int *fds, unsigned count)
 {
-	uint64_t deadline = rm_now_ns() + 5 * SECOND;
-	const struct timespec pause = { .tv_nsec = 1000000 };
 	uint8_t message[KEEP_MESSAGE_MAX];
 	int ret;
 
@@ -75,16 +70,11 @@ static void say(struct keeper *keeper, const struct keep_message *head, const vo
 	memcpy(message, head, sizeof(*head));
 	if (head->length)
 		memcpy(message + sizeof(*head), data, head->length);
-	for (;;) {
-		ret = rm_channel_send(keeper->fd, message, sizeof(*head) + head->length, fds, count,
-		                      deadline);
-		if (ret != -ETOOMANYREFS || rm_now_ns() > deadline)
-			break;
-		nanosleep(&pause, NULL);
-	}
-	if (ret < 0 && ret != -EPIPE && ret != -ECONNRESET)
-		start_log("the keeper does not take a record (error %d): what it holds would not "
-		          "survive this worker", -ret);
+	ret = rm_channel_send(keeper->fd, message, sizeof(*head) + head->length, fds, count,
+	                      rm_now_ns() + 5 * SECOND);
+	if (ret < 0 && ret != -EPIPE)
+		start_log("the keeper does not take a record: %s: what it holds would not survive "
+		          "this worker", rm_errno_text(-ret));
 }
 
 void keeper_put(struct keeper *keeper, enum record_type type, uint64_t number,

@@ -40,6 +40,7 @@ struct connection {
 	struct gather *gather;
 	struct completion *completion;
 	struct timer progress;          /* runs while busy */
+	struct timer stuck;             /* runs while something is queued */
 	uint64_t seq;                   /* of the request under way */
 	struct connection *next;        /* of the client */
 };
