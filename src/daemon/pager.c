@@ -86,6 +86,7 @@ static void lazy_free(struct lazy *lazy)
 
 	while ((completion = lazy->completions)) {
 		lazy->completions = completion->next;
+		completion->done(completion->arg, -ECANCELED);
 		free(completion);
 	}
 	loop_timer_cancel(lazy->worker->loop, &lazy->timer);

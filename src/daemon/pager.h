@@ -40,6 +40,7 @@ void lazy_restore(struct attachment *attachment, const struct record *record);
 void lazy_complete(struct lazy *lazy, void (*done)(void *arg, int error), void *arg);
 /* The consumer's socket closed: true if its memory is gone (exec, exit). */
 bool lazy_gone(struct lazy *lazy);
-void lazy_stop(struct lazy *lazy);      /* detached or dead: close all, disarm the lifeline */
+/* Detached or dead: close all, disarm the lifeline; a done() still owed gets -ECANCELED. */
+void lazy_stop(struct lazy *lazy);
 
 #endif
