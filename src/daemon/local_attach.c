@@ -201,7 +201,7 @@ static bool answered_before(struct connection *connection, uint64_t seq,
 	for (struct attachment *a = connection->client->attachments; a; a = a->next) {
 		struct held *held = container_of(a, struct held, attachment);
 
-		if (held->connection == connection->record && held->seq == seq &&
+		if (!held->waiting && held->connection == connection->record && held->seq == seq &&
 		    memcmp(held->id, handle->id, RM_ID_BYTES) == 0) {
 			send_attachment(connection, held);
 			return true;
@@ -253,7 +253,8 @@ void request_lazy(struct connection *connection, const struct rm_wire_attachment
 	const char *why = "rmmapd knows no such attachment: attach again";
 	int ret = -ENOENT;
 
-	if (held && held->attachment.remote && !held->attachment.lazy && (count == 3 || count == 4)) {
+	if (held && held->mode == RM_ATTACH_LAZY && !held->attachment.lazy &&
+	    (count == 3 || count == 4)) {
 		ret = lazy_start(&held->attachment, fds, count, request->features);
 		connection_reply(connection, request->head.seq, ret, ret < 0 ? "rmmapd cannot serve "
 		                 "this process's page faults: see its log, or use RMMAP_FETCH=eager" : "");
