@@ -25,7 +25,7 @@
 _Static_assert(PREFIX_LENGTH + (RECORD_MAX * 8 + 5) / 6 + 1 <= RM_HANDLE_TEXT_MAX,
                "the longest record fits RM_HANDLE_TEXT_MAX");
 
-static const char alphabet[64] __attribute__((nonstring)) =
+static const char alphabet[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 uint32_t rm_crc32c(uint32_t crc, const void *data, size_t length)

@@ -77,7 +77,7 @@ struct rm_segment *rm_table_segments(void *memory)
 
 uint64_t *rm_table_bitmap(void *memory, uint32_t layer)
 {
-	return (uint64_t *)((char *)memory + rm_table_layers(memory)[layer].bitmap);
+	return (uint64_t *)memory + rm_table_layers(memory)[layer].bitmap / sizeof(uint64_t);
 }
 
 static const char *check_header(const struct rm_table_header *header, size_t size)
@@ -189,7 +189,7 @@ bad:
 
 const uint64_t *rm_table_view_bitmap(const struct rm_table *table, uint32_t layer)
 {
-	return (const uint64_t *)((const char *)table->header + table->layers[layer].bitmap);
+	return (const uint64_t *)table->header + table->layers[layer].bitmap / sizeof(uint64_t);
 }
 
 const struct rm_segment *rm_table_find(const struct rm_table *table, uint64_t addr)
