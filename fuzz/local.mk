@@ -1,1 +1,42 @@
-# fuzz
+# fuzz: a harness for each parser
+#
+# make check runs each over its seeds and 20,000 mutations (driver.c, any compiler).
+# make fuzz CC=clang builds fuzz/lf_NAME with libFuzzer; then
+#     mkdir corpus && fuzz/fuzz_NAME --write-seeds corpus && fuzz/lf_NAME corpus
+fuzz_programs = \
+	fuzz/fuzz_handle \
+	fuzz/fuzz_options \
+	fuzz/fuzz_table \
+	fuzz/fuzz_wire
+check_PROGRAMS += $(fuzz_programs)
+TESTS += $(fuzz_programs)
+fuzz_driver = fuzz/driver.c fuzz/fuzz.h
+fuzz_fuzz_handle_SOURCES = fuzz/fuzz_handle.c $(fuzz_driver)
+fuzz_fuzz_handle_LDADD = libcommon.la
+fuzz_fuzz_options_SOURCES = fuzz/fuzz_options.c $(fuzz_driver)
+fuzz_fuzz_options_LDADD = libcommon.la
+fuzz_fuzz_table_SOURCES = fuzz/fuzz_table.c $(fuzz_driver)
+fuzz_fuzz_table_LDADD = libcommon.la
+fuzz_fuzz_wire_SOURCES = fuzz/fuzz_wire.c $(fuzz_driver)
+fuzz_fuzz_wire_LDADD = libcommon.la
+
+# With libFuzzer the code under test is compiled anew: it has to be instrumented itself.
+fuzz_lf_flags = -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+fuzz_lf_programs = \
+	fuzz/lf_handle \
+	fuzz/lf_options \
+	fuzz/lf_table \
+	fuzz/lf_wire
+EXTRA_PROGRAMS += $(fuzz_lf_programs)
+fuzz_lf_handle_SOURCES = fuzz/fuzz_handle.c fuzz/fuzz.h $(libcommon_la_SOURCES)
+fuzz_lf_handle_CFLAGS = $(AM_CFLAGS) $(fuzz_lf_flags)
+fuzz_lf_options_SOURCES = fuzz/fuzz_options.c fuzz/fuzz.h $(libcommon_la_SOURCES)
+fuzz_lf_options_CFLAGS = $(AM_CFLAGS) $(fuzz_lf_flags)
+fuzz_lf_table_SOURCES = fuzz/fuzz_table.c fuzz/fuzz.h $(libcommon_la_SOURCES)
+fuzz_lf_table_CFLAGS = $(AM_CFLAGS) $(fuzz_lf_flags)
+fuzz_lf_wire_SOURCES = fuzz/fuzz_wire.c fuzz/fuzz.h $(libcommon_la_SOURCES)
+fuzz_lf_wire_CFLAGS = $(AM_CFLAGS) $(fuzz_lf_flags)
+CLEANFILES += $(fuzz_lf_programs) fuzz_*.crash
+
+fuzz: $(fuzz_lf_programs)
+.PHONY: fuzz
