@@ -75,3 +75,24 @@ tests_unit_test_remote_SOURCES = tests/unit/test_remote.c tests/fake_host.c
 tests_unit_test_remote_CFLAGS = $(unit_cflags) $(FABRIC_CFLAGS)
 tests_unit_test_remote_LDADD = libdaemon.la $(CHECK_LIBS)
 endif
+
+# ---- rmmapd's modules, apart from the process ----
+if HAVE_CHECK
+daemon_tests = \
+	tests/daemon/test_loop \
+	tests/daemon/test_records \
+	tests/daemon/test_store
+check_PROGRAMS += $(daemon_tests)
+TESTS += $(daemon_tests)
+daemon_test_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS) $(FABRIC_CFLAGS)
+daemon_test_ldadd = libdaemon.la $(CHECK_LIBS)
+tests_daemon_test_loop_SOURCES = tests/daemon/test_loop.c tests/unit/unit.h
+tests_daemon_test_loop_CFLAGS = $(daemon_test_cflags)
+tests_daemon_test_loop_LDADD = $(daemon_test_ldadd)
+tests_daemon_test_records_SOURCES = tests/daemon/test_records.c tests/unit/unit.h
+tests_daemon_test_records_CFLAGS = $(daemon_test_cflags)
+tests_daemon_test_records_LDADD = $(daemon_test_ldadd)
+tests_daemon_test_store_SOURCES = tests/daemon/test_store.c tests/unit/unit.h
+tests_daemon_test_store_CFLAGS = $(daemon_test_cflags)
+tests_daemon_test_store_LDADD = $(daemon_test_ldadd)
+endif
