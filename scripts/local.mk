@@ -3,7 +3,7 @@ EXTRA_DIST += scripts/demo scripts/check scripts/packages.sh .ci/run
 
 # The unit tests, and the runs of the fuzzed functions: programs that need no librmmap
 # under them, so that sanitizers and valgrind can look into them.
-list_units = printf '%s\n' $(check_PROGRAMS) | grep -E '^(tests/test_|fuzz/)'
+list_units = printf '%s\n' $(check_PROGRAMS) | grep -E '(^tests/|/)test_|^fuzz/'
 
 .PHONY: check-units check-valgrind distcheck-units
 check-units:
@@ -13,9 +13,10 @@ check-units:
 distcheck-units:
 	@units=$$($(list_units)) && $(MAKE) distcheck TESTS="`echo $$units`"
 
+# Without the test that fills the descriptor table: valgrind has limits of its own.
 check-valgrind:
-	@units=$$($(list_units)) && $(MAKE) $$units && for unit in $$units; do \
+	@units=$$($(list_units)) && $(MAKE) $$units && status=0 && for unit in $$units; do \
 	  echo "valgrind $$unit"; \
-	  CK_FORK=no srcdir=$(srcdir) $(LIBTOOL) --silent --mode=execute \
-	    valgrind -q --error-exitcode=99 --leak-check=full $$unit || exit 1; \
-	done
+	  CK_EXCLUDE_TAGS=descriptor_table_full $(LIBTOOL) --silent --mode=execute \
+	    valgrind -q --error-exitcode=99 --leak-check=full $$unit || status=1; \
+	done; exit $$status
