@@ -40,3 +40,14 @@ libdaemon_la_SOURCES += \
 libdaemon_la_SOURCES += \
 	src/daemon/pager.h src/daemon/lazy.h src/daemon/uffd.h \
 	src/daemon/pager.c src/daemon/lazy_map.c src/daemon/uffd.c
+
+# the systemd user unit
+EXTRA_DIST += src/daemon/rmmapd.service.in
+CLEANFILES += src/daemon/rmmapd.service
+if SYSTEMD
+systemduserunit_DATA = src/daemon/rmmapd.service
+endif
+src/daemon/rmmapd.service: $(srcdir)/src/daemon/rmmapd.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) src/daemon && \
+	$(SED) -e 's|@libexecdir[@]|$(libexecdir)|g' $(srcdir)/src/daemon/rmmapd.service.in >$@.tmp && \
+	mv $@.tmp $@
