@@ -96,3 +96,9 @@ tests_daemon_test_store_SOURCES = tests/daemon/test_store.c tests/unit/unit.h
 tests_daemon_test_store_CFLAGS = $(daemon_test_cflags)
 tests_daemon_test_store_LDADD = $(daemon_test_ldadd)
 endif
+
+check_PROGRAMS += tests/test_pager
+TESTS += tests/test_pager
+tests_test_pager_SOURCES = tests/test_pager.c tests/fake_host.c
+tests_test_pager_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS)
+tests_test_pager_LDADD = libdaemon.la -lpthread
