@@ -9,7 +9,7 @@
  *   malloc  -> heap -> hooks -> slot
  *              heap -> jemalloc
  *   publish -> freeze -> layer -> client -> (socket)
- *   attach  -> client
+ *   attach  -> attached -> map -> plan, lazy -> client
  */
 #ifndef RM_LIB_INTERNAL_H
 #define RM_LIB_INTERNAL_H
@@ -116,6 +116,20 @@ static inline bool heap_owns(const void *p)     /* in the run that grows: the fa
 /* ---- jemalloc.c: what jemalloc asks of the system; its own memory ---- */
 bool jemalloc_owns(const void *p);      /* not in a heap, but jemalloc's to free */
 
+/* ---- arguments.c: what the public functions are given ---- */
+/*
+ * Options of `known` bytes here, from a caller that may know fewer (not less than `first`)
+ * or more fields. given may be NULL: *options stands as it is. 0, or -1 by fail().
+ */
+int take_options(const char *function, void *options, size_t first, size_t known,
+                 const void *given);
+/* Decode a handle; token gets it without the white space after it. 0, or -1 by fail(). */
+struct rm_handle;
+int take_handle(const char *function, const char *text, struct rm_handle *handle,
+                char token[RM_HANDLE_TEXT_MAX]);
+/* RMMAP_FABRIC for a request: at most RM_SPEC_MAX bytes and well-formed. 0, or -1 by fail(). */
+int take_fabric(const char *function, char spec[RM_SPEC_MAX]);
+
 /* ---- attach.c: what is attached ---- */
 /* End of the attached mapping that holds addr, or 0. Takes the lock. */
 uint64_t attach_end(uint64_t addr);
@@ -141,6 +155,8 @@ struct snapshot {
 	size_t table_size;
 	uint64_t data_bytes, copied_bytes;
 };
+/* The heap's used ranges, own and inherited, as an array of struct heap_range. */
+int freeze_ranges(struct array *ranges);
 int freeze(uint64_t root, struct snapshot *snapshot);
 void snapshot_free(struct snapshot *snapshot);  /* closes the layers */
 
@@ -183,7 +199,7 @@ struct exchange {
 	char why[RM_TEXT_MAX];
 };
 int client_call(struct exchange *exchange);
-void client_child(void);        /* after fork: the parent's connection is not ours */
+void client_child(void);        /* the parent's connection is not ours; gives the lock back */
 void client_lock(void);         /* around fork */
 void client_unlock(void);
 /* start.c: a connected descriptor, after starting rmmapd if there was none; or -errno */
