@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * publish.c - rmmap_publish(), rmmap_unpublish()
+ *
+ * Freezes the heap and hands it to this host's rmmapd. Any thread, several at
+ * once. Nothing is allocated from the heap that is being published.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../common/channel.h"
+#include "../common/handle.h"
+#include "../common/say.h"
+#include "internal.h"
+#include "rmmap.h"
+
+static const char me[] = "rmmap_publish";
+
+static bool in_heap(uint64_t addr)
+{
+	struct array ranges;
+	const struct heap_range *range;
+	bool found = false;
+
+	if (!freeze_ranges(&ranges))
+		for (size_t i = 0; i < ranges.count && !found; i++) {
+			range = (const struct heap_range *)ranges.data + i;
+			found = addr >= range->base && addr < range->top;
+		}
+	array_free(&ranges);
+	return found;
+}
+
+static int check_root(uint64_t root)
+{
+	char name[256];
+
+	if (!root)
+		return fail(me, EFAULT, "root is NULL; publish a pointer that malloc returned");
+	if (!heap_is_ours())
+		return fail(me, EFAULT, "this program's malloc is not rmmap's, so nothing it allocates "
+		            "can be published; link the program itself with -lrmmap, or run it with "
+		            "LD_PRELOAD=librmmap.so.0");
+	if (rm_in_window(root) && in_heap(root))
+		return 0;
+	if (attach_end(root))
+		return fail(me, ENOTSUP, "root lies in attached memory, and this version publishes "
+		            "only what the process allocated itself; copy the structure first");
+	if (maps_find(root, root + 1, name, sizeof(name)))
+		return fail(me, EFAULT, "root (0x%llx) is not memory that malloc returned: it lies in "
+		            "%s; copy what is to be published into memory from malloc",
+		            (unsigned long long)root, name);
+	return fail(me, EFAULT, "root (0x%llx) is no address of this process; publish a pointer that "
+	            "malloc returned", (unsigned long long)root);
+}
+
+static int check_options(const struct rmmap_publish_options *given,
+                         struct rmmap_publish_options *options)
+{
+	*options = (struct rmmap_publish_options)RMMAP_PUBLISH_OPTIONS_INIT;
+	if (take_options(me, options, sizeof(*options), sizeof(*options), given))
+		return -1;
+	if (options->flags & ~RMMAP_SELF_CONTAINED)
+		return fail(me, EINVAL, "unknown flags 0x%x",
+		            options->flags & ~RMMAP_SELF_CONTAINED);
+	return 0;
+}
+
+static int freeze_failed(int err)
+{
+	switch (err) {
+	case -EMFILE:
+	case -ENFILE:
+		return fail(me, -err, "too many open files: publishing needs one for each 64 MiB of "
+		            "heap for a moment; raise the limit (ulimit -n)");
+	case -EFBIG:
+		return fail(me, ENOMEM, "the limit for the size of files (ulimit -f) is too small for "
+		            "the heap's layers; raise it to 64 MiB or more");
+	case -ENOMEM:
+	case -ENOSPC:
+		return fail(me, ENOMEM, "no memory for a copy of the heap");
+	default:
+		return fail(me, -err, "copying the heap: %s", rm_errno_text(-err));
+	}
+}
+
+/* Is this room for any handle at all? The fabric's address in it can only add to that. */
+static bool surely_too_small(size_t size)
+{
+	struct rm_handle handle = { .layout = rm_layout_here() };
+	char text[RM_HANDLE_TEXT_MAX];
+
+	return rm_handle_encode(&handle, text, size < sizeof(text) ? size : sizeof(text)) == -ERANGE;
+}
+
+static int too_small(size_t size)
+{
+	return fail(me, ERANGE, "a buffer of %zu bytes is too small for the handle; give it "
+	            "RMMAP_HANDLE_MAX", size);
+}
+
+static int unpublish(const char *function, const char *token)
+{
+	struct rm_wire_name m = { .head.type = RM_UNPUBLISH };
+	_Alignas(8) char message[RM_WIRE_MAX];
+	const struct rm_wire_reply *reply = (const void *)message;
+	struct exchange x = {
+		.request = &m, .request_size = sizeof(m),
+		.reply = message, .reply_type = RM_REPLY,
+	};
+	int err;
+
+	rm_format(m.name, sizeof(m.name), "%s", token);
+	err = client_call(&x);
+	if (err)
+		return fail(function, -err, "%s", x.why);
+	if (reply->error)
+		return fail(function, reply->error, "%s", reply->text);
+	return 0;
+}
+
+/* Ids are chosen here, so that a request that had to be sent again is the same publication. */
+static int fill_request(struct rm_wire_publish *m, const struct rmmap_publish_options *options,
+                        const struct snapshot *snapshot, uint64_t root)
+{
+	int err = random_bytes(m->id, sizeof(m->id));
+
+	if (!err)
+		err = random_bytes(m->secret, sizeof(m->secret));
+	m->head.type = RM_PUBLISH;
+	m->readers = options->readers;
+	m->ttl_ms = options->ttl_ms ? options->ttl_ms : env_options()->ttl_ms;
+	m->layer_count = (uint32_t)snapshot->layers.count;
+	m->slot = rm_slot_of(root);
+	m->table_size = snapshot->table_size;
+	return err;
+}
+
+static int hand_over(const struct snapshot *snapshot, struct rm_wire_publish *m,
+                     char text[RM_HANDLE_TEXT_MAX])
+{
+	_Alignas(8) char message[RM_WIRE_MAX];
+	const struct rm_wire_reply *reply = (const void *)message;
+	int fds[2] = { -1, slot_lock_fd(m->slot) }, err;
+	struct exchange x = {
+		.request = m, .request_size = sizeof(*m),
+		.fds = fds, .fd_count = fds[1] >= 0 ? 2 : 1,
+		.layers = snapshot->layers.data, .layer_count = m->layer_count,
+		.reply = message, .reply_type = RM_REPLY,
+	};
+
+	m->has_slot_lock = fds[1] >= 0;
+	fds[0] = sealed_copy("rmmap-table", snapshot->table, snapshot->table_size);
+	if (fds[0] < 0)
+		return freeze_failed(fds[0]);
+	err = client_call(&x);
+	close(fds[0]);
+	if (x.reply_fd >= 0 && !err)
+		close(x.reply_fd);
+	if (err)
+		return fail(me, -err, "%s", x.why);
+	if (reply->error)
+		return fail(me, reply->error, "%s", reply->text);
+	rm_format(text, RM_HANDLE_TEXT_MAX, "%s", reply->text);
+	return 0;
+}
+
+static int publish(uint64_t root, const struct rmmap_publish_options *given, char *handle,
+                   size_t size)
+{
+	struct rmmap_publish_options options;
+	struct rm_wire_publish m = { 0 };
+	struct snapshot snapshot;
+	char text[RM_HANDLE_TEXT_MAX];
+	uint64_t begin = rm_now_ns();
+	int err;
+
+	if (!handle)
+		return fail(me, EINVAL, "the buffer for the handle is NULL");
+	if (size)
+		handle[0] = '\0';
+	if (check_options(given, &options) || check_root(root) || take_fabric(me, m.fabric))
+		return -1;
+	if (surely_too_small(size))
+		return too_small(size);
+	err = freeze(root, &snapshot);
+	if (err)
+		return freeze_failed(err);
+	if (env_options()->check)
+		check_snapshot(&snapshot);
+	err = fill_request(&m, &options, &snapshot, root);
+	err = err ? fail(me, -err, "getrandom: %s", rm_errno_text(-err))
+	          : hand_over(&snapshot, &m, text);
+	snapshot_free(&snapshot);
+	if (err)
+		return err;
+	if (strlen(text) >= size) {
+		/* On failure nothing is published. */
+		unpublish(me, text);
+		return too_small(size);
+	}
+	memcpy(handle, text, strlen(text) + 1);
+	count(COUNT_PUBLISHES, 1);
+	count(COUNT_PUBLISHED_BYTES, snapshot.data_bytes);
+	count(COUNT_COPIED_BYTES, snapshot.copied_bytes);
+	count(COUNT_PUBLISH_NS, rm_now_ns() - begin);
+	return 0;
+}
+
+/* A thread cancelled half-way would leave locks held and descriptors open. */
+RM_EXPORT int rmmap_publish_with(const void *root, const struct rmmap_publish_options *options,
+                                 char *handle, size_t size)
+{
+	int cancel, result;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	result = publish((uintptr_t)root, options, handle, size);
+	pthread_setcancelstate(cancel, &cancel);
+	return result;
+}
+
+RM_EXPORT int rmmap_publish(const void *root, char *handle, size_t size)
+{
+	return rmmap_publish_with(root, NULL, handle, size);
+}
+
+RM_EXPORT int rmmap_unpublish(const char *handle)
+{
+	struct rm_handle decoded;
+	char token[RM_HANDLE_TEXT_MAX];
+	int cancel, result;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	result = take_handle("rmmap_unpublish", handle, &decoded, token);
+	if (!result)
+		result = unpublish("rmmap_unpublish", token);
+	pthread_setcancelstate(cancel, &cancel);
+	return result;
+}
