@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * attach.c - rmmap_attach(), rmmap_detach(): ask rmmapd, and have it mapped
+ *
+ * Any thread, several at once. What is attached is attached.c's.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../common/channel.h"
+#include "../common/handle.h"
+#include "../common/say.h"
+#include "attach.h"
+#include "rmmap.h"
+
+static const char me[] = "rmmap_attach";
+
+/* A request and what rmmapd answered. */
+struct asked {
+	struct exchange x;
+	_Alignas(8) char message[RM_WIRE_MAX];
+	void *memory;                   /* the table, mapped */
+	struct rm_table table;
+	char why[RM_TEXT_MAX];
+};
+
+static const struct rm_wire_attach_reply *answer(const struct asked *asked)
+{
+	return (const void *)asked->message;
+}
+
+void attach_tell_detach(uint64_t number, unsigned era)
+{
+	struct rm_wire_attachment m = { .head.type = RM_DETACH, .attachment = number };
+	_Alignas(8) char message[RM_WIRE_MAX];
+	struct exchange x = {
+		.request = &m, .request_size = sizeof(m), .era = era, .only_if_connected = true,
+		.reply = message, .reply_type = RM_REPLY,
+	};
+
+	/* Where rmmapd cannot be told it finds out when this process ends. */
+	if (number && era)
+		client_call(&x);
+}
+
+static uint64_t file_size(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) < 0 ? 0 : (uint64_t)st.st_size;
+}
+
+/* Map and check the table; the layers must be as long as it says. */
+static int open_table(struct asked *asked)
+{
+	const struct rm_wire_attach_reply *reply = answer(asked);
+	const char *wrong = "no table";
+	uint64_t size = reply->table_size;
+	int err = -EPROTO;
+
+	if (asked->x.reply_fd >= 0 && size && file_size(asked->x.reply_fd) >= size) {
+		asked->memory = mmap(NULL, size, PROT_READ, MAP_PRIVATE, asked->x.reply_fd, 0);
+		if (asked->memory == MAP_FAILED) {
+			asked->memory = NULL;
+			rm_format(asked->why, sizeof(asked->why), "no room for the table");
+			return -ENOMEM;
+		}
+		err = rm_table_check(asked->memory, size, &asked->table, &wrong);
+	}
+	if (!err && asked->table.layer_count != asked->x.layer_fd_count) {
+		err = -EPROTO;
+		wrong = "another number of layers than came";
+	}
+	for (uint32_t i = 0; !err && i < asked->table.layer_count; i++)
+		if (file_size(asked->x.layer_fds[i]) < asked->table.layers[i].length) {
+			err = -EPROTO;
+			wrong = "a layer is shorter than the table says";
+		}
+	if (!err)
+		return 0;
+	rm_format(asked->why, sizeof(asked->why), "rmmapd sent a snapshot that cannot be right: %s",
+	          wrong);
+	return -EPROTO;
+}
+
+static void close_answer(struct asked *asked)
+{
+	if (asked->memory)
+		munmap(asked->memory, answer(asked)->table_size);
+	asked->memory = NULL;
+	if (asked->x.reply_fd >= 0)
+		close(asked->x.reply_fd);
+	for (uint32_t i = 0; i < asked->x.layer_fd_count; i++)
+		close(asked->x.layer_fds[i]);
+	if (asked->x.layer_fds)
+		own_pages_free(asked->x.layer_fds,
+		               asked->x.layer_fd_count * sizeof(*asked->x.layer_fds));
+}
+
+/* RM_ATTACH: 0 with everything in offer, or -errno with its why. */
+static int ask(struct asked *asked, struct rm_wire_attach *m)
+{
+	const struct rm_wire_attach_reply *reply = answer(asked);
+	int err;
+
+	memset(asked->message, 0, sizeof(asked->message));
+	asked->x = (struct exchange){
+		.request = m, .request_size = sizeof(*m),
+		.reply = asked->message, .reply_type = RM_ATTACH_REPLY,
+		.reply_fd = -1,
+	};
+	err = client_call(&asked->x);
+	if (err) {
+		/* Its layers did not fit into this process: it is not wanted any more. */
+		if (err == -EMFILE && reply->head.type == RM_ATTACH_REPLY && !reply->error)
+			attach_tell_detach(reply->attachment, asked->x.era);
+		memcpy(asked->why, asked->x.why, sizeof(asked->why));
+		return err;
+	}
+	if (reply->error) {
+		close_answer(asked);
+		rm_format(asked->why, sizeof(asked->why), "%s",
+		          reply->text[0] ? reply->text : rm_errno_text(reply->error));
+		return -reply->error;
+	}
+	err = open_table(asked);
+	if (err) {
+		close_answer(asked);
+		attach_tell_detach(reply->attachment, asked->x.era);
+	}
+	return err;
+}
+
+static int attach_once(struct rm_wire_attach *m, const struct rm_handle *handle, uint64_t *root,
+                       char *why)
+{
+	struct asked asked = { .memory = NULL };
+	struct offer offer = { .id = handle->id };
+	uint64_t own_left;
+	int err = ask(&asked, m);
+
+	rm_format(why, RM_TEXT_MAX, "%s", asked.why);
+	if (err)
+		return err;
+	offer.table = asked.table;
+	offer.layer_fds = asked.x.layer_fds;
+	offer.lazy = answer(&asked)->mode == RM_ATTACH_LAZY;
+	offer.number = answer(&asked)->attachment;
+	offer.era = asked.x.era;
+	*root = asked.table.root;
+	err = attached_add(&offer, &own_left, why);
+	if (err)
+		attach_tell_detach(offer.number, offer.era);
+	close_answer(&asked);
+	if (!err)
+		count(COUNT_OWN_PAGES, own_left);
+	return err == -EEXIST ? 0 : err;        /* another thread was quicker: the same root */
+}
+
+static int take_mode(const struct rmmap_attach_options *given, struct rm_wire_attach *m)
+{
+	struct rmmap_attach_options options = RMMAP_ATTACH_OPTIONS_INIT;
+
+	if (take_options(me, &options, sizeof(options), sizeof(options), given))
+		return -1;
+	if (options.flags & ~(RMMAP_EAGER | RMMAP_LAZY))
+		return fail(me, EINVAL, "unknown flags 0x%x",
+		            options.flags & ~(RMMAP_EAGER | RMMAP_LAZY));
+	if (options.flags == (RMMAP_EAGER | RMMAP_LAZY))
+		return fail(me, EINVAL, "RMMAP_EAGER and RMMAP_LAZY exclude each other");
+	m->can_lazy = lazy_possible();
+	m->want = options.flags & RMMAP_EAGER ? RM_FETCH_EAGER :
+	          options.flags & RMMAP_LAZY ? RM_FETCH_LAZY : (uint32_t)env_options()->fetch;
+	if ((options.flags & RMMAP_LAZY) && !m->can_lazy)
+		return fail(me, ENOTSUP, "RMMAP_LAZY needs a userfaultfd that serves system calls too, "
+		            "and this process may not have one; it takes CAP_SYS_PTRACE, access to "
+		            "/dev/userfaultfd, or sysctl vm.unprivileged_userfaultfd=1");
+	return 0;
+}
+
+static void *attach(const char *text, const struct rmmap_attach_options *options)
+{
+	struct rm_wire_attach m = { .head.type = RM_ATTACH };
+	struct rm_handle handle;
+	char why[RM_TEXT_MAX] = "";
+	uint64_t begin = rm_now_ns(), root = 0;
+	int err = -ESTALE;
+
+	if (take_mode(options, &m) || take_handle(me, text, &handle, m.handle) ||
+	    take_fabric(me, m.fabric))
+		return NULL;
+	/* rmmapd may be replaced between its answer and RM_LAZY: then all of it once more. */
+	for (int i = 0; i < 3 && err == -ESTALE; i++)
+		err = attached_again(handle.id, &root) ? 0
+		                                    : attach_once(&m, &handle, &root, why);
+	if (err) {
+		fail(me, err == -ESTALE ? ECONNREFUSED : -err, "%s",
+		     why[0] ? why : rm_errno_text(-err));
+		return NULL;
+	}
+	count(COUNT_ATTACHES, 1);
+	count(COUNT_ATTACH_NS, rm_now_ns() - begin);
+	return (void *)(uintptr_t)root;
+}
+
+RM_EXPORT void *rmmap_attach_with(const char *handle, const struct rmmap_attach_options *options)
+{
+	void *root;
+	int cancel;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	root = attach(handle, options);
+	pthread_setcancelstate(cancel, &cancel);
+	return root;
+}
+
+RM_EXPORT void *rmmap_attach(const char *handle)
+{
+	return rmmap_attach_with(handle, NULL);
+}
+
+static int detach(uint64_t root)
+{
+	if (!attached_remove(root))
+		return fail("rmmap_detach", EINVAL, "0x%llx is not the root of anything attached here; "
+		            "pass what rmmap_attach() returned, once for each attach",
+		            (unsigned long long)root);
+	return 0;
+}
+
+RM_EXPORT int rmmap_detach(const void *root)
+{
+	int cancel, result;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	result = detach((uintptr_t)root);
+	pthread_setcancelstate(cancel, &cancel);
+	return result;
+}

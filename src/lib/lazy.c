@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * lazy.c - a userfaultfd over an attachment, served by rmmapd
+ *
+ * Mappings are registered before anybody can touch them and handed to rmmapd.
+ * The library keeps descriptors of its own: with the userfaultfd open somewhere,
+ * a read of an absent page waits if rmmapd dies, instead of seeing zeros, until
+ * the kernel's SIGBUS comes over the lifeline (a socket pair whose one end has
+ * O_ASYNC, the other end of which only rmmapd has).
+ *
+ * Under attach.c's lock, but lazy_possible(), which any thread may ask.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../common/say.h"
+#include "attach.h"
+
+/* Newer than the build host's headers may be. */
+#ifndef UFFD_FEATURE_MINOR_SHMEM
+#define UFFD_FEATURE_MINOR_SHMEM (1 << 10)
+#endif
+#ifndef UFFDIO_REGISTER_MODE_MINOR
+#define UFFDIO_REGISTER_MODE_MINOR ((uint64_t)1 << 2)
+#endif
+#define FEATURE_POISON (UINT64_C(1) << 14)
+#define DEVICE_NEW _IO(0xAA, 0x00)      /* USERFAULTFD_IOC_NEW */
+#define NEEDED (UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MINOR_SHMEM)
+#define COMPLETE_NS UINT64_C(30000000000)
+
+/* One that also serves faults of system calls: user-mode-only would not do. */
+static int open_plain(void)
+{
+	int device, fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	if (fd >= 0)
+		return fd;
+	device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+	if (device < 0)
+		return -EPERM;
+	fd = ioctl(device, DEVICE_NEW, O_CLOEXEC | O_NONBLOCK);
+	close(device);
+	return fd < 0 ? -EPERM : fd;
+}
+
+/* UFFDIO_API tells the features, but only the first call on a descriptor can choose. */
+static int open_uffd(uint32_t *features)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	uint64_t offered;
+	int fd = open_plain();
+
+	if (fd < 0)
+		return fd;
+	if (ioctl(fd, UFFDIO_API, &api) < 0)
+		api.features = 0;
+	close(fd);
+	offered = api.features;
+	if ((offered & NEEDED) != NEEDED)
+		return -ENOTSUP;
+	fd = open_plain();
+	if (fd < 0)
+		return fd;
+	api = (struct uffdio_api){ .api = UFFD_API,
+	                           .features = NEEDED | (offered & FEATURE_POISON) };
+	if (ioctl(fd, UFFDIO_API, &api) < 0) {
+		close(fd);
+		return -ENOTSUP;
+	}
+	*features = offered & FEATURE_POISON ? RM_UFFD_POISON : 0;
+	return fd;
+}
+
+bool lazy_possible(void)
+{
+	static int known;               /* 0: not asked yet; 1: no; 2: yes. Racing askers agree. */
+	int answer = __atomic_load_n(&known, __ATOMIC_RELAXED);
+
+	if (!answer) {
+		uint32_t features;
+		int fd = open_uffd(&features);
+
+		if (fd >= 0)
+			close(fd);
+		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM)
+			return false;
+		answer = fd >= 0 ? 2 : 1;
+		__atomic_store_n(&known, answer, __ATOMIC_RELAXED);
+	}
+	return answer == 2;
+}
+
+static int raise_and_mark(struct fd_mark *mark, int fd)
+{
+	fd = fd_raise(fd);
+	if (fd < 0)
+		return fd;
+	fd_mark(mark, fd);
+	return 0;
+}
+
+/* The own end signals this process when rmmapd's end closes; rmmapd disarms it when done. */
+static int make_lifeline(struct lazy *lazy)
+{
+	int ends[2], err;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+		return -errno;
+	if (fcntl(ends[0], F_SETOWN, getpid()) < 0 || fcntl(ends[0], F_SETSIG, SIGBUS) < 0 ||
+	    fcntl(ends[0], F_SETFL, O_ASYNC | O_NONBLOCK) < 0) {
+		err = -errno;
+		close(ends[0]);
+		close(ends[1]);
+		return err;
+	}
+	err = raise_and_mark(&lazy->lifeline, ends[0]);
+	if (err)
+		close(ends[1]);
+	else
+		lazy->pager_end = ends[1];
+	return err;
+}
+
+static int register_runs(const struct lazy *lazy, const struct array *runs)
+{
+	const struct run *run = runs->data;
+
+	for (size_t i = 0; i < runs->count; i++, run++) {
+		struct uffdio_register r = {
+			.range = { run->addr, run->length },
+			.mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR,
+		};
+
+		if (run->shared)
+			continue;
+		if (ioctl(lazy->uffd.fd, UFFDIO_REGISTER, &r) < 0)
+			return -errno;
+		/* A child would read zeros in absent pages: see attach_prefork(). */
+		if (madvise((void *)(uintptr_t)run->addr, run->length, MADV_DONTFORK) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+int lazy_register(struct lazy *lazy, const struct array *runs)
+{
+	int err, fd;
+
+	*lazy = (struct lazy){ .uffd.fd = -1, .lifeline.fd = -1, .pager_end = -1 };
+	fd = open_uffd(&lazy->features);
+	if (fd < 0)
+		return fd;
+	err = raise_and_mark(&lazy->uffd, fd);
+	if (err)
+		return err;
+	lazy->active = true;
+	err = register_runs(lazy, runs);
+	if (!err)
+		err = make_lifeline(lazy);
+	if (err)
+		lazy_close(lazy);
+	return err;
+}
+
+int lazy_hand_over(struct lazy *lazy, uint64_t attachment, unsigned era, char *why)
+{
+	struct rm_wire_attachment m = {
+		.head.type = RM_LAZY, .attachment = attachment, .features = lazy->features,
+	};
+	_Alignas(8) char message[RM_WIRE_MAX];
+	const struct rm_wire_reply *reply = (const void *)message;
+	int fds[4] = { lazy->uffd.fd, lazy->lifeline.fd, lazy->pager_end, 2 };
+	struct exchange x = {
+		.request = &m, .request_size = sizeof(m), .era = era,
+		.fds = fds, .fd_count = fcntl(2, F_GETFD) < 0 ? 3 : 4,
+		.reply = message, .reply_type = RM_REPLY,
+	};
+	int err = client_call(&x);
+
+	/* Only rmmapd may have this end, else the lifeline would not tell its death. */
+	close(lazy->pager_end);
+	lazy->pager_end = -1;
+	rm_format(why, RM_TEXT_MAX, "%s", err ? x.why : reply->error ? reply->text : "");
+	/* An attachment that rmmapd has not heard of was another rmmapd's. */
+	return err ? err : reply->error == ENOENT ? -ESTALE : -reply->error;
+}
+
+int lazy_complete(uint64_t attachment, unsigned era)
+{
+	struct rm_wire_attachment m = { .head.type = RM_COMPLETE, .attachment = attachment };
+	_Alignas(8) char message[RM_WIRE_MAX];
+	struct exchange x = {
+		.request = &m, .request_size = sizeof(m), .era = era, .timeout_ns = COMPLETE_NS,
+		.reply = message, .reply_type = RM_REPLY,
+	};
+	int err = client_call(&x);
+
+	return err ? err : -((const struct rm_wire_reply *)(const void *)message)->error;
+}
+
+void lazy_release(struct lazy *lazy, const struct array *pieces, uint64_t owner)
+{
+	const struct piece *piece = pieces->data;
+
+	for (size_t i = 0; i < pieces->count; i++, piece++) {
+		struct uffdio_range range = { piece->addr, piece->length };
+
+		if (piece->owner != owner || piece->shared)
+			continue;
+		if (fd_still(&lazy->uffd))
+			ioctl(lazy->uffd.fd, UFFDIO_UNREGISTER, &range);
+		madvise((void *)(uintptr_t)piece->addr, piece->length, MADV_DOFORK);
+	}
+	lazy_close(lazy);
+}
+
+void lazy_close(struct lazy *lazy)
+{
+	if (!lazy->active)
+		return;
+	if (lazy->pager_end >= 0)
+		close(lazy->pager_end);
+	if (lazy->lifeline.fd >= 0 && fd_still(&lazy->lifeline))
+		close(lazy->lifeline.fd);
+	if (lazy->uffd.fd >= 0 && fd_still(&lazy->uffd))
+		close(lazy->uffd.fd);
+	lazy->active = false;
+}
