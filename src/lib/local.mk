@@ -2,16 +2,33 @@
 # keep libc's malloc
 noinst_LTLIBRARIES += librmmap-core.la
 librmmap_core_la_SOURCES = \
+	src/lib/arguments.c \
+	src/lib/attach.c \
+	src/lib/attach.h \
+	src/lib/attached.c \
+	src/lib/check.c \
+	src/lib/client.c \
 	src/lib/env.c \
+	src/lib/errors.c \
 	src/lib/fd.c \
 	src/lib/fork.c \
+	src/lib/freeze.c \
 	src/lib/heap.c \
 	src/lib/hooks.c \
 	src/lib/internal.h \
 	src/lib/jemalloc.c \
 	src/lib/jemalloc.h \
+	src/lib/layer.c \
+	src/lib/lazy.c \
+	src/lib/map.c \
+	src/lib/maps.c \
+	src/lib/plan.c \
+	src/lib/publish.c \
 	src/lib/slot.c \
+	src/lib/start.c \
+	src/lib/stats.c \
 	src/lib/table.c
+librmmap_core_la_CPPFLAGS = $(AM_CPPFLAGS) -DRM_LIBEXECDIR='"$(libexecdir)"'
 librmmap_core_la_LIBADD = libcommon.la
 
 # jemalloc with its public names changed to rj_*; programs that link librmmap-core.la link it too
@@ -32,3 +49,14 @@ $(rmjemalloc): $(top_srcdir)/scripts/rename-jemalloc $(jemalloc_input)
 	$(AM_V_GEN)$(MKDIR_P) src/lib && NM="$(NM)" OBJCOPY="$(OBJCOPY)" AR="$(AR)" \
 		$(top_srcdir)/scripts/rename-jemalloc $(jemalloc_input) $@
 all-local: $(rmjemalloc)
+
+# The library itself. jemalloc goes in through the linker's own arguments: libtool would warn
+# of an archive, and it is in no other library.
+lib_LTLIBRARIES += librmmap.la
+librmmap_la_SOURCES = src/lib/malloc.c
+librmmap_la_CFLAGS = $(AM_CFLAGS) -fno-builtin
+librmmap_la_LIBADD = librmmap-core.la
+librmmap_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(LT_VERSION) \
+	-Wl,$(rmjemalloc) -Wl,--version-script=$(top_srcdir)/src/lib/librmmap.map \
+	-Wl,--no-undefined -Wl,-z,nodelete -Wl,-z,nodlopen
+EXTRA_librmmap_la_DEPENDENCIES = $(rmjemalloc) src/lib/librmmap.map

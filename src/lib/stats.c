@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * stats.c - counters of this process; RMMAP_STATS at exit
+ *
+ * Any thread, without a lock: each counter is right, all together need not be
+ * of one moment. Does not allocate.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../common/say.h"
+#include "internal.h"
+#include "rmmap.h"
+
+static uint64_t counters[COUNTERS];
+/* fd 2 as it was at the start: many programs close it before the library's destructor. */
+static struct fd_mark summary = { .fd = -1 };
+
+void count(enum counter counter, uint64_t n)
+{
+	__atomic_fetch_add(&counters[counter], n, __ATOMIC_RELAXED);
+}
+
+void stats_child(void)
+{
+	memset(counters, 0, sizeof(counters));
+}
+
+static uint64_t get(enum counter counter)
+{
+	return __atomic_load_n(&counters[counter], __ATOMIC_RELAXED);
+}
+
+/* rmmapd's part; zeros where there is no connection. */
+static void fetch_counters(struct rmmap_stats *s)
+{
+	struct rm_wire m = { .type = RM_STATS };
+	_Alignas(8) char message[RM_WIRE_MAX];
+	const struct rm_wire_stats_reply *reply = (const void *)message;
+	struct exchange x = {
+		.request = &m, .request_size = sizeof(m), .only_if_connected = true,
+		.reply = message, .reply_type = RM_STATS_REPLY,
+	};
+
+	if (client_call(&x) || reply->error)
+		return;
+	s->faults = reply->counters.faults;
+	s->fault_ns = reply->counters.fault_ns;
+	s->reads = reply->counters.reads;
+	s->fetched_pages = reply->counters.fetched_pages;
+	s->fetched_bytes = reply->counters.fetched_bytes;
+	s->prefetched_pages = reply->counters.prefetched_pages;
+	s->prefetched_used = reply->counters.prefetched_used;
+	rm_format(s->provider, sizeof(s->provider), "%s", reply->counters.provider);
+}
+
+static void collect(struct rmmap_stats *s)
+{
+	memset(s, 0, sizeof(*s));
+	hooks_stats(&s->heap_bytes, &s->heap_peak, &s->extents);
+	s->publishes = get(COUNT_PUBLISHES);
+	s->published_bytes = get(COUNT_PUBLISHED_BYTES);
+	s->copied_bytes = get(COUNT_COPIED_BYTES);
+	s->publish_ns = get(COUNT_PUBLISH_NS);
+	s->attaches = get(COUNT_ATTACHES);
+	s->attached_bytes = attach_bytes();
+	s->attach_ns = get(COUNT_ATTACH_NS);
+	s->own_pages = get(COUNT_OWN_PAGES);
+	fetch_counters(s);
+}
+
+RM_EXPORT int rmmap_stats(struct rmmap_stats *stats)
+{
+	const size_t least = offsetof(struct rmmap_stats, heap_bytes) + sizeof(uint64_t);
+	struct rmmap_stats s;
+	size_t size;
+	int cancel;
+
+	if (!stats || stats->size < least)
+		return fail("rmmap_stats", EINVAL, "stats is NULL or its size is too small; set "
+		            "stats->size to sizeof(struct rmmap_stats)");
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	collect(&s);
+	pthread_setcancelstate(cancel, &cancel);
+	size = stats->size < sizeof(s) ? stats->size : sizeof(s);
+	s.size = size;
+	memcpy(stats, &s, size);
+	return 0;
+}
+
+/* "12.3 MiB" */
+static const char *bytes_text(uint64_t bytes, char text[24])
+{
+	static const char units[][4] = { "KiB", "MiB", "GiB", "TiB" };
+	unsigned unit = 0;
+
+	while (unit < 3 && bytes >> (10 * (unit + 2)))
+		unit++;
+	bytes = (bytes >> (10 * unit)) * 10 >> 10;
+	rm_format(text, 24, "%llu.%llu %s", (unsigned long long)bytes / 10,
+	          (unsigned long long)bytes % 10, units[unit]);
+	return text;
+}
+
+/* "12.345 ms" */
+static const char *time_text(uint64_t ns, char text[24])
+{
+	rm_format(text, 24, "%llu.%03llu ms", (unsigned long long)ns / 1000000,
+	          (unsigned long long)ns / 1000 % 1000);
+	return text;
+}
+
+static void say(int fd, const struct rmmap_stats *s)
+{
+	char a[24], b[24], c[24];
+
+	rm_say_fd(fd, "rmmap: heap: %s now, %s at most, %llu extents", bytes_text(s->heap_bytes, a),
+	          bytes_text(s->heap_peak, b), (unsigned long long)s->extents);
+	rm_say_fd(fd, "rmmap: published: %llu times, %s, %s of it copied, in %s",
+	          (unsigned long long)s->publishes, bytes_text(s->published_bytes, a),
+	          bytes_text(s->copied_bytes, b), time_text(s->publish_ns, c));
+	rm_say_fd(fd, "rmmap: attached: %llu times, %s now, %llu pages left to own content, in %s",
+	          (unsigned long long)s->attaches, bytes_text(s->attached_bytes, a),
+	          (unsigned long long)s->own_pages, time_text(s->attach_ns, b));
+	rm_say_fd(fd, "rmmap: fetched: %llu pages, %s, by %llu fi_read calls%s%s; %llu faults in %s; "
+	          "%llu pages prefetched, %llu of them used", (unsigned long long)s->fetched_pages,
+	          bytes_text(s->fetched_bytes, a), (unsigned long long)s->reads,
+	          s->provider[0] ? " of " : "", s->provider, (unsigned long long)s->faults,
+	          time_text(s->fault_ns, b), (unsigned long long)s->prefetched_pages,
+	          (unsigned long long)s->prefetched_used);
+}
+
+__attribute__((constructor)) static void keep_stderr(void)
+{
+	int fd;
+
+	if (!env_options()->stats)
+		return;
+	fd = fcntl(2, F_DUPFD_CLOEXEC, 3);
+	if (fd >= 0)
+		fd = fd_raise(fd);
+	if (fd >= 0)
+		fd_mark(&summary, fd);
+}
+
+__attribute__((destructor)) static void say_at_exit(void)
+{
+	struct rmmap_stats s;
+
+	if (summary.fd < 0 || !fd_still(&summary))
+		return;
+	collect(&s);
+	say(summary.fd, &s);
+	close(summary.fd);
+}
