@@ -242,7 +242,7 @@ void rm_say_fd(int fd, const char *format, ...)
 
 const char *rm_errno_text(int error)
 {
-	const char *text = strerrordesc_np(error < 0 ? -error : error);
+	const char *text = strerrordesc_np(error < 0 ? (int)(0u - (unsigned)error) : error);
 
 	return text ? text : "Unknown error";
 }
