@@ -1,1 +1,15 @@
 # the command line
+bin_PROGRAMS += rmmap
+rmmap_SOURCES = \
+	src/cli/ask.c \
+	src/cli/cli.h \
+	src/cli/hello.c \
+	src/cli/info.c \
+	src/cli/json.c \
+	src/cli/list.c \
+	src/cli/main.c \
+	src/cli/operand.c \
+	src/cli/rdma.c \
+	src/cli/run.c
+rmmap_CPPFLAGS = $(AM_CPPFLAGS) $(IBVERBS_CFLAGS)
+rmmap_LDADD = librmmap.la libcommon.la $(IBVERBS_LIBS)

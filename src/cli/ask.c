@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ask.c - a question to this host's rmmapd, and its answer; starts nothing
+ *
+ * One thread. The library has a connection of its own: this one is for what
+ * the public interface does not tell.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include "../common/channel.h"
+#include "../common/options.h"
+#include "../common/rundir.h"
+#include "../common/say.h"
+#include "cli.h"
+
+#define SILENCE_NS (10 * UINT64_C(1000000000))  /* rmmapd says RM_PROGRESS each second */
+#define RECORDS_MAX (1u << 20)
+
+static int failed(struct ask *ask, int error, const char *what)
+{
+	rm_format(ask->why, sizeof(ask->why), "%s: %s", what, rm_errno_text(-error));
+	return error;
+}
+
+/* rmmapd's own words for its errno, if it gave any. */
+static int refused(struct ask *ask, int error, const char *text)
+{
+	if (error)
+		rm_format(ask->why, sizeof(ask->why), "%s", *text ? text : rm_errno_text(error));
+	return -error;
+}
+
+/* Send request and wait for a reply of this type; its first descriptor goes to *fd. */
+static int exchange(struct ask *ask, void *request, size_t size, int type, int *fd)
+{
+	struct rm_wire *head = request;
+	uint64_t deadline = rm_now_ns() + SILENCE_NS;
+	int fds[RM_CHANNEL_FDS_MAX], error;
+	unsigned count;
+
+	head->magic = RM_WIRE_MAGIC;
+	head->version = RM_WIRE_VERSION;
+	head->seq = ++ask->seq;
+	*fd = -1;
+	error = rm_channel_send(ask->fd, request, size, NULL, 0, deadline);
+	while (!error) {
+		struct rm_wire *reply = (struct rm_wire *)ask->reply;
+		ssize_t got = rm_channel_recv(ask->fd, ask->reply, sizeof(ask->reply), fds, &count,
+		                              deadline);
+
+		if (got < 0)
+			return failed(ask, (int)got, "rmmapd does not answer");
+		if (got == 0)
+			return failed(ask, -ECONNRESET, "rmmapd ended while it was asked; try again");
+		for (unsigned i = 1; i < count; i++)
+			close(fds[i]);
+		if (count)
+			*fd = fds[0];
+		error = rm_wire_check(ask->reply, (size_t)got);
+		if (!error && reply->type == type && reply->seq == head->seq)
+			return 0;
+		if (*fd >= 0)
+			close(*fd);
+		*fd = -1;
+		if (error)
+			break;
+		if (reply->type == RM_RESTARTED)
+			error = rm_channel_send(ask->fd, request, size, NULL, 0, deadline);
+		deadline = rm_now_ns() + SILENCE_NS;
+	}
+	if (error == -EPROTO)
+		return failed(ask, error, "the rmmapd that runs here is of another version; end it");
+	return failed(ask, error, "cannot talk to rmmapd");
+}
+
+static int greet(struct ask *ask)
+{
+	struct rm_wire_hello hello = { .head.type = RM_HELLO, .pid = (uint32_t)getpid() };
+	const struct rm_wire_hello_reply *reply = (void *)ask->reply;
+	int fd, error = exchange(ask, &hello, sizeof(hello), RM_HELLO_REPLY, &fd);
+
+	if (error)
+		return error;
+	if (fd >= 0)
+		close(fd);
+	return refused(ask, reply->error, reply->text);
+}
+
+int ask_open(struct ask *ask)
+{
+	char path[RM_RUNDIR_MAX];
+	struct rm_options options;
+	int error;
+
+	memset(ask, 0, sizeof(*ask));
+	ask->fd = -1;
+	rm_options_read(&options, environ, getauxval(AT_SECURE) != 0, NULL, NULL);
+	error = rm_rundir_find(&options, false, path, ask->why, sizeof(ask->why));
+	if (!error)
+		ask->fd = rm_rundir_connect(path);
+	if (error == -ENOENT || ask->fd == -ECONNREFUSED || ask->fd == -ENOENT) {
+		rm_format(ask->why, sizeof(ask->why), "no rmmapd runs here: there is no publication "
+		          "and no attachment (another host has another RMMAP_RUNDIR)");
+		return -ENOENT;
+	}
+	if (error)
+		return error;
+	if (ask->fd < 0) {
+		error = ask->fd;
+		ask->fd = -1;
+		return failed(ask, error, "cannot connect to rmmapd");
+	}
+	error = greet(ask);
+	if (error)
+		ask_close(ask);
+	return error;
+}
+
+void ask_close(struct ask *ask)
+{
+	if (ask->fd >= 0)
+		close(ask->fd);
+	ask->fd = -1;
+}
+
+static int read_records(struct ask *ask, int fd, size_t size, void **records)
+{
+	char *data = malloc(size + 1);
+	size_t done = 0;
+
+	if (!data)
+		return failed(ask, -ENOMEM, "cannot take rmmapd's answer");
+	while (done < size) {
+		ssize_t got = pread(fd, data + done, size - done, (off_t)done);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0) {
+			free(data);
+			return failed(ask, got ? -errno : -EPROTO, "rmmapd's answer is cut short");
+		}
+		done += (size_t)got;
+	}
+	*records = data;
+	return 0;
+}
+
+int ask_records(struct ask *ask, int type, const char *name, size_t record_size, void **records)
+{
+	struct rm_wire_name request = { .head.type = (uint16_t)type };
+	size_t size = name ? sizeof(request) : sizeof(request.head);
+	const struct rm_wire_info_reply *reply = (void *)ask->reply;
+	int fd, error;
+
+	*records = NULL;
+	rm_format(request.name, sizeof(request.name), "%s", name ? name : "");
+	error = exchange(ask, &request, size, RM_INFO_REPLY, &fd);
+	explicit_bzero(&request, sizeof(request));
+	if (error)
+		return error;
+	if (reply->error) {
+		error = refused(ask, reply->error, reply->text);
+	} else if (reply->count > RECORDS_MAX ||
+	           (reply->count && (fd < 0 || reply->record_size != record_size))) {
+		error = failed(ask, -EPROTO, "rmmapd's answer is of another version");
+	} else {
+		error = read_records(ask, fd, reply->count * record_size, records);
+	}
+	if (fd >= 0)
+		close(fd);
+	return error ? error : (int)reply->count;
+}
+
+int ask_unpublish(struct ask *ask, const char *name)
+{
+	struct rm_wire_name request = { .head.type = RM_UNPUBLISH };
+	const struct rm_wire_reply *reply = (void *)ask->reply;
+	int fd, error;
+
+	rm_format(request.name, sizeof(request.name), "%s", name);
+	error = exchange(ask, &request, sizeof(request), RM_REPLY, &fd);
+	explicit_bzero(&request, sizeof(request));
+	if (error)
+		return error;
+	if (fd >= 0)
+		close(fd);
+	return refused(ask, reply->error, reply->text);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * cli.h - the map of the rmmap command: one thread, may allocate, prints by stdio
+ *
+ * Commands return the exit status: 0, 1 (one line on stderr says what failed)
+ * or 2 (wrong usage). What the user gave in a handle's place is never printed.
+ */
+#ifndef RM_CLI_H
+#define RM_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "../common/wire.h"
+
+/* ---- main.c ---- */
+struct args {                   /* a command's line, taken apart by the table in main.c */
+	const char *slot;       /* --slot N, or NULL */
+	bool json;              /* --json */
+	char **operands;        /* NULL at the end */
+	int count;
+};
+/* "rmmap: ..." on stderr, one line. Returns 1. */
+int cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same for a warning; the command goes on. */
+void cli_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* ---- the commands ---- */
+int cli_run(const struct args *args);           /* run.c */
+int cli_hello(const struct args *args);         /* hello.c */
+int cli_info(const struct args *args);          /* info.c */
+int cli_list(const struct args *args);          /* list.c */
+int cli_stat(const struct args *args);
+int cli_unpublish(const struct args *args);
+
+/* ---- operand.c: a handle's place on the command line ---- */
+/*
+ * HANDLE, "-" (standard input) or "@FILE": the text, white space after it cut
+ * off. 0, or 1 after the line on stderr. with_id admits a short id too.
+ */
+int cli_handle(const char *operand, bool with_id, char text[RM_HANDLE_TEXT_MAX]);
+
+/* ---- ask.c: this host's rmmapd, if one runs ---- */
+struct ask {
+	int fd;                 /* the connection, or -1 */
+	uint64_t seq;
+	char why[RM_TEXT_MAX];  /* what failed, in words, with the remedy */
+	unsigned char reply[RM_WIRE_MAX];
+};
+/*
+ * Connect and greet; starts nothing. 0, -ENOENT where no rmmapd runs, other
+ * -errno with why.
+ */
+int ask_open(struct ask *ask);
+void ask_close(struct ask *ask);
+/*
+ * RM_LIST, RM_STAT, RM_INFO: records of record_size bytes, malloc'd, in *records.
+ * How many, or -errno (that of rmmapd too) with why. name is for RM_STAT, else NULL.
+ */
+int ask_records(struct ask *ask, int type, const char *name, size_t record_size, void **records);
+/* RM_UNPUBLISH: 0 or -errno with why. */
+int ask_unpublish(struct ask *ask, const char *name);
+
+/* ---- rdma.c: RDMA devices by libibverbs ---- */
+struct json;
+/* Print the devices with their ports, as text or into json (not NULL). */
+void rdma_print(struct json *json);
+
+/* ---- json.c: facts as JSON, escaped ---- */
+struct json {
+	FILE *out;
+	unsigned depth;
+	bool first;             /* nothing is written yet at this depth */
+};
+void json_start(struct json *json, FILE *out);  /* opens the outermost object */
+void json_finish(struct json *json);            /* and closes it, with a newline */
+/* key is NULL inside an array. */
+void json_object(struct json *json, const char *key);
+void json_array(struct json *json, const char *key);
+void json_close(struct json *json, char bracket);       /* '}' or ']' */
+void json_text(struct json *json, const char *key, const char *text);   /* NULL: null */
+void json_number(struct json *json, const char *key, uint64_t number);
+void json_real(struct json *json, const char *key, double number);
+void json_bool(struct json *json, const char *key, bool value);
+void json_counters(struct json *json, const char *key, const struct rm_counters *counters);
+
+#endif

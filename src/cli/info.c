@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * info.c - rmmap info: what this host offers, and the remedy where it falls short
+ *
+ * Looks and changes nothing; does not start rmmapd. One thread.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/userfaultfd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../common/options.h"
+#include "../common/rundir.h"
+#include "../common/say.h"
+#include "cli.h"
+#include "rmmap.h"
+
+/* Headers older than the kernel that runs. */
+#ifndef USERFAULTFD_IOC_NEW
+#define USERFAULTFD_IOC_NEW _IO(0xAA, 0x00)
+#endif
+#ifndef UFFD_FEATURE_MINOR_SHMEM
+#define UFFD_FEATURE_MINOR_SHMEM (1 << 10)
+#endif
+
+enum verdict { FACT_OK, FACT_SHORT, FACT_NONE };
+
+struct fact {
+	enum verdict verdict;
+	char found[RM_TEXT_MAX];
+	char remedy[RM_TEXT_MAX];       /* "" if none is needed */
+};
+
+static void remedy(struct fact *fact, const char *text)
+{
+	fact->verdict = FACT_SHORT;
+	rm_format(fact->remedy, sizeof(fact->remedy), "%s", text);
+}
+
+static void found(struct fact *fact, const char *text)
+{
+	rm_format(fact->found, sizeof(fact->found), "%s", text);
+}
+
+/* ---- userfaultfd ---- */
+
+/* A userfaultfd that serves faults of system calls too, or -errno; *way says how. */
+static int open_userfaultfd(const char **way)
+{
+	char allowed = 0;
+	int device, sysctl, uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	if (uffd >= 0) {
+		sysctl = open("/proc/sys/vm/unprivileged_userfaultfd", O_RDONLY | O_CLOEXEC);
+		if (sysctl >= 0) {
+			if (read(sysctl, &allowed, 1) != 1)
+				allowed = 0;
+			close(sysctl);
+		}
+		*way = allowed == '1' ? "allowed to all by vm.unprivileged_userfaultfd" :
+		       "by CAP_SYS_PTRACE";
+		return uffd;
+	}
+	uffd = -errno;
+	device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+	if (device < 0)
+		return uffd;
+	uffd = ioctl(device, USERFAULTFD_IOC_NEW, O_CLOEXEC | O_NONBLOCK);
+	if (uffd < 0)
+		uffd = -errno;
+	close(device);
+	*way = "by /dev/userfaultfd";
+	return uffd;
+}
+
+static void fact_userfaultfd(struct fact *fact)
+{
+	struct uffdio_api api = { .api = UFFD_API,
+		.features = UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MINOR_SHMEM };
+	const char *way = "";
+	int uffd = open_userfaultfd(&way);
+
+	if (uffd == -ENOSYS) {
+		found(fact, "this kernel has none: remote publications are fetched whole at attach");
+		remedy(fact, "boot a kernel with CONFIG_USERFAULTFD, 5.14 or newer");
+	} else if (uffd < 0) {
+		rm_format(fact->found, sizeof(fact->found), "not allowed (%s): remote publications "
+		          "are fetched whole at attach", rm_errno_text(-uffd));
+		remedy(fact, "as root 'sysctl vm.unprivileged_userfaultfd=1', or 'setfacl -m u:USER:rw "
+		       "/dev/userfaultfd' (Linux 6.1), or run with CAP_SYS_PTRACE; in a container its "
+		       "seccomp profile has to allow userfaultfd too");
+	} else if (ioctl(uffd, UFFDIO_API, &api)) {
+		found(fact, "this kernel's cannot serve minor faults of shared memory: remote "
+		      "publications are fetched whole at attach");
+		remedy(fact, "boot Linux 5.14 or newer");
+	} else {
+		rm_format(fact->found, sizeof(fact->found), "%s: remote pages can be fetched when "
+		          "they are touched", way);
+	}
+	if (uffd >= 0)
+		close(uffd);
+}
+
+/* ---- memlock ---- */
+
+static void fact_memlock(struct fact *fact)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) || limit.rlim_cur == RLIM_INFINITY) {
+		found(fact, "unlimited");
+		return;
+	}
+	rm_format(fact->found, sizeof(fact->found), "%llu KiB: tcp needs none, RDMA devices need as "
+	          "much as is published or fetched", (unsigned long long)(limit.rlim_cur >> 10));
+	if (limit.rlim_cur < (rlim_t)1 << 30)
+		remedy(fact, "only for RDMA devices: 'ulimit -l unlimited', memlock in "
+		       "/etc/security/limits.conf, LimitMEMLOCK=infinity in a unit");
+}
+
+/* ---- run directory, environment ---- */
+
+static void fact_rundir(struct fact *fact, const struct rm_options *options)
+{
+	char path[RM_RUNDIR_MAX], why[RM_TEXT_MAX];
+	int error = rm_rundir_find(options, false, path, why, sizeof(why));
+
+	if (error == -ENOENT) {
+		fact->verdict = FACT_NONE;
+		found(fact, "not there yet: the first publish or attach makes it");
+	} else if (error) {
+		found(fact, why);
+		remedy(fact, "mend that directory, or name another one in RMMAP_RUNDIR");
+	} else {
+		found(fact, path);
+	}
+}
+
+static void environment_problem(void *arg, const char *name, const char *value, const char *wanted)
+{
+	struct fact *fact = arg;
+
+	(void)value;
+	rm_format(fact->found, sizeof(fact->found), "%s has a value that cannot be used", name);
+	rm_format(fact->remedy, sizeof(fact->remedy), "set it to %s, or unset it", wanted);
+	fact->verdict = FACT_SHORT;
+}
+
+static void fact_environment(struct fact *fact, struct rm_options *options)
+{
+	struct rm_fabric_spec spec;
+
+	found(fact, "every RMMAP_ variable that is set can be used");
+	rm_options_read(options, environ, getauxval(AT_SECURE) != 0, environment_problem, fact);
+	if (rm_fabric_spec_parse(options->fabric, &spec))
+		environment_problem(fact, "RMMAP_FABRIC", "",
+		                    "off or PROVIDER[@ADDRESS|INTERFACE][:PORT]");
+}
+
+/* ---- rmmapd and the fabric ---- */
+
+static void fact_rmmapd(struct fact *fact, struct ask *ask, struct rm_daemon_info **info)
+{
+	int count = ask_open(ask);
+
+	*info = NULL;
+	if (!count) {
+		count = ask_records(ask, RM_INFO, NULL, sizeof(**info), (void **)info);
+		ask_close(ask);
+	}
+	if (count > 0) {
+		rm_format(fact->found, sizeof(fact->found), "keeper %u, worker %u; %u publications, "
+		          "%u attachments, %llu bytes held", (*info)->keeper_pid,
+		          (*info)->worker_pid, (*info)->publications, (*info)->attachments,
+		          (unsigned long long)(*info)->held_bytes);
+	} else if (count == -ENOENT) {
+		fact->verdict = FACT_NONE;
+		found(fact, "not running: the first publish or attach starts it");
+	} else {
+		found(fact, count ? ask->why : "it has nothing to say of itself");
+		remedy(fact, "end it (its pid is in ps) and let the next publish or attach start it "
+		       "anew");
+	}
+}
+
+/* The version of the libfabric that rmmapd would load; 0 if there is none. */
+static uint32_t libfabric_version(void)
+{
+	void *library = dlopen("libfabric.so.1", RTLD_NOW | RTLD_LOCAL);
+	uint32_t (*version)(void);
+
+	if (!library)
+		return 0;
+	*(void **)&version = dlsym(library, "fi_version");
+	return version ? version() : 0;
+}
+
+static void fact_fabric(struct fact *fact, const struct rm_daemon_info *info,
+                        const struct rm_options *options)
+{
+	uint32_t version = libfabric_version();
+	struct rm_fabric_spec spec;
+
+	if (info && info->fabric_open) {
+		rm_format(fact->found, sizeof(fact->found), "listening on %s, provider %s",
+		          info->address, info->provider);
+	} else if (!rm_fabric_spec_parse(options->fabric, &spec) && spec.off) {
+		fact->verdict = FACT_NONE;
+		found(fact, "off, by RMMAP_FABRIC: nothing leaves this host");
+	} else if (info && info->fabric_why[0]) {
+		found(fact, info->fabric_why);
+		remedy(fact, "name provider and address in RMMAP_FABRIC, such as tcp@ADDRESS:PORT");
+	} else if (!version) {
+		found(fact, "libfabric.so.1 cannot be loaded");
+		remedy(fact, "install libfabric 1.17 or newer (Debian: libfabric1)");
+	} else {
+		fact->verdict = FACT_NONE;
+		rm_format(fact->found, sizeof(fact->found), "no port is open yet: the first publish or "
+		          "remote attach opens one (libfabric %u.%u, RMMAP_FABRIC=%s)", version >> 16,
+		          version & 0xffff, options->fabric ? options->fabric : "unset");
+	}
+}
+
+/* ---- printing ---- */
+
+static void print_fact(struct json *json, const char *key, const char *title,
+                       const struct fact *fact)
+{
+	static const char *const verdicts[] = { "ok", "short", "-" };
+
+	if (json) {
+		json_object(json, key);
+		json_bool(json, "ok", fact->verdict != FACT_SHORT);
+		json_text(json, "found", fact->found);
+		json_text(json, "remedy", fact->remedy[0] ? fact->remedy : NULL);
+		json_close(json, '}');
+		return;
+	}
+	printf("%-14s %-6s %s\n", title, verdicts[fact->verdict], fact->found);
+	if (fact->remedy[0])
+		printf("%-21s remedy: %s\n", "", fact->remedy);
+}
+
+static void json_daemon(struct json *json, const struct rm_daemon_info *info)
+{
+	json_object(json, "daemon");
+	json_number(json, "keeper_pid", info->keeper_pid);
+	json_number(json, "worker_pid", info->worker_pid);
+	json_number(json, "worker_restarts", info->worker_restarts);
+	json_number(json, "publications", info->publications);
+	json_number(json, "attachments", info->attachments);
+	json_number(json, "clients", info->clients);
+	json_number(json, "held_bytes", info->held_bytes);
+	json_number(json, "limit_bytes", info->limit_bytes);
+	json_number(json, "uptime_ms", info->uptime_ms);
+	json_bool(json, "listening", info->fabric_open);
+	json_text(json, "address", info->fabric_open ? info->address : NULL);
+	json_counters(json, "fetched", &info->counters);
+	json_close(json, '}');
+}
+
+int cli_info(const struct args *args)
+{
+	struct fact environment = { 0 }, uffd = { 0 }, memlock = { 0 }, rundir = { 0 },
+	            rmmapd = { 0 }, fabric = { 0 };
+	struct json out, *json = args->json ? &out : NULL;
+	struct rm_daemon_info *info;
+	struct rm_options options;
+	struct ask ask;
+
+	fact_environment(&environment, &options);
+	fact_userfaultfd(&uffd);
+	fact_memlock(&memlock);
+	fact_rundir(&rundir, &options);
+	fact_rmmapd(&rmmapd, &ask, &info);
+	fact_fabric(&fabric, info, &options);
+
+	if (json) {
+		json_start(json, stdout);
+		json_text(json, "version", rmmap_version());
+	} else {
+		printf("rmmap          %s\n", rmmap_version());
+	}
+	print_fact(json, "environment", "environment", &environment);
+	print_fact(json, "userfaultfd", "userfaultfd", &uffd);
+	print_fact(json, "memlock", "memlock", &memlock);
+	print_fact(json, "run_directory", "run directory", &rundir);
+	print_fact(json, "rmmapd", "rmmapd", &rmmapd);
+	if (json && info)
+		json_daemon(json, info);
+	else if (json)
+		json_text(json, "daemon", NULL);
+	print_fact(json, "fabric", "fabric", &fabric);
+	rdma_print(json);
+	if (json)
+		json_finish(json);
+	free(info);
+	return 0;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * json.c - facts as JSON: one key a line, so that a shell can read it with sed
+ *
+ * One thread; does not allocate but for stdio.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "cli.h"
+
+static void indent(struct json *json)
+{
+	putc('\n', json->out);
+	for (unsigned i = 0; i < json->depth; i++)
+		fputs("  ", json->out);
+}
+
+/*
+ * Bytes of the well-formed UTF-8 sequence at s, or 0: overlong forms, surrogates
+ * and what is beyond U+10FFFF are none.
+ */
+static size_t utf8_length(const unsigned char *s)
+{
+	unsigned char low = 0x80, high = 0xbf;
+	size_t length;
+
+	if (s[0] < 0x80)
+		return 1;
+	if (s[0] >= 0xc2 && s[0] <= 0xdf)
+		length = 2;
+	else if (s[0] >= 0xe0 && s[0] <= 0xef)
+		length = 3;
+	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
+		length = 4;
+	else
+		return 0;
+
+	if (s[0] == 0xe0)
+		low = 0xa0;
+	else if (s[0] == 0xed)
+		high = 0x9f;
+	else if (s[0] == 0xf0)
+		low = 0x90;
+	else if (s[0] == 0xf4)
+		high = 0x8f;
+	if (s[1] < low || s[1] > high)
+		return 0;
+	for (size_t i = 2; i < length; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	return length;
+}
+
+static void quoted(FILE *out, const char *text)
+{
+	const unsigned char *s = (const unsigned char *)text;
+
+	putc('"', out);
+	while (*s) {
+		size_t length = utf8_length(s);
+
+		if (length == 0) {
+			fputs("\\ufffd", out);
+			length = 1;
+		} else if (*s == '"' || *s == '\\') {
+			fprintf(out, "\\%c", *s);
+		} else if (*s < 0x20 || *s == 0x7f) {
+			fprintf(out, "\\u%04x", *s);
+		} else {
+			fwrite(s, 1, length, out);
+		}
+		s += length;
+	}
+	putc('"', out);
+}
+
+static void begin(struct json *json, const char *key)
+{
+	if (!json->first)
+		putc(',', json->out);
+	json->first = false;
+	indent(json);
+	if (key) {
+		quoted(json->out, key);
+		fputs(": ", json->out);
+	}
+}
+
+static void open_level(struct json *json, char bracket)
+{
+	putc(bracket, json->out);
+	json->depth++;
+	json->first = true;
+}
+
+void json_start(struct json *json, FILE *out)
+{
+	json->out = out;
+	json->depth = 0;
+	open_level(json, '{');
+}
+
+void json_finish(struct json *json)
+{
+	json_close(json, '}');
+	putc('\n', json->out);
+}
+
+void json_object(struct json *json, const char *key)
+{
+	begin(json, key);
+	open_level(json, '{');
+}
+
+void json_array(struct json *json, const char *key)
+{
+	begin(json, key);
+	open_level(json, '[');
+}
+
+void json_close(struct json *json, char bracket)
+{
+	bool empty = json->first;
+
+	json->depth--;
+	json->first = false;
+	if (!empty)
+		indent(json);
+	putc(bracket, json->out);
+}
+
+void json_text(struct json *json, const char *key, const char *text)
+{
+	begin(json, key);
+	if (text)
+		quoted(json->out, text);
+	else
+		fputs("null", json->out);
+}
+
+void json_number(struct json *json, const char *key, uint64_t number)
+{
+	begin(json, key);
+	fprintf(json->out, "%llu", (unsigned long long)number);
+}
+
+void json_real(struct json *json, const char *key, double number)
+{
+	begin(json, key);
+	if (isfinite(number))
+		fprintf(json->out, "%.6g", number);
+	else
+		fputs("null", json->out);
+}
+
+void json_bool(struct json *json, const char *key, bool value)
+{
+	begin(json, key);
+	fputs(value ? "true" : "false", json->out);
+}
+
+void json_counters(struct json *json, const char *key, const struct rm_counters *counters)
+{
+	json_object(json, key);
+	json_text(json, "provider", counters->provider[0] ? counters->provider : NULL);
+	json_number(json, "fi_reads", counters->reads);
+	json_number(json, "fetched_pages", counters->fetched_pages);
+	json_number(json, "fetched_bytes", counters->fetched_bytes);
+	json_number(json, "prefetched_pages", counters->prefetched_pages);
+	json_number(json, "prefetched_used", counters->prefetched_used);
+	json_number(json, "faults", counters->faults);
+	json_number(json, "fault_ns", counters->fault_ns);
+	json_close(json, '}');
+}

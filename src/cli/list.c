@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* list.c - rmmap list, stat and unpublish: what rmmapd says of its publications */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+static const char *state(const struct rm_pub_info *info)
+{
+	return info->remote ? "remote" : info->unpublished ? "unpublished" : "published";
+}
+
+static void lease(const struct rm_pub_info *info, char *text, size_t size)
+{
+	if (info->expires_ms == UINT64_MAX)
+		snprintf(text, size, "-");
+	else
+		snprintf(text, size, "%" PRIu64 " s", info->expires_ms / 1000);
+}
+
+static void put_json(struct json *json, const struct rm_pub_info *info)
+{
+	json_text(json, "id", info->id);
+	json_text(json, "state", state(info));
+	json_number(json, "bytes", info->bytes);
+	json_number(json, "data_bytes", info->data_bytes);
+	json_number(json, "layers", info->layers);
+	json_number(json, "segments", info->segments);
+	json_number(json, "attached", info->attached);
+	json_number(json, "remote_attached", info->remote_attached);
+	json_number(json, "admitted", info->admitted);
+	json_number(json, "readers", info->readers);
+	json_number(json, "age_ms", info->age_ms);
+	if (info->expires_ms == UINT64_MAX)
+		json_text(json, "expires_ms", NULL);
+	else
+		json_number(json, "expires_ms", info->expires_ms);
+	json_number(json, "publisher_pid", info->publisher_pid);
+	json_number(json, "slot", info->slot);
+	json_number(json, "served_bytes", info->served_bytes);
+	json_counters(json, "fetched", &info->counters);
+}
+
+static void print_table(const struct rm_pub_info *infos, int count)
+{
+	char expires[32];
+
+	if (count)
+		printf("%-9s %-11s %12s %8s %8s %10s %10s\n", "ID", "STATE", "DATA BYTES",
+		       "ATTACHED", "REMOTE", "AGE", "EXPIRES");
+	for (int i = 0; i < count; i++) {
+		lease(&infos[i], expires, sizeof(expires));
+		printf("%-9s %-11s %12" PRIu64 " %8" PRIu32 " %8" PRIu32 " %8" PRIu64 " s %10s\n",
+		       infos[i].id, state(&infos[i]), infos[i].data_bytes, infos[i].attached,
+		       infos[i].remote_attached, infos[i].age_ms / 1000, expires);
+	}
+}
+
+int cli_list(const struct args *args)
+{
+	struct rm_pub_info *infos = NULL;
+	struct ask ask;
+	struct json json;
+	int count = ask_open(&ask);
+
+	if (!count) {
+		count = ask_records(&ask, RM_LIST, NULL, sizeof(*infos), (void **)&infos);
+		ask_close(&ask);
+	} else if (count == -ENOENT) {
+		count = 0;              /* no rmmapd holds no publications */
+	}
+	if (count < 0)
+		return cli_fail("%s", ask.why);
+	if (args->json) {
+		json_start(&json, stdout);
+		json_array(&json, "publications");
+		for (int i = 0; i < count; i++) {
+			json_object(&json, NULL);
+			put_json(&json, &infos[i]);
+			json_close(&json, '}');
+		}
+		json_close(&json, ']');
+		json_finish(&json);
+	} else {
+		print_table(infos, count);
+	}
+	free(infos);
+	return 0;
+}
+
+static void print_one(const struct rm_pub_info *info)
+{
+	const struct rm_counters *c = &info->counters;
+	char expires[32];
+
+	lease(info, expires, sizeof(expires));
+	printf("id               %s\n", info->id);
+	printf("state            %s\n", state(info));
+	printf("addresses        %" PRIu64 " bytes in %" PRIu32 " segments, %" PRIu32 " layers\n",
+	       info->bytes, info->segments, info->layers);
+	printf("data             %" PRIu64 " bytes\n", info->data_bytes);
+	printf("attached         %" PRIu32 " processes here, %" PRIu32 " other hosts\n",
+	       info->attached, info->remote_attached);
+	printf("age, expires in  %" PRIu64 " s, %s\n", info->age_ms / 1000, expires);
+	if (!info->remote) {
+		printf("readers          %" PRIu32 " so far, ", info->admitted);
+		if (info->readers)
+			printf("%" PRIu32 " allowed\n", info->readers);
+		else
+			printf("any number allowed\n");
+		printf("publisher        pid %" PRIu32 ", slot %" PRIu32 "\n", info->publisher_pid,
+		       info->slot);
+		printf("served           %" PRIu64 " bytes to other hosts\n", info->served_bytes);
+		return;
+	}
+	printf("provider         %s\n", c->provider[0] ? c->provider : "none yet");
+	printf("fetched          %" PRIu64 " bytes, %" PRIu64 " pages, by %" PRIu64
+	       " fi_read calls\n", c->fetched_bytes, c->fetched_pages, c->reads);
+	printf("prefetched       %" PRIu64 " pages, %" PRIu64 " of them used\n",
+	       c->prefetched_pages, c->prefetched_used);
+	printf("faults           %" PRIu64, c->faults);
+	if (c->faults)
+		printf(", %" PRIu64 " us each", c->fault_ns / c->faults / 1000);
+	printf("\n");
+}
+
+int cli_stat(const struct args *args)
+{
+	char name[RM_HANDLE_TEXT_MAX];
+	struct rm_pub_info *info = NULL;
+	struct ask ask;
+	struct json json;
+	int count;
+
+	if (cli_handle(args->operands[0], true, name))
+		return 1;
+	count = ask_open(&ask);
+	if (!count) {
+		count = ask_records(&ask, RM_STAT, name, sizeof(*info), (void **)&info);
+		ask_close(&ask);
+	}
+	explicit_bzero(name, sizeof(name));
+	if (count < 0)
+		return cli_fail("%s", ask.why);
+	if (count == 0)
+		return cli_fail("rmmapd has no such publication");
+	if (args->json) {
+		json_start(&json, stdout);
+		put_json(&json, info);
+		json_finish(&json);
+	} else {
+		print_one(info);
+	}
+	free(info);
+	return 0;
+}
+
+int cli_unpublish(const struct args *args)
+{
+	char name[RM_HANDLE_TEXT_MAX];
+	struct ask ask;
+	int error;
+
+	if (cli_handle(args->operands[0], true, name))
+		return 1;
+	error = ask_open(&ask);
+	if (!error) {
+		error = ask_unpublish(&ask, name);
+		ask_close(&ask);
+	}
+	explicit_bzero(name, sizeof(name));
+	return error ? cli_fail("%s", ask.why) : 0;
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * main.c - the rmmap command: one table of commands and options, from which
+ * the command line is read and --help is printed
+ *
+ * Locale: the program never calls setlocale(), so numbers are printed as in C.
+ */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "rmmap.h"
+
+struct option_desc {
+	const char *name;       /* "--json" */
+	const char *value;      /* what follows it, or NULL: a flag */
+	const char *help;
+	size_t place;           /* in struct args: a const char *, or a bool for a flag */
+};
+
+struct command_desc {
+	const char *name;
+	const char *operands;   /* as in the usage line */
+	int least, most;        /* how many operands; most -1: any number */
+	bool stop;              /* the first operand ends the options */
+	struct option_desc options[2];
+	int (*run)(const struct args *args);
+	const char *summary;    /* one line */
+	const char *text;       /* what --help says further */
+};
+
+#define OPTION_JSON { "--json", NULL, "print facts as JSON", offsetof(struct args, json) }
+#define IN_PLACE_OF_A_HANDLE \
+	"In place of a handle, which anyone could read in ps, - reads it from standard\n" \
+	"input and @FILE from a file.\n"
+#define OR_AN_ID \
+	IN_PLACE_OF_A_HANDLE \
+	"ID is the short id that rmmap list prints.\n"
+
+static const struct command_desc commands[] = {
+	{ "run", "[--] PROG [ARG...]", 1, -1, true,
+	  { { "--slot", "N", "the slot of addresses for its heap, 0 to 1023",
+	      offsetof(struct args, slot) } },
+	  cli_run, "run a program with librmmap preloaded",
+	  "The program's malloc is then rmmap's. Warns where preloading cannot work: a\n"
+	  "static program, a setuid or setgid one, one of another libc. The exit status is\n"
+	  "the program's own.\n" },
+	{ "hello", "[HANDLE | - | @FILE]", 0, 1, false, { OPTION_JSON },
+	  cli_hello, "publish a built-in structure, or attach and verify one",
+	  "Without an operand, publish a list, a tree, strings and a block of bytes, and\n"
+	  "print the handle. With the handle, here or on another host, attach, verify every\n"
+	  "node and print how long it took, the bandwidth and the provider.\n"
+	  IN_PLACE_OF_A_HANDLE },
+	{ "info", "", 0, 0, false, { OPTION_JSON },
+	  cli_info, "what this host offers, and the remedy where it falls short",
+	  "userfaultfd, memlock, the run directory, rmmapd, the fabric and its port, RDMA\n"
+	  "devices. Changes nothing and does not start rmmapd.\n" },
+	{ "list", "", 0, 0, false, { OPTION_JSON },
+	  cli_list, "the publications that this host's rmmapd holds or has attached",
+	  "Prints nothing where no rmmapd runs.\n" },
+	{ "stat", "HANDLE | ID | - | @FILE", 1, 1, false, { OPTION_JSON },
+	  cli_stat, "one publication: size, lease, readers, what was fetched of it and how",
+	  OR_AN_ID },
+	{ "unpublish", "HANDLE | ID | - | @FILE", 1, 1, false, { { NULL } },
+	  cli_unpublish, "end a publication; who has it attached keeps it",
+	  OR_AN_ID },
+};
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void say(const char *format, va_list args)
+{
+	fflush(stdout);
+	fputs("rmmap: ", stderr);
+	vfprintf(stderr, format, args);
+	putc('\n', stderr);
+}
+
+int cli_fail(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(format, args);
+	va_end(args);
+	return 1;
+}
+
+void cli_warn(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(format, args);
+	va_end(args);
+}
+
+/* Wrong usage. Operands are not printed: one of them may be a handle. */
+static int usage(const struct command_desc *command, const char *what, const char *name)
+{
+	cli_warn("%s%.*s; try: rmmap %s%s--help", what, (int)strcspn(name, "="), name,
+	         command ? command->name : "", command ? " " : "");
+	return 2;
+}
+
+static void help_line(const char *left, const char *value, const char *right)
+{
+	printf("  %s%s%-*s %s\n", left, value ? " " : "",
+	       (int)(14 - strlen(left) - (value ? 1 : 0)), value ? value : "", right);
+}
+
+static void help_command(const struct command_desc *command)
+{
+	printf("usage: rmmap %s", command->name);
+	for (size_t i = 0; i < 2 && command->options[i].name; i++)
+		printf(" [%s%s%s]", command->options[i].name, command->options[i].value ? " " : "",
+		       command->options[i].value ? command->options[i].value : "");
+	printf("%s%s\n\n%s\n\n%s\n", command->operands[0] ? " " : "", command->operands,
+	       command->summary, command->text);
+	for (size_t i = 0; i < 2 && command->options[i].name; i++)
+		help_line(command->options[i].name, command->options[i].value,
+		          command->options[i].help);
+	help_line("--help", NULL, "print this");
+}
+
+static void help_all(void)
+{
+	printf("usage: rmmap COMMAND [OPTION...] [OPERAND...]\n\n"
+	       "Pointer structures from process to process, without serialization.\n\n");
+	for (size_t i = 0; i < COMMANDS; i++)
+		help_line(commands[i].name, NULL, commands[i].summary);
+	printf("\n");
+	help_line("--help", NULL, "print this; after a command, its own");
+	help_line("--version", NULL, "print the version");
+	printf("\nExit status: 0; 1 if it failed; 2 for wrong usage. See rmmap(1), rmmap(7).\n");
+}
+
+static const struct option_desc *find_option(const struct command_desc *command,
+                                             const char *word, const char **value)
+{
+	size_t length = strcspn(word, "=");
+
+	*value = word[length] ? word + length + 1 : NULL;
+	for (size_t i = 0; i < 2 && command->options[i].name; i++)
+		if (!strncmp(command->options[i].name, word, length) &&
+		    !command->options[i].name[length])
+			return &command->options[i];
+	return NULL;
+}
+
+/* One option at line[0]: how many words it took, or -1 for wrong usage. */
+static int take_option(const struct command_desc *command, char **line, struct args *args)
+{
+	const char *value;
+	const struct option_desc *option = find_option(command, line[0], &value);
+
+	if (!option) {
+		usage(command, "no such option: ", line[0]);
+		return -1;
+	}
+	if (!option->value) {
+		if (value) {
+			usage(command, "this option takes no value: ", line[0]);
+			return -1;
+		}
+		*(bool *)((char *)args + option->place) = true;
+		return 1;
+	}
+	if (!value && !line[1]) {
+		usage(command, "this option wants a value: ", line[0]);
+		return -1;
+	}
+	*(const char **)((char *)args + option->place) = value ? value : line[1];
+	return value ? 1 : 2;
+}
+
+/* line is what follows the command's name, NULL at the end. */
+static int run_command(const struct command_desc *command, char **line)
+{
+	struct args args = { .operands = line };
+	bool options = true;
+
+	while (*line) {
+		int taken = 1;
+
+		if (options && !strcmp(*line, "--")) {
+			options = false;
+		} else if (options && (!strcmp(*line, "--help") || !strcmp(*line, "-h"))) {
+			help_command(command);
+			return 0;
+		} else if (options && line[0][0] == '-' && line[0][1]) {
+			taken = take_option(command, line, &args);
+			if (taken < 0)
+				return 2;
+		} else {
+			/* moves to the front: what was there has been taken already */
+			args.operands[args.count++] = *line;
+			if (command->stop) {
+				args.operands = line;
+				while (args.operands[args.count])
+					args.count++;
+				break;
+			}
+		}
+		line += taken;
+	}
+	args.operands[args.count] = NULL;
+	if (args.count < command->least)
+		return usage(command, "an operand is missing", "");
+	if (command->most >= 0 && args.count > command->most)
+		return usage(command, "too many operands", "");
+	return command->run(&args);
+}
+
+static int run_line(int argc, char **argv)
+{
+	if (argc < 2)
+		return usage(NULL, "a command is missing", "");
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+		help_all();
+		return 0;
+	}
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		printf("rmmap %s\n", rmmap_version());
+		return 0;
+	}
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return run_command(&commands[i], argv + 2);
+	if (argv[1][0] == '-')
+		return usage(NULL, "no such option: ", argv[1]);
+	return usage(NULL, "no such command", "");
+}
+
+int main(int argc, char **argv)
+{
+	int status = run_line(argc, argv);
+
+	if (fflush(stdout) || ferror(stdout))
+		return cli_fail("cannot write to standard output: %m");
+	return status;
+}

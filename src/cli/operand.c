@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * operand.c - a handle's place on the command line
+ *
+ * Nothing of what was given there is printed: it may be a handle, or a piece of one.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "../common/handle.h"
+#include "cli.h"
+
+#define SPACE " \t\r\n\v\f"
+
+/* The text of a file; longer than any handle is none. */
+static int read_text(FILE *file, const char *name, char text[RM_HANDLE_TEXT_MAX])
+{
+	char more[2 * RM_HANDLE_TEXT_MAX];
+	size_t length = fread(more, 1, sizeof(more) - 1, file);
+
+	if (ferror(file))
+		return cli_fail("cannot read %s: %m", name);
+	while (length && strchr(SPACE, more[length - 1]))
+		length--;
+	more[length] = 0;
+	if (!length)
+		return cli_fail("%s is empty: there is no handle in it", name);
+	if (length >= RM_HANDLE_TEXT_MAX || strlen(more) != length)
+		return cli_fail("what is in %s is not a handle", name);
+	memcpy(text, more, length + 1);
+	return 0;
+}
+
+static int read_operand(const char *operand, char text[RM_HANDLE_TEXT_MAX])
+{
+	size_t length = strlen(operand);
+
+	if (!strcmp(operand, "-"))
+		return read_text(stdin, "standard input", text);
+	if (operand[0] == '@') {
+		FILE *file = fopen(operand + 1, "r");
+		int status;
+
+		if (!file)
+			return cli_fail("cannot open the file named after @: %m");
+		status = read_text(file, "the file named after @", text);
+		fclose(file);
+		return status;
+	}
+	while (length && strchr(SPACE, operand[length - 1]))
+		length--;
+	if (length >= RM_HANDLE_TEXT_MAX)
+		return cli_fail("the operand is not a handle: it is too long");
+	memcpy(text, operand, length);
+	text[length] = 0;
+	return 0;
+}
+
+static bool is_id(const char *text)
+{
+	size_t length = strspn(text, "0123456789abcdef");
+
+	return length >= 1 && length <= 2 * RM_ID_BYTES && !text[length];
+}
+
+int cli_handle(const char *operand, bool with_id, char text[RM_HANDLE_TEXT_MAX])
+{
+	struct rm_handle handle;
+	int error;
+
+	if (read_operand(operand, text))
+		return 1;
+	if (with_id && is_id(text))
+		return 0;
+	error = rm_handle_decode(text, &handle);
+	explicit_bzero(&handle, sizeof(handle));
+	if (error == -EPROTO)
+		return cli_fail("the handle is from another version of rmmap, or from a build "
+		                "with another window of addresses");
+	if (error)
+		return cli_fail("not a handle%s, or damaged on its way: copy it whole, from rmmap1: "
+		                "to its end", with_id ? " or a short id" : "");
+	return 0;
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * rdma.c - RDMA devices and their ports as libibverbs sees them
+ *
+ * Only asks: no protection domain, no memory, nothing that outlives the call.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <infiniband/verbs.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../common/say.h"
+#include "cli.h"
+
+struct port {
+	const char *state, *link;
+	bool active;
+	unsigned number, mtu, lid;
+	double gbit_per_s;
+};
+
+static const char *state_name(enum ibv_port_state state)
+{
+	switch (state) {
+	case IBV_PORT_DOWN: return "down";
+	case IBV_PORT_INIT: return "initializing";
+	case IBV_PORT_ARMED: return "armed";
+	case IBV_PORT_ACTIVE: return "active";
+	case IBV_PORT_ACTIVE_DEFER: return "active, deferred";
+	default: return "unknown";
+	}
+}
+
+static const char *link_name(uint8_t layer)
+{
+	return layer == IBV_LINK_LAYER_ETHERNET ? "Ethernet" :
+	       layer == IBV_LINK_LAYER_INFINIBAND ? "InfiniBand" : "unspecified";
+}
+
+/* active_width and active_speed are codes of the InfiniBand specification, one bit each. */
+static double gbit_per_s(uint8_t width, uint8_t speed)
+{
+	static const struct { uint8_t code; unsigned lanes; } widths[] = {
+		{ 1, 1 }, { 2, 4 }, { 4, 8 }, { 8, 12 }, { 16, 2 },
+	};
+	static const struct { uint8_t code; double gbit; } speeds[] = {
+		{ 1, 2.5 }, { 2, 5 }, { 4, 10 }, { 8, 10 }, { 16, 14 }, { 32, 25 }, { 64, 50 },
+		{ 128, 100 },
+	};
+	double gbit = 0;
+
+	for (size_t i = 0; i < sizeof(speeds) / sizeof(speeds[0]); i++)
+		if (speeds[i].code == speed)
+			gbit = speeds[i].gbit;
+	for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++)
+		if (widths[i].code == width)
+			return gbit * widths[i].lanes;
+	return gbit;
+}
+
+static int query_port(struct ibv_context *context, unsigned number, struct port *port)
+{
+	struct ibv_port_attr attr;
+	int error;
+
+	memset(&attr, 0, sizeof(attr));
+	error = ibv_query_port(context, (uint8_t)number, &attr);
+	if (error)
+		return error;
+	port->number = number;
+	port->state = state_name(attr.state);
+	port->active = attr.state == IBV_PORT_ACTIVE;
+	port->link = link_name(attr.link_layer);
+	port->mtu = attr.active_mtu ? 128u << attr.active_mtu : 0;
+	port->lid = attr.lid;
+	port->gbit_per_s = gbit_per_s(attr.active_width, attr.active_speed);
+	return 0;
+}
+
+static void print_port(struct json *json, const char *device, const struct port *port)
+{
+	if (json) {
+		json_object(json, NULL);
+		json_number(json, "port", port->number);
+		json_text(json, "state", port->state);
+		json_text(json, "link_layer", port->link);
+		json_number(json, "mtu", port->mtu);
+		json_number(json, "lid", port->lid);
+		json_real(json, "gbit_per_s", port->gbit_per_s);
+		json_close(json, '}');
+		return;
+	}
+	printf("rdma           %-6s %s port %u: %s, %s, mtu %u, %g Gbit/s\n",
+	       port->active ? "ok" : "short", device, port->number, port->state, port->link,
+	       port->mtu, port->gbit_per_s);
+	if (!port->active)
+		printf("%-21s remedy: bring its link up (rdma link; ip link); InfiniBand needs a subnet "
+		       "manager on its fabric too\n", "");
+}
+
+static void print_trouble(struct json *json, const char *what, int error)
+{
+	char text[256];
+	static const char remedy[] = "give this user access to /dev/infiniband (in a container: "
+	                             "pass the devices in)";
+
+	rm_format(text, sizeof(text), "%s: %s", what, rm_errno_text(error));
+	if (json) {
+		json_text(json, "trouble", text);
+		json_text(json, "remedy", remedy);
+		return;
+	}
+	printf("rdma           short  %s\n%-21s remedy: %s\n", text, "", remedy);
+}
+
+static void print_device(struct json *json, struct ibv_device *device)
+{
+	const char *name = ibv_get_device_name(device);
+	struct ibv_context *context = ibv_open_device(device);
+	struct ibv_device_attr attr;
+	struct port port;
+	int error = context ? 0 : errno;
+
+	if (json) {
+		json_object(json, NULL);
+		json_text(json, "name", name);
+	}
+	if (!error)
+		error = ibv_query_device(context, &attr);
+	if (error)
+		print_trouble(json, name, error);
+	if (json)
+		json_array(json, "ports");
+	for (unsigned i = 1; !error && i <= attr.phys_port_cnt; i++)
+		if (!query_port(context, i, &port))
+			print_port(json, name, &port);
+	if (json) {
+		json_close(json, ']');
+		json_close(json, '}');
+	}
+	if (context)
+		ibv_close_device(context);
+}
+
+static bool has_entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	bool found = false;
+
+	while (dir && !found && (entry = readdir(dir)))
+		found = entry->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* Why libibverbs sees no device. */
+static const char *remedy_for_none(void)
+{
+	if (!has_entries("/sys/class/infiniband"))
+		return "none is needed. Where there is a card, load its driver; without one, "
+		       "'rdma link add rxe0 type rxe netdev INTERFACE' gives verbs over Ethernet";
+	if (!has_entries("/sys/class/infiniband_verbs"))
+		return "the kernel has a device: 'modprobe ib_uverbs' (in a container: pass "
+		       "/dev/infiniband in)";
+	return "the kernel has a device: install its libibverbs driver (ibverbs-providers, rdma-core)";
+}
+
+void rdma_print(struct json *json)
+{
+	int count = 0;
+	struct ibv_device **devices = ibv_get_device_list(&count);
+
+	if (json)
+		json_array(json, "rdma_devices");
+	for (int i = 0; devices && i < count; i++)
+		print_device(json, devices[i]);
+	if (json)
+		json_close(json, ']');
+	if (!devices || !count) {
+		if (json)
+			json_text(json, "rdma_remedy", remedy_for_none());
+		else
+			printf("rdma           -      no RDMA device\n%-21s remedy: %s\n", "",
+			       remedy_for_none());
+	} else if (json) {
+		json_text(json, "rdma_remedy", NULL);
+	}
+	if (devices)
+		ibv_free_device_list(devices);
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * run.c - rmmap run: a program with librmmap preloaded
+ *
+ * Looks into the file first, since the dynamic linker ignores LD_PRELOAD
+ * without a word where it does not apply: that is only warned of, the program
+ * may still start others to which it does.
+ */
+#include <dlfcn.h>
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "../common/layout.h"
+#include "../common/options.h"
+#include "../common/say.h"
+#include "cli.h"
+
+#define SCRIPTS_MAX 5           /* a script whose interpreter is a script, as in the kernel */
+
+/* The file that execvp() would take: false if there is none. */
+static bool find_program(const char *name, char path[PATH_MAX])
+{
+	const char *dirs = getenv("PATH");
+	struct stat st;
+
+	if (strchr(name, '/'))
+		return (size_t)snprintf(path, PATH_MAX, "%s", name) < PATH_MAX;
+	if (!dirs)
+		dirs = "/bin:/usr/bin";
+	while (*name) {
+		size_t length = strcspn(dirs, ":");
+
+		if ((size_t)snprintf(path, PATH_MAX, "%.*s%s%s", (int)length, dirs,
+		                     length ? "/" : "", name) < PATH_MAX &&
+		    !access(path, X_OK) && !stat(path, &st) && S_ISREG(st.st_mode))
+			return true;
+		if (!dirs[length])
+			return false;
+		dirs += length + 1;
+	}
+	return false;
+}
+
+/* Would the kernel run this file with other rights than ours (AT_SECURE)? */
+static bool changes_rights(const char *path, const struct stat *st)
+{
+	if ((st->st_mode & S_ISUID) && st->st_uid != getuid())
+		return true;
+	if ((st->st_mode & S_ISGID) && (st->st_mode & S_IXGRP) && st->st_gid != getgid())
+		return true;
+	return getuid() && getxattr(path, "security.capability", NULL, 0) > 0;
+}
+
+/* The program's dynamic linker into interpreter[]: empty if it has none. */
+static int find_interpreter(int fd, const Elf64_Ehdr *elf, char interpreter[256])
+{
+	interpreter[0] = 0;
+	if (elf->e_phentsize != sizeof(Elf64_Phdr))
+		return -ENOEXEC;
+	for (unsigned i = 0; i < elf->e_phnum; i++) {
+		Elf64_Phdr ph;
+		ssize_t got;
+
+		if (pread(fd, &ph, sizeof(ph), (off_t)(elf->e_phoff + i * sizeof(ph))) != sizeof(ph))
+			return -ENOEXEC;
+		if (ph.p_type != PT_INTERP)
+			continue;
+		got = pread(fd, interpreter, ph.p_filesz < 255 ? ph.p_filesz : 255,
+		            (off_t)ph.p_offset);
+		interpreter[got > 0 ? got : 0] = 0;
+		return 0;
+	}
+	return 0;
+}
+
+static void check_elf(const char *path, int fd, const Elf64_Ehdr *elf)
+{
+	char interpreter[256];
+	const char *base;
+
+	if (elf->e_ident[EI_CLASS] != ELFCLASS64) {
+		cli_warn("warning: %s is a 32-bit program: it runs with its own malloc", path);
+		return;
+	}
+	if (find_interpreter(fd, elf, interpreter))
+		return;                 /* damaged: exec says so better */
+	if (!interpreter[0]) {
+		cli_warn("warning: %s is statically linked: nothing can be preloaded into it; "
+		         "it runs with its own malloc", path);
+		return;
+	}
+	base = strrchr(interpreter, '/');
+	base = base ? base + 1 : interpreter;
+	if (strncmp(base, "ld-linux", 8))
+		cli_warn("warning: %s uses another libc (%s): librmmap is built for glibc and "
+		         "cannot be preloaded into it", path, base);
+}
+
+static void check_program(const char *path, unsigned depth);
+
+/* line is what follows "#!". */
+static void check_script(char *line, unsigned depth)
+{
+	char *interpreter = strtok(line, " \t");
+	char *argument = strtok(NULL, " \t");
+	char path[PATH_MAX];
+	const char *base;
+
+	if (!interpreter)
+		return;
+	base = strrchr(interpreter, '/');
+	if (base && !strcmp(base, "/env") && argument && *argument != '-' &&
+	    !strchr(argument, '=')) {
+		if (find_program(argument, path))
+			check_program(path, depth + 1);
+		return;
+	}
+	check_program(interpreter, depth + 1);
+}
+
+static void check_program(const char *path, unsigned depth)
+{
+	union {
+		Elf64_Ehdr elf;
+		char text[256];
+	} head;
+	struct stat st;
+	ssize_t got;
+	int fd;
+
+	if (depth > SCRIPTS_MAX)
+		return;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st)) {
+		if (fd >= 0)
+			close(fd);
+		return;                 /* may be executable and not readable */
+	}
+	got = read(fd, &head, sizeof(head) - 1);
+	head.text[got > 0 ? got : 0] = 0;
+	if (got > (ssize_t)SELFMAG && !memcmp(head.elf.e_ident, ELFMAG, SELFMAG)) {
+		if (changes_rights(path, &st))
+			cli_warn("warning: %s changes the user, group or capabilities it runs with: "
+			         "LD_PRELOAD is ignored, it runs with its own malloc", path);
+		else if (got >= (ssize_t)sizeof(head.elf))
+			check_elf(path, fd, &head.elf);
+	} else if (!strncmp(head.text, "#!", 2)) {
+		head.text[strcspn(head.text, "\n")] = 0;
+		check_script(head.text + 2, depth);
+	} else {
+		check_program("/bin/sh", depth + 1);    /* as execvp() does */
+	}
+	close(fd);
+}
+
+/* The librmmap that this very command runs with: the build tree's in the build tree. */
+static int find_library(char path[PATH_MAX])
+{
+	void *symbol = dlsym(RTLD_DEFAULT, "rmmap_version");
+	Dl_info info;
+
+	if (!symbol || !dladdr(symbol, &info) || !info.dli_fname)
+		return cli_fail("cannot find the file of librmmap.so.0");
+	if (info.dli_fname[0] == '/')   /* as it was found, so by its soname */
+		snprintf(path, PATH_MAX, "%s", info.dli_fname);
+	else if (!realpath(info.dli_fname, path))
+		return cli_fail("cannot find the file of librmmap.so.0: %m");
+	if (strpbrk(path, " :"))
+		return cli_fail("%s cannot be named in LD_PRELOAD because of the space or colon in "
+		                "its path: install librmmap elsewhere", path);
+	return 0;
+}
+
+/* Ours in front of what is preloaded already: malloc is taken from the first. */
+static int set_preload(const char *library)
+{
+	const char *others = getenv("LD_PRELOAD");
+	size_t size = strlen(library) + (others ? strlen(others) : 0) + 2;
+	char *value;
+	int error;
+
+	if (others && strstr(others, library))
+		return 0;
+	value = malloc(size);
+	if (!value)
+		return -ENOMEM;
+	snprintf(value, size, "%s%s%s", library, others && *others ? ":" : "",
+	         others ? others : "");
+	error = setenv("LD_PRELOAD", value, 1) ? -errno : 0;
+	free(value);
+	return error;
+}
+
+int cli_run(const struct args *args)
+{
+	char library[PATH_MAX], path[PATH_MAX];
+	uint64_t slot;
+	int error;
+
+	if (args->slot && rm_parse_number(args->slot, 0, RM_WINDOW_SLOTS - 1, &slot)) {
+		cli_warn("--slot wants a number from 0 to %u; try: rmmap run --help",
+		         (unsigned)RM_WINDOW_SLOTS - 1);
+		return 2;
+	}
+	if (find_library(library))
+		return 1;
+	if (find_program(args->operands[0], path))
+		check_program(path, 0);
+	error = set_preload(library);
+	if (!error && args->slot && setenv("RMMAP_SLOT", args->slot, 1))
+		error = -errno;
+	if (error)
+		return cli_fail("cannot set the environment: %s", rm_errno_text(-error));
+	execvp(args->operands[0], args->operands);
+	return cli_fail("cannot run the program: %m");
+}
