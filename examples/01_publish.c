@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * 01_publish - build a list, a tree and strings with malloc, and publish them
+ *
+ * cc -o 01_publish 01_publish.c $(pkg-config --cflags --libs rmmap)
+ * ./01_publish | ./02_attach
+ *
+ * The program may end at once: rmmapd holds what was published.
+ */
+#include <rmmap.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shapes.h"
+
+static void *need(void *memory)
+{
+	if (!memory) {
+		perror("malloc");
+		exit(1);
+	}
+	return memory;
+}
+
+static struct planet *planet(const char *name, struct planet *next)
+{
+	struct planet *p = need(malloc(sizeof(*p)));
+
+	/* A string literal lies in the program, not in the heap: it would not travel. */
+	p->name = need(strdup(name));
+	p->next = next;
+	return p;
+}
+
+static struct tree *tree(long from, long to)
+{
+	struct tree *t;
+
+	if (from > to)
+		return NULL;
+	t = need(malloc(sizeof(*t)));
+	t->number = (from + to) / 2;
+	t->left = tree(from, t->number - 1);
+	t->right = tree(t->number + 1, to);
+	return t;
+}
+
+int main(void)
+{
+	struct shapes *shapes = need(malloc(sizeof(*shapes)));
+	char handle[RMMAP_HANDLE_MAX];
+
+	shapes->planets = planet("Venus", planet("Earth", planet("Mars", NULL)));
+	shapes->tree = tree(1, 1000);
+
+	if (rmmap_publish(shapes, handle, sizeof(handle)) < 0) {
+		fprintf(stderr, "01_publish: %s\n", rmmap_error());
+		return 1;
+	}
+	puts(handle);
+	return 0;
+}

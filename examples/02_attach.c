@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * 02_attach - attach what 01_publish published, and walk it
+ *
+ * cc -o 02_attach 02_attach.c $(pkg-config --cflags --libs rmmap)
+ * ./01_publish | ./02_attach
+ *
+ * The handle comes on standard input: whoever has it can read the publication,
+ * and arguments can be seen by everyone in ps.
+ */
+#include <rmmap.h>
+#include <stdio.h>
+
+#include "shapes.h"
+
+static long sum(const struct tree *tree)
+{
+	return tree ? sum(tree->left) + tree->number + sum(tree->right) : 0;
+}
+
+int main(void)
+{
+	char handle[RMMAP_HANDLE_MAX + 1];    /* and a newline */
+	const struct planet *planet;
+	struct shapes *shapes;
+
+	if (!fgets(handle, sizeof(handle), stdin)) {
+		fprintf(stderr, "02_attach: no handle on standard input\n");
+		return 1;
+	}
+	shapes = rmmap_attach(handle);
+	if (!shapes) {
+		fprintf(stderr, "02_attach: %s\n", rmmap_error());
+		return 1;
+	}
+
+	for (planet = shapes->planets; planet; planet = planet->next)
+		printf("%s\n", planet->name);
+	printf("sum of the tree: %ld\n", sum(shapes->tree));
+	return 0;
+}

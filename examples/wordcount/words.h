@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * words.h - what splitter, mappers and reducer hand to each other
+ *
+ * A word is a longest run of ASCII letters and digits and of bytes above 127
+ * (so UTF-8 letters stay whole); A to Z count as a to z. That is what
+ * LC_ALL=C tr A-Z a-z | LC_ALL=C tr -cs 'a-z0-9\200-\377' '\n' makes of a text.
+ */
+#ifndef WORDS_H
+#define WORDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* splitter -> mappers: for each part a list of pieces of text */
+struct piece {
+	struct piece *next;
+	const char *text;
+	size_t length;
+};
+
+struct parts {
+	size_t count;
+	struct piece **part;
+};
+
+/* mapper -> reducer: a hash table of strings */
+struct entry {
+	struct entry *next;             /* in the same bucket */
+	char *word;
+	unsigned long count;
+};
+
+struct table {
+	size_t entries, buckets;
+	struct entry **bucket;
+};
+
+struct table *table_new(void);
+/* Count word (length bytes, no NUL among them) count times more. */
+void table_add(struct table *table, const char *word, size_t length, unsigned long count);
+
+/* The byte as a part of a word (in lower case), or 0 if it parts words. */
+static inline char word_byte(char byte)
+{
+	if (byte >= 'A' && byte <= 'Z')
+		return (char)(byte - 'A' + 'a');
+	if ((byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || (byte & 0x80))
+		return byte;
+	return 0;
+}
+
+/* malloc that ends the program where there is no memory */
+void *need(size_t bytes);
+/* Publish root and print the handle on standard output; the exit status of main. */
+int publish(const void *root);
+/* Attach the handle on the next line of standard input: false at its end; ends on errors. */
+bool attach_next(void **root);
+
+#endif
