@@ -309,5 +309,7 @@ static void ready(struct source *source, uint32_t events)
 			return;
 		}
 		received(connection, message, (size_t)n, fds, count);
+		if (connection->first && !(events & EPOLLHUP))
+			return;
 	}
 }

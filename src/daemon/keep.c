@@ -67,11 +67,8 @@ static void end(struct keep *keep, int status)
 
 static void worker_main(struct keep *keep, int fd)
 {
-	sigset_t none;
-
+	/* signals stay blocked: one that came before the worker reads them would end it */
 	close(keep->signals);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_NAME, "rmmapd");
 	/* no exit handlers: libraries' ones are for a process that was not forked */
 	_exit(worker_run(keep->rmmapd, fd, keep->records));
@@ -342,10 +339,10 @@ int keep_run(struct rmmapd *rmmapd)
 			break;
 		if (in[1].revents & POLLIN)
 			read_worker(&keep);
-		read_signals(&keep);
-		/* a worker that closed its end and has not died yet: its SIGCHLD comes */
-		if (in[1].revents & POLLHUP && !(in[1].revents & POLLIN))
+		/* it closed its end and has not died yet: SIGCHLD comes, do not spin until then */
+		if (in[1].revents & POLLHUP)
 			poll(in, 1, 1000);
+		read_signals(&keep);
 	}
 	return keep.status;
 }
