@@ -58,13 +58,18 @@ endif
 # what the manual and README say, held against header, option table and programs
 TESTS += tests/man.sh
 EXTRA_DIST += tests/man.sh
-# tests
 
 # two endpoints in two processes, over loopback
 check_PROGRAMS += tests/test_fabric
 TESTS += tests/test_fabric
 tests_test_fabric_SOURCES = tests/test_fabric.c
+tests_test_fabric_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS)
 tests_test_fabric_LDADD = libdaemon.la
+check_PROGRAMS += tests/test_peer
+TESTS += tests/test_peer
+tests_test_peer_SOURCES = tests/test_peer.c
+tests_test_peer_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS) $(SODIUM_CFLAGS)
+tests_test_peer_LDADD = libdaemon.la
 
 # another host's publication, without a network
 EXTRA_DIST += tests/fake_host.h

@@ -350,8 +350,8 @@ static pid_t start_server(const char *provider, const struct rm_fabric_addr *aga
 	EXPECT(pid >= 0);
 	if (!pid)
 		server(provider, again, fds[0]);
-	EXPECT(read(fds[1], there, sizeof(*there)) == sizeof(*there));
 	close(fds[0]);
+	EXPECT(read(fds[1], there, sizeof(*there)) == sizeof(*there));
 	close(fds[1]);
 	return pid;
 }

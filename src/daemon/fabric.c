@@ -402,8 +402,8 @@ int fabric_peer(struct fabric *fabric, const struct rm_fabric_addr *addr,
 		          ours->provider, ours->protocol, ours->protocol_version);
 		return -EPROTO;
 	}
-	/* The provider takes name[] for an address of ours in kind: an IPv6 one is longer. */
-	if (addr->addr_format != ours->addr_format || addr->length != ours->length) {
+	/* The provider takes name[] for an address of ours in kind, whatever is in it. */
+	if (!fabric_same_kind(addr, ours)) {
 		rm_format(why, why_size, "the other host's address is of another kind (%u) than "
 		          "this host's (%u), such as IPv6 and IPv4: name one of the same kind in "
 		          "RMMAP_FABRIC", addr->addr_format, ours->addr_format);

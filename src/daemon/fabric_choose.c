@@ -63,6 +63,24 @@ int fabric_numeric(const struct rm_fabric_addr *addr, char *host, size_t host_si
 	return numeric(&address, host, host_size, port);
 }
 
+/* One can be inserted where the other is: the same format, and of sockaddrs the same family. */
+bool fabric_same_kind(const struct rm_fabric_addr *a, const struct rm_fabric_addr *b)
+{
+	union address x, y;
+
+	if (a->addr_format != b->addr_format || a->length != b->length ||
+	    a->length > sizeof(x.bytes))
+		return false;
+	if (a->addr_format != FI_SOCKADDR && a->addr_format != FI_SOCKADDR_IN &&
+	    a->addr_format != FI_SOCKADDR_IN6)
+		return true;
+	memset(&x, 0, sizeof(x));
+	memset(&y, 0, sizeof(y));
+	memcpy(x.bytes, a->name, a->length);
+	memcpy(y.bytes, b->name, b->length);
+	return x.any.sa_family == y.any.sa_family && a->length >= address_size(&x);
+}
+
 void fabric_addr_text(const struct rm_fabric_addr *addr, char *text, size_t size)
 {
 	char host[INET6_ADDRSTRLEN];

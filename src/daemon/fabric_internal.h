@@ -122,6 +122,8 @@ int fabric_choose(const struct rm_fabric_spec *spec, const struct rm_fabric_addr
 /* The address of a sockaddr in name[], as numeric host and port; -EINVAL if it is none. */
 int fabric_numeric(const struct rm_fabric_addr *addr, char *host, size_t host_size, uint16_t *port);
 
+bool fabric_same_kind(const struct rm_fabric_addr *a, const struct rm_fabric_addr *b);
+
 /* fabric_message.c */
 int fabric_messages_open(struct fabric *fabric);
 void fabric_messages_close(struct fabric *fabric);

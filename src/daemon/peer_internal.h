@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * peer_internal.h - what peer*.c share; only they and their test include it
+ *
+ * Worker thread only. May allocate with malloc.
+ *
+ *   peer.c          messages in and out, detaching
+ *   peer_client.c   sessions that this host holds on other hosts
+ *   peer_fetch.c    a table that did not fit a message
+ *   peer_server.c   what other hosts hold here
+ */
+#ifndef RM_PEER_INTERNAL_H
+#define RM_PEER_INTERNAL_H
+
+#include "../common/channel.h"
+#include "loop.h"
+#include "peer.h"
+#include "peer_wire.h"
+#include "store.h"
+#include "util.h"
+
+#define PEER_SECOND 1000000000ull
+#define PEER_SERVED_MAX 4096    /* sessions that other hosts may hold here */
+#define PEER_BLOBS_MAX ((uint64_t)1 << 30)      /* bytes of sealed tables waiting to be read */
+#define PEER_LEAVING_MAX 256    /* detaches still to be acknowledged */
+#define PEER_BARE_RATE 16       /* refusals without a seal, in a second */
+#define PEER_BARE_NS (PEER_SECOND / 2)  /* and how long each may occupy a send buffer */
+
+struct peer_times {             /* ns; a test makes them short */
+	uint64_t retry;         /* a request is sent again */
+	uint64_t answer;        /* and given up */
+	uint64_t renew;         /* between renewals */
+	uint64_t lost;          /* unanswered for so long: the lease is gone */
+	uint64_t expire;        /* the publisher's side waits so long for a renewal */
+};
+
+struct peer_message {           /* a request as sent, to be sent again unchanged */
+	uint8_t bytes[FABRIC_MESSAGE_MAX];
+	size_t length;
+};
+
+/* ---- this host as a reader ---- */
+
+enum session_state { SESSION_ASKING, SESSION_FETCHING, SESSION_HELD };
+
+struct peer_fetch;
+
+struct peer_session {
+	struct peers *peers;
+	struct rm_handle handle;
+	struct peer_keys keys;
+	struct peer_events events;
+	void *arg;
+	struct fabric_peer *peer;
+	enum session_state state;
+	uint64_t number, session;
+	bool admitted;          /* attached once: the next attach is not one more reader */
+	bool again;             /* asking once more on our own account: failure is a loss */
+	bool fetched;           /* the last table came by a read: tell with the next renewal */
+	unsigned fetches;       /* failed reads of the table in this attach */
+	uint64_t asked;         /* when asking began */
+	uint64_t answered;      /* the last answer to anything */
+	struct timer timer;     /* the next retry or renewal */
+	struct peer_fetch *fetch;
+	struct peer_session *next;
+};
+
+struct peer_fetch {             /* outlives its session: a read cannot be taken back */
+	struct peers *peers;
+	struct peer_session *session;   /* NULL: nobody wants it any more */
+	struct fabric_peer *peer;
+	struct fabric_read read;
+	struct fabric_region region;
+	struct peer_attached_body body;
+	uint8_t *memory;
+	size_t size;            /* of the mapping: blob and tag */
+	struct timer linger;    /* the read failed, but may still be written */
+	struct peer_fetch *next;
+};
+
+struct peer_leaving {           /* a detach under way */
+	struct peers *peers;
+	struct fabric_peer *peer;
+	uint8_t id[RM_ID_BYTES];
+	uint64_t session;
+	uint64_t until;
+	struct timer timer;
+	struct peer_message message;
+	struct peer_leaving *next;
+};
+
+/* ---- this host as a publisher ---- */
+
+struct served_region {
+	struct peer_region wire;
+	struct fabric_region region;
+};
+
+struct peer_served {            /* one publication held by one other host */
+	struct peers *peers;
+	struct publication *publication;
+	uint8_t host[RM_ID_BYTES];
+	struct peer_keys keys;
+	uint64_t session, number;       /* number: of the last request taken */
+	struct served_region *regions;
+	uint32_t region_count;
+	uint64_t bytes;
+	uint8_t *blob;          /* table and regions, sealed, until the reader has them */
+	size_t blob_size;
+	struct fabric_region blob_region;
+	uint8_t blob_nonce[PEER_NONCE_BYTES];
+	struct timer expiry;
+	struct peer_served *next;
+};
+
+struct peers {
+	struct worker *worker;
+	struct peer_times times;
+	struct peer_session *sessions;
+	struct peer_fetch *fetches;
+	struct peer_leaving *leaving;
+	unsigned leaving_count;
+	struct peer_served *served;
+	unsigned served_count;
+	uint64_t blob_bytes;
+	uint64_t bare_second;   /* the second in which bare_count was counted */
+	unsigned bare_count;
+};
+
+/* peer.c */
+/* A message that cannot be sent in that time is as good as lost on the way. */
+void peer_send(struct peers *peers, struct fabric_peer *peer, const struct peer_message *message,
+               uint64_t patience);
+bool peer_request(struct peers *peers, enum peer_type type, const uint8_t id[RM_ID_BYTES],
+                  uint64_t session, uint64_t number, const uint8_t key[PEER_KEY_BYTES],
+                  const void *body, size_t size, struct peer_message *out);
+void peer_leave(struct peers *peers, struct peer_session *session);
+
+/* peer_client.c */
+void session_answer(struct peers *peers, const void *message,
+                    const struct peer_envelope *envelope);
+void session_fetched(struct peer_session *session, const struct peer_snapshot *snapshot);
+void session_unfetched(struct peer_session *session);
+void session_free(struct peer_session *session);
+
+/* peer_fetch.c */
+int fetch_start(struct peer_session *session, const struct peer_attached_body *body);
+void fetch_abandon(struct peer_session *session);
+/* Take table and regions out of opened memory and hand them to session_fetched(). */
+int fetch_deliver(struct peer_session *session, const struct peer_attached_body *body,
+                  uint8_t *memory);
+void fetches_free(struct peers *peers);
+
+/* peer_server.c */
+void served_request(struct peers *peers, const void *message,
+                    const struct peer_envelope *envelope);
+void served_free_all(struct peers *peers);
+
+#endif

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * peer_server.c - what other hosts hold of this host's publications
+ *
+ * For each other host and publication one session: the layers' extents registered under
+ * keys of its own, so that they can be closed for it alone. It ends when that host
+ * detaches, does not renew, or the publication is dropped; what a dead worker had
+ * promised is gone with its keys, and readers then ask again.
+ *
+ * Nothing is done for whoever cannot seal a request with the publication's secret, but
+ * for two short refusals, and of those only so many a second.
+ *
+ * Worker thread only.
+ */
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "../common/say.h"
+#include "peer_internal.h"
+
+/* ---- answering ---- */
+
+static void reply(struct peers *peers, const struct peer_envelope *to, enum peer_type type,
+                  const struct peer_keys *keys, const void *body, size_t size)
+{
+	struct fabric *fabric = peers->worker->fabric;
+	struct rm_fabric_addr addr = *fabric_addr(fabric);
+	struct peer_head head = {
+		.type = type,
+		.session = to->head.session,
+		.number = to->head.number,
+	};
+	struct peer_message message;
+	struct fabric_peer *peer;
+	char why[128];
+
+	memcpy(head.id, to->head.id, RM_ID_BYTES);
+	message.length = peer_seal(&head, keys ? keys->reply : NULL, body, size, message.bytes);
+	/* Whoever could send to us speaks our protocol: only the address is its own. */
+	addr.length = to->head.address_length;
+	memset(addr.name, 0, sizeof(addr.name));
+	memcpy(addr.name, to->head.address, addr.length);
+	if (fabric_peer(fabric, &addr, &peer, why, sizeof(why)))
+		return;
+	peer_send(peers, peer, &message, keys ? peers->times.answer : PEER_BARE_NS);
+	fabric_peer_put(fabric, peer);
+}
+
+/* The sender's address is only claimed here: a flood must not make us flood somebody else. */
+static void reply_bare(struct peers *peers, const struct peer_envelope *to, enum peer_type type)
+{
+	uint64_t second = rm_now_ns() / PEER_SECOND;
+
+	if (peers->bare_second != second) {
+		peers->bare_second = second;
+		peers->bare_count = 0;
+	}
+	if (peers->bare_count++ < PEER_BARE_RATE)
+		reply(peers, to, type, NULL, "", 0);
+}
+
+static void refuse(struct peers *peers, const struct peer_envelope *to,
+                   const struct peer_keys *keys, int error, const char *text)
+{
+	struct peer_refused_body body = { .error = (uint32_t)-error };
+	uint8_t bytes[PEER_BODY_MAX];
+
+	rm_format(body.text, sizeof(body.text), "%s", text);
+	reply(peers, to, PEER_REFUSED, keys, bytes, peer_put_refused(&body, bytes));
+}
+
+/* ---- sessions ---- */
+
+static void blob_free(struct peer_served *served)
+{
+	if (!served->blob)
+		return;
+	fabric_unregister(served->peers->worker->fabric, &served->blob_region);
+	munmap(served->blob, served->blob_size + PEER_TAG_BYTES);
+	served->peers->blob_bytes -= served->blob_size;
+	served->blob = NULL;
+}
+
+/* Close its keys and forget it; the store's count is for the caller to lower. */
+static void served_free(struct peer_served *served)
+{
+	struct peers *peers = served->peers;
+	struct peer_served **link = &peers->served;
+	uint32_t i;
+
+	while (*link != served)
+		link = &(*link)->next;
+	*link = served->next;
+	peers->served_count--;
+	loop_timer_cancel(peers->worker->loop, &served->expiry);
+	blob_free(served);
+	for (i = 0; i < served->region_count; i++)
+		fabric_unregister(peers->worker->fabric, &served->regions[i].region);
+	free(served->regions);
+	sodium_memzero(served, sizeof(*served));
+	free(served);
+}
+
+/* The publication may be dropped by this: keys are closed before its memory goes. */
+static void served_end(struct peer_served *served)
+{
+	struct publication *publication = served->publication;
+
+	served_free(served);
+	store_release(publication, true);
+}
+
+static void expire(struct timer *timer)
+{
+	struct peer_served *served = container_of(timer, struct peer_served, expiry);
+	struct worker *worker = served->peers->worker;
+	char id[9];
+
+	rm_short_id(served->publication->id, id);
+	worker_log(worker, "a host that had publication %s attached stopped renewing its lease", id);
+	served_end(served);
+}
+
+static void renewed(struct peer_served *served)
+{
+	loop_timer(served->peers->worker->loop, &served->expiry,
+	           rm_now_ns() + served->peers->times.expire);
+}
+
+/* The layer in memory, mapped once for all readers. */
+static int layer_map(struct layer *layer)
+{
+	void *map;
+
+	if (layer->map)
+		return 0;
+	map = mmap(NULL, layer->length, PROT_READ, MAP_SHARED, layer->fd, 0);
+	if (map == MAP_FAILED)  /* older kernels refuse shared maps of what is sealed */
+		map = mmap(NULL, layer->length, PROT_READ, MAP_PRIVATE, layer->fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	layer->map = map;
+	return 0;
+}
+
+/* From the first page with data to the last; false if all of it is a hole. */
+static bool extent(const struct rm_table *table, uint32_t layer, uint64_t *offset,
+                   uint64_t *length)
+{
+	const uint64_t *bitmap = rm_table_view_bitmap(table, layer);
+	uint64_t pages = table->layers[layer].length / RM_PAGE, first, count, last;
+
+	if (!rm_bit_run(bitmap, 0, pages, true, &first, &count))
+		return false;
+	for (last = pages; !rm_bit(bitmap, last - 1); last--)
+		;
+	*offset = first * RM_PAGE;
+	*length = (last - first) * RM_PAGE;
+	return true;
+}
+
+static int register_layer(struct peer_served *served, uint32_t number)
+{
+	struct publication *publication = served->publication;
+	struct layer *layer = &publication->layers[number];
+	struct served_region *region = &served->regions[served->region_count];
+	uint64_t offset, length;
+	int error;
+
+	if (!extent(&publication->table, number, &offset, &length))
+		return 0;
+	error = layer_map(layer);
+	if (!error)
+		error = fabric_register(served->peers->worker->fabric,
+		                        (uint8_t *)layer->map + offset, length, true,
+		                        &region->region);
+	if (error)
+		return error;
+	region->wire.layer = number;
+	region->wire.offset = offset;
+	region->wire.length = length;
+	region->wire.base = region->region.base;
+	region->wire.key = region->region.key;
+	served->region_count++;
+	served->bytes += length;
+	return 0;
+}
+
+static int register_all(struct peer_served *served)
+{
+	struct publication *publication = served->publication;
+	uint32_t i;
+	int error = 0;
+
+	served->regions = calloc(publication->layer_count + (size_t)1, sizeof(*served->regions));
+	if (!served->regions)
+		return -ENOMEM;
+	for (i = 0; i < publication->layer_count && !error; i++)
+		error = register_layer(served, i);
+	return error;
+}
+
+/* Table and regions into memory of peer_blob_size() bytes. */
+static void blob_fill(const struct peer_served *served, uint8_t *memory, size_t size)
+{
+	const struct rm_table *table = &served->publication->table;
+	size_t tail = served->region_count * (size_t)PEER_REGION_BYTES;
+	uint32_t i;
+
+	memset(memory, 0, size - tail);
+	memcpy(memory, table->header, table->size);
+	for (i = 0; i < served->region_count; i++)
+		peer_put_region(&served->regions[i].wire,
+		                memory + size - tail + i * (size_t)PEER_REGION_BYTES);
+}
+
+/* Sealed as a whole, readable under a key of its own until the reader says it has it. */
+static int blob_make(struct peer_served *served, size_t size)
+{
+	struct peers *peers = served->peers;
+	uint8_t *memory;
+	int error;
+
+	if (served->blob)
+		return 0;
+	if (!size || size > PEER_BLOBS_MAX - peers->blob_bytes)
+		return -ENOMEM;
+	memory = mmap(NULL, size + PEER_TAG_BYTES, PROT_READ | PROT_WRITE,
+	              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return -ENOMEM;
+	blob_fill(served, memory, size);
+	randombytes_buf(served->blob_nonce, PEER_NONCE_BYTES);
+	peer_blob_seal(memory, size, served->session, served->keys.reply, served->blob_nonce);
+	error = fabric_register(peers->worker->fabric, memory, size + PEER_TAG_BYTES, true,
+	                        &served->blob_region);
+	if (error) {
+		munmap(memory, size + PEER_TAG_BYTES);
+		return error;
+	}
+	served->blob = memory;
+	served->blob_size = size;
+	peers->blob_bytes += size;
+	return 0;
+}
+
+static int reply_attached(struct peer_served *served, const struct peer_envelope *to)
+{
+	uint64_t room[PEER_BODY_MAX / 8];
+	uint8_t bytes[PEER_BODY_MAX];
+	struct peer_attached_body body = {
+		.table_size = served->publication->table.size,
+		.region_count = served->region_count,
+	};
+	size_t size = peer_blob_size(body.table_size, body.region_count);
+	int error;
+
+	body.is_inline = size && size <= PEER_BODY_MAX - 16;
+	if (body.is_inline) {
+		blob_fill(served, (uint8_t *)room, size);
+		body.data = (const uint8_t *)room;
+	} else {
+		error = blob_make(served, size);
+		if (error)
+			return error;
+		body.base = served->blob_region.base;
+		body.key = served->blob_region.key;
+		memcpy(body.nonce, served->blob_nonce, PEER_NONCE_BYTES);
+	}
+	reply(served->peers, to, PEER_ATTACHED, &served->keys, bytes,
+	      peer_put_attached(&body, bytes));
+	sodium_memzero(bytes, sizeof(bytes));
+	return 0;
+}
+
+static struct peer_served *served_find(struct peers *peers, const struct publication *publication,
+                                       uint64_t session)
+{
+	struct peer_served *served;
+
+	for (served = peers->served; served; served = served->next)
+		if (served->session == session && served->publication == publication)
+			break;
+	return served;
+}
+
+static struct peer_served *served_of_host(struct peers *peers,
+                                          const struct publication *publication,
+                                          const uint8_t host[RM_ID_BYTES])
+{
+	struct peer_served *served;
+
+	for (served = peers->served; served; served = served->next)
+		if (served->publication == publication && !memcmp(served->host, host, RM_ID_BYTES))
+			break;
+	return served;
+}
+
+/* Admitted by the store already. On failure the caller undoes that. */
+static int served_new(struct peers *peers, struct publication *publication,
+                      const struct peer_keys *keys, const struct peer_envelope *envelope,
+                      const uint8_t host[RM_ID_BYTES], struct peer_served **out)
+{
+	struct peer_served *served = calloc(1, sizeof(*served));
+	int error;
+
+	if (!served)
+		return -ENOMEM;
+	served->peers = peers;
+	served->publication = publication;
+	served->keys = *keys;
+	served->session = envelope->head.session;
+	served->number = envelope->head.number;
+	memcpy(served->host, host, RM_ID_BYTES);
+	served->expiry.fire = expire;
+	served->next = peers->served;
+	peers->served = served;
+	peers->served_count++;
+	error = register_all(served);
+	if (error) {
+		served_free(served);
+		return error;
+	}
+	renewed(served);
+	publication->served_bytes += served->bytes;
+	*out = served;
+	return 0;
+}
+
+/* ---- requests ---- */
+
+static const char *refusal(int error)
+{
+	switch (error) {
+	case -ENOENT:
+		return "the publication is gone: unpublished, expired, or all its readers are "
+		       "used up";
+	case -ENOMEM:
+		return "its rmmapd cannot register the memory: raise its limit of locked memory "
+		       "(ulimit -l)";
+	case -EAGAIN:
+		return "too many hosts have its publications attached";
+	default:
+		return rm_errno_text(-error);
+	}
+}
+
+/*
+ * A host whose worker was replaced comes with a new session while its old one is still
+ * here: the same reader, not one more. After our own restart nobody is here, and a
+ * reader that says it was admitted is believed.
+ */
+static int admit(struct peers *peers, struct publication *publication,
+                 const struct peer_keys *keys, const struct peer_envelope *envelope,
+                 const struct peer_attach_body *body, struct peer_served **out)
+{
+	struct peer_served *old = served_of_host(peers, publication, body->host);
+	bool again = old || (body->again && peers->worker->restarts);
+	int error;
+
+	if (!old && peers->served_count >= PEER_SERVED_MAX)
+		return -EAGAIN;
+	error = store_admit(publication, publication->secret, true, again);
+	if (error)
+		return error;
+	error = served_new(peers, publication, keys, envelope, body->host, out);
+	if (error)
+		store_release(publication, true);
+	else if (old)
+		served_end(old);
+	return error;
+}
+
+static void on_attach(struct peers *peers, struct publication *publication,
+                      const struct peer_keys *keys, const struct peer_envelope *envelope,
+                      const uint8_t *bytes, size_t size)
+{
+	struct peer_served *served = served_find(peers, publication, envelope->head.session);
+	struct peer_attach_body body;
+	int error = 0;
+
+	if (peer_get_attach(bytes, size, &body))
+		return;
+	if (served && envelope->head.number < served->number)
+		return;                 /* late: the session has moved on */
+	if (!served)
+		error = admit(peers, publication, keys, envelope, &body, &served);
+	if (!error) {
+		served->number = envelope->head.number;
+		renewed(served);
+		error = reply_attached(served, envelope);
+	}
+	if (error)
+		refuse(peers, envelope, keys, error, refusal(error));
+}
+
+static void on_renew(struct peers *peers, struct publication *publication,
+                     const struct peer_keys *keys, const struct peer_envelope *envelope,
+                     const uint8_t *bytes, size_t size)
+{
+	struct peer_served *served = served_find(peers, publication, envelope->head.session);
+	struct peer_renew_body body;
+
+	if (peer_get_renew(bytes, size, &body))
+		return;
+	if (!served) {
+		reply(peers, envelope, PEER_NOT_HELD, keys, "", 0);
+		return;
+	}
+	/* A recorded renewal, played back, keeps no lease alive. */
+	if (envelope->head.number <= served->number)
+		return;
+	served->number = envelope->head.number;
+	renewed(served);
+	if (body.have_table)
+		blob_free(served);
+	reply(peers, envelope, PEER_RENEWED, keys, "", 0);
+}
+
+static void on_detach(struct peers *peers, struct publication *publication,
+                      const struct peer_keys *keys, const struct peer_envelope *envelope)
+{
+	struct peer_served *served = served_find(peers, publication, envelope->head.session);
+
+	reply(peers, envelope, PEER_DETACHED, keys, "", 0);
+	if (served && envelope->head.number > served->number)
+		served_end(served);     /* after which publication may be gone */
+}
+
+void served_request(struct peers *peers, const void *message, const struct peer_envelope *envelope)
+{
+	struct publication *publication = store_find(peers->worker->store, envelope->head.id);
+	uint8_t body[FABRIC_MESSAGE_MAX];
+	struct peer_keys keys;
+	size_t size = 0;
+
+	if (!publication) {
+		reply_bare(peers, envelope, PEER_GONE);
+		return;
+	}
+	peer_keys_derive(publication->secret, &keys);
+	if (peer_open(message, envelope, keys.request, body, &size))
+		reply_bare(peers, envelope, PEER_DENIED);
+	else if (envelope->head.type == PEER_ATTACH)
+		on_attach(peers, publication, &keys, envelope, body, size);
+	else if (envelope->head.type == PEER_RENEW)
+		on_renew(peers, publication, &keys, envelope, body, size);
+	else
+		on_detach(peers, publication, &keys, envelope);
+	sodium_memzero(&keys, sizeof(keys));
+}
+
+/* From the store, which is about to free the publication: its counts do not matter any more. */
+void peers_drop(struct peers *peers, struct publication *publication)
+{
+	struct peer_served *served = peers->served, *next;
+
+	for (; served; served = next) {
+		next = served->next;
+		if (served->publication == publication)
+			served_free(served);
+	}
+}
+
+void served_free_all(struct peers *peers)
+{
+	while (peers->served)
+		served_free(peers->served);
+}

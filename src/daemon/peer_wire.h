@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * peer_wire.h - the bytes that two hosts' rmmapd say to each other
+ *
+ * Everything is little-endian. A message is an envelope:
+ *
+ *    0  magic u32, version u8, type u8, reserved u16 (0)
+ *    8  publication id (16)
+ *   24  session u64: chosen at random by the reader's side
+ *   32  number u64: grows with every request of a session; a reply repeats it
+ *   40  length of the address u8, reserved (7, 0)
+ *   48  the sender's fabric address: requests only, since a refusal needs it
+ *       before anything could be opened
+ *    .  nonce (24), ciphertext and tag: absent in PEER_GONE and PEER_DENIED
+ *
+ * All before the nonce is authenticated with the ciphertext. Keys are derived from
+ * the publication's secret, one for each direction.
+ *
+ *   reader's side                    publisher's side
+ *   PEER_ATTACH                  ->
+ *                                <-  PEER_ATTACHED, PEER_REFUSED (sealed),
+ *                                    PEER_GONE (no such publication), PEER_DENIED (its
+ *                                    secret does not open the request)
+ *   PEER_RENEW                   ->
+ *                                <-  PEER_RENEWED, PEER_NOT_HELD, or PEER_GONE
+ *   PEER_DETACH                  ->
+ *                                <-  PEER_DETACHED or PEER_GONE
+ *
+ * Pure: no globals, no allocation. Opening and decoding are fuzzed.
+ */
+#ifndef RM_PEER_WIRE_H
+#define RM_PEER_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../common/handle.h"
+#include "../common/layout.h"
+#include "fabric.h"
+#include "peer.h"
+
+#define PEER_MAGIC 0x31504d52u          /* "RMP1" */
+#define PEER_VERSION 1
+#define PEER_KEY_BYTES 32
+#define PEER_NONCE_BYTES 24
+#define PEER_TAG_BYTES 16
+#define PEER_HEAD_BYTES 48
+/* What fits into any message beside the longest envelope. */
+#define PEER_BODY_MAX \
+	(FABRIC_MESSAGE_MAX - PEER_HEAD_BYTES - RM_FABRIC_NAME_MAX - PEER_NONCE_BYTES - \
+	 PEER_TAG_BYTES)
+#define PEER_REGION_BYTES 40
+#define PEER_REGIONS_MAX (1u << 20)
+#define PEER_TABLE_MAX ((uint64_t)512 << 20)
+#define PEER_TEXT_MAX 200
+
+enum peer_type {
+	PEER_ATTACH = 1, PEER_RENEW, PEER_DETACH,       /* requests */
+	PEER_ATTACHED, PEER_REFUSED, PEER_RENEWED, PEER_NOT_HELD, PEER_DETACHED,
+	PEER_GONE, PEER_DENIED,                         /* not sealed */
+};
+
+struct peer_keys {
+	uint8_t request[PEER_KEY_BYTES];
+	uint8_t reply[PEER_KEY_BYTES];
+};
+
+struct peer_head {
+	enum peer_type type;
+	uint8_t id[RM_ID_BYTES];
+	uint64_t session, number;
+	uint8_t address_length;         /* 0 in replies */
+	uint8_t address[RM_FABRIC_NAME_MAX];
+};
+
+/* An envelope taken apart; points into the message. */
+struct peer_envelope {
+	struct peer_head head;
+	size_t head_size;               /* authenticated bytes before the nonce */
+	const uint8_t *nonce, *cipher;  /* NULL if not sealed */
+	size_t cipher_size;             /* tag included */
+};
+
+struct peer_attach_body {               /* PEER_ATTACH */
+	uint8_t host[RM_ID_BYTES];      /* the reader's "host": one session for each */
+	bool again;                     /* this session was admitted before */
+};
+
+/* PEER_ATTACHED: table and regions follow inline, or are read, sealed, from memory. */
+struct peer_attached_body {
+	uint64_t table_size;
+	uint32_t region_count;
+	bool is_inline;
+	uint64_t base, key;             /* where the sealed table is */
+	uint8_t nonce[PEER_NONCE_BYTES]; /* it was sealed with */
+	const uint8_t *data;            /* inline: peer_blob_size() bytes */
+};
+
+struct peer_refused_body {              /* PEER_REFUSED */
+	uint32_t error;                 /* a positive errno */
+	char text[PEER_TEXT_MAX];
+};
+
+struct peer_renew_body {                /* PEER_RENEW */
+	bool have_table;                /* the sealed table is not needed any more */
+};
+
+bool peer_type_sealed(enum peer_type type);
+void peer_keys_derive(const uint8_t secret[RM_SECRET_BYTES], struct peer_keys *keys);
+
+/*
+ * Write an envelope around body, sealed with key unless the type is bare. The message's
+ * length, or 0 if it does not fit into FABRIC_MESSAGE_MAX.
+ */
+size_t peer_seal(const struct peer_head *head, const uint8_t key[PEER_KEY_BYTES],
+                 const void *body, size_t body_size, uint8_t message[FABRIC_MESSAGE_MAX]);
+
+/* Take a message apart without opening it. 0; -EPROTO: another version; -EINVAL. */
+int peer_parse(const void *message, size_t length, struct peer_envelope *out);
+/* Open it. body has room for FABRIC_MESSAGE_MAX; *size is set. 0 or -EBADMSG. */
+int peer_open(const void *message, const struct peer_envelope *envelope,
+              const uint8_t key[PEER_KEY_BYTES], uint8_t *body, size_t *size);
+
+/* Bodies. Encoders return the length written; decoders 0 or -EINVAL. */
+size_t peer_put_attach(const struct peer_attach_body *in, uint8_t *out);
+int peer_get_attach(const uint8_t *body, size_t size, struct peer_attach_body *out);
+size_t peer_put_attached(const struct peer_attached_body *in, uint8_t *out);
+int peer_get_attached(const uint8_t *body, size_t size, struct peer_attached_body *out);
+size_t peer_put_refused(const struct peer_refused_body *in, uint8_t *out);
+int peer_get_refused(const uint8_t *body, size_t size, struct peer_refused_body *out);
+size_t peer_put_renew(const struct peer_renew_body *in, uint8_t *out);
+int peer_get_renew(const uint8_t *body, size_t size, struct peer_renew_body *out);
+
+/*
+ * The table, zeros up to a multiple of 8, and the regions, in one block: its size, 0 if
+ * beyond the limits. Sealed, PEER_TAG_BYTES more.
+ */
+size_t peer_blob_size(uint64_t table_size, uint32_t region_count);
+void peer_put_region(const struct peer_region *in, uint8_t out[PEER_REGION_BYTES]);
+/* 0; -EINVAL: not whole pages, or it wraps around. Layers are for the receiver to check. */
+int peer_get_region(const uint8_t in[PEER_REGION_BYTES], struct peer_region *out);
+/* In place: memory has room for size + PEER_TAG_BYTES. The session is authenticated too. */
+void peer_blob_seal(uint8_t *memory, size_t size, uint64_t session,
+                    const uint8_t key[PEER_KEY_BYTES], const uint8_t nonce[PEER_NONCE_BYTES]);
+/* size without the tag. 0 or -EBADMSG. */
+int peer_blob_open(uint8_t *memory, size_t size, uint64_t session,
+                   const uint8_t key[PEER_KEY_BYTES], const uint8_t nonce[PEER_NONCE_BYTES]);
+
+#endif

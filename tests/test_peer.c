@@ -1,0 +1,583 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_peer.c - control between two hosts' rmmapd, two processes over loopback
+ *
+ * The server has a store of two publications, written here, so that what the store was
+ * told can be looked at; the client attaches, renews, loses and detaches. Times are short.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../src/common/channel.h"
+#include "../src/common/say.h"
+#include "../src/daemon/fabric.h"
+#include "../src/daemon/peer_internal.h"
+
+#define SMALL 0                 /* fits a message */
+#define BIG 1                   /* 100,000 segments */
+#define LAYERS 3
+#define MS 1000000ull
+#define EXPECT(what) do { \
+	if (!(what)) { \
+		fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #what); \
+		_exit(1); \
+	} } while (0)
+
+struct shared {                 /* what the server's store counts, for the client to see */
+	unsigned attached[2], admitted[2], again[2];
+};
+
+static struct shared *shared;
+static struct publication publications[2];
+
+struct host {
+	struct worker worker;
+	struct timer stop;
+	bool timed_out;
+	/* of the last callbacks */
+	unsigned attaches, losses;
+	int error;
+	char why[256];
+	struct peer_region regions[LAYERS];
+	unsigned region_count;
+	void *table;
+	size_t table_size;
+};
+
+/* ---- the store, and the worker's log ---- */
+
+void worker_log(struct worker *worker, const char *format, ...)
+{
+	va_list args;
+
+	(void)worker;
+	printf("  log: ");
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	printf("\n");
+}
+
+struct publication *store_find(struct store *store, const uint8_t id[RM_ID_BYTES])
+{
+	(void)store;
+	return id[0] < 2 && !memcmp(id, publications[id[0]].id, RM_ID_BYTES)
+	       ? &publications[id[0]] : NULL;
+}
+
+int store_admit(struct publication *publication, const uint8_t secret[RM_SECRET_BYTES],
+                bool remote, bool again)
+{
+	unsigned n = publication->id[0];
+
+	EXPECT(remote && !memcmp(secret, publication->secret, RM_SECRET_BYTES));
+	if (!again && publication->readers && publication->admitted >= publication->readers)
+		return -ENOENT;
+	if (again)
+		shared->again[n]++;
+	else
+		shared->admitted[n] = ++publication->admitted;
+	shared->attached[n] = ++publication->remote_attached;
+	return 0;
+}
+
+void store_release(struct publication *publication, bool remote)
+{
+	EXPECT(remote && publication->remote_attached);
+	shared->attached[publication->id[0]] = --publication->remote_attached;
+}
+
+static uint64_t pattern(unsigned layer, uint64_t word)
+{
+	return (word + layer * 1000003 + 1) * 0x9e3779b97f4a7c15u;
+}
+
+/* Layers 0 and 1 have data in pages 2, 5 and 7, the last none; as many segments as asked. */
+static size_t make_table(unsigned segments, void **out)
+{
+	uint64_t lengths[LAYERS] = { 16 * RM_PAGE, 1024 * RM_PAGE, 4 * RM_PAGE };
+	size_t size = rm_table_size(lengths, LAYERS, segments);
+	void *memory = calloc(1, size);
+	unsigned i;
+
+	EXPECT(size && memory);
+	rm_table_layout(memory, lengths, LAYERS, segments, RM_WINDOW_BASE);
+	for (i = 0; i < LAYERS; i++)
+		rm_table_layers(memory)[i].id[0] = (uint8_t)i;
+	for (i = 0; i < 2; i++) {
+		rm_bit_set(rm_table_bitmap(memory, i), 2);
+		rm_bit_set(rm_table_bitmap(memory, i), 5);
+		rm_bit_set(rm_table_bitmap(memory, i), 7);
+	}
+	for (i = 0; i < segments; i++) {
+		struct rm_segment *segment = &rm_table_segments(memory)[i];
+
+		segment->addr = RM_WINDOW_BASE + (uint64_t)i * 2 * RM_PAGE;
+		segment->length = RM_PAGE;
+		segment->layer = 1;
+		segment->offset = i % 1024 * RM_PAGE;
+	}
+	*out = memory;
+	return size;
+}
+
+static void make_publication(unsigned n)
+{
+	struct publication *publication = &publications[n];
+	const char *why;
+	void *table;
+	size_t size = make_table(n == BIG ? 100000 : 20, &table);
+	uint64_t *words;
+	unsigned i, w;
+
+	memset(publication->id, 7, sizeof(publication->id));
+	publication->id[0] = (uint8_t)n;
+	memset(publication->secret, 40 + (int)n, sizeof(publication->secret));
+	publication->readers = n == BIG ? 2 : 0;
+	EXPECT(!rm_table_check(table, size, &publication->table, &why));
+	publication->layer_count = LAYERS;
+	publication->layers = calloc(LAYERS, sizeof(*publication->layers));
+	for (i = 0; i < LAYERS; i++) {
+		struct layer *layer = &publication->layers[i];
+		char path[64];
+		int fd = memfd_create("layer", MFD_ALLOW_SEALING | MFD_CLOEXEC);
+
+		layer->length = publication->table.layers[i].length;
+		EXPECT(fd >= 0 && !ftruncate(fd, (off_t)layer->length));
+		words = mmap(NULL, 16384 * 2, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		EXPECT(words != MAP_FAILED);
+		for (w = 1024; i < 2 && w < 4096; w++)
+			words[w] = pattern(i, w);
+		munmap(words, 16384 * 2);
+		EXPECT(!fcntl(fd, F_ADD_SEALS,
+		              F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL));
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		layer->fd = open(path, O_RDONLY | O_CLOEXEC);
+		EXPECT(layer->fd >= 0);
+		close(fd);
+	}
+}
+
+/* ---- both sides ---- */
+
+static void message(void *arg, const void *data, size_t length)
+{
+	struct host *host = arg;
+
+	if (host->worker.peers)
+		peers_message(host->worker.peers, data, length);
+}
+
+static void open_host(struct host *host, uint8_t name, const struct rm_fabric_addr *again)
+{
+	struct rm_fabric_spec spec = { .provider = "tcp", .address = "127.0.0.1" };
+	struct fabric_events events = { .arg = host, .message = message };
+	char why[256];
+
+	memset(host, 0, sizeof(*host));
+	memset(host->worker.host, name, sizeof(host->worker.host));
+	host->worker.loop = loop_new();
+	EXPECT(!fabric_open(&host->worker.fabric, host->worker.loop, &spec, again, &events, why,
+	                    sizeof(why)));
+	host->worker.peers = peers_new(&host->worker);
+	EXPECT(host->worker.peers);
+	host->worker.peers->times.retry = 100 * MS;
+	host->worker.peers->times.answer = 700 * MS;
+	host->worker.peers->times.renew = 100 * MS;
+	host->worker.peers->times.lost = 1000 * MS;
+	host->worker.peers->times.expire = 500 * MS;
+}
+
+static void server(const struct rm_fabric_addr *again, int fd)
+{
+	struct host host;
+
+	make_publication(SMALL);
+	make_publication(BIG);
+	open_host(&host, 1, again);
+	host.worker.restarts = again ? 1 : 0;
+	EXPECT(write(fd, fabric_addr(host.worker.fabric), sizeof(struct rm_fabric_addr)) ==
+	       sizeof(struct rm_fabric_addr));
+	loop_run(host.worker.loop);
+	_exit(0);
+}
+
+static pid_t start_server(const struct rm_fabric_addr *again, struct rm_fabric_addr *addr)
+{
+	int fds[2];
+	pid_t pid;
+
+	EXPECT(!socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+	memset(shared, 0, sizeof(*shared));
+	pid = fork();
+	if (!pid)
+		server(again, fds[0]);
+	close(fds[0]);
+	EXPECT(read(fds[1], addr, sizeof(*addr)) == sizeof(*addr));
+	close(fds[1]);
+	return pid;
+}
+
+/* ---- the client ---- */
+
+static void stop_now(struct timer *timer)
+{
+	struct host *host = container_of(timer, struct host, stop);
+
+	host->timed_out = true;
+	loop_stop(host->worker.loop);
+}
+
+static bool run(struct host *host, uint64_t ns)
+{
+	host->timed_out = false;
+	host->stop.fire = stop_now;
+	loop_timer(host->worker.loop, &host->stop, rm_now_ns() + ns);
+	loop_run(host->worker.loop);
+	loop_timer_cancel(host->worker.loop, &host->stop);
+	return !host->timed_out;
+}
+
+static void on_attached(void *arg, int error, const char *why,
+                        const struct peer_snapshot *snapshot)
+{
+	struct host *host = arg;
+
+	host->attaches++;
+	host->error = error;
+	snprintf(host->why, sizeof(host->why), "%s", why);
+	free(host->table);
+	host->table = NULL;
+	if (!error) {
+		EXPECT(snapshot->region_count <= LAYERS);
+		host->region_count = snapshot->region_count;
+		memcpy(host->regions, snapshot->regions,
+		       snapshot->region_count * sizeof(*host->regions));
+		host->table_size = snapshot->table_size;
+		host->table = malloc(snapshot->table_size);
+		EXPECT(host->table && (uintptr_t)snapshot->table % 8 == 0);
+		memcpy(host->table, snapshot->table, snapshot->table_size);
+	}
+	loop_stop(host->worker.loop);
+}
+
+static void on_lost(void *arg, int error, const char *why)
+{
+	struct host *host = arg;
+
+	host->losses++;
+	host->error = error;
+	snprintf(host->why, sizeof(host->why), "%s", why);
+	loop_stop(host->worker.loop);
+}
+
+static struct peer_session *attach(struct host *host, const struct rm_handle *handle)
+{
+	static const struct peer_events events = { on_attached, on_lost };
+	struct peer_session *session;
+	unsigned before = host->attaches;
+	char why[256];
+
+	EXPECT(!peer_attach(host->worker.peers, handle, &events, host, &session, why,
+	                    sizeof(why)));
+	EXPECT(host->attaches == before);
+	EXPECT(run(host, 3000 * MS) && host->attaches == before + 1);
+	return session;
+}
+
+struct test_read {
+	struct fabric_read read;
+	struct host *host;
+	int error;
+};
+
+static void read_done(struct fabric_read *read, int error)
+{
+	struct test_read *test = container_of(read, struct test_read, read);
+
+	test->error = error;
+	loop_stop(test->host->worker.loop);
+}
+
+/* Pages 2 to 7 of layers 0 and 1 are there; table and keys fit each other. */
+static int read_layers(struct host *host, struct peer_session *session)
+{
+	static uint64_t page[512];
+	unsigned i, w;
+
+	EXPECT(host->region_count == 2);
+	for (i = 0; i < 2; i++) {
+		struct peer_region *region = &host->regions[i];
+		struct test_read test = {
+			.read = { .peer = peer_of(session), .to = page, .length = RM_PAGE,
+			          .from = region->base + RM_PAGE, .key = region->key,
+			          .deadline = rm_now_ns() + 500 * MS, .done = read_done },
+			.host = host,
+			.error = 1,
+		};
+
+		EXPECT(region->layer == i && region->offset == 2 * RM_PAGE &&
+		       region->length == 6 * RM_PAGE);
+		fabric_read(host->worker.fabric, &test.read);
+		while (test.error == 1)
+			run(host, 1000 * MS);
+		if (test.error)
+			return test.error;
+		for (w = 0; w < 512; w++)
+			EXPECT(page[w] == pattern(i, 3 * 512 + w));
+	}
+	return 0;
+}
+
+static void expect_table(struct host *host, unsigned segments)
+{
+	void *table;
+	size_t size = make_table(segments, &table);
+
+	EXPECT(host->table && host->table_size == size && !memcmp(host->table, table, size));
+	free(table);
+}
+
+static void wait_attached(struct host *host, unsigned n, unsigned count)
+{
+	uint64_t end = rm_now_ns() + 3000 * MS;
+
+	while (__atomic_load_n(&shared->attached[n], __ATOMIC_RELAXED) != count) {
+		EXPECT(rm_now_ns() < end);
+		run(host, 10 * MS);
+	}
+}
+
+static void make_handle(struct rm_handle *handle, unsigned n, const struct rm_fabric_addr *addr)
+{
+	memset(handle, 0, sizeof(*handle));
+	memset(handle->id, 7, sizeof(handle->id));
+	handle->id[0] = (uint8_t)n;
+	memset(handle->secret, 40 + (int)n, sizeof(handle->secret));
+	handle->layout = rm_layout_here();
+	handle->fabric = *addr;
+}
+
+static void try_refusals(struct host *host, const struct rm_fabric_addr *addr)
+{
+	struct rm_handle handle;
+	uint64_t start;
+
+	make_handle(&handle, SMALL, addr);
+	handle.secret[31] ^= 1;
+	attach(host, &handle);
+	EXPECT(host->error == -EACCES && strstr(host->why, "secret"));
+	make_handle(&handle, SMALL, addr);
+	handle.id[9] ^= 1;
+	attach(host, &handle);
+	EXPECT(host->error == -ENOENT);
+	EXPECT(!shared->admitted[SMALL] && !shared->attached[SMALL]);
+	/* Nobody listens there. */
+	make_handle(&handle, SMALL, addr);
+	handle.fabric.name[3] = 1;
+	handle.fabric.name[2] = 0;
+	start = rm_now_ns();
+	attach(host, &handle);
+	printf("  nobody there: %s after %u ms\n", host->why,
+	       (unsigned)((rm_now_ns() - start) / MS));
+	EXPECT(host->error == -EHOSTUNREACH && strstr(host->why, "127.0.0.1:1 does not answer"));
+}
+
+static void try_attach(struct host *host, const struct rm_fabric_addr *addr)
+{
+	struct rm_handle handle;
+	struct peer_session *session;
+	uint64_t start;
+
+	make_handle(&handle, SMALL, addr);
+	session = attach(host, &handle);
+	EXPECT(!host->error);
+	expect_table(host, 20);
+	EXPECT(!read_layers(host, session));
+	EXPECT(shared->attached[SMALL] == 1 && shared->admitted[SMALL] == 1);
+	/* A lease that is renewed holds. */
+	EXPECT(!run(host, 1200 * MS));
+	EXPECT(shared->attached[SMALL] == 1 && !host->losses && host->attaches == 4);
+	peer_detach(session);
+	wait_attached(host, SMALL, 0);
+	EXPECT(read_layers(host, session = attach(host, &handle)) == 0);
+	peer_detach(session);
+	wait_attached(host, SMALL, 0);
+
+	start = rm_now_ns();
+	make_handle(&handle, BIG, addr);
+	session = attach(host, &handle);
+	EXPECT(!host->error);
+	printf("  table of %zu bytes: %u ms\n", host->table_size,
+	       (unsigned)((rm_now_ns() - start) / MS));
+	expect_table(host, 100000);
+	EXPECT(!read_layers(host, session));
+	peer_detach(session);
+	wait_attached(host, BIG, 0);
+	/* Twice is what it allows: a key of an ended session is closed, the third is refused. */
+	session = attach(host, &handle);
+	EXPECT(!host->error);
+	peer_detach(session);
+	wait_attached(host, BIG, 0);
+	attach(host, &handle);
+	EXPECT(host->error == -ENOENT);
+}
+
+/* The lease runs out while nobody renews; then the session comes back by itself. */
+static void try_expiry(struct host *host, const struct rm_fabric_addr *addr)
+{
+	struct rm_handle handle;
+	struct peer_session *session;
+	struct peer_region old;
+	unsigned before;
+
+	make_handle(&handle, SMALL, addr);
+	session = attach(host, &handle);
+	EXPECT(!host->error);
+	old = host->regions[0];
+	before = host->attaches;
+	usleep(900000);
+	EXPECT(!shared->attached[SMALL]);
+	EXPECT(run(host, 2000 * MS) && host->attaches == before + 1 && !host->error);
+	EXPECT(shared->attached[SMALL] == 1 && !host->losses);
+	EXPECT(old.key != host->regions[0].key);
+	EXPECT(!read_layers(host, session));
+	/* Asking again without need: the same lease, the same keys. */
+	old = host->regions[0];
+	peer_again(session);
+	EXPECT(run(host, 2000 * MS) && host->attaches == before + 2 && !host->error);
+	EXPECT(old.key == host->regions[0].key && shared->attached[SMALL] == 1);
+	peer_detach(session);
+	wait_attached(host, SMALL, 0);
+}
+
+static void next_server(int fd, struct rm_fabric_addr *addr)
+{
+	EXPECT(write(fd, "", 1) == 1);
+	EXPECT(read(fd, addr, sizeof(*addr)) == sizeof(*addr));
+}
+
+/* The other worker dies and a new one takes its address; then it dies for good. */
+static void try_restart(struct host *host, const struct rm_fabric_addr *addr, int fd)
+{
+	struct rm_fabric_addr second;
+	struct rm_handle handle;
+	struct peer_session *session;
+	unsigned before;
+	uint64_t start;
+
+	make_handle(&handle, SMALL, addr);
+	session = attach(host, &handle);
+	EXPECT(!host->error);
+	before = host->attaches;
+	host->worker.peers->times.lost = 5000 * MS;     /* a new one takes a moment to come */
+	next_server(fd, &second);
+	EXPECT(!memcmp(&second, addr, sizeof(second)));
+	start = rm_now_ns();
+	EXPECT(read_layers(host, session) < 0);
+	peer_again(session);
+	EXPECT(run(host, 3000 * MS) && host->attaches == before + 1 && !host->error);
+	EXPECT(!read_layers(host, session));
+	printf("  server replaced: reading again after %u ms\n",
+	       (unsigned)((rm_now_ns() - start) / MS));
+	EXPECT(shared->again[SMALL] == 1 && !shared->admitted[SMALL]);
+	/* Once more, noticed by the renewal alone. */
+	before = host->attaches;
+	next_server(fd, &second);
+	EXPECT(run(host, 3000 * MS) && host->attaches == before + 1 && !host->error);
+	EXPECT(!read_layers(host, session) && !host->losses);
+	/* Gone for good. */
+	host->worker.peers->times.lost = 1000 * MS;
+	EXPECT(write(fd, "k", 1) == 1);
+	EXPECT(run(host, 4000 * MS) && host->losses == 1 && host->error == -EHOSTUNREACH);
+	printf("  gone for good: %s\n", host->why);
+}
+
+/* Neither side trips over rubbish. */
+static void try_rubbish(struct host *host, const struct rm_fabric_addr *addr)
+{
+	struct fabric_peer *peer;
+	uint8_t message[FABRIC_MESSAGE_MAX];
+	char why[256];
+	unsigned i;
+
+	EXPECT(!fabric_peer(host->worker.fabric, addr, &peer, why, sizeof(why)));
+	for (i = 0; i < 200; i++) {
+		randombytes_buf(message, sizeof(message));
+		memcpy(message, "RMP1\1", 5);
+		message[5] = (uint8_t)(1 + i % 11);
+		message[6] = message[7] = 0;
+		message[40] = i % 3 ? 16 : 0;
+		peers_message(host->worker.peers, message, sizeof(message) - i);
+		fabric_send(host->worker.fabric, peer, message, sizeof(message) - i,
+		            rm_now_ns() + 500 * MS);
+		if (i % 10 == 0)
+			run(host, 2 * MS);
+	}
+	run(host, 100 * MS);
+	fabric_peer_put(host->worker.fabric, peer);
+}
+
+static void client(const struct rm_fabric_addr *addr, int fd)
+{
+	struct host host;
+
+	alarm(60);
+	open_host(&host, 2, NULL);
+	try_refusals(&host, addr);
+	try_attach(&host, addr);
+	try_expiry(&host, addr);
+	try_rubbish(&host, addr);
+	try_restart(&host, addr, fd);
+	peers_free(host.worker.peers);
+	fabric_close(host.worker.fabric);
+	loop_free(host.worker.loop);
+	free(host.table);
+	_exit(0);
+}
+
+int main(void)
+{
+	struct rm_fabric_addr addr, again;
+	pid_t pid, tester;
+	int fds[2], status = 0;
+	char byte;
+
+	setvbuf(stdout, NULL, _IONBF, 0);
+	signal(SIGPIPE, SIG_IGN);
+	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	EXPECT(shared != MAP_FAILED);
+	pid = start_server(NULL, &addr);
+	EXPECT(!socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+	tester = fork();
+	if (!tester) {
+		close(fds[1]);
+		client(&addr, fds[0]);
+	}
+	close(fds[0]);
+	while (read(fds[1], &byte, 1) == 1) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		pid = 0;
+		if (byte)
+			continue;
+		pid = start_server(&addr, &again);
+		EXPECT(write(fds[1], &again, sizeof(again)) == sizeof(again));
+	}
+	waitpid(tester, &status, 0);
+	if (pid) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
