@@ -41,7 +41,7 @@ struct rmmapd {                         /* fixed before the first worker is fork
 /* 0: taken, the current directory is it. 1: another rmmapd serves it. -errno. */
 int start_take(struct rmmapd *rmmapd);
 int start_listen(struct rmmapd *rmmapd);        /* bind RM_SOCKET_NAME: 0 or -errno */
-void start_write_pid(struct rmmapd *rmmapd);
+void start_write_pid(struct rmmapd *rmmapd, int pid);   /* the keeper's, into the lock file */
 int start_output(struct rmmapd *rmmapd);        /* the log, if there is one, becomes stderr */
 void start_quiet(struct rmmapd *rmmapd);        /* in the background: no other output */
 /* "TIME rmmapd[PID]: text" on stderr; never waits for a reader. */

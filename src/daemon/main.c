@@ -111,7 +111,10 @@ static void raise_limits(void)
 	}
 }
 
-/* The socket is bound already: whoever started us may connect once this process is gone. */
+/*
+ * The socket is bound already, and the lock file names the keeper: whoever started us
+ * finds both once this process is gone.
+ */
 static void background(struct rmmapd *rmmapd)
 {
 	pid_t pid = fork();
@@ -121,8 +124,10 @@ static void background(struct rmmapd *rmmapd)
 		unlink(RM_SOCKET_NAME);
 		_exit(1);
 	}
-	if (pid > 0)
+	if (pid > 0) {
+		start_write_pid(rmmapd, pid);
 		_exit(0);
+	}
 	setsid();
 	start_quiet(rmmapd);
 }
@@ -144,10 +149,11 @@ int main(int argc, char **argv)
 		return rmmapd.foreground;
 	if (ret < 0 || start_listen(&rmmapd) < 0)
 		return 1;
-	if (!rmmapd.foreground)
+	if (rmmapd.foreground)
+		start_write_pid(&rmmapd, (int)getpid());
+	else
 		background(&rmmapd);
 	prctl(PR_SET_NAME, "rmmapd-keeper");
-	start_write_pid(&rmmapd);
 	rmmapd.keeper_pid = (uint32_t)getpid();
 	rmmapd.started_ns = rm_now_ns();
 	_exit(keep_run(&rmmapd));

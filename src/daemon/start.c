@@ -205,10 +205,10 @@ int start_take(struct rmmapd *rmmapd)
 	return ret < 0 ? say_failure(rmmapd, "/" RM_HOST_NAME " cannot be made", ret) : 0;
 }
 
-void start_write_pid(struct rmmapd *rmmapd)
+void start_write_pid(struct rmmapd *rmmapd, int pid)
 {
 	char text[16];
-	size_t n = rm_format(text, sizeof(text), "%d\n", (int)getpid());
+	size_t n = rm_format(text, sizeof(text), "%d\n", pid);
 
 	/* for people and messages only, so a full disk does not matter */
 	if (ftruncate(rmmapd->lock, 0) == 0 && pwrite(rmmapd->lock, text, n, 0) < 0)
