@@ -1,2 +1,14 @@
-# bench
 EXTRA_DIST += bench/README
+# figures; `make bench` builds and runs what README quotes
+EXTRA_PROGRAMS += bench/list_handoff bench/eager_fetch bench/bare_read
+bench_list_handoff_SOURCES = bench/list_handoff.c bench/bench.h
+bench_list_handoff_LDADD = librmmap.la
+bench_eager_fetch_SOURCES = bench/eager_fetch.c bench/bench.h
+bench_eager_fetch_LDADD = librmmap.la
+bench_bare_read_SOURCES = bench/bare_read.c bench/bench.h
+bench_bare_read_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS)
+bench_bare_read_LDADD = $(FABRIC_LIBS)
+
+.PHONY: bench
+bench: all bench/list_handoff$(EXEEXT) bench/eager_fetch$(EXEEXT) bench/bare_read$(EXEEXT)
+	$(top_builddir)/bench/spine
