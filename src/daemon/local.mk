@@ -57,3 +57,9 @@ src/daemon/rmmapd.service: $(srcdir)/src/daemon/rmmapd.service.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) src/daemon && \
 	$(SED) -e 's|@libexecdir[@]|$(libexecdir)|g' $(srcdir)/src/daemon/rmmapd.service.in >$@.tmp && \
 	mv $@.tmp $@
+
+# the program; in the build tree it is ./rmmapd, where ./run looks for it
+libexec_PROGRAMS += rmmapd
+rmmapd_SOURCES = src/daemon/main.c
+rmmapd_CFLAGS = $(AM_CFLAGS)
+rmmapd_LDADD = libdaemon.la

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * host.h - a run directory with an rmmapd in it, and a client that speaks wire.h itself
+ *
+ * For tests of the daemon without the library. One host per process: unit.h forks one
+ * for each test. Everything fails the test by itself.
+ */
+#ifndef RM_TEST_HOST_H
+#define RM_TEST_HOST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "channel.h"
+#include "wire.h"
+
+#define NS UINT64_C(1000000000)
+
+void host_new(void);                            /* a fresh RMMAP_RUNDIR; cleaned up at exit */
+const char *host_path(const char *name);        /* a file in it; valid until the next call */
+pid_t host_spawn(const char *const *options);   /* rmmapd with these, NULL-terminated */
+int host_start(const char *const *options);     /* the same, in the background: exit status */
+int host_wait(pid_t pid);                       /* exit status; 128 + signal */
+pid_t host_keeper(void);                        /* by the lock file */
+pid_t host_worker(void);                        /* by RM_INFO */
+bool host_eventually(bool (*true_now)(void), double seconds);
+bool host_gone(void);                           /* no socket, nobody holds the lock */
+bool host_listens(void);
+unsigned host_fds(pid_t pid);
+long host_rss(pid_t pid);                       /* KiB */
+
+int client_new(void);                           /* connected, greeted */
+void client_send(int fd, void *message, size_t size, unsigned type, uint64_t seq,
+                 const int *fds, unsigned count);
+/* The next message that is no RM_PROGRESS. Its type, 0 at the end of the connection. */
+int client_recv(int fd, void *message, int fds[RM_CHANNEL_FDS_MAX], unsigned *count);
+
+struct snapshot {                               /* what a test publishes */
+	unsigned layers;
+	uint64_t pages;                         /* in each */
+	unsigned char fill;
+	uint32_t readers, ttl_ms;
+	const char *fabric;
+	bool unsealed;                          /* layers that could still change */
+	uint8_t id;                             /* all bytes of id and secret */
+};
+int client_publish(int fd, const struct snapshot *snapshot, char handle[RM_HANDLE_TEXT_MAX]);
+/* 0 or a positive errno; checks that every page has the fill of its layer. */
+int client_attach(int fd, const char *handle, const struct snapshot *expected, uint64_t *number);
+int client_name(int fd, unsigned type, const char *name);       /* RM_UNPUBLISH: the error */
+int client_detach(int fd, uint64_t number);
+void client_info(struct rm_daemon_info *info);  /* over a connection of its own */
+/* rm_pub_info records that RM_LIST gives. */
+unsigned client_list(struct rm_pub_info *infos, unsigned max);
+
+#endif

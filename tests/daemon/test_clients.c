@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* test_clients - publications between processes, good ones and broken ones */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../unit/unit.h"
+#include "handle.h"
+#include "host.h"
+#include "options.h"
+
+static const struct snapshot small = { .layers = 2, .pages = 3, .fill = 7, .id = 1,
+                                       .ttl_ms = UINT32_MAX };
+static const char *const none[] = { NULL };
+static char handle[RM_HANDLE_TEXT_MAX];
+
+static int ready(void)
+{
+	host_new();
+	ck_assert_int_eq(host_start(none), 0);
+	return client_new();
+}
+
+/* ---- leases and readers ---- */
+
+START_TEST(readers_are_counted)
+{
+	struct snapshot two = small;
+	int fd = ready();
+
+	two.readers = 2;
+	ck_assert_int_eq(client_publish(fd, &two, handle), 0);
+	/* this process attaches twice and counts once */
+	ck_assert_int_eq(client_attach(fd, handle, &two, NULL), 0);
+	ck_assert_int_eq(client_attach(fd, handle, &two, NULL), 0);
+	for (int i = 0; i < 2; i++) {
+		pid_t pid = fork();
+
+		if (!pid)
+			_exit(client_attach(client_new(), handle, &two, NULL));
+		ck_assert_int_eq(host_wait(pid), i ? ENOENT : 0);
+	}
+}
+END_TEST
+
+START_TEST(lease_ends)
+{
+	struct snapshot brief = small;
+	uint64_t number;
+	int fd = ready();
+
+	brief.ttl_ms = 700;
+	ck_assert_int_eq(client_publish(fd, &brief, handle), 0);
+	ck_assert_int_eq(client_attach(fd, handle, &brief, &number), 0);
+	usleep(1000000);                /* not counted while it is attached */
+	ck_assert_int_eq(client_detach(fd, number), 0);
+	ck_assert_int_eq(client_attach(fd, handle, &brief, &number), 0);
+	ck_assert_int_eq(client_detach(fd, number), 0);
+	usleep(1000000);
+	ck_assert_int_eq(client_attach(fd, handle, &brief, NULL), ENOENT);
+	ck_assert_uint_eq(client_list(NULL, 0), 0);
+}
+END_TEST
+
+static bool nobody_has_it(void)
+{
+	struct rm_pub_info info;
+
+	ck_assert_uint_eq(client_list(&info, 1), 1);
+	return info.attached == 0;
+}
+
+START_TEST(a_crash_is_a_detach)
+{
+	struct rm_pub_info info;
+	int fd = ready();
+	pid_t pid;
+
+	ck_assert_int_eq(client_publish(fd, &small, handle), 0);
+	pid = fork();
+	if (!pid) {
+		ck_assert_int_eq(client_attach(client_new(), handle, &small, NULL), 0);
+		ck_assert_uint_eq(client_list(&info, 1), 1);
+		ck_assert_uint_eq(info.attached, 1);
+		kill(getpid(), SIGKILL);
+	}
+	ck_assert_int_eq(host_wait(pid), 128 + SIGKILL);
+	ck_assert(host_eventually(nobody_has_it, 2));
+}
+END_TEST
+
+/* It may have closed all descriptors while its mappings live. */
+START_TEST(a_closed_socket_is_no_detach)
+{
+	struct rm_pub_info info;
+	int fd = ready();
+
+	ck_assert_int_eq(client_publish(fd, &small, handle), 0);
+	ck_assert_int_eq(client_attach(fd, handle, &small, NULL), 0);
+	close(fd);
+	usleep(100000);
+	ck_assert_uint_eq(client_list(&info, 1), 1);
+	ck_assert_uint_eq(info.attached, 1);
+}
+END_TEST
+
+/* ---- unpublish ---- */
+
+START_TEST(unpublish)
+{
+	char wrong[RM_HANDLE_TEXT_MAX];
+	struct rm_handle h;
+	struct rm_pub_info info;
+	int fd = ready();
+
+	ck_assert_int_eq(client_publish(fd, &small, handle), 0);
+	ck_assert_int_eq(rm_handle_decode(handle, &h), 0);
+	h.secret[0] ^= 1;
+	ck_assert_int_eq(rm_handle_encode(&h, wrong, sizeof(wrong)), 0);
+	ck_assert_int_eq(client_name(fd, RM_UNPUBLISH, wrong), EACCES);
+	ck_assert_int_eq(client_attach(fd, wrong, &small, NULL), EACCES);
+	h.id[0] ^= 1;
+	ck_assert_int_eq(rm_handle_encode(&h, wrong, sizeof(wrong)), 0);
+	ck_assert_int_eq(client_name(fd, RM_UNPUBLISH, wrong), ENOENT);
+	ck_assert_int_eq(client_attach(fd, wrong, &small, NULL), ENOENT);
+	h.host[0] ^= 1;
+	ck_assert_int_eq(rm_handle_encode(&h, wrong, sizeof(wrong)), 0);
+	ck_assert_int_eq(client_name(fd, RM_UNPUBLISH, wrong), EACCES);
+	ck_assert_int_eq(client_attach(fd, wrong, &small, NULL), EHOSTUNREACH);
+	ck_assert_int_eq(client_name(fd, RM_UNPUBLISH, "rmmap1:AAAA"), EINVAL);
+	ck_assert_int_eq(client_name(fd, RM_UNPUBLISH, "00000000"), ENOENT);
+	ck_assert_uint_eq(client_list(&info, 1), 1);
+	ck_assert_int_eq(client_name(fd, RM_UNPUBLISH, info.id), 0);
+	ck_assert_int_eq(client_name(fd, RM_UNPUBLISH, handle), ENOENT);
+	ck_assert_int_eq(client_attach(fd, handle, &small, NULL), ENOENT);
+}
+END_TEST
+
+START_TEST(unpublished_stays_for_who_has_it)
+{
+	uint64_t number;
+	int fd = ready();
+
+	ck_assert_int_eq(client_publish(fd, &small, handle), 0);
+	ck_assert_int_eq(client_attach(fd, handle, &small, &number), 0);
+	ck_assert_int_eq(client_name(fd, RM_UNPUBLISH, handle), 0);
+	ck_assert_int_eq(client_attach(fd, handle, &small, NULL), ENOENT);
+	ck_assert_uint_eq(client_list(NULL, 0), 1);
+	ck_assert_int_eq(client_detach(fd, number), 0);
+	ck_assert_uint_eq(client_list(NULL, 0), 0);
+	ck_assert_int_eq(client_detach(fd, number), 0);
+}
+END_TEST
+
+/* ---- refusals ---- */
+
+START_TEST(limit)
+{
+	struct snapshot other = small;
+	int fd;
+
+	setenv("RMMAP_LIMIT", "32K", 1);        /* 6 pages and a table, not 12 */
+	fd = ready();
+	ck_assert_int_eq(client_publish(fd, &small, handle), 0);
+	other.id = 2;
+	ck_assert_int_eq(client_publish(fd, &other, NULL), ENOSPC);
+	ck_assert_int_eq(client_name(fd, RM_UNPUBLISH, handle), 0);
+	ck_assert_int_eq(client_publish(fd, &other, NULL), 0);
+}
+END_TEST
+
+START_TEST(what_can_change_is_refused)
+{
+	struct snapshot unsealed = small;
+	int fd = ready();
+
+	unsealed.unsealed = true;
+	ck_assert_int_eq(client_publish(fd, &unsealed, NULL), EINVAL);
+	ck_assert_uint_eq(client_list(NULL, 0), 0);
+	ck_assert_int_eq(client_publish(fd, &small, NULL), 0);
+}
+END_TEST
+
+START_TEST(unknown_provider)
+{
+	struct snapshot odd = small;
+	int fd = ready();
+
+	odd.fabric = "carrier-pigeon";
+	ck_assert_int_eq(client_publish(fd, &odd, NULL), EINVAL);
+	odd.fabric = "";
+	ck_assert_int_eq(client_publish(fd, &odd, NULL), 0);
+}
+END_TEST
+
+/* ---- clients that are broken ---- */
+
+static bool ended(int fd)
+{
+	uint8_t message[RM_WIRE_MAX];
+	int fds[RM_CHANNEL_FDS_MAX];
+	unsigned count;
+
+	return client_recv(fd, message, fds, &count) == 0;
+}
+
+START_TEST(nonsense)
+{
+	struct rm_wire_layers layers = { .first = 5, .count = 9 };
+	struct rm_wire_publish publish = { .layer_count = UINT32_MAX, .table_size = UINT64_MAX };
+	char junk[RM_WIRE_MAX];
+	int fd = ready(), bad, null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	memset(junk, 0x5a, sizeof(junk));
+	for (size_t size = 1; size <= sizeof(junk); size = size * 3 + 1) {
+		bad = client_new();
+		rm_channel_send(bad, junk, size, &null, 1, rm_now_ns() + NS);
+		ck_assert(ended(bad));
+		close(bad);
+	}
+	bad = client_new();
+	client_send(bad, &layers, sizeof(layers), RM_LAYERS, 1, NULL, 0);
+	client_send(bad, &publish, sizeof(publish), RM_PUBLISH, 2, &null, 1);
+	client_send(bad, &publish, sizeof(publish), RM_PUBLISH, 3, NULL, 0);
+	publish.layer_count = 3;
+	client_send(bad, &publish, sizeof(publish), RM_PUBLISH, 4, &null, 1);
+	client_send(bad, &layers, sizeof(layers), RM_LAYERS, 4, &null, 1);
+	close(bad);
+	ck_assert_int_eq(client_publish(fd, &small, handle), 0);
+	ck_assert_int_eq(client_attach(fd, handle, &small, NULL), 0);
+}
+END_TEST
+
+START_TEST(other_version)
+{
+	struct rm_wire_hello hello = { .head = { RM_WIRE_MAGIC, RM_WIRE_VERSION + 1, RM_HELLO, 9 } };
+	uint8_t message[RM_WIRE_MAX];
+	struct rm_wire_hello_reply *reply = (struct rm_wire_hello_reply *)(void *)message;
+	int fds[RM_CHANNEL_FDS_MAX], fd = ready();
+	unsigned count;
+
+	ck_assert_int_eq(rm_channel_send(fd, &hello, sizeof(hello), NULL, 0, rm_now_ns() + NS), 0);
+	ck_assert_int_eq(client_recv(fd, message, fds, &count), RM_HELLO_REPLY);
+	ck_assert_int_eq(reply->error, EPROTO);
+	ck_assert_int_eq(client_recv(fd, message, fds, &count), 0);
+}
+END_TEST
+
+/* It asks and asks and reads nothing: others are served, and it loses its connection. */
+START_TEST(a_client_that_does_not_read)
+{
+	struct rm_wire_attach attach = { .want = RM_FETCH_AUTO };
+	struct snapshot many = small;
+	int fd = ready(), deaf = client_new(), sent = 0;
+
+	many.layers = 200;
+	ck_assert_int_eq(client_publish(fd, &many, handle), 0);
+	strcpy(attach.handle, handle);
+	attach.head = (struct rm_wire){ RM_WIRE_MAGIC, RM_WIRE_VERSION, RM_ATTACH, 0 };
+	for (; sent < 2000; sent++) {
+		attach.head.seq++;
+		if (rm_channel_send(deaf, &attach, sizeof(attach), NULL, 0,
+		                    rm_now_ns() + NS / 5) < 0)
+			break;
+	}
+	ck_assert_int_lt(sent, 2000);
+	ck_assert_int_eq(client_attach(fd, handle, &many, NULL), 0);
+}
+END_TEST
+
+/* ---- nothing is lost over many rounds ---- */
+
+static void round_trip(int fd, unsigned i)
+{
+	struct snapshot big = { .layers = 4, .pages = 64, .fill = (unsigned char)i,
+	                        .id = (uint8_t)(i % 200 + 1), .ttl_ms = UINT32_MAX };
+	uint64_t number;
+
+	ck_assert_int_eq(client_publish(fd, &big, handle), 0);
+	ck_assert_int_eq(client_attach(fd, handle, &big, &number), 0);
+	ck_assert_int_eq(client_detach(fd, number), 0);
+	ck_assert_int_eq(client_name(fd, RM_UNPUBLISH, handle), 0);
+}
+
+START_TEST(rounds)
+{
+	unsigned worker_fds = 0, keeper_fds = 0;
+	long worker_rss = 0, keeper_rss = 0;
+	int fd = ready();
+	pid_t worker = host_worker(), keeper = host_keeper();
+
+	for (unsigned i = 1; i <= 200; i++) {
+		int own = client_new();
+
+		round_trip(fd, i);
+		close(own);
+		if (i == 20) {
+			usleep(200000);
+			worker_fds = host_fds(worker);
+			keeper_fds = host_fds(keeper);
+			worker_rss = host_rss(worker);
+			keeper_rss = host_rss(keeper);
+		}
+	}
+	usleep(200000);
+	ck_assert_uint_eq(host_fds(worker), worker_fds);
+	ck_assert_uint_eq(host_fds(keeper), keeper_fds);
+	ck_assert_int_le(host_rss(worker), worker_rss + 1024);
+	ck_assert_int_le(host_rss(keeper), keeper_rss + 1024);
+}
+END_TEST
+
+int main(void)
+{
+	const struct unit_test tests[] = {
+		{ readers_are_counted, 0 }, { lease_ends, 0 }, { a_crash_is_a_detach, 0 },
+		{ a_closed_socket_is_no_detach, 0 }, { unpublish, 0 },
+		{ unpublished_stays_for_who_has_it, 0 }, { limit, 0 },
+		{ what_can_change_is_refused, 0 }, { unknown_provider, 0 }, { nonsense, 0 },
+		{ other_version, 0 }, { a_client_that_does_not_read, 0 }, { rounds, 0 },
+	};
+
+	return unit_run("clients", tests, COUNT(tests));
+}

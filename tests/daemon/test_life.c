@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* test_life - one rmmapd a run directory, from its start to its end */
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../unit/unit.h"
+#include "host.h"
+
+static const struct snapshot small = { .layers = 2, .pages = 3, .fill = 7, .id = 1,
+                                       .ttl_ms = UINT32_MAX };
+static const char *const none[] = { NULL };
+
+START_TEST(one_per_directory)
+{
+	const char *const foreground[] = { "--foreground", NULL };
+	pid_t keeper;
+
+	host_new();
+	ck_assert_int_eq(host_start(none), 0);
+	ck_assert(host_listens());
+	ck_assert(host_eventually(host_listens, 1));
+	keeper = host_keeper();
+	ck_assert_int_eq(host_start(none), 0);
+	ck_assert_int_eq(host_start(foreground), 1);
+	ck_assert_int_eq(host_keeper(), keeper);
+}
+END_TEST
+
+START_TEST(files_are_private)
+{
+	struct stat st;
+
+	host_new();
+	ck_assert_int_eq(host_start(none), 0);
+	ck_assert_int_eq(stat(host_path("rmmapd.sock"), &st), 0);
+	ck_assert_uint_eq(st.st_mode & 0777, 0600);
+	ck_assert_int_eq(stat(host_path("host"), &st), 0);
+	ck_assert_int_eq(st.st_size, RM_ID_BYTES);
+}
+END_TEST
+
+/* Many at once: one serves, all others end well. */
+START_TEST(race_to_start)
+{
+	pid_t pids[8];
+
+	host_new();
+	for (size_t i = 0; i < COUNT(pids); i++)
+		pids[i] = host_spawn(none);
+	for (size_t i = 0; i < COUNT(pids); i++)
+		ck_assert_int_eq(host_wait(pids[i]), 0);
+	ck_assert(host_listens());
+}
+END_TEST
+
+START_TEST(idle_exit)
+{
+	const char *const idle[] = { "--idle", "1", NULL };
+	uint64_t start = rm_now_ns();
+
+	host_new();
+	ck_assert_int_eq(host_start(idle), 0);
+	ck_assert(host_eventually(host_gone, 5));
+	ck_assert_uint_ge(rm_now_ns() - start, NS * 9 / 10);
+}
+END_TEST
+
+/* Somebody connects just when the worker has asked to leave: the exit is called off. */
+START_TEST(idle_exit_called_off)
+{
+	const char *const idle[] = { "--idle", "1", NULL };
+	char handle[RM_HANDLE_TEXT_MAX];
+	pid_t keeper, worker;
+	int fd;
+
+	host_new();
+	ck_assert_int_eq(host_start(idle), 0);
+	keeper = host_keeper();
+	worker = host_worker();
+	ck_assert_int_gt(keeper, 1);
+	kill(keeper, SIGSTOP);
+	usleep(1500000);
+	if (!fork()) {
+		usleep(500000);
+		kill(keeper, SIGCONT);
+		_exit(0);
+	}
+	fd = client_new();
+	ck_assert_int_eq(client_publish(fd, &small, handle), 0);
+	ck_assert_int_eq(host_keeper(), keeper);
+	ck_assert_int_eq(host_worker(), worker);        /* over the new socket */
+	ck_assert_int_eq(client_name(fd, RM_UNPUBLISH, handle), 0);
+	ck_assert(host_eventually(host_gone, 4));
+}
+END_TEST
+
+START_TEST(not_idle_while_it_holds)
+{
+	const char *const idle[] = { "--idle", "1", NULL };
+	char handle[RM_HANDLE_TEXT_MAX];
+	int fd;
+
+	host_new();
+	ck_assert_int_eq(host_start(idle), 0);
+	fd = client_new();
+	ck_assert_int_eq(client_publish(fd, &small, handle), 0);
+	usleep(2200000);
+	ck_assert_int_eq(client_attach(fd, handle, &small, NULL), 0);
+	ck_assert_int_eq(client_name(fd, RM_UNPUBLISH, handle), 0);
+	usleep(2200000);
+	/* unpublished, but attached: it stays until this client is gone, or detaches */
+	ck_assert(host_listens());
+}
+END_TEST
+
+START_TEST(idle_after_the_last)
+{
+	const char *const idle[] = { "--idle", "1", NULL };
+	char handle[RM_HANDLE_TEXT_MAX];
+	uint64_t number;
+	int fd;
+
+	host_new();
+	ck_assert_int_eq(host_start(idle), 0);
+	fd = client_new();
+	ck_assert_int_eq(client_publish(fd, &small, handle), 0);
+	ck_assert_int_eq(client_attach(fd, handle, &small, &number), 0);
+	ck_assert_int_eq(client_name(fd, RM_UNPUBLISH, handle), 0);
+	ck_assert_int_eq(client_detach(fd, number), 0);
+	ck_assert(host_eventually(host_gone, 4));
+}
+END_TEST
+
+START_TEST(terminate_with_nothing)
+{
+	const char *const foreground[] = { "--foreground", NULL };
+	pid_t pid;
+
+	host_new();
+	pid = host_spawn(foreground);
+	ck_assert(host_eventually(host_listens, 5));
+	kill(pid, SIGTERM);
+	ck_assert_int_eq(host_wait(pid), 0);
+	ck_assert(host_gone());
+}
+END_TEST
+
+START_TEST(terminate_drains)
+{
+	const char *const options[] = { "--foreground", "--grace", "2", NULL };
+	struct snapshot other = small;
+	char handle[RM_HANDLE_TEXT_MAX];
+	uint64_t start;
+	pid_t pid;
+	int fd;
+
+	host_new();
+	pid = host_spawn(options);
+	ck_assert(host_eventually(host_listens, 5));
+	fd = client_new();
+	ck_assert_int_eq(client_publish(fd, &small, handle), 0);
+	start = rm_now_ns();
+	kill(pid, SIGTERM);
+	usleep(200000);
+	other.id = 2;
+	ck_assert_int_eq(client_publish(fd, &other, NULL), ECONNREFUSED);
+	ck_assert_int_eq(client_attach(fd, handle, &small, NULL), 0);
+	ck_assert_int_eq(host_wait(pid), 0);
+	ck_assert_uint_ge(rm_now_ns() - start, NS * 19 / 10);
+	ck_assert_uint_le(rm_now_ns() - start, NS * 5);
+}
+END_TEST
+
+START_TEST(terminate_twice)
+{
+	const char *const options[] = { "--foreground", "--grace", "60", NULL };
+	pid_t pid;
+	int fd;
+
+	host_new();
+	pid = host_spawn(options);
+	ck_assert(host_eventually(host_listens, 5));
+	fd = client_new();
+	ck_assert_int_eq(client_publish(fd, &small, NULL), 0);
+	kill(pid, SIGTERM);
+	usleep(200000);
+	kill(pid, SIGTERM);
+	ck_assert_int_eq(host_wait(pid), 0);
+}
+END_TEST
+
+START_TEST(wrong_usage)
+{
+	const char *const unknown[] = { "--nonsense", NULL };
+	const char *const number[] = { "--idle", "soon", NULL };
+	const char *const extra[] = { "thing", NULL };
+
+	host_new();
+	ck_assert_int_eq(host_start(unknown), 2);
+	ck_assert_int_eq(host_start(number), 2);
+	ck_assert_int_eq(host_start(extra), 2);
+}
+END_TEST
+
+int main(void)
+{
+	const struct unit_test tests[] = {
+		{ one_per_directory, 0 }, { files_are_private, 0 }, { race_to_start, 4 },
+		{ idle_exit, 0 }, { idle_exit_called_off, 0 },
+		{ not_idle_while_it_holds, 0 }, { idle_after_the_last, 0 },
+		{ terminate_with_nothing, 0 }, { terminate_drains, 0 }, { terminate_twice, 0 },
+		{ wrong_usage, 0 },
+	};
+
+	return unit_run("life", tests, COUNT(tests));
+}
