@@ -15,9 +15,11 @@
 #include <sched.h>
 #include <stdlib.h>
 
+#include "../common/say.h"
 #include "jemalloc.h"
 
 #define POOL_MAX 1024
+#define OVERSIZE ((size_t)8 << 20)    /* jemalloc's default */
 
 /*
  * What correctness needs, after and above RMMAP_MALLOC_CONF: one automatic arena, none for
@@ -69,13 +71,21 @@ static void heap_init(void)
 	fork_init();
 }
 
+/*
+ * The threshold is pinned to none since large allocations would get an arena of their own,
+ * not on our hooks; but an arena has one too, from which on it gives free memory back at once.
+ */
 static bool arena_create(unsigned *arena)
 {
 	struct arena_config config = { .hooks = &hooks, .metadata_use_hooks = false };
-	size_t size = sizeof(*arena);
+	size_t size = sizeof(*arena), oversize = OVERSIZE;
+	char name[48];
 
-	return rj_mallctl("experimental.arenas_create_ext", arena, &size, &config,
-	                  sizeof(config)) == 0;
+	if (rj_mallctl("experimental.arenas_create_ext", arena, &size, &config, sizeof(config)))
+		return false;
+	rm_format(name, sizeof(name), "arena.%u.oversize_threshold", *arena);
+	rj_mallctl(name, NULL, NULL, &oversize, sizeof(oversize));
+	return true;
 }
 
 /* The place in the pool with the fewest threads, a new one while all have some; -1: none. */
