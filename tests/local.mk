@@ -126,4 +126,50 @@ tests_daemon_test_life_LDADD = $(unit_ldadd)
 tests_daemon_test_worker_SOURCES = tests/daemon/test_worker.c $(daemon_host)
 tests_daemon_test_worker_CFLAGS = $(unit_cflags)
 tests_daemon_test_worker_LDADD = $(unit_ldadd)
+# ---- publish and attach on one host: a program per behaviour, with rmmapd ----
+handoff_tests = \
+	tests/handoff/structures_local \
+	tests/handoff/publish_errors \
+	tests/handoff/attach_errors \
+	tests/handoff/attach_counts \
+	tests/handoff/workers \
+	tests/handoff/start \
+	tests/handoff/rounds \
+	tests/handoff/connection \
+	tests/handoff/rundir \
+	tests/handoff/check_words
+check_PROGRAMS += $(handoff_tests)
+TESTS += $(handoff_tests)
+check_LTLIBRARIES += libhandoff.la
+libhandoff_la_SOURCES = \
+	tests/handoff/handoff.c tests/handoff/handoff.h tests/handoff/structures.c
+libhandoff_la_CPPFLAGS = $(AM_CPPFLAGS) -DBUILDDIR='"$(abs_top_builddir)"'
+handoff_ldadd = libhandoff.la librmmap.la
+tests_handoff_structures_local_SOURCES = tests/handoff/structures_local.c
+tests_handoff_structures_local_LDADD = $(handoff_ldadd)
+tests_handoff_publish_errors_SOURCES = tests/handoff/publish_errors.c
+tests_handoff_publish_errors_LDADD = $(handoff_ldadd)
+tests_handoff_attach_errors_SOURCES = tests/handoff/attach_errors.c
+tests_handoff_attach_errors_LDADD = $(handoff_ldadd) libcommon.la
+tests_handoff_attach_counts_SOURCES = tests/handoff/attach_counts.c
+tests_handoff_attach_counts_LDADD = $(handoff_ldadd) -lpthread
+tests_handoff_workers_SOURCES = tests/handoff/workers.c
+tests_handoff_workers_LDADD = $(handoff_ldadd)
+tests_handoff_start_SOURCES = tests/handoff/start.c
+tests_handoff_start_LDADD = $(handoff_ldadd)
+tests_handoff_rounds_SOURCES = tests/handoff/rounds.c
+tests_handoff_rounds_LDADD = $(handoff_ldadd)
+tests_handoff_connection_SOURCES = tests/handoff/connection.c
+tests_handoff_connection_LDADD = $(handoff_ldadd)
+tests_handoff_rundir_SOURCES = tests/handoff/rundir.c
+tests_handoff_rundir_LDADD = $(handoff_ldadd)
+tests_handoff_check_words_SOURCES = tests/handoff/check_words.c
+tests_handoff_check_words_LDADD = $(handoff_ldadd)
+if HAVE_CHECK
+check_PROGRAMS += tests/handoff/test_plan
+TESTS += tests/handoff/test_plan
+tests_handoff_test_plan_SOURCES = tests/handoff/test_plan.c tests/unit/unit.h \
+	src/lib/plan.c src/lib/table.c
+tests_handoff_test_plan_CFLAGS = $(unit_cflags)
+tests_handoff_test_plan_LDADD = $(unit_ldadd)
 endif
