@@ -469,7 +469,7 @@ static int try_names(void)
 
 int main(int argc, char **argv)
 {
-	static const char *const providers[] = { "tcp", "sockets" };
+	static const char *const providers[] = { "tcp", "net", "sockets" };
 	unsigned i, failed = 0;
 	int ret;
 

@@ -66,7 +66,8 @@ int fabric_open(struct fabric **fabric, struct loop *loop, const struct rm_fabri
 void fabric_close(struct fabric *fabric);
 
 const struct rm_fabric_addr *fabric_addr(const struct fabric *fabric);  /* for handles */
-void fabric_addr_text(const struct rm_fabric_addr *addr, char *text, size_t size); /* "10.0.0.1:4711" */
+/* "10.0.0.1:4711" */
+void fabric_addr_text(const struct rm_fabric_addr *addr, char *text, size_t size);
 
 /*
  * The peer at addr, counted. 0; -EPROTO (other provider or protocol than ours:

@@ -4,7 +4,8 @@
  *
  * Worker thread only. May allocate with malloc.
  *
- *   fabric.c          open, close, peers, and the poller that drives all of it
+ *   fabric.c          open, close, and the poller that drives all of it
+ *   fabric_peer.c     the addresses it talks to
  *   fabric_choose.c   which provider, which address
  *   fabric_message.c  buffers of messages, receiving and sending
  *   fabric_mr.c       registering memory
@@ -141,7 +142,7 @@ bool fabric_reads_finish(struct fabric *fabric);        /* calls done(); true: i
 void fabric_piece_done(struct fabric *fabric, struct fabric_op *op, int error);
 void fabric_reads_close(struct fabric *fabric);
 
-/* fabric.c */
+/* fabric_peer.c */
 int fabric_peer_reach(struct fabric *fabric, struct fabric_peer *peer); /* address is usable */
 void fabric_peer_reap(struct fabric *fabric, struct fabric_peer *peer);
 

@@ -28,13 +28,13 @@ libdaemon_la_SOURCES += \
 libdaemon_la_SOURCES += \
 	src/daemon/fabric.h src/daemon/fabric_internal.h src/daemon/fabric.c \
 	src/daemon/fabric_choose.c src/daemon/fabric_message.c src/daemon/fabric_mr.c \
-	src/daemon/fabric_rma.c
+	src/daemon/fabric_peer.c src/daemon/fabric_rma.c
 
 # control between hosts
 libdaemon_la_SOURCES += \
 	src/daemon/peer.h src/daemon/peer_internal.h src/daemon/peer_wire.h \
 	src/daemon/peer.c src/daemon/peer_client.c src/daemon/peer_fetch.c \
-	src/daemon/peer_server.c src/daemon/peer_wire.c
+	src/daemon/peer_server.c src/daemon/peer_grant.c src/daemon/peer_wire.c
 
 # publications of other hosts
 libdaemon_la_SOURCES += \

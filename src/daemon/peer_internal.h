@@ -8,6 +8,7 @@
  *   peer_client.c   sessions that this host holds on other hosts
  *   peer_fetch.c    a table that did not fit a message
  *   peer_server.c   what other hosts hold here
+ *   peer_grant.c    and what each of them may read
  */
 #ifndef RM_PEER_INTERNAL_H
 #define RM_PEER_INTERNAL_H
@@ -155,5 +156,14 @@ void fetches_free(struct peers *peers);
 void served_request(struct peers *peers, const void *message,
                     const struct peer_envelope *envelope);
 void served_free_all(struct peers *peers);
+
+/* peer_grant.c */
+int grant_open(struct peer_served *served);     /* register every layer; close it on failure too */
+/* Table and regions into memory of peer_blob_size() bytes. */
+void grant_fill(const struct peer_served *served, uint8_t *memory, size_t size);
+/* Sealed as a whole, readable under a key of its own until the reader says it has it. */
+int grant_blob(struct peer_served *served, size_t size);
+void grant_blob_close(struct peer_served *served);
+void grant_close(struct peer_served *served);
 
 #endif

@@ -16,7 +16,6 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "../common/say.h"
 #include "peer_internal.h"
@@ -74,32 +73,18 @@ static void refuse(struct peers *peers, const struct peer_envelope *to,
 
 /* ---- sessions ---- */
 
-static void blob_free(struct peer_served *served)
-{
-	if (!served->blob)
-		return;
-	fabric_unregister(served->peers->worker->fabric, &served->blob_region);
-	munmap(served->blob, served->blob_size + PEER_TAG_BYTES);
-	served->peers->blob_bytes -= served->blob_size;
-	served->blob = NULL;
-}
-
 /* Close its keys and forget it; the store's count is for the caller to lower. */
 static void served_free(struct peer_served *served)
 {
 	struct peers *peers = served->peers;
 	struct peer_served **link = &peers->served;
-	uint32_t i;
 
 	while (*link != served)
 		link = &(*link)->next;
 	*link = served->next;
 	peers->served_count--;
 	loop_timer_cancel(peers->worker->loop, &served->expiry);
-	blob_free(served);
-	for (i = 0; i < served->region_count; i++)
-		fabric_unregister(peers->worker->fabric, &served->regions[i].region);
-	free(served->regions);
+	grant_close(served);
 	sodium_memzero(served, sizeof(*served));
 	free(served);
 }
@@ -130,123 +115,6 @@ static void renewed(struct peer_served *served)
 	           rm_now_ns() + served->peers->times.expire);
 }
 
-/* The layer in memory, mapped once for all readers. */
-static int layer_map(struct layer *layer)
-{
-	void *map;
-
-	if (layer->map)
-		return 0;
-	map = mmap(NULL, layer->length, PROT_READ, MAP_SHARED, layer->fd, 0);
-	if (map == MAP_FAILED)  /* older kernels refuse shared maps of what is sealed */
-		map = mmap(NULL, layer->length, PROT_READ, MAP_PRIVATE, layer->fd, 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	layer->map = map;
-	return 0;
-}
-
-/* From the first page with data to the last; false if all of it is a hole. */
-static bool extent(const struct rm_table *table, uint32_t layer, uint64_t *offset,
-                   uint64_t *length)
-{
-	const uint64_t *bitmap = rm_table_view_bitmap(table, layer);
-	uint64_t pages = table->layers[layer].length / RM_PAGE, first, count, last;
-
-	if (!rm_bit_run(bitmap, 0, pages, true, &first, &count))
-		return false;
-	for (last = pages; !rm_bit(bitmap, last - 1); last--)
-		;
-	*offset = first * RM_PAGE;
-	*length = (last - first) * RM_PAGE;
-	return true;
-}
-
-static int register_layer(struct peer_served *served, uint32_t number)
-{
-	struct publication *publication = served->publication;
-	struct layer *layer = &publication->layers[number];
-	struct served_region *region = &served->regions[served->region_count];
-	uint64_t offset, length;
-	int error;
-
-	if (!extent(&publication->table, number, &offset, &length))
-		return 0;
-	error = layer_map(layer);
-	if (!error)
-		error = fabric_register(served->peers->worker->fabric,
-		                        (uint8_t *)layer->map + offset, length, true,
-		                        &region->region);
-	if (error)
-		return error;
-	region->wire.layer = number;
-	region->wire.offset = offset;
-	region->wire.length = length;
-	region->wire.base = region->region.base;
-	region->wire.key = region->region.key;
-	served->region_count++;
-	served->bytes += length;
-	return 0;
-}
-
-static int register_all(struct peer_served *served)
-{
-	struct publication *publication = served->publication;
-	uint32_t i;
-	int error = 0;
-
-	served->regions = calloc(publication->layer_count + (size_t)1, sizeof(*served->regions));
-	if (!served->regions)
-		return -ENOMEM;
-	for (i = 0; i < publication->layer_count && !error; i++)
-		error = register_layer(served, i);
-	return error;
-}
-
-/* Table and regions into memory of peer_blob_size() bytes. */
-static void blob_fill(const struct peer_served *served, uint8_t *memory, size_t size)
-{
-	const struct rm_table *table = &served->publication->table;
-	size_t tail = served->region_count * (size_t)PEER_REGION_BYTES;
-	uint32_t i;
-
-	memset(memory, 0, size - tail);
-	memcpy(memory, table->header, table->size);
-	for (i = 0; i < served->region_count; i++)
-		peer_put_region(&served->regions[i].wire,
-		                memory + size - tail + i * (size_t)PEER_REGION_BYTES);
-}
-
-/* Sealed as a whole, readable under a key of its own until the reader says it has it. */
-static int blob_make(struct peer_served *served, size_t size)
-{
-	struct peers *peers = served->peers;
-	uint8_t *memory;
-	int error;
-
-	if (served->blob)
-		return 0;
-	if (!size || size > PEER_BLOBS_MAX - peers->blob_bytes)
-		return -ENOMEM;
-	memory = mmap(NULL, size + PEER_TAG_BYTES, PROT_READ | PROT_WRITE,
-	              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (memory == MAP_FAILED)
-		return -ENOMEM;
-	blob_fill(served, memory, size);
-	randombytes_buf(served->blob_nonce, PEER_NONCE_BYTES);
-	peer_blob_seal(memory, size, served->session, served->keys.reply, served->blob_nonce);
-	error = fabric_register(peers->worker->fabric, memory, size + PEER_TAG_BYTES, true,
-	                        &served->blob_region);
-	if (error) {
-		munmap(memory, size + PEER_TAG_BYTES);
-		return error;
-	}
-	served->blob = memory;
-	served->blob_size = size;
-	peers->blob_bytes += size;
-	return 0;
-}
-
 static int reply_attached(struct peer_served *served, const struct peer_envelope *to)
 {
 	uint64_t room[PEER_BODY_MAX / 8];
@@ -260,10 +128,10 @@ static int reply_attached(struct peer_served *served, const struct peer_envelope
 
 	body.is_inline = size && size <= PEER_BODY_MAX - 16;
 	if (body.is_inline) {
-		blob_fill(served, (uint8_t *)room, size);
+		grant_fill(served, (uint8_t *)room, size);
 		body.data = (const uint8_t *)room;
 	} else {
-		error = blob_make(served, size);
+		error = grant_blob(served, size);
 		if (error)
 			return error;
 		body.base = served->blob_region.base;
@@ -319,7 +187,7 @@ static int served_new(struct peers *peers, struct publication *publication,
 	served->next = peers->served;
 	peers->served = served;
 	peers->served_count++;
-	error = register_all(served);
+	error = grant_open(served);
 	if (error) {
 		served_free(served);
 		return error;
@@ -416,7 +284,7 @@ static void on_renew(struct peers *peers, struct publication *publication,
 	served->number = envelope->head.number;
 	renewed(served);
 	if (body.have_table)
-		blob_free(served);
+		grant_blob_close(served);
 	reply(peers, envelope, PEER_RENEWED, keys, "", 0);
 }
 

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * peer_grant.c - what another host may read here: layers, and the table if it is long
+ *
+ * Worker thread only.
+ */
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "peer_internal.h"
+
+/* The layer in memory, mapped once for all readers. */
+static int layer_map(struct layer *layer)
+{
+	void *map;
+
+	if (layer->map)
+		return 0;
+	map = mmap(NULL, layer->length, PROT_READ, MAP_SHARED, layer->fd, 0);
+	if (map == MAP_FAILED)  /* older kernels refuse shared maps of what is sealed */
+		map = mmap(NULL, layer->length, PROT_READ, MAP_PRIVATE, layer->fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	layer->map = map;
+	return 0;
+}
+
+/* From the first page with data to the last; false if all of it is a hole. */
+static bool extent(const struct rm_table *table, uint32_t layer, uint64_t *offset,
+                   uint64_t *length)
+{
+	const uint64_t *bitmap = rm_table_view_bitmap(table, layer);
+	uint64_t pages = table->layers[layer].length / RM_PAGE, first, count, last;
+
+	if (!rm_bit_run(bitmap, 0, pages, true, &first, &count))
+		return false;
+	for (last = pages; !rm_bit(bitmap, last - 1); last--)
+		;
+	*offset = first * RM_PAGE;
+	*length = (last - first) * RM_PAGE;
+	return true;
+}
+
+static int register_layer(struct peer_served *served, uint32_t number)
+{
+	struct publication *publication = served->publication;
+	struct layer *layer = &publication->layers[number];
+	struct served_region *region = &served->regions[served->region_count];
+	uint64_t offset, length;
+	int error;
+
+	if (!extent(&publication->table, number, &offset, &length))
+		return 0;
+	error = layer_map(layer);
+	if (!error)
+		error = fabric_register(served->peers->worker->fabric,
+		                        (uint8_t *)layer->map + offset, length, true,
+		                        &region->region);
+	if (error)
+		return error;
+	region->wire.layer = number;
+	region->wire.offset = offset;
+	region->wire.length = length;
+	region->wire.base = region->region.base;
+	region->wire.key = region->region.key;
+	served->region_count++;
+	served->bytes += length;
+	return 0;
+}
+
+int grant_open(struct peer_served *served)
+{
+	struct publication *publication = served->publication;
+	uint32_t i;
+	int error = 0;
+
+	served->regions = calloc(publication->layer_count + (size_t)1, sizeof(*served->regions));
+	if (!served->regions)
+		return -ENOMEM;
+	for (i = 0; i < publication->layer_count && !error; i++)
+		error = register_layer(served, i);
+	return error;
+}
+
+void grant_fill(const struct peer_served *served, uint8_t *memory, size_t size)
+{
+	const struct rm_table *table = &served->publication->table;
+	size_t tail = served->region_count * (size_t)PEER_REGION_BYTES;
+	uint32_t i;
+
+	memset(memory, 0, size - tail);
+	memcpy(memory, table->header, table->size);
+	for (i = 0; i < served->region_count; i++)
+		peer_put_region(&served->regions[i].wire,
+		                memory + size - tail + i * (size_t)PEER_REGION_BYTES);
+}
+
+int grant_blob(struct peer_served *served, size_t size)
+{
+	struct peers *peers = served->peers;
+	uint8_t *memory;
+	int error;
+
+	if (served->blob)
+		return 0;
+	if (!size || size > PEER_BLOBS_MAX - peers->blob_bytes)
+		return -ENOMEM;
+	memory = mmap(NULL, size + PEER_TAG_BYTES, PROT_READ | PROT_WRITE,
+	              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return -ENOMEM;
+	grant_fill(served, memory, size);
+	randombytes_buf(served->blob_nonce, PEER_NONCE_BYTES);
+	peer_blob_seal(memory, size, served->session, served->keys.reply, served->blob_nonce);
+	error = fabric_register(peers->worker->fabric, memory, size + PEER_TAG_BYTES, true,
+	                        &served->blob_region);
+	if (error) {
+		munmap(memory, size + PEER_TAG_BYTES);
+		return error;
+	}
+	served->blob = memory;
+	served->blob_size = size;
+	peers->blob_bytes += size;
+	return 0;
+}
+
+void grant_blob_close(struct peer_served *served)
+{
+	if (!served->blob)
+		return;
+	fabric_unregister(served->peers->worker->fabric, &served->blob_region);
+	munmap(served->blob, served->blob_size + PEER_TAG_BYTES);
+	served->peers->blob_bytes -= served->blob_size;
+	served->blob = NULL;
+}
+
+void grant_close(struct peer_served *served)
+{
+	uint32_t i;
+
+	grant_blob_close(served);
+	for (i = 0; i < served->region_count; i++)
+		fabric_unregister(served->peers->worker->fabric, &served->regions[i].region);
+	free(served->regions);
+	served->regions = NULL;
+	served->region_count = 0;
+}
