@@ -18,6 +18,20 @@ EXTRA_DIST += \
 	tests/functions-test.sh \
 	tests/layering.sh
 
+# ---- the commands, the examples, what make install puts in place; rmmap.h as C99 and C++ ----
+TESTS += tests/cli.sh tests/examples.sh tests/wordcount.sh tests/install.sh
+EXTRA_DIST += tests/cli.sh tests/examples.sh tests/wordcount.sh tests/install.sh
+check_PROGRAMS += tests/header_c99 tests/header_cxx
+TESTS += tests/header_c99 tests/header_cxx
+tests_header_c99_SOURCES = tests/header.c
+tests_header_c99_CPPFLAGS = -I$(top_srcdir)/include
+tests_header_c99_CFLAGS = -std=c99 -pedantic-errors -Wall -Wextra -Werror $(SANITIZE_CFLAGS)
+tests_header_c99_LDADD = librmmap.la
+tests_header_cxx_SOURCES = tests/header.cc
+tests_header_cxx_CPPFLAGS = -I$(top_srcdir)/include
+tests_header_cxx_CXXFLAGS = -std=c++11 -pedantic-errors -Wall -Wextra -Werror $(SANITIZE_CFLAGS)
+tests_header_cxx_LDADD = librmmap.la
+
 # ---- unit tests: one program per module of src/common, libc's own malloc ----
 if HAVE_CHECK
 unit_tests = \

@@ -1,0 +1,76 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Word counts through published hash tables are those of tr, sort and uniq.
+. "${abs_top_srcdir:-.}/tests/functions.sh"
+
+wordcount=$abs_top_srcdir/examples/wordcount/wordcount.sh
+WORDCOUNT=$abs_top_builddir/examples/wordcount
+export WORDCOUNT
+
+coreutils() {
+	for text; do
+		cat "$text"
+		echo
+	done | LC_ALL=C tr '[:upper:]' '[:lower:]' | LC_ALL=C tr -cs 'a-z0-9\200-\377' '\n' |
+		sed '/^$/d' | LC_ALL=C sort | LC_ALL=C uniq -c | awk '{ print $1, $2 }' |
+		LC_ALL=C sort -k1,1nr -k2,2
+}
+
+# equal WHAT OPTION... -- FILE...
+equal() {
+	what=$1
+	shift
+	"$wordcount" "$@" >"$tmp/got" || fail "$what"
+	while [ "$1" != -- ]; do shift; done
+	shift
+	coreutils "$@" >"$tmp/want"
+	cmp "$tmp/want" "$tmp/got" || fail "$what: not the count of coreutils"
+	[ "$(rmmap list | wc -l)" -eq 0 ] || fail "$what: publications were left behind"
+	echo "$what: $(wc -l <"$tmp/got") different words"
+}
+
+# Texts that are hard to cut: no newline at the end, no word, no byte, one long word,
+# bytes that are no letters, letters that are no ASCII, zeros.
+mkdir "$tmp/texts"
+printf 'the end has no newline' >"$tmp/texts/1"
+printf 'newline' >"$tmp/texts/2"
+printf ' ,;\n\n' >"$tmp/texts/3"
+: >"$tmp/texts/4"
+awk 'BEGIN { for (i = 0; i < 300000; i++) printf "W"; print "" }' >"$tmp/texts/5"
+printf 'Na\303\257ve na\303\257ve \377\376 \0 a\0b \303\211t\303\251 don'"'"'t_x\n' >"$tmp/texts/6"
+awk 'BEGIN { s = 1; for (i = 0; i < 200000; i++) { s = (s * 16807) % 2147483647
+	printf "w%d%s", s % (s % 5000 + 1), i % 11 ? " " : "\n" } }' >"$tmp/texts/7"
+
+new_rundir a
+for mappers in 1 3 8; do
+	equal "made texts, $mappers mappers" -n $mappers -- "$tmp"/texts/*
+done
+equal "no word at all" -n 2 -- "$tmp/texts/3" "$tmp/texts/4"
+
+new_rundir b
+new_rundir c
+export RMMAP_RUNDIR="$a"
+elsewhere="env RMMAP_RUNDIR=$b"
+equal "made texts, mappers on another host" -n 3 -p "$elsewhere" -- "$tmp"/texts/*
+rmmap info --json | grep -q '"fetched_bytes": [1-9]' || fail "the reducer's host fetched nothing"
+
+books=
+for book in "$abs_top_srcdir"/../shared/data/*_*_*.txt; do
+	[ ! -f "$book" ] || books="$books $book"
+done
+if [ -n "$books" ]; then
+	# shellcheck disable=SC2086 # no spaces in these names
+	equal "books, 4 mappers" -n 4 -- $books
+	# shellcheck disable=SC2086
+	equal "books, mappers on another host" -n 4 -p "$elsewhere" -- $books
+else
+	echo "../shared/data is not there: only made texts were counted"
+fi
+
+# What cannot work says so, and leaves nothing behind.
+"$wordcount" "$tmp/nothing-there" 2>/dev/null && fail "a text that is not there"
+"$wordcount" -n 0 "$tmp/texts/1" 2>/dev/null && fail "no mapper"
+"$wordcount" -n 2 -p "env RMMAP_FABRIC=off RMMAP_RUNDIR=$c" "$tmp/texts/1" 2>/dev/null &&
+	fail "mappers that cannot reach the splitter's host"
+[ "$(rmmap list | wc -l)" -eq 0 ] || fail "publications were left behind"
+exit 0
