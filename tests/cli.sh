@@ -77,6 +77,9 @@ status 1 rmmap stat abcdef01
 one_line
 status 1 rmmap unpublish abcdef01
 one_line
+status 0 env RMMAP_RUNDIR="$tmp/nothing" rmmap info
+status 0 env RMMAP_RUNDIR="$tmp/nothing" rmmap list
+[ ! -e "$tmp/nothing" ] || fail "info or list made the run directory"
 status 0 env RMMAP_FABRIC=tcp@: RMMAP_FETCH=never rmmap info
 grep -q '^environment *short.*RMMAP_FABRIC' "$tmp/out" || fail "info does not see a bad RMMAP_FABRIC"
 status 0 env RMMAP_TTL='a"b\c' RMMAP_RUNDIR="$tmp/q\"uo\\te" rmmap info --json

@@ -5,6 +5,7 @@
  * Uses the public interface of librmmap only, as any program does: what works
  * here works there. One thread.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -195,6 +196,20 @@ static struct hello *build(struct found *found)
 	return hello;
 }
 
+/*
+ * rmmap_publish(), looked up when it is needed: the library claims a slot in the run
+ * directory for a program that imports it, and rmmap info and list are to leave no trace.
+ */
+static int publish_root(const void *root, char handle[RMMAP_HANDLE_MAX])
+{
+	int (*publish_call)(const void *, char *, size_t);
+
+	*(void **)&publish_call = dlsym(RTLD_DEFAULT, "rmmap_publish");
+	if (!publish_call)
+		return cli_fail("librmmap.so.0 has no rmmap_publish: it is not this version's");
+	return publish_call(root, handle, RMMAP_HANDLE_MAX) ? cli_fail("%s", rmmap_error()) : 0;
+}
+
 static int publish(bool json)
 {
 	char handle[RMMAP_HANDLE_MAX];
@@ -205,8 +220,8 @@ static int publish(bool json)
 
 	if (!hello)
 		return cli_fail("not enough memory for the structure");
-	if (rmmap_publish(hello, handle, sizeof(handle)) < 0)
-		return cli_fail("%s", rmmap_error());
+	if (publish_root(hello, handle))
+		return 1;
 	ns = rm_now_ns() - from;
 	if (json) {
 		json_start(&out, stdout);
