@@ -2,32 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Word counts through published hash tables are those of tr, sort and uniq.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
-
-wordcount=$abs_top_srcdir/examples/wordcount/wordcount.sh
-WORDCOUNT=$abs_top_builddir/examples/wordcount
-export WORDCOUNT
-
-coreutils() {
-	for text; do
-		cat "$text"
-		echo
-	done | LC_ALL=C tr '[:upper:]' '[:lower:]' | LC_ALL=C tr -cs 'a-z0-9\200-\377' '\n' |
-		sed '/^$/d' | LC_ALL=C sort | LC_ALL=C uniq -c | awk '{ print $1, $2 }' |
-		LC_ALL=C sort -k1,1nr -k2,2
-}
-
-# equal WHAT OPTION... -- FILE...
-equal() {
-	what=$1
-	shift
-	"$wordcount" "$@" >"$tmp/got" || fail "$what"
-	while [ "$1" != -- ]; do shift; done
-	shift
-	coreutils "$@" >"$tmp/want"
-	cmp "$tmp/want" "$tmp/got" || fail "$what: not the count of coreutils"
-	[ "$(rmmap list | wc -l)" -eq 0 ] || fail "$what: publications were left behind"
-	echo "$what: $(wc -l <"$tmp/got") different words"
-}
+. "$abs_top_srcdir/tests/wordcount-functions.sh"
 
 # Texts that are hard to cut: no newline at the end, no word, no byte, one long word,
 # bytes that are no letters, letters that are no ASCII, zeros.
@@ -53,19 +28,6 @@ export RMMAP_RUNDIR="$a"
 elsewhere="env RMMAP_RUNDIR=$b"
 equal "made texts, mappers on another host" -n 3 -p "$elsewhere" -- "$tmp"/texts/*
 rmmap info --json | grep -q '"fetched_bytes": [1-9]' || fail "the reducer's host fetched nothing"
-
-books=
-for book in "$abs_top_srcdir"/../shared/data/*_*_*.txt; do
-	[ ! -f "$book" ] || books="$books $book"
-done
-if [ -n "$books" ]; then
-	# shellcheck disable=SC2086 # no spaces in these names
-	equal "books, 4 mappers" -n 4 -- $books
-	# shellcheck disable=SC2086
-	equal "books, mappers on another host" -n 4 -p "$elsewhere" -- $books
-else
-	echo "../shared/data is not there: only made texts were counted"
-fi
 
 # What cannot work says so, and leaves nothing behind.
 "$wordcount" "$tmp/nothing-there" 2>/dev/null && fail "a text that is not there"
