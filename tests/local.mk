@@ -71,8 +71,8 @@ tests_unit_test_wire_LDADD = $(unit_ldadd)
 endif
 
 # what the manual and README say, held against header, option table and programs
-TESTS += tests/man.sh
-EXTRA_DIST += tests/man.sh
+TESTS += tests/man.sh tests/readme.sh
+EXTRA_DIST += tests/man.sh tests/readme.sh
 
 # two endpoints in two processes, over loopback
 check_PROGRAMS += tests/test_fabric

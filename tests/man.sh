@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # The manual: every page is clean for mandoc and for man, and nothing that the
-# header or the option table has is missing from it. Needs no build.
+# header, the option table or --help has is missing from it.
 . "${abs_top_srcdir:-.}/tests/functions.sh" || exit 99
 
 header=$abs_top_srcdir/include/rmmap.h
@@ -102,6 +102,21 @@ done
 for name in $documented; do
 	echo "$read_by_us" | grep -qx "$name" || complain "$name is in rmmap(7) and nobody reads it"
 done
+
+# ---- the commands: every option that --help names ----
+options_of()    # PROGRAM ARG...: its options, without the dashes of roff
+{
+	"$@" --help | sed -n 's/^  --\([a-z]*\).*/\1/p'
+}
+for command in run hello info list stat unpublish; do
+	for option in $(options_of rmmap $command); do
+		grep -q "Fl -$option\>" man1/rmmap.1 || complain "rmmap $command --$option is not in rmmap(1)"
+	done
+done
+for option in $(options_of "$RMMAP_DAEMON"); do
+	grep -q "^\.It Fl -$option\>" man8/rmmapd.8 || complain "rmmapd --$option is not in rmmapd(8)"
+done
+[ -n "$(options_of "$RMMAP_DAEMON")" ] || complain "rmmapd --help names no options"
 
 # ---- the first program of rmmap(7) is that of README ----
 program()       # FILE: its code, without indentation, as in README
