@@ -141,6 +141,8 @@ tests_daemon_test_life_LDADD = $(unit_ldadd)
 tests_daemon_test_worker_SOURCES = tests/daemon/test_worker.c $(daemon_host)
 tests_daemon_test_worker_CFLAGS = $(unit_cflags)
 tests_daemon_test_worker_LDADD = $(unit_ldadd)
+endif
+
 # ---- publish and attach on one host: a program per behaviour, with rmmapd ----
 handoff_tests = \
 	tests/handoff/structures_local \
