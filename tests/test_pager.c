@@ -329,6 +329,22 @@ static void test_in_order(void)
 	walk();
 }
 
+static void test_downwards(void)
+{
+	struct message m;
+
+	attach(can_poison, 0);
+	for (unsigned i = 4; i--;) {
+		const struct rm_segment *s = &rm_table_segments(fake.table)[i];
+
+		for (uint64_t at = s->addr + s->length; at > s->addr; at -= RM_PAGE)
+			CHECK(word(at - RM_PAGE) == wanted(at - RM_PAGE));
+	}
+	m = look();
+	CHECK(m.counters.faults < 400);
+	CHECK(!still_served());
+}
+
 static void *random_walk(void *seed)
 {
 	uint64_t random = (uintptr_t)seed;
@@ -541,6 +557,7 @@ int main(void)
 	close(fd);
 	printf("UFFDIO_POISON: %s\n", can_poison ? "yes" : "no, its test is left out");
 	failed += run("in order", test_in_order);
+	failed += run("downwards", test_downwards);
 	failed += run("random, 4 threads", test_random_in_four_threads);
 	failed += run("writes and system calls", test_writes_and_system_calls);
 	failed += run("own memory in between", test_own_memory_in_between);

@@ -203,20 +203,24 @@ static void post(struct piece *piece)
 	fabric_read(remote->remotes->worker->fabric, &piece->read);
 }
 
-/* One piece out of [page, end): how many pages it took, 0 if there is no memory for it. */
+/* One piece out of these pages: how many it took, 0 if there is no memory for it. */
 static uint64_t start_piece(struct remote *remote, uint64_t attachment, uint32_t layer,
                             uint64_t page, uint64_t count)
 {
 	const struct peer_region *region = fetch_region(remote, layer, page * RM_PAGE);
-	struct piece *piece = calloc(1, sizeof *piece);
+	struct piece *piece;
 	uint64_t most;
 
-	if (!piece)
-		return 0;
 	if (region) {
 		most = (region->offset + region->length) / RM_PAGE - page;
 		count = count < most ? count : most;
 	}
+	/* All at once is cheaper than fault by fault while the data is copied in. */
+	if (cache_populate(&remote->caches[layer], page, count))
+		return 0;
+	piece = calloc(1, sizeof *piece);
+	if (!piece)
+		return 0;
 	piece->remote = remote;
 	piece->attachment = attachment;
 	piece->layer = layer;

@@ -2,7 +2,8 @@
 /*
  * lazy.h - one lazy attachment: what pager.c and lazy_map.c share
  *
- *   pager.c      events, batches, completion, the record
+ *   pager.c      events, completion, the record
+ *   lazy_fetch.c which pages a fault brings, and having them fetched
  *   lazy_map.c   resolving pages that are here, giving up those that will not come
  *
  * Nobody else includes this. Worker thread only.
@@ -18,6 +19,7 @@ enum { LAZY_UFFD, LAZY_LINE_THEIRS, LAZY_LINE_OURS, LAZY_STDERR, LAZY_FDS };
 
 #define LAZY_BATCH_MIN 16
 #define LAZY_BATCH_MAX 512
+#define LAZY_PART 64                    /* pages; a batch comes in such parts, each of use at once */
 #define LAZY_STREAMS 4
 
 struct lazy_fault {             /* somebody waits at this address */
@@ -25,7 +27,7 @@ struct lazy_fault {             /* somebody waits at this address */
 	struct lazy_fault *next;
 };
 
-struct lazy_batch {             /* pages being fetched because of a fault */
+struct lazy_batch {             /* part of a batch: pages being fetched because of a fault */
 	struct remote_waiter waiter;
 	struct lazy *lazy;
 	uint32_t segment;
@@ -33,9 +35,10 @@ struct lazy_batch {             /* pages being fetched because of a fault */
 	struct lazy_batch *next;
 };
 
-struct lazy_stream {            /* faults that go up through the addresses */
-	uint64_t next;                  /* the page after its last batch */
-	uint64_t size;                  /* of its last batch */
+struct lazy_stream {            /* faults that go up or down through the addresses */
+	uint64_t low, high;             /* the pages of its last batch */
+	uint64_t size;                  /* of that batch, before it was cut; 0: no stream */
+	bool down;
 };
 
 struct lazy_completion {
@@ -70,6 +73,12 @@ struct lazy {
 	struct timer timer;             /* tells them; frees a finished lazy */
 };
 
+/* ---- lazy_fetch.c ---- */
+/* Serve a fault on this page of a segment, with as many around it as seems wise. */
+void lazy_fault(struct lazy *lazy, uint32_t segment, uint64_t page);
+/* ---- pager.c ---- */
+void lazy_progress(struct lazy *lazy);  /* something was mapped: is that all? */
+/* ---- lazy_map.c ---- */
 /* Is the page of this segment here, or a hole? */
 bool lazy_available(const struct lazy *lazy, uint32_t segment, uint64_t page);
 /*

@@ -125,7 +125,7 @@ static void finish(struct lazy *lazy, int error)
 	loop_timer(lazy->worker->loop, &lazy->timer, rm_now_ns());
 }
 
-static void finish_if_filled(struct lazy *lazy)
+void lazy_progress(struct lazy *lazy)
 {
 	bool filled = !lazy->left || (!lazy->copies && remote_complete(lazy->remote));
 
@@ -151,81 +151,6 @@ static void timer_fired(struct timer *timer)
 
 /* ---- faults ---- */
 
-static void batch_done(struct remote_waiter *waiter, int error)
-{
-	struct lazy_batch *batch = container_of(waiter, struct lazy_batch, waiter), **at;
-	struct lazy *lazy = batch->lazy;
-
-	for (at = &lazy->batches; *at != batch; at = &(*at)->next)
-		;
-	*at = batch->next;
-	lazy_map(lazy, batch->segment, batch->page, batch->page + batch->count);
-	if (error)
-		lazy_lost(lazy, batch->segment, batch->page, batch->page + batch->count, error);
-	free(batch);
-	finish_if_filled(lazy);
-}
-
-static void start_batch(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t end,
-                        uint64_t fault)
-{
-	const struct rm_segment *s = &remote_table(lazy->remote)->segments[segment];
-	struct lazy_batch *batch = calloc(1, sizeof *batch);
-
-	if (!batch) {
-		lazy_lost(lazy, segment, fault, fault + 1, -ENOMEM);
-		return;
-	}
-	batch->lazy = lazy;
-	batch->segment = segment;
-	batch->page = page;
-	batch->count = end - page;
-	batch->waiter.layer = s->layer;
-	batch->waiter.page = s->offset / RM_PAGE + page;
-	batch->waiter.count = batch->count;
-	batch->waiter.done = batch_done;
-	batch->next = lazy->batches;
-	lazy->batches = batch;
-	remote_fetch(lazy->remote, lazy->attachment, &batch->waiter);
-}
-
-static bool on_its_way(const struct lazy *lazy, uint32_t segment, uint64_t page)
-{
-	const struct lazy_batch *batch = lazy->batches;
-
-	while (batch && (batch->segment != segment || page - batch->page >= batch->count))
-		batch = batch->next;
-	return batch != NULL;
-}
-
-/*
- * Which pages a fault on this one shall bring: [*from, *end) around it. A fault that falls
- * just after the last batch of a stream continues that stream with twice as many.
- */
-static void window(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t *from,
-                   uint64_t *end)
-{
-	uint64_t pages = remote_table(lazy->remote)->segments[segment].length / RM_PAGE;
-	uint64_t base = lazy->first[segment];
-	struct lazy_stream *stream = lazy->streams;
-
-	while (stream < lazy->streams + LAZY_STREAMS &&
-	       (!stream->size || base + page - stream->next >= LAZY_BATCH_MIN))
-		stream++;
-	if (stream < lazy->streams + LAZY_STREAMS) {
-		*from = page;
-		stream->size *= 2;
-		if (stream->size > LAZY_BATCH_MAX)
-			stream->size = LAZY_BATCH_MAX;
-	} else {
-		stream = &lazy->streams[lazy->next_stream++ % LAZY_STREAMS];
-		*from = page - page % LAZY_BATCH_MIN;
-		stream->size = LAZY_BATCH_MIN;
-	}
-	*end = *from + stream->size < pages ? *from + stream->size : pages;
-	stream->next = base + *end;
-}
-
 static bool add_fault(struct lazy *lazy, uint64_t addr)
 {
 	struct lazy_fault *fault = malloc(sizeof *fault);
@@ -242,22 +167,12 @@ static void handle_fault(struct lazy *lazy, uint64_t addr)
 {
 	const struct rm_table *table = remote_table(lazy->remote);
 	const struct rm_segment *s = rm_table_find(table, addr);
-	uint64_t page, from, end;
-	uint32_t segment;
 
 	if (!s || !add_fault(lazy, addr)) {
 		uffd_wake(lazy->fds[LAZY_UFFD], addr, RM_PAGE);
 		return;
 	}
-	segment = (uint32_t)(s - table->segments);
-	page = (addr - s->addr) / RM_PAGE;
-	if (on_its_way(lazy, segment, page))
-		return;
-	window(lazy, segment, page, &from, &end);
-	if (lazy_available(lazy, segment, page))
-		lazy_map(lazy, segment, from, end);
-	else
-		start_batch(lazy, segment, from, end, page);
+	lazy_fault(lazy, (uint32_t)(s - table->segments), (addr - s->addr) / RM_PAGE);
 }
 
 static void ready(struct source *source, uint32_t events)
@@ -277,7 +192,7 @@ static void ready(struct source *source, uint32_t events)
 	if (lazy->dead)
 		loop_remove(lazy->worker->loop, source); /* local.c will notice, and stop it */
 	else
-		finish_if_filled(lazy);
+		lazy_progress(lazy);
 }
 
 /* ---- completing ---- */
@@ -415,7 +330,7 @@ int lazy_start(struct attachment *attachment, const int *fds, unsigned count, ui
 	keeper = lazy->worker->keeper;
 	lazy->record = keeper_number(keeper);
 	keeper_put(keeper, RECORD_LAZY, lazy->record, &data, sizeof data, lazy->fds, count);
-	finish_if_filled(lazy);
+	lazy_progress(lazy);
 	return 0;
 }
 

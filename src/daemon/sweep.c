@@ -53,28 +53,12 @@ static bool next_range(struct sweep *sweep, uint64_t *page, uint64_t *count)
 	return false;
 }
 
-/* Populate what is to be read: the copy out of the network then takes no faults. */
-static int populate(struct cache *cache, uint64_t page, uint64_t end)
-{
-	uint64_t start, count;
-	int error = 0;
-
-	while (!error && cache_wanted(cache, page, end, end - page, false, &start, &count)) {
-		error = cache_populate(cache, start, count);
-		page = start + count;
-	}
-	return error;
-}
-
 static void start_chunk(struct sweep *sweep, uint64_t page, uint64_t count)
 {
 	struct sweep_chunk *chunk = sweep->chunks;
 
 	while (chunk->started_ns)
 		chunk++;
-	sweep->error = populate(&sweep->remote->caches[sweep->layer], page, page + count);
-	if (sweep->error)
-		return;
 	memset(chunk, 0, sizeof *chunk);
 	chunk->sweep = sweep;
 	chunk->started_ns = rm_now_ns();
