@@ -190,3 +190,30 @@ tests_handoff_test_plan_SOURCES = tests/handoff/test_plan.c tests/unit/unit.h \
 tests_handoff_test_plan_CFLAGS = $(unit_cflags)
 tests_handoff_test_plan_LDADD = $(unit_ldadd)
 endif
+# ---- the allocator: its symbols; programs whose malloc it is, preloaded and linked ----
+preload_programs = \
+	tests/preload/contract \
+	tests/preload/contract_linked \
+	tests/preload/forks \
+	tests/preload/ifunc \
+	tests/preload/rss \
+	tests/preload/threads \
+	tests/preload/where
+check_PROGRAMS += $(preload_programs)
+check_LTLIBRARIES += tests/preload/libctor.la
+TESTS += tests/symbols.sh tests/rename_jemalloc.sh tests/preload.sh \
+	tests/preload_programs.sh tests/preload_rss.sh
+EXTRA_DIST += tests/symbols.sh tests/rename_jemalloc.sh tests/preload.sh \
+	tests/preload_programs.sh tests/preload_rss.sh
+tests_preload_libctor_la_SOURCES = tests/preload/ctor.c tests/preload/ctor.h
+tests_preload_libctor_la_LDFLAGS = $(AM_LDFLAGS) -avoid-version -rpath /nowhere
+tests_preload_contract_SOURCES = tests/preload/contract.c tests/preload/preload.h
+tests_preload_contract_linked_SOURCES = tests/preload/contract.c
+tests_preload_contract_linked_LDADD = librmmap.la
+tests_preload_forks_SOURCES = tests/preload/forks.c
+tests_preload_forks_LDADD = librmmap.la -lpthread
+tests_preload_ifunc_SOURCES = tests/preload/ifunc.c
+tests_preload_rss_SOURCES = tests/preload/rss.c
+tests_preload_threads_SOURCES = tests/preload/threads.c
+tests_preload_threads_LDADD = tests/preload/libctor.la -lpthread
+tests_preload_where_SOURCES = tests/preload/where.c

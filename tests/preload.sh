@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# preload: the malloc of programs, linked and preloaded, is librmmap's, and keeps its promises
+. "${abs_top_srcdir:-.}/tests/functions.sh" || exit 99
+set -e
+
+lib=$abs_top_builddir/.libs/librmmap.so.0
+programs=$abs_top_builddir/tests/preload
+if nm -D "$lib" | grep -qE '__(asan|tsan)_'; then
+	skip "a sanitizer has its own malloc"
+fi
+new_rundir runs
+
+# check WHAT CMD ARG...: prints ok and nothing else
+check()
+{
+	_what=$1
+	shift
+	"$@" > "$tmp/out" 2> "$tmp/err" || fail "$_what: status $?: $(cat "$tmp/err")"
+	[ "$(cat "$tmp/out")" = ok ] || fail "$_what: printed $(cat "$tmp/out")"
+	[ ! -s "$tmp/err" ] || fail "$_what: on stderr: $(cat "$tmp/err")"
+}
+
+# where VARIABLE=VALUE...: the slot of a preloaded program's heap, and that of its child
+where()
+{
+	env LD_PRELOAD="$lib" "$@" "$programs/where"
+}
+
+check "contract, preloaded" env LD_PRELOAD="$lib" "$programs/contract"
+check "contract, linked" "$programs/contract_linked"
+check "threads, preloaded" env LD_PRELOAD="$lib" "$programs/threads"
+check "threads, scrubbing" env LD_PRELOAD="$lib" RMMAP_SCRUB=1 "$programs/threads"
+check "ifunc" env LD_PRELOAD="$lib" "$programs/ifunc"
+[ ! -e "$runs/slots" ] || fail "a program that does not publish touched the run directory"
+check "forks" "$programs/forks"
+[ -e "$runs/slots" ] || fail "a program that publishes claimed no slot"
+
+# an unlimited stack lays libraries into the window
+(
+	ulimit -s unlimited 2>/dev/null || { echo "preload: no unlimited stack here: not tried" >&2; exit 0; }
+	check "contract, unlimited stack" env LD_PRELOAD="$lib" "$programs/contract"
+	check "threads, unlimited stack" env LD_PRELOAD="$lib" "$programs/threads"
+	check "forks, unlimited stack" "$programs/forks"
+)
+# address space is taken as the heap grows
+(
+	ulimit -v 4000000
+	check "threads, limited address space" env LD_PRELOAD="$lib" "$programs/threads"
+)
+
+# a child moves if the program may publish, and only then
+case $(where RMMAP_HEAP=anon) in
+*same) ;;
+*) fail "a child of a program that does not publish moved" ;;
+esac
+[ "$(where RMMAP_SLOT=77)" = "77 same" ] || fail "RMMAP_SLOT is not honoured"
+[ "$(where RMMAP_SLOT=77 RMMAP_HEAP=shared)" = "77 other" ] ||
+	fail "RMMAP_SLOT is not honoured, or its child did not move"
+[ "$(where SLURM_PROCID=5 RMMAP_HEAP=shared)" = "5 other" ] || fail "a rank does not choose the slot"
+
+# those that may publish hold different slots, and RMMAP_SLOT is never refused
+for i in 1 2 3 4 5 6 7 8; do
+	RMMAP_HEAP=shared SLURM_PROCID=5 LD_PRELOAD=$lib "$programs/where" wait > "$tmp/slot.$i" &
+	cleanup_fn kill "$!"
+done
+_all()
+{
+	[ "$(cat "$tmp"/slot.* | wc -l)" -eq 8 ]
+}
+wait_for 10 _all || fail "eight processes did not come up"
+[ "$(sort -u "$tmp"/slot.* | wc -l)" -eq 8 ] || fail "two processes hold one slot"
+[ "$(where RMMAP_SLOT=5 RMMAP_HEAP=shared)" = "5 other" ] || fail "RMMAP_SLOT was refused"
+
+# no run directory: the heap works all the same
+mkdir "$tmp/closed"
+chmod 0500 "$tmp/closed"
+for dir in "$tmp/closed/none" /nowhere/at/all relative "$tmp/$(printf '%0100d' 0)" /etc; do
+	check "forks without a run directory ($dir)" env RMMAP_RUNDIR="$dir" "$programs/forks"
+done
+chmod 0700 "$tmp/closed"
+
+# a bad value is said once, and does no harm
+RMMAP_SLOT=banana LD_PRELOAD=$lib "$programs/where" > "$tmp/out" 2> "$tmp/err"
+[ "$(grep -c RMMAP_SLOT "$tmp/err")" -eq 1 ] || fail "RMMAP_SLOT=banana: $(cat "$tmp/err")"
+
+# jemalloc listens to our variable only
+MALLOC_CONF=confirm_conf:true LD_PRELOAD=$lib "$programs/where" > "$tmp/out" 2> "$tmp/err"
+[ ! -s "$tmp/err" ] || fail "MALLOC_CONF was read: $(cat "$tmp/err")"
+RMMAP_MALLOC_CONF=confirm_conf:true LD_PRELOAD=$lib "$programs/where" > "$tmp/out" 2> "$tmp/err"
+grep -q confirm_conf "$tmp/err" || fail "RMMAP_MALLOC_CONF was not read"
+RMMAP_MALLOC_CONF=narenas:8,oversize_threshold:1000000,retain:false,hpa:true,percpu_arena:percpu \
+	check "threads, against what is pinned" env LD_PRELOAD="$lib" "$programs/threads"
+
+# what is no pointer of malloc's ends the program with one line
+if (ulimit -c 0; LD_PRELOAD=$lib "$programs/where" free) > "$tmp/out" 2> "$tmp/err"; then
+	fail "free() of a global was taken"
+fi
+[ "$(grep -c 'librmmap: free(0x.*not from malloc' "$tmp/err")" -eq 1 ] ||
+	fail "free() of a global: $(cat "$tmp/err")"

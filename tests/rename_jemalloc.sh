@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# rename_jemalloc: the renamed archive is the same on every run, has no public name of malloc's
+# left and no C++, and asks us where it asked the system
+. "${abs_top_srcdir:-.}/tests/functions.sh" || exit 99
+set -e
+
+input=$(sed -n 's/^JEMALLOC_ARCHIVE = //p' "$abs_top_builddir/Makefile")
+[ -n "$input" ] || input=$abs_top_builddir/jemalloc/lib/libjemalloc_pic.a
+script=$abs_top_srcdir/scripts/rename-jemalloc
+
+"$script" "$input" "$tmp/one.a"
+sleep 1.1
+mkdir "$tmp/elsewhere"
+(cd "$tmp/elsewhere" && umask 077 && LC_ALL=C.UTF-8 "$script" "$input" two.a)
+cmp "$tmp/one.a" "$tmp/elsewhere/two.a" || fail "two runs made different archives"
+cmp "$tmp/one.a" "$abs_top_builddir/src/lib/rmjemalloc.a" || fail "the build's archive is another"
+
+nm -g "$tmp/one.a" 2>/dev/null | awk 'NF >= 2 { print $NF }' | sort -u > "$tmp/names"
+for name in malloc calloc realloc free posix_memalign aligned_alloc memalign valloc \
+	malloc_usable_size mallctl malloc_conf secure_getenv getenv readlink mmap pthread_key_create; do
+	if grep -qx "$name" "$tmp/names"; then
+		fail "$name is still there"
+	fi
+done
+if grep -qE '^(_Zn|_Zd|__gxx)' "$tmp/names"; then
+	fail "C++ is still there"
+fi
+nm -g --defined-only "$tmp/one.a" 2>/dev/null | awk 'NF == 3 && $3 !~ /^(rj_|je_)/' > "$tmp/odd"
+[ ! -s "$tmp/odd" ] || fail "names that are neither rj_ nor je_: $(cat "$tmp/odd")"
+
+# what is not jemalloc is refused, and leaves nothing
+echo 'int x;' > "$tmp/x.c"
+${CC:-cc} -c "$tmp/x.c" -o "$tmp/x.o"
+ar rc "$tmp/x.a" "$tmp/x.o"
+if "$script" "$tmp/x.a" "$tmp/none.a" 2> "$tmp/why"; then
+	fail "an archive without malloc was taken"
+fi
+grep -q 'not jemalloc' "$tmp/why" || fail "the reason is not given"
+[ ! -e "$tmp/none.a" ] || fail "a failure left an archive"
