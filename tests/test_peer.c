@@ -192,10 +192,10 @@ static void open_host(struct host *host, uint8_t name, const struct rm_fabric_ad
 	host->worker.peers = peers_new(&host->worker);
 	EXPECT(host->worker.peers);
 	host->worker.peers->times.retry = 100 * MS;
-	host->worker.peers->times.answer = 700 * MS;
+	host->worker.peers->times.answer = 2000 * MS;
 	host->worker.peers->times.renew = 100 * MS;
-	host->worker.peers->times.lost = 1000 * MS;
-	host->worker.peers->times.expire = 500 * MS;
+	host->worker.peers->times.lost = 3000 * MS;
+	host->worker.peers->times.expire = 1500 * MS;
 }
 
 static void server(const struct rm_fabric_addr *again, int fd)
@@ -291,7 +291,7 @@ static struct peer_session *attach(struct host *host, const struct rm_handle *ha
 	EXPECT(!peer_attach(host->worker.peers, handle, &events, host, &session, why,
 	                    sizeof(why)));
 	EXPECT(host->attaches == before);
-	EXPECT(run(host, 3000 * MS) && host->attaches == before + 1);
+	EXPECT(run(host, 8000 * MS) && host->attaches == before + 1);
 	return session;
 }
 
@@ -321,7 +321,7 @@ static int read_layers(struct host *host, struct peer_session *session)
 		struct test_read test = {
 			.read = { .peer = peer_of(session), .to = page, .length = RM_PAGE,
 			          .from = region->base + RM_PAGE, .key = region->key,
-			          .deadline = rm_now_ns() + 500 * MS, .done = read_done },
+			          .deadline = rm_now_ns() + 2000 * MS, .done = read_done },
 			.host = host,
 			.error = 1,
 		};
@@ -330,7 +330,7 @@ static int read_layers(struct host *host, struct peer_session *session)
 		       region->length == 6 * RM_PAGE);
 		fabric_read(host->worker.fabric, &test.read);
 		while (test.error == 1)
-			run(host, 1000 * MS);
+			run(host, 3000 * MS);
 		if (test.error)
 			return test.error;
 		for (w = 0; w < 512; w++)
@@ -350,7 +350,7 @@ static void expect_table(struct host *host, unsigned segments)
 
 static void wait_attached(struct host *host, unsigned n, unsigned count)
 {
-	uint64_t end = rm_now_ns() + 3000 * MS;
+	uint64_t end = rm_now_ns() + 8000 * MS;
 
 	while (__atomic_load_n(&shared->attached[n], __ATOMIC_RELAXED) != count) {
 		EXPECT(rm_now_ns() < end);
@@ -406,7 +406,7 @@ static void try_attach(struct host *host, const struct rm_fabric_addr *addr)
 	EXPECT(!read_layers(host, session));
 	EXPECT(shared->attached[SMALL] == 1 && shared->admitted[SMALL] == 1);
 	/* A lease that is renewed holds. */
-	EXPECT(!run(host, 1200 * MS));
+	EXPECT(!run(host, 2200 * MS));
 	EXPECT(shared->attached[SMALL] == 1 && !host->losses && host->attaches == 4);
 	peer_detach(session);
 	wait_attached(host, SMALL, 0);
@@ -446,16 +446,16 @@ static void try_expiry(struct host *host, const struct rm_fabric_addr *addr)
 	EXPECT(!host->error);
 	old = host->regions[0];
 	before = host->attaches;
-	usleep(900000);
+	usleep(2000000);
 	EXPECT(!shared->attached[SMALL]);
-	EXPECT(run(host, 2000 * MS) && host->attaches == before + 1 && !host->error);
+	EXPECT(run(host, 8000 * MS) && host->attaches == before + 1 && !host->error);
 	EXPECT(shared->attached[SMALL] == 1 && !host->losses);
 	EXPECT(old.key != host->regions[0].key);
 	EXPECT(!read_layers(host, session));
 	/* Asking again without need: the same lease, the same keys. */
 	old = host->regions[0];
 	peer_again(session);
-	EXPECT(run(host, 2000 * MS) && host->attaches == before + 2 && !host->error);
+	EXPECT(run(host, 8000 * MS) && host->attaches == before + 2 && !host->error);
 	EXPECT(old.key == host->regions[0].key && shared->attached[SMALL] == 1);
 	peer_detach(session);
 	wait_attached(host, SMALL, 0);
@@ -480,13 +480,13 @@ static void try_restart(struct host *host, const struct rm_fabric_addr *addr, in
 	session = attach(host, &handle);
 	EXPECT(!host->error);
 	before = host->attaches;
-	host->worker.peers->times.lost = 5000 * MS;     /* a new one takes a moment to come */
+	host->worker.peers->times.lost = 10000 * MS;     /* a new one takes a moment to come */
 	next_server(fd, &second);
 	EXPECT(!memcmp(&second, addr, sizeof(second)));
 	start = rm_now_ns();
 	EXPECT(read_layers(host, session) < 0);
 	peer_again(session);
-	EXPECT(run(host, 3000 * MS) && host->attaches == before + 1 && !host->error);
+	EXPECT(run(host, 8000 * MS) && host->attaches == before + 1 && !host->error);
 	EXPECT(!read_layers(host, session));
 	printf("  server replaced: reading again after %u ms\n",
 	       (unsigned)((rm_now_ns() - start) / MS));
@@ -494,12 +494,12 @@ static void try_restart(struct host *host, const struct rm_fabric_addr *addr, in
 	/* Once more, noticed by the renewal alone. */
 	before = host->attaches;
 	next_server(fd, &second);
-	EXPECT(run(host, 3000 * MS) && host->attaches == before + 1 && !host->error);
+	EXPECT(run(host, 8000 * MS) && host->attaches == before + 1 && !host->error);
 	EXPECT(!read_layers(host, session) && !host->losses);
 	/* Gone for good. */
-	host->worker.peers->times.lost = 1000 * MS;
+	host->worker.peers->times.lost = 2000 * MS;
 	EXPECT(write(fd, "k", 1) == 1);
-	EXPECT(run(host, 4000 * MS) && host->losses == 1 && host->error == -EHOSTUNREACH);
+	EXPECT(run(host, 9000 * MS) && host->losses == 1 && host->error == -EHOSTUNREACH);
 	printf("  gone for good: %s\n", host->why);
 }
 
@@ -532,7 +532,7 @@ static void client(const struct rm_fabric_addr *addr, int fd)
 {
 	struct host host;
 
-	alarm(60);
+	alarm(120);
 	open_host(&host, 2, NULL);
 	try_refusals(&host, addr);
 	try_attach(&host, addr);
