@@ -165,8 +165,9 @@ static char **copy_environment(bool secure, size_t *size)
 
 static int start_one(const char *program, const char *rundir, char *why, size_t why_size)
 {
-	char *arguments[] = { (char *)(uintptr_t)program, (char *)(uintptr_t)"--rundir",
-	                      (char *)(uintptr_t)rundir, NULL };
+	/* In the foreground: one process less that a subreaper would have to wait for. */
+	char *arguments[] = { (char *)(uintptr_t)program, (char *)(uintptr_t)"--foreground",
+	                      (char *)(uintptr_t)"--rundir", (char *)(uintptr_t)rundir, NULL };
 	struct start start = { .program = program, .arguments = arguments };
 	size_t size;
 	char **environment = copy_environment(env_options()->secure, &size);
