@@ -146,6 +146,7 @@ endif
 # ---- publish and attach on one host: a program per behaviour, with rmmapd ----
 handoff_tests = \
 	tests/handoff/structures_local \
+	tests/handoff/structures_remote \
 	tests/handoff/publish_errors \
 	tests/handoff/attach_errors \
 	tests/handoff/attach_counts \
@@ -164,6 +165,8 @@ libhandoff_la_CPPFLAGS = $(AM_CPPFLAGS) -DBUILDDIR='"$(abs_top_builddir)"'
 handoff_ldadd = libhandoff.la librmmap.la
 tests_handoff_structures_local_SOURCES = tests/handoff/structures_local.c
 tests_handoff_structures_local_LDADD = $(handoff_ldadd)
+tests_handoff_structures_remote_SOURCES = tests/handoff/structures_remote.c
+tests_handoff_structures_remote_LDADD = $(handoff_ldadd)
 tests_handoff_publish_errors_SOURCES = tests/handoff/publish_errors.c
 tests_handoff_publish_errors_LDADD = $(handoff_ldadd)
 tests_handoff_attach_errors_SOURCES = tests/handoff/attach_errors.c

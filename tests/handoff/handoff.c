@@ -197,6 +197,30 @@ static void end_daemon(void)
 	}
 }
 
+/* The other "host" of a test: a run directory below the first. */
+const char *other_rundir(void)
+{
+	static char path[256];
+
+	if (!path[0]) {
+		snprintf(path, sizeof(path), "%s/other", getenv("RMMAP_RUNDIR"));
+		mkdir(path, 0700);
+	}
+	return path;
+}
+
+static void clean_up(const char *dir)
+{
+	char other[256];
+
+	snprintf(other, sizeof(other), "%s/other", dir);
+	end_daemon();
+	setenv("RMMAP_RUNDIR", other, 1);
+	end_daemon();
+	remove_directory(other);
+	remove_directory(dir);
+}
+
 /* Wait for the test, at most TIMEOUT_MS; its exit status. */
 static int supervise(pid_t pid)
 {
@@ -236,8 +260,7 @@ const char *isolate(int argc, char **argv)
 		_exit(127);
 	}
 	status = supervise(pid);
-	end_daemon();
-	remove_directory(dir);
+	clean_up(dir);
 	exit(status);
 }
 

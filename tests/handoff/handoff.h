@@ -38,6 +38,9 @@ int run_self(const char *mode, const char *argument, char *out, size_t size);
 pid_t start_self(const char *mode, const char *argument, int *out);     /* without waiting */
 int end_self(pid_t pid, int out, char *text, size_t size);      /* exit status, or -1 */
 
+/* A second run directory, so another host to rmmap; for RMMAP_RUNDIR of what run_self() runs. */
+const char *other_rundir(void);
+
 /* Have another process build what kind names, publish it and end; its handle. */
 void produce(const char *kind, char handle[RMMAP_HANDLE_MAX]);
 /* What such a process does: build, publish, print the handle. */
