@@ -107,9 +107,17 @@ static void poison_page(struct lazy *lazy, uint64_t addr)
 		uffd_wake(lazy->fds[LAZY_UFFD], addr, RM_PAGE);
 }
 
-static void tell_loss(struct lazy *lazy, uint64_t addr, int error)
+static const char *reason(const struct lazy *lazy, int error)
 {
 	const char *why = remote_why(lazy->remote);
+
+	if (*why)
+		return why;
+	return error == -ETIMEDOUT ? "its host does not answer" : rm_errno_text(-error);
+}
+
+static void tell_loss(struct lazy *lazy, uint64_t addr, int error)
+{
 	char text[400], id[9];
 
 	if (lazy->told || lazy->fds[LAZY_STDERR] < 0)
@@ -119,7 +127,7 @@ static void tell_loss(struct lazy *lazy, uint64_t addr, int error)
 	rm_format(text, sizeof text, "rmmap: publication %s: the page at 0x%llx can no longer be "
 	          "had (%s); whoever touches it gets SIGBUS: have it published again, or attach "
 	          "with RMMAP_FETCH=eager\n", id, (unsigned long long)addr,
-	          *why ? why : rm_errno_text(-error));
+	          reason(lazy, error));
 	keeper_tell(lazy->worker->keeper, lazy->fds[LAZY_STDERR], text);
 }
 
