@@ -193,6 +193,7 @@ tests_handoff_test_plan_SOURCES = tests/handoff/test_plan.c tests/unit/unit.h \
 tests_handoff_test_plan_CFLAGS = $(unit_cflags)
 tests_handoff_test_plan_LDADD = $(unit_ldadd)
 endif
+
 # ---- the allocator: its symbols; programs whose malloc it is, preloaded and linked ----
 preload_programs = \
 	tests/preload/contract \
@@ -201,7 +202,9 @@ preload_programs = \
 	tests/preload/ifunc \
 	tests/preload/rss \
 	tests/preload/threads \
-	tests/preload/where
+	tests/preload/where \
+	tests/preload/where_pie \
+	tests/preload/where_no_pie
 check_PROGRAMS += $(preload_programs)
 check_LTLIBRARIES += tests/preload/libctor.la
 TESTS += tests/symbols.sh tests/rename_jemalloc.sh tests/preload.sh \
@@ -220,3 +223,31 @@ tests_preload_rss_SOURCES = tests/preload/rss.c
 tests_preload_threads_SOURCES = tests/preload/threads.c
 tests_preload_threads_LDADD = tests/preload/libctor.la -lpthread
 tests_preload_where_SOURCES = tests/preload/where.c
+tests_preload_where_pie_SOURCES = tests/preload/where.c
+tests_preload_where_pie_CPPFLAGS = $(AM_CPPFLAGS) -DIMPORT
+tests_preload_where_pie_CFLAGS = $(AM_CFLAGS) -fPIE
+tests_preload_where_pie_LDFLAGS = $(AM_LDFLAGS) -pie
+tests_preload_where_pie_LDADD = librmmap.la
+tests_preload_where_no_pie_SOURCES = tests/preload/where.c
+tests_preload_where_no_pie_CPPFLAGS = $(AM_CPPFLAGS) -DIMPORT
+tests_preload_where_no_pie_CFLAGS = $(AM_CFLAGS) -fno-pie
+tests_preload_where_no_pie_LDFLAGS = $(AM_LDFLAGS) -no-pie
+tests_preload_where_no_pie_LDADD = librmmap.la
+if HAVE_CHECK
+core_tests = \
+	tests/unit/test_hooks \
+	tests/unit/test_own
+check_PROGRAMS += $(core_tests)
+TESTS += $(core_tests)
+# jemalloc needs the library as the library needs jemalloc
+core_ldflags = $(AM_LDFLAGS) -Wl,-u,rm_jemalloc_mmap
+core_ldadd = librmmap-core.la $(rmjemalloc) $(CHECK_LIBS)
+tests_unit_test_hooks_SOURCES = tests/unit/test_hooks.c tests/unit/unit.h
+tests_unit_test_hooks_CFLAGS = $(unit_cflags)
+tests_unit_test_hooks_LDFLAGS = $(core_ldflags)
+tests_unit_test_hooks_LDADD = $(core_ldadd)
+tests_unit_test_own_SOURCES = tests/unit/test_own.c tests/unit/unit.h
+tests_unit_test_own_CFLAGS = $(unit_cflags)
+tests_unit_test_own_LDFLAGS = $(core_ldflags)
+tests_unit_test_own_LDADD = $(core_ldadd)
+endif

@@ -32,7 +32,7 @@ check "threads, preloaded" env LD_PRELOAD="$lib" "$programs/threads"
 check "threads, scrubbing" env LD_PRELOAD="$lib" RMMAP_SCRUB=1 "$programs/threads"
 check "ifunc" env LD_PRELOAD="$lib" "$programs/ifunc"
 [ ! -e "$runs/slots" ] || fail "a program that does not publish touched the run directory"
-check "forks" "$programs/forks"
+check "forks" "$programs/forks" 200
 [ -e "$runs/slots" ] || fail "a program that publishes claimed no slot"
 
 # an unlimited stack lays libraries into the window
@@ -53,6 +53,12 @@ case $(where RMMAP_HEAP=anon) in
 *same) ;;
 *) fail "a child of a program that does not publish moved" ;;
 esac
+for program in where_pie where_no_pie; do
+	case $("$programs/$program") in
+	*other) ;;
+	*) fail "$program imports rmmap_publish, and that was not seen" ;;
+	esac
+done
 [ "$(where RMMAP_SLOT=77)" = "77 same" ] || fail "RMMAP_SLOT is not honoured"
 [ "$(where RMMAP_SLOT=77 RMMAP_HEAP=shared)" = "77 other" ] ||
 	fail "RMMAP_SLOT is not honoured, or its child did not move"

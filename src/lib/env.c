@@ -127,26 +127,55 @@ static size_t highest_symbol(const ElfW(Rela) *rela, size_t from, size_t bytes, 
 }
 
 /*
- * How many symbols have to be looked at to have seen all undefined ones. The GNU hash has
- * only defined ones, and its symoffset is where those begin, unless there are none: then it
- * is 1 whatever there is. In that case what relocations refer to bounds it.
+ * How many symbols have to be looked at to have seen the undefined ones. The GNU hash has
+ * only what can be looked up by it, from its symoffset on, unless there is nothing: then
+ * symoffset is 1 whatever there is. In that case what relocations refer to bounds it.
  */
 static size_t undefined_bound(const struct dynamic *dynamic)
 {
 	const uint32_t *h = dynamic->gnu_hash;
 	size_t highest;
 
-	if (h) {
-		const uint32_t *buckets = h + 4 + 2 * (size_t)h[2];     /* 64-bit bloom words */
-
-		for (uint32_t i = 0; i < h[0]; i++)
-			if (buckets[i])
-				return h[1];
-	}
+	if (h && h[1] > 1)
+		return h[1];
 	if (dynamic->hash)
 		return dynamic->hash[1];
 	highest = highest_symbol(dynamic->rela, dynamic->relative, dynamic->rela_size, 0);
 	return highest_symbol(dynamic->plt, 0, dynamic->plt_size, highest) + 1;
+}
+
+static bool undefined(const struct dynamic *dynamic, size_t i, const char *symbol)
+{
+	return dynamic->symbols[i].st_shndx == SHN_UNDEF &&
+	       !strcmp(dynamic->strings + dynamic->symbols[i].st_name, symbol);
+}
+
+/*
+ * A program that is not position-independent and takes a function's address has the symbol
+ * undefined, but with an address of its own, and so in the hash.
+ */
+static bool hashed_undefined(const struct dynamic *dynamic, const char *symbol)
+{
+	const uint32_t *h = dynamic->gnu_hash, *buckets, *chain;
+	uint32_t hash = 5381, i;
+
+	if (!h || !h[0])
+		return false;
+	for (const char *c = symbol; *c; c++)
+		hash = hash * 33 + (unsigned char)*c;
+	buckets = h + 4 + 2 * (size_t)h[2];     /* behind the bloom filter's 64-bit words */
+	chain = buckets + h[0];
+	i = buckets[hash % h[0]];
+	if (i < h[1])
+		return false;
+	for (;; i++) {
+		uint32_t value = chain[i - h[1]];
+
+		if ((value | 1) == (hash | 1) && undefined(dynamic, i, symbol))
+			return true;
+		if (value & 1)
+			return false;
+	}
 }
 
 static int object_imports(struct dl_phdr_info *info, size_t size, void *arg)
@@ -161,10 +190,9 @@ static int object_imports(struct dl_phdr_info *info, size_t size, void *arg)
 		return 0;
 	count = undefined_bound(&dynamic);
 	for (size_t i = 1; i < count; i++)
-		if (dynamic.symbols[i].st_shndx == SHN_UNDEF &&
-		    !strcmp(dynamic.strings + dynamic.symbols[i].st_name, symbol))
+		if (undefined(&dynamic, i, symbol))
 			return 1;
-	return 0;
+	return hashed_undefined(&dynamic, symbol);
 }
 
 bool env_imports(const char *symbol)

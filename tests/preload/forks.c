@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * forks - a program that imports rmmap_publish: what a child allocates lies in another slot
- * than its parent's, and memory that it inherited and freed does not come back
+ * than its parent's, and memory that it inherited and freed does not come back.
+ * Argument: how many forks under load
  */
 #include "preload.h"
 
@@ -13,7 +14,6 @@
 #include "rmmap.h"
 
 #define BLOCKS 5000
-#define FORKS 200
 
 static void *blocks[BLOCKS];
 static unsigned parent_slot;
@@ -113,13 +113,13 @@ static void *churn(void *arg)
 }
 
 /* Forks while other threads are in the allocator: no child may find a lock held. */
-static void forks_under_load(void)
+static void forks_under_load(int forks)
 {
 	pthread_t threads[4];
 
 	for (int i = 0; i < 4; i++)
 		CHECK(pthread_create(&threads[i], NULL, churn, NULL) == 0);
-	for (int i = 0; i < FORKS; i++) {
+	for (int i = 0; i < forks; i++) {
 		pid_t pid = fork();
 
 		if (!pid) {
@@ -169,7 +169,7 @@ int main(int argc, char **argv)
 	fork_here(&thread);
 	CHECK(pthread_create(&thread, NULL, fork_here, NULL) == 0);
 	CHECK(pthread_join(thread, NULL) == 0);
-	forks_under_load();
+	forks_under_load(argc > 1 ? atoi(argv[1]) : 10);
 	chain(20);
 	CHECK(fresh_slot() == parent_slot);
 	for (int i = 0; i < BLOCKS; i++)

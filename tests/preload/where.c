@@ -9,6 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifdef IMPORT
+#include "rmmap.h"
+#endif
+
 static int global[16];
 
 int main(int argc, char **argv)
@@ -28,6 +32,10 @@ int main(int argc, char **argv)
 		free(bad);
 		return 0;
 	}
+#ifdef IMPORT           /* a program that publishes, or only looks as if it did */
+	if (argc > 5)
+		printf("%p\n", (void *)(uintptr_t)rmmap_publish);
+#endif
 	pid = fork();
 	if (!pid)
 		_exit(fresh_slot() != slot);

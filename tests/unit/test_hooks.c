@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* test_hooks - extents grow upward through a slot, around what is in the way, and after fork anew */
+#include "../../src/lib/internal.h"
+#include "../../src/lib/jemalloc.h"
+#include "unit.h"         /* check.h has a macro fail() of its own */
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MIB ((size_t)1 << 20)
+#define GIB ((size_t)1 << 30)
+
+static char *extent(void *at, size_t size, size_t alignment)
+{
+	bool zero = false, commit = false;
+	char *p = hooks.alloc(&hooks, at, size, alignment, &zero, &commit, 1);
+
+	if (p) {
+		ck_assert(zero && commit);
+		ck_assert_uint_eq((uintptr_t)p % alignment, 0);
+		ck_assert(rm_in_window((uintptr_t)p) && rm_in_window((uintptr_t)p + size - 1));
+		ck_assert_int_eq(hooks_state(p), SLOT_OWN);
+		ck_assert_int_eq(hooks_state(p + size - 1), SLOT_OWN);
+		ck_assert(heap_owns(p) && heap_owns(p + size - 1) && !heap_owns(p + size));
+	}
+	return p;
+}
+
+static unsigned slot(const void *p)
+{
+	return rm_slot_of((uintptr_t)p);
+}
+
+START_TEST(grows)
+{
+	uint64_t bytes, peak, extents;
+	struct heap_range range[2];
+	char *first = extent(NULL, 2 * MIB, 4096), *next;
+
+	ck_assert_uint_eq((uintptr_t)first % (2 * MIB), 0);
+	ck_assert_uint_lt((uintptr_t)first - rm_slot_base(slot(first)), RM_SLOT_SIZE / 2 + 1);
+	ck_assert_ptr_eq(extent(NULL, 4096, 4096), first + 2 * MIB);
+	next = extent(NULL, 3 * MIB, 2 * MIB);
+	ck_assert_ptr_eq(next, first + 4 * MIB);
+	ck_assert_ptr_eq(extent(next + 3 * MIB, MIB, 4096), next + 3 * MIB);
+	ck_assert_ptr_null(extent(next + 3 * MIB, MIB, 4096));
+	ck_assert_ptr_null(extent(next + 5 * MIB, MIB, 4096));
+	ck_assert_uint_eq(hooks_ranges(range, 2), 1);
+	ck_assert_uint_eq(range[0].base, (uintptr_t)first);
+	ck_assert_uint_eq(range[0].top, (uintptr_t)first + 8 * MIB);
+	ck_assert(!range[0].inherited);
+	hooks_stats(&bytes, &peak, &extents);
+	ck_assert_uint_eq(bytes, 8 * MIB);
+	ck_assert_uint_eq(peak, 8 * MIB);
+	ck_assert_uint_eq(extents, 4);
+}
+END_TEST
+
+/* As attached memory does, in this process's own slot. */
+START_TEST(steps_over)
+{
+	struct heap_range range[4];
+	char *first = extent(NULL, 2 * MIB, 4096), *second, *third;
+	size_t length = _i ? 5 * GIB : 4096;
+	char *other = mmap(first + 3 * MIB, length, PROT_NONE,
+	                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+
+	ck_assert_ptr_eq(other, first + 3 * MIB);
+	ck_assert_ptr_null(extent(first + 2 * MIB, 4 * MIB, 4096));
+	errno = 77;
+	second = extent(NULL, 4 * MIB, 4096);
+	ck_assert_int_eq(errno, 77);
+	ck_assert_ptr_nonnull(second);
+	ck_assert_uint_eq(slot(second), slot(first));
+	ck_assert(second >= other + length && second <= other + 2 * length + 8 * MIB);
+	third = extent(NULL, 4 * MIB, 4096);
+	ck_assert_ptr_eq(third, second + 4 * MIB);
+	ck_assert_int_eq(hooks_state(other), SLOT_FREE);
+	ck_assert_int_eq(hooks_state(other + length - 1), SLOT_FREE);
+	ck_assert(!heap_owns(other) && !heap_owns(first));
+	ck_assert_int_eq(hooks_state(first), SLOT_OWN);
+	ck_assert_uint_eq(hooks_ranges(range, 1), 2);
+	ck_assert_uint_eq(hooks_ranges(range, 4), 2);
+	ck_assert_uint_eq(range[0].base, (uintptr_t)first);
+	ck_assert_uint_eq(range[0].top, (uintptr_t)first + 2 * MIB);
+	ck_assert_uint_eq(range[1].base, (uintptr_t)second);
+	ck_assert_uint_eq(range[1].top, (uintptr_t)second + 8 * MIB);
+}
+END_TEST
+
+START_TEST(next_slot)
+{
+	char *first = extent(NULL, 40 * GIB, 4096), *second = extent(NULL, 40 * GIB, 4096);
+	char *whole;
+
+	ck_assert(first && second);
+	ck_assert_uint_ne(slot(first), slot(second));
+	ck_assert_int_eq(hooks_state(first), SLOT_OWN);
+	ck_assert_int_eq(slot_states[slot(first)], SLOT_OWN);
+	ck_assert_ptr_null(extent(NULL, 64 * GIB + 4096, 4096));
+	whole = extent(NULL, 64 * GIB, 4096);
+	ck_assert_uint_eq((uintptr_t)whole, rm_slot_base(slot(whole)));
+}
+END_TEST
+
+START_TEST(after_fork)
+{
+	struct heap_range range[3];
+	char *mine = extent(NULL, 2 * MIB, 4096), *fresh;
+	int status;
+	pid_t pid;
+
+	mine[0] = 5;
+	pid = fork();
+	if (pid) {
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+		ck_assert_ptr_eq(extent(NULL, MIB, 4096), mine + 2 * MIB);
+		return;
+	}
+	slot_child();           /* heap_child() does it for programs that publish */
+	hooks_child();
+	ck_assert_int_eq(hooks_state(mine), SLOT_INHERITED);
+	ck_assert(!heap_owns(mine) && mine[0] == 5);
+	ck_assert_ptr_null(extent(mine + 2 * MIB, MIB, 4096));
+	fresh = extent(NULL, MIB, 4096);
+	ck_assert_uint_ne(slot(fresh), slot(mine));
+	ck_assert_uint_eq(hooks_ranges(range, 3), 2);
+	ck_assert(range[0].base < range[1].base);
+	for (int i = 0; i < 2; i++)
+		ck_assert(range[i].inherited == (range[i].base == (uintptr_t)mine));
+	_exit(0);
+}
+END_TEST
+
+START_TEST(purges)
+{
+	char *p = extent(NULL, 4 * MIB, 4096);
+
+	memset(p, 1, 4 * MIB);
+	errno = 77;
+	ck_assert(!hooks.purge_forced(&hooks, p, 4 * MIB, MIB, MIB, 1));
+	ck_assert(!hooks.purge_lazy(&hooks, p, 4 * MIB, 3 * MIB, MIB, 1));
+	ck_assert(p[0] == 1 && p[MIB] == 0 && p[2 * MIB - 1] == 0 && p[2 * MIB] == 1);
+	ck_assert_int_eq(errno, 77);
+	ck_assert(!hooks.split(&hooks, p, 4 * MIB, MIB, 3 * MIB, true, 1));
+	ck_assert(!hooks.merge(&hooks, p, MIB, p + MIB, MIB, true, 1));
+	ck_assert(!hooks.dalloc);
+}
+END_TEST
+
+/* Address space that cannot be had is refused, and the next request is served in the same slot. */
+START_TEST(no_memory)
+{
+	struct rlimit limit, none;
+	char *first = extent(NULL, 2 * MIB, 4096);
+
+	ck_assert_int_eq(getrlimit(RLIMIT_AS, &limit), 0);
+	none = limit;
+	none.rlim_cur = 4096;
+	ck_assert_int_eq(setrlimit(RLIMIT_AS, &none), 0);
+	ck_assert_ptr_null(extent(NULL, 2 * MIB, 4096));
+	ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
+	ck_assert_ptr_eq(extent(NULL, 2 * MIB, 4096), first + 2 * MIB);
+}
+END_TEST
+
+int main(void)
+{
+	const struct unit_test tests[] = {
+		{ grows, 0 }, { steps_over, 2 }, { next_slot, 0 }, { after_fork, 0 }, { purges, 0 },
+		{ no_memory, 0 },
+	};
+
+	return unit_run("hooks", tests, COUNT(tests));
+}
