@@ -149,7 +149,7 @@ static void work(int keeper, const struct fake_record *saved, pid_t consumer)
 		remote_reattach(remote, &fake.attachment[0]);
 		restore(saved, RECORD_LAZY);
 	} else {
-		remote_attach(fake.remotes, &fake.attachment[0], &fake.handle, false, attached, NULL);
+		remote_attach(fake.remotes, &fake.attachment[0], &fake.handle, 0, attached, NULL);
 	}
 	fake_run(60000);
 	_exit(0);

@@ -19,7 +19,7 @@ enum { LAZY_UFFD, LAZY_LINE_THEIRS, LAZY_LINE_OURS, LAZY_STDERR, LAZY_FDS };
 
 #define LAZY_BATCH_MIN 16
 #define LAZY_BATCH_MAX 512
-#define LAZY_PART 64                    /* pages; a batch comes in such parts, each of use at once */
+#define LAZY_PART 64                    /* a batch comes in such parts, each of use at once */
 #define LAZY_STREAMS 4
 
 struct lazy_fault {             /* somebody waits at this address */

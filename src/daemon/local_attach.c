@@ -16,6 +16,9 @@
 #include "pager.h"
 #include "remote.h"
 
+/* Unless asked otherwise, less than this comes whole: quicker than a handful of faults. */
+#define SMALL (256u << 10)
+
 static void attach_error(struct connection *connection, uint64_t seq, int error, const char *text)
 {
 	struct rm_wire_attach_reply reply = { .error = -error };
@@ -174,7 +177,7 @@ static void attach_remote(struct connection *connection, const struct rm_wire_at
                           const struct rm_handle *handle)
 {
 	struct worker *worker = connection->client->local->worker;
-	bool eager = request->want == RM_FETCH_EAGER || !request->can_lazy;
+	uint64_t eager = request->want == RM_FETCH_LAZY ? 0 : SMALL;
 	struct held *held;
 
 	if (!handle->fabric.provider[0]) {
@@ -183,6 +186,8 @@ static void attach_remote(struct connection *connection, const struct rm_wire_at
 		             "none could be opened (see rmmap info there)");
 		return;
 	}
+	if (request->want == RM_FETCH_EAGER || !request->can_lazy)
+		eager = UINT64_MAX;
 	if (reach(connection, request, handle) < 0)
 		return;
 	held = new_held(connection, request->head.seq, handle);

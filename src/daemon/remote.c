@@ -166,7 +166,7 @@ static void user_start(struct remote_user *user)
 		user_due(user, remote->error);
 	else if (remote->state == REMOTE_ASKING)
 		return;
-	else if (user->eager && remote->absent)
+	else if (remote->absent && remote->data_bytes <= user->eager)
 		sweep_start(&user->sweep, remote, user->attachment, swept);
 	else
 		user_due(user, 0);
@@ -387,7 +387,7 @@ struct remote *remotes_find(struct remotes *remotes, const uint8_t id[RM_ID_BYTE
 }
 
 static struct remote_user *add_user(struct remote *remote, struct attachment *attachment,
-                                    bool eager, remote_done *done, void *arg)
+                                    uint64_t eager, remote_done *done, void *arg)
 {
 	struct remote_user *user = need(remote->remotes->worker, sizeof *user);
 
@@ -413,7 +413,7 @@ static void refuse(struct remote *remote)
 }
 
 void remote_attach(struct remotes *remotes, struct attachment *attachment,
-                   const struct rm_handle *handle, bool eager, remote_done *done, void *arg)
+                   const struct rm_handle *handle, uint64_t eager, remote_done *done, void *arg)
 {
 	struct remote *known = find(remotes, handle), *remote = known;
 
@@ -430,7 +430,7 @@ void remote_attach(struct remotes *remotes, struct attachment *attachment,
 
 void remote_reattach(struct remote *remote, struct attachment *attachment)
 {
-	add_user(remote, attachment, false, NULL, NULL);
+	add_user(remote, attachment, 0, NULL, NULL);
 }
 
 void remote_detach(struct attachment *attachment)

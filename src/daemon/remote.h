@@ -33,13 +33,13 @@ struct remote *remotes_find(struct remotes *remotes, const uint8_t id[RM_ID_BYTE
 
 /*
  * Get a remote publication for an attachment. done() is called later, never from here,
- * once the table is here and, with eager, every page of data: error 0 and the remote
- * (counted for the attachment), or -errno with why. Cancel by remote_detach().
+ * once the table is here and, if its data is at most eager bytes, all of that: error 0 and
+ * the remote (counted for the attachment), or -errno with why. Cancel by remote_detach().
  * attachment->remote is set from this call on, and NULL again after an error or a detach.
  */
 typedef void remote_done(void *arg, int error, const char *why, struct remote *remote);
 void remote_attach(struct remotes *remotes, struct attachment *attachment,
-                   const struct rm_handle *handle, bool eager, remote_done *done, void *arg);
+                   const struct rm_handle *handle, uint64_t eager, remote_done *done, void *arg);
 /* After a restart: this attachment has it; count it again. */
 void remote_reattach(struct remote *remote, struct attachment *attachment);
 /* The attachment is over (or its remote_attach() is): uncount; the last one drops the cache. */
@@ -79,6 +79,7 @@ struct remote_waiter {
 };
 /* done() may be called before this returns; error: some page of them is not there. */
 void remote_fetch(struct remote *remote, struct attachment *for_whom, struct remote_waiter *waiter);
-void remote_forget(struct remote *remote, struct remote_waiter *waiter);        /* no done() any more */
+/* No done() any more. */
+void remote_forget(struct remote *remote, struct remote_waiter *waiter);
 
 #endif

@@ -60,11 +60,17 @@ static int map_table(struct remote *remote, const char **why)
 {
 	/* Private: kernels before 6.7 refuse a shared mapping of a sealed file. */
 	void *map = mmap(NULL, remote->table_size, PROT_READ, MAP_PRIVATE, remote->table_fd, 0);
+	uint32_t i;
 
 	if (map == MAP_FAILED)
 		return -errno;
 	remote->table_map = map;
-	return rm_table_check(map, remote->table_size, &remote->table, why) ? -EPROTO : 0;
+	if (rm_table_check(map, remote->table_size, &remote->table, why))
+		return -EPROTO;
+	for (i = 0; i < remote->table.layer_count; i++)
+		remote->data_bytes += RM_PAGE * rm_bit_count(rm_table_view_bitmap(&remote->table, i),
+		                                             remote->table.layers[i].length / RM_PAGE);
+	return 0;
 }
 
 static int make_state(struct remote *remote)

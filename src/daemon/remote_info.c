@@ -31,9 +31,7 @@ static void describe(const struct remote *remote, struct rm_pub_info *info)
 	info->segments = table->segment_count;
 	for (i = 0; i < table->segment_count; i++)
 		info->bytes += table->segments[i].length;
-	for (i = 0; i < table->layer_count; i++)
-		info->data_bytes += RM_PAGE * rm_bit_count(remote->caches[i].data,
-		                                           remote->caches[i].pages);
+	info->data_bytes = remote->data_bytes;
 	for (user = remote->users; user; user = user->next)
 		info->attached += !user->done;
 	info->admitted = remote->admitted;

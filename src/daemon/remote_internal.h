@@ -31,9 +31,10 @@ struct remote_user {            /* an attachment that has it, or waits for it */
 	struct remote *remote;
 	remote_done *done;              /* NULL once it was called */
 	void *arg;
-	bool eager, due;                /* due: done is to be called */
+	uint64_t eager;                 /* see remote_attach() */
+	bool due;                       /* done is to be called */
 	int error;                      /* with this */
-	struct sweep sweep;             /* under way if eager and not due */
+	struct sweep sweep;             /* under way if all is fetched first */
 	struct remote_user *next;
 };
 
@@ -84,6 +85,7 @@ struct remote {
 	uint64_t *bits;                 /* mapping of state_fd: one bitmap after the other */
 	size_t bits_size;
 	struct cache *caches;           /* table.layer_count */
+	uint64_t data_bytes;            /* of all layers */
 	uint64_t absent;                /* pages of data that are not here, all layers */
 	bool moved;                     /* see remote_moved() */
 	uint64_t record;                /* the keeper's number, 0: none */

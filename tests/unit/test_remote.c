@@ -39,7 +39,8 @@ static struct answer attach(unsigned which, bool eager, uint64_t ms)
 {
 	struct answer answer = { 0 };
 
-	remote_attach(fake.remotes, &fake.attachment[which], &fake.handle, eager, attached, &answer);
+	remote_attach(fake.remotes, &fake.attachment[which], &fake.handle,
+	              eager ? UINT64_MAX : 0, attached, &answer);
 	ck_assert(!answer.called);
 	fake_run(ms);
 	return answer;
@@ -188,6 +189,23 @@ START_TEST(eager)
 }
 END_TEST
 
+START_TEST(small_ones_come_whole)
+{
+	struct answer answer = { 0 };
+
+	remote_attach(fake.remotes, &fake.attachment[0], &fake.handle, 64 * MIB, attached, &answer);
+	fake_run(5000);
+	ck_assert(answer.called);
+	check_all(answer.remote);
+	remote_detach(&fake.attachment[0]);
+	answer.called = false;
+	remote_attach(fake.remotes, &fake.attachment[0], &fake.handle, 8 * MIB, attached, &answer);
+	fake_run(5000);
+	ck_assert(answer.called);
+	ck_assert(!remote_complete(answer.remote));
+}
+END_TEST
+
 START_TEST(waiters_share)
 {
 	struct wait a, b, c;
@@ -234,8 +252,8 @@ START_TEST(secrets)
 
 	wrong.secret[31] ^= 1;
 	/* while the host is being asked each asks for itself */
-	remote_attach(fake.remotes, &fake.attachment[0], &wrong, false, attached, &bad);
-	remote_attach(fake.remotes, &fake.attachment[1], &fake.handle, false, attached, &good);
+	remote_attach(fake.remotes, &fake.attachment[0], &wrong, 0, attached, &bad);
+	remote_attach(fake.remotes, &fake.attachment[1], &fake.handle, 0, attached, &good);
 	ck_assert_uint_eq(fake.attaches, 2);
 	while (!good.called || !bad.called)
 		fake_run(1000);
@@ -244,7 +262,7 @@ START_TEST(secrets)
 	ck_assert_ptr_null(bad.remote);
 	/* later it is known: no question */
 	bad.called = false;
-	remote_attach(fake.remotes, &fake.attachment[2], &wrong, false, attached, &bad);
+	remote_attach(fake.remotes, &fake.attachment[2], &wrong, 0, attached, &bad);
 	ck_assert(!bad.called);
 	fake_run(1000);
 	ck_assert(bad.called);
@@ -336,7 +354,7 @@ START_TEST(gone_while_reading)
 	ck_assert_uint_eq(remotes_count(fake.remotes), 0);
 	ck_assert_uint_eq(fake.detaches, 1);
 	/* its memory stays until the reads are over; meanwhile it is another one that is asked */
-	remote_attach(fake.remotes, &fake.attachment[1], &fake.handle, true, attached, &answer);
+	remote_attach(fake.remotes, &fake.attachment[1], &fake.handle, UINT64_MAX, attached, &answer);
 	fake_run(50);
 	ck_assert_uint_eq(fake.attaches, 2);
 	remote_detach(&fake.attachment[1]);
@@ -463,6 +481,7 @@ int main(void)
 	tcase_add_test(tests, bitmaps);
 	tcase_add_test(tests, only_the_worker_writes);
 	tcase_add_test(tests, eager);
+	tcase_add_test(tests, small_ones_come_whole);
 	tcase_add_test(tests, waiters_share);
 	tcase_add_test(tests, secrets);
 	tcase_add_test(tests, host_says_no);
