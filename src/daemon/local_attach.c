@@ -180,6 +180,14 @@ static void attach_remote(struct connection *connection, const struct rm_wire_at
 	uint64_t eager = request->want == RM_FETCH_LAZY ? 0 : SMALL;
 	struct held *held;
 
+	if (request->want == RM_FETCH_LAZY && !request->can_lazy) {
+		attach_error(connection, request->head.seq, -ENOTSUP, "fetching pages when they are "
+		             "touched (RMMAP_LAZY, RMMAP_FETCH=lazy) needs a userfaultfd that serves "
+		             "system calls too, and this process may not have one; it takes "
+		             "CAP_SYS_PTRACE, access to /dev/userfaultfd, or sysctl "
+		             "vm.unprivileged_userfaultfd=1");
+		return;
+	}
 	if (!handle->fabric.provider[0]) {
 		attach_error(connection, request->head.seq, -EHOSTUNREACH, "it was published on another "
 		             "host or run directory, without a fabric: RMMAP_FABRIC is off there, or "
@@ -241,9 +249,6 @@ void request_attach(struct connection *connection, const struct rm_wire_attach *
 	else if (ret < 0)
 		attach_error(connection, request->head.seq, ret, "this is not a handle, or it was "
 		             "damaged on its way: copy all of it");
-	else if (request->want == RM_FETCH_LAZY && !request->can_lazy)
-		attach_error(connection, request->head.seq, -ENOTSUP, "pages cannot be fetched when "
-		             "they are touched, since userfaultfd is not allowed here: see rmmap info");
 	else
 		attach(connection, request, &handle);
 	sodium_memzero(&handle, sizeof(handle));

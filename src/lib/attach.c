@@ -175,10 +175,6 @@ static int take_mode(const struct rmmap_attach_options *given, struct rm_wire_at
 	m->can_lazy = lazy_possible();
 	m->want = options.flags & RMMAP_EAGER ? RM_FETCH_EAGER :
 	          options.flags & RMMAP_LAZY ? RM_FETCH_LAZY : (uint32_t)env_options()->fetch;
-	if ((options.flags & RMMAP_LAZY) && !m->can_lazy)
-		return fail(me, ENOTSUP, "RMMAP_LAZY needs a userfaultfd that serves system calls too, "
-		            "and this process may not have one; it takes CAP_SYS_PTRACE, access to "
-		            "/dev/userfaultfd, or sysctl vm.unprivileged_userfaultfd=1");
 	return 0;
 }
 

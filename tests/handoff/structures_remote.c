@@ -142,6 +142,26 @@ static int run_there(const char *mode, const char *argument, const char *home)
 	return status;
 }
 
+/* Exit status 0: pages can be fetched when they are touched; 1: userfaultfd is not allowed. */
+static int probe_mode(const char *handle)
+{
+	struct rmmap_attach_options lazy = { sizeof(lazy), RMMAP_LAZY };
+
+	if (rmmap_attach_with(handle, &lazy))
+		return 0;
+	CHECK_ERROR(ENOTSUP, "userfaultfd");
+	return 1;
+}
+
+/* On the publisher's own host there is nothing to fetch: no userfaultfd is needed. */
+static void lazy_at_home(const char *handle)
+{
+	struct rmmap_attach_options lazy = { sizeof(lazy), RMMAP_LAZY };
+	void *root = rmmap_attach_with(handle, &lazy);
+
+	CHECK(root && rmmap_detach(root) == 0);
+}
+
 static int refused_mode(const char *argument)
 {
 	time_t begin = time(NULL);
@@ -171,7 +191,6 @@ static void refusals(const char *handle, const char *home)
 int main(int argc, char **argv)
 {
 	const char *mode = isolate(argc, argv);
-	struct rmmap_attach_options lazy = { sizeof(lazy), RMMAP_LAZY };
 	char home[256], handle[RMMAP_HANDLE_MAX];
 	bool can_lazy;
 	int status;
@@ -188,17 +207,20 @@ int main(int argc, char **argv)
 		return worker_mode(argv[2]);
 	if (mode && strcmp(mode, "pager") == 0)
 		return pager_mode(argv[2]);
+	if (mode && strcmp(mode, "probe") == 0)
+		return probe_mode(argv[2]);
 	if (mode && strcmp(mode, "refused") == 0)
 		return refused_mode(argv[2]);
 	snprintf(home, sizeof(home), "%s", getenv("RMMAP_RUNDIR"));
 	other_rundir();
-	can_lazy = rmmap_attach_with("", &lazy) || errno != ENOTSUP;
+	produce("array", handle);
+	lazy_at_home(handle);
+	can_lazy = run_there("probe", handle, home) == 0;
 	for (int i = 0; i < 4; i++) {
 		hand_over(i, RMMAP_EAGER, home);
 		if (can_lazy)
 			hand_over(i, RMMAP_LAZY, home);
 	}
-	produce("array", handle);
 	if (can_lazy) {
 		CHECK(run_there("fork", handle, home) == 0);
 		CHECK(run_there("syscall", handle, home) == 0);
