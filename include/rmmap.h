@@ -48,7 +48,8 @@ extern "C" {
  * the call.
  *
  * On failure nothing is published, handle[0] is 0, and errno is one of
- * EINVAL        handle is NULL, or RMMAP_FABRIC names no provider of this system
+ * EINVAL        handle is NULL, RMMAP_FABRIC names no provider of this system, or
+ *               RMMAP_RUNDIR is not an absolute path
  * EFAULT        root is NULL, or not in memory that this library's malloc
  *               returned (a string literal, a global, the stack), or the
  *               program's malloc is not this library's
@@ -60,6 +61,7 @@ extern "C" {
  * ENAMETOOLONG  the path of the run directory is too long for a socket
  * ENOSPC        rmmapd holds as much as RMMAP_LIMIT allows
  * EPROTO        rmmapd is of another version
+ * EFBIG         the limit on the size of files (ulimit -f) is below a layer's 64 MiB
  * ENOMEM, EMFILE  the system has no more memory or descriptors
  */
 int rmmap_publish(const void *root, char *handle, size_t size);
@@ -87,7 +89,8 @@ int rmmap_publish(const void *root, char *handle, size_t size);
  * ETIMEDOUT     the other host, or rmmapd, stopped answering
  * EPROTO        publisher and attacher differ in version, provider, page size,
  *               byte order or window of addresses
- * ENOTSUP       RMMAP_LAZY was asked for, and userfaultfd is not allowed here
+ * ENOTSUP       RMMAP_LAZY was asked for, the publication is another host's, and
+ *               userfaultfd is not allowed here
  * ECONNREFUSED, ENAMETOOLONG, ENOMEM, EMFILE  see rmmap_publish()
  */
 void *rmmap_attach(const char *handle);
@@ -104,7 +107,7 @@ int rmmap_detach(const void *root);
  * End a publication: nobody can attach it any more. Who has it attached keeps
  * it. Only the user who published it, on the host where that was done, may.
  *
- * EINVAL, EACCES, ENOENT, ECONNREFUSED, ETIMEDOUT  see rmmap_attach()
+ * EINVAL, EACCES, ENOENT, EPROTO, ECONNREFUSED, ETIMEDOUT  see rmmap_attach()
  */
 int rmmap_unpublish(const char *handle);
 
