@@ -12,7 +12,7 @@ for room in include src/common src/lib src/daemon src/cli; do
 done
 
 # FILE:LINE:what is included, for every include in quotes
-while read -r level room; do
+while read -r _ room; do
 	[ ! -d "$room" ] ||
 		find "$room" -name '*.[ch]' -o -name '*.cc' -o -name '*.h.in'
 done <"$tmp/levels" | sort -u >"$tmp/files"

@@ -94,6 +94,9 @@ START_TEST(a_worker_dies)
 	ck_assert_int_eq(all[2]->type, RECORD_LAZY);
 	ck_assert_mem_eq(all[2]->data, "lazy", 4);
 	ck_assert_ptr_null(all[3]);
+	for (int i = 0; i < 3; i++)
+		records_free_kept(all[i]);
+	free(all);
 }
 END_TEST
 
@@ -136,6 +139,9 @@ START_TEST(numbers_are_never_given_twice)
 	ck_assert_uint_eq(keeper_number(second), number + 1);
 	other = keeper_new(pair[1], 0);
 	ck_assert_uint_ne(keeper_number(other), number - 999);
+	free(first);
+	free(second);
+	free(other);
 }
 END_TEST
 
@@ -155,6 +161,7 @@ START_TEST(no_keeper)
 	ck_assert_int_eq(keeper_fd(keeper), -1);
 	keeper_delete(keeper, 1);
 	keeper_tell(keeper, 2, "nobody hears this");
+	free(keeper);
 }
 END_TEST
 

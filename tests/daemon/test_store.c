@@ -70,6 +70,7 @@ static void restart(void)
 	store_free(worker.store);
 	loop_free(worker.loop);
 	worker.loop = loop_new();
+	free(worker.keeper);
 	worker.keeper = keeper_new(pair[1], records_highest(records));
 	worker.store = store_new(&worker);
 	all = records_take(records);
@@ -78,7 +79,9 @@ static void restart(void)
 		                         (*k)->fds, (*k)->count };
 
 		store_restore(worker.store, &record);
+		records_free_kept(*k);
 	}
+	free(all);
 }
 
 static void stop(struct timer *timer)
