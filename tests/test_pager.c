@@ -500,7 +500,7 @@ static void lose_host(bool poison)
 	CHECK(!*fake.told);
 	ask((struct message){ .command = LOSE }, NULL, 0);
 	CHECK(raises_sigbus(gone));
-	CHECK(raises_sigbus(gone + 100));       /* and stays so */
+	CHECK(raises_sigbus(gone + 96));       /* and stays so */
 	CHECK(raises_sigbus(gone + 5 * 1048576));
 	CHECK(word(here + 8) == 0 && word(here) == wanted(here));
 	look();
