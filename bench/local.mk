@@ -12,3 +12,8 @@ bench_bare_read_LDADD = $(FABRIC_LIBS)
 .PHONY: bench
 bench: all bench/list_handoff$(EXEEXT) bench/eager_fetch$(EXEEXT) bench/bare_read$(EXEEXT)
 	$(top_builddir)/bench/spine
+
+# malloc itself, under one LD_PRELOAD and another: see bench/README
+EXTRA_PROGRAMS += bench/alloc_churn
+bench_alloc_churn_SOURCES = bench/alloc_churn.c bench/bench.h
+bench_alloc_churn_LDADD = -lpthread
