@@ -201,6 +201,7 @@ preload_programs = \
 	tests/preload/forks \
 	tests/preload/ifunc \
 	tests/preload/rss \
+	tests/preload/same_slot \
 	tests/preload/threads \
 	tests/preload/where \
 	tests/preload/where_pie \
@@ -220,6 +221,8 @@ tests_preload_forks_SOURCES = tests/preload/forks.c
 tests_preload_forks_LDADD = librmmap.la -lpthread
 tests_preload_ifunc_SOURCES = tests/preload/ifunc.c
 tests_preload_rss_SOURCES = tests/preload/rss.c
+tests_preload_same_slot_SOURCES = tests/preload/same_slot.c
+tests_preload_same_slot_LDADD = librmmap.la
 tests_preload_threads_SOURCES = tests/preload/threads.c
 tests_preload_threads_LDADD = tests/preload/libctor.la -lpthread
 tests_preload_where_SOURCES = tests/preload/where.c

@@ -77,6 +77,10 @@ wait_for 10 _all || fail "eight processes did not come up"
 [ "$(sort -u "$tmp"/slot.* | wc -l)" -eq 8 ] || fail "two processes hold one slot"
 [ "$(where RMMAP_SLOT=5 RMMAP_HEAP=shared)" = "5 other" ] || fail "RMMAP_SLOT was refused"
 
+# attached memory beside the heap, in one slot
+handle=$(RMMAP_SLOT=31 "$programs/same_slot") || fail "publishing failed"
+check "the same slot for both" env RMMAP_SLOT=31 "$programs/same_slot" "$handle"
+
 # no run directory: the heap works all the same
 mkdir "$tmp/closed"
 chmod 0500 "$tmp/closed"

@@ -79,14 +79,25 @@ static __attribute__((noinline)) void free_elsewhere(void *p)
 	errno = saved;
 }
 
-/* The block moves to this process's heap; what was there before is freed or left. */
-static void *move(void *p, size_t old_size, size_t size)
+/* A copy in this process's heap. */
+static void *copy_here(void *p, size_t old_size, size_t size)
 {
 	void *copy = or_enomem(rj_malloc(size));
 
 	if (copy)
 		memcpy(copy, p, old_size < size ? old_size : size);
 	return copy;
+}
+
+/* What may be read at p: of an attached block nobody knows more than where its mapping ends. */
+static size_t readable(enum origin from, void *p)
+{
+	uint64_t end;
+
+	if (from == INHERITED)
+		return rj_malloc_usable_size(p);
+	end = attach_end((uintptr_t)p);
+	return end ? end - (uintptr_t)p : 0;
 }
 
 static __attribute__((noinline)) void *realloc_elsewhere(void *p, size_t size)
@@ -97,12 +108,7 @@ static __attribute__((noinline)) void *realloc_elsewhere(void *p, size_t size)
 	if (from == OWN)
 		return size ? or_enomem(rj_realloc(p, size)) : rj_realloc(p, 0);
 	if (size) {
-		size_t old = from == INHERITED ? rj_malloc_usable_size(p) :
-			attach_end((uintptr_t)p) - (uintptr_t)p;
-
-		if (from == ATTACHED && !attach_end((uintptr_t)p))
-			old = 0;
-		copy = move(p, old, size);
+		copy = copy_here(p, readable(from, p), size);
 		if (!copy)
 			return NULL;
 	}

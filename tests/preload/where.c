@@ -25,7 +25,7 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "wait")) {
 		printf("%u\n", slot);
 		fflush(stdout);
-		return (int)sleep(60);
+		return (int)sleep(300);
 	}
 	if (argc > 1 && !strcmp(argv[1], "free")) {
 		OPAQUE(bad);
