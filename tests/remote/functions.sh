@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# functions.sh - what the tests between two hosts share: run directories a and b, who may
+# attach lazily, the programs of this directory. Read after ../functions.sh.
+
+structure=$abs_top_builddir/tests/remote/structure
+field=$abs_top_builddir/tests/remote/field
+forge=$abs_top_builddir/tests/remote/forge
+ulimit -c 0
+
+# at DIR COMMAND ARG... - there, and not for ever
+at()
+{
+	_dir=$1
+	shift
+	RMMAP_RUNDIR=$_dir timeout 60 "$@"
+}
+
+can_lazy()
+{
+	rmmap info --json | grep -A 1 '"userfaultfd"' | grep -q '"ok": true'
+}
+
+workers_of()
+{
+	_keeper_of=$(daemon_pid "$1") || return 1
+	cat "/proc/$_keeper_of/task/$_keeper_of/children"
+}
+
+# "keeper worker" of a run directory
+pids_of()
+{
+	echo "$(daemon_pid "$1") $(workers_of "$1")"
+}
+
+# refused ERRNO WORDS DIR HOW HANDLE - the attach there is refused with this, and says this
+refused()
+{
+	_status=0
+	at "$3" "$field" walk "$4" none "$5" >"$tmp/refused" 2>&1 || _status=$?
+	[ "$_status" -eq 4 ] || fail "status $_status, wanted a refusal with $1: $(cat "$tmp/refused")"
+	grep -q "^$1: .*$2" "$tmp/refused" || fail "wanted $1 with '$2': $(cat "$tmp/refused")"
+}
+
+# counter NAME FILE - of a line that field or structure printed
+counter()
+{
+	tr ' ' '\n' <"$2" | sed -n "s/^$1=//p"
+}
+
+# fact NAME HANDLE DIR - of rmmap stat --json
+fact()
+{
+	RMMAP_RUNDIR=$3 rmmap stat --json "$2" | sed -n "s/^ *\"$1\": \"\{0,1\}\([^\",]*\).*/\1/p"
+}
+
+new_rundir b
+new_rundir a
