@@ -53,5 +53,16 @@ fact()
 	RMMAP_RUNDIR=$3 rmmap stat --json "$2" | sed -n "s/^ *\"$1\": \"\{0,1\}\([^\",]*\).*/\1/p"
 }
 
+# one_line FILE - the keeper's words on a consumer's stderr, which may come a moment after SIGBUS
+told()
+{
+	grep -q '^rmmap: publication ' "$1"
+}
+one_line()
+{
+	wait_for 10 told "$1" || fail "no line on stderr"
+	[ "$(grep -c '^rmmap: publication ' "$1")" -eq 1 ] || fail "not one line on stderr"
+}
+
 new_rundir b
 new_rundir a
