@@ -148,6 +148,7 @@ static void flush(struct connection *connection)
 		if (ret == -EAGAIN)
 			return;
 		if (ret < 0) {
+			connection->deaf = true;
 			connection_fail(connection);
 			break;
 		}
@@ -180,9 +181,11 @@ void connection_send(struct connection *connection, void *message, size_t size, 
 		ret = rm_channel_send(connection->socket.fd, message, size, fds, count, 0);
 	if (ret == -EAGAIN) {
 		wait_for_room(connection);
-		if (!enqueue(connection, message, size, fds, count))
-			connection_fail(connection);
-	} else if (ret < 0) {
+		if (enqueue(connection, message, size, fds, count))
+			return;
+	}
+	if (ret < 0) {
+		connection->deaf = true;
 		connection_fail(connection);
 	}
 }
@@ -271,6 +274,7 @@ static void received(struct connection *connection, const void *message, size_t 
 
 	connection->client->local->worker->active_ns = rm_now_ns();
 	if (ret == 0 && !busy) {
+		connection->latest = head->seq;
 		dispatch(connection, message, fds, count);
 		return;
 	}
@@ -284,6 +288,7 @@ static void received(struct connection *connection, const void *message, size_t 
 
 static void gone(struct connection *connection)
 {
+	connection->deaf |= connection->first != NULL;
 	attach_connection_gone(connection);
 	connection_free(connection);
 }
@@ -292,6 +297,9 @@ static void ready(struct source *source, uint32_t events)
 {
 	struct connection *connection = container_of(source, struct connection, socket);
 
+	/* the other end closed with answers unread: see attach_connection_gone() */
+	if (events & EPOLLERR)
+		connection->deaf = true;
 	if (events & EPOLLOUT)
 		flush(connection);
 	for (int i = 0; i < READS_MAX && events & (EPOLLIN | EPOLLHUP | EPOLLERR); i++) {

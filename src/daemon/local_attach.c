@@ -340,6 +340,15 @@ void request_detach(struct connection *connection, const struct rm_wire_attachme
 }
 
 /*
+ * A process that gave up waiting closes the connection with the answer unread: it has
+ * nothing mapped, and knows no number that it could detach.
+ */
+static bool unread(const struct connection *connection, const struct held *held)
+{
+	return connection->deaf && held->seq == connection->latest && !held->attachment.lazy;
+}
+
+/*
  * Its process may have closed all descriptors and read on, or its memory may be gone by
  * exec(). In the first case what is absent is fetched now: the process's life must no
  * longer hang on a lifeline that it may have closed as well.
@@ -354,7 +363,7 @@ void attach_connection_gone(struct connection *connection)
 		next = a->next;
 		if (held->connection != connection->record)
 			continue;
-		if (held->waiting || (a->lazy && lazy_gone(a->lazy)))
+		if (held->waiting || unread(connection, held) || (a->lazy && lazy_gone(a->lazy)))
 			attachment_end(held);
 		else if (a->lazy)
 			lazy_complete(a->lazy, complete_unasked, NULL);

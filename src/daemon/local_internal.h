@@ -42,6 +42,8 @@ struct connection {
 	struct timer progress;          /* runs while busy */
 	struct timer stuck;             /* runs while something is queued */
 	uint64_t seq;                   /* of the request under way */
+	uint64_t latest;                /* of the last request that came */
+	bool deaf;                      /* something sent to it was not, or will not be, read */
 	struct connection *next;        /* of the client */
 };
 

@@ -76,8 +76,8 @@ static int reachable_at(struct worker *worker, const char *spec, struct rm_fabri
 	return ret == -EINVAL ? ret : 0;
 }
 
-static void reply_handle(struct connection *connection, uint64_t seq,
-                         const struct publication *publication, const struct rm_fabric_addr *addr)
+static int reply_handle(struct connection *connection, uint64_t seq,
+                        const struct publication *publication, const struct rm_fabric_addr *addr)
 {
 	struct rm_handle handle = { .layout = rm_layout_here(), .fabric = *addr };
 	char text[RM_HANDLE_TEXT_MAX];
@@ -94,15 +94,21 @@ static void reply_handle(struct connection *connection, uint64_t seq,
 		connection_reply(connection, seq, 0, text);
 	sodium_memzero(&handle, sizeof(handle));
 	sodium_memzero(text, sizeof(text));
+	return ret;
 }
 
 /* ---- RM_PUBLISH ---- */
 
+/*
+ * A publisher that gave up waiting was told that nothing is published. Where the id was
+ * known before, somebody may have the handle.
+ */
 static void all_here(struct connection *connection)
 {
 	struct gather *gather = connection->gather;
 	const struct rm_wire_publish *request = &gather->request;
 	struct worker *worker = connection->client->local->worker;
+	bool known = store_find(worker->store, request->id) != NULL;
 	struct publication *publication;
 	struct rm_fabric_addr addr;
 	char why[RM_TEXT_MAX] = "";
@@ -118,8 +124,9 @@ static void all_here(struct connection *connection)
 	                gather->slot_fd, gather->layer_fds, &publication, why, sizeof(why));
 	if (ret < 0)
 		connection_reply(connection, request->head.seq, ret, why);
-	else
-		reply_handle(connection, request->head.seq, publication, &addr);
+	else if ((reply_handle(connection, request->head.seq, publication, &addr) < 0 ||
+	          connection->deaf) && !known)
+		store_unpublish(publication);
 	gather_free(gather);
 }
 

@@ -206,14 +206,21 @@ int client_recv(int fd, void *message, int fds[RM_CHANNEL_FDS_MAX], unsigned *co
 	return head.type;
 }
 
+int client_connect(void)
+{
+	int fd = rm_rundir_connect(directory);
+
+	ck_assert_int_ge(fd, 0);
+	return fd;
+}
+
 int client_new(void)
 {
 	struct rm_wire_hello hello = { .pid = (uint32_t)getpid() };
 	union { struct rm_wire_hello_reply reply; uint8_t bytes[RM_WIRE_MAX]; } in;
-	int fds[RM_CHANNEL_FDS_MAX], fd = rm_rundir_connect(directory);
+	int fds[RM_CHANNEL_FDS_MAX], fd = client_connect();
 	unsigned count;
 
-	ck_assert_int_ge(fd, 0);
 	client_send(fd, &hello, sizeof(hello), RM_HELLO, 0, NULL, 0);
 	ck_assert_int_eq(client_recv(fd, &in, fds, &count), RM_HELLO_REPLY);
 	ck_assert_int_eq(in.reply.error, 0);
@@ -290,13 +297,12 @@ static int make_table(const struct snapshot *snapshot, size_t *size)
 	return fd;
 }
 
-int client_publish(int fd, const struct snapshot *snapshot, char handle[RM_HANDLE_TEXT_MAX])
+void client_ask_publish(int fd, const struct snapshot *snapshot)
 {
 	struct rm_wire_publish request = { .readers = snapshot->readers, .ttl_ms = snapshot->ttl_ms,
 	                                   .layer_count = snapshot->layers };
-	char text[RM_TEXT_MAX];
 	size_t size;
-	int table = make_table(snapshot, &size), error;
+	int table = make_table(snapshot, &size);
 
 	memset(request.id, snapshot->id, sizeof(request.id));
 	memset(request.secret, snapshot->id, sizeof(request.secret));
@@ -312,6 +318,14 @@ int client_publish(int fd, const struct snapshot *snapshot, char handle[RM_HANDL
 		client_send(fd, &layers, sizeof(layers), RM_LAYERS, seq, &layer, 1);
 		close(layer);
 	}
+}
+
+int client_publish(int fd, const struct snapshot *snapshot, char handle[RM_HANDLE_TEXT_MAX])
+{
+	char text[RM_TEXT_MAX];
+	int error;
+
+	client_ask_publish(fd, snapshot);
 	error = reply_error(fd, text);
 	if (handle)
 		strcpy(handle, error ? "" : text);

@@ -31,6 +31,7 @@ unsigned host_fds(pid_t pid);
 long host_rss(pid_t pid);                       /* KiB */
 
 int client_new(void);                           /* connected, greeted */
+int client_connect(void);                       /* only connected */
 void client_send(int fd, void *message, size_t size, unsigned type, uint64_t seq,
                  const int *fds, unsigned count);
 /* The next message that is no RM_PROGRESS. Its type, 0 at the end of the connection. */
@@ -45,6 +46,8 @@ struct snapshot {                               /* what a test publishes */
 	bool unsealed;                          /* layers that could still change */
 	uint8_t id;                             /* all bytes of id and secret */
 };
+/* The same in halves: the request with its descriptor, nothing waits for the answer. */
+void client_ask_publish(int fd, const struct snapshot *snapshot);
 int client_publish(int fd, const struct snapshot *snapshot, char handle[RM_HANDLE_TEXT_MAX]);
 /* 0 or a positive errno; checks that every page has the fill of its layer. */
 int client_attach(int fd, const char *handle, const struct snapshot *expected, uint64_t *number);

@@ -107,6 +107,42 @@ START_TEST(a_closed_socket_is_no_detach)
 }
 END_TEST
 
+static bool nothing_is_attached(void)
+{
+	struct rm_daemon_info info;
+
+	client_info(&info);
+	return info.attachments == 0;
+}
+
+/* It waited for its answer until it gave up, and lives on: what it asked for is undone. */
+START_TEST(a_client_that_gave_up)
+{
+	struct rm_wire_attach attach = { .want = RM_FETCH_AUTO };
+	struct snapshot second = small;
+	int fd = ready(), other = client_connect(), third = client_connect();
+	pid_t worker = host_worker();
+
+	second.id = 2;
+	ck_assert_int_eq(client_publish(fd, &small, handle), 0);
+	strcpy(attach.handle, handle);
+	kill(worker, SIGSTOP);
+	client_send(other, &attach, sizeof(attach), RM_ATTACH, 1, NULL, 0);
+	close(other);
+	client_ask_publish(third, &second);
+	close(third);
+	kill(worker, SIGCONT);
+	/* answered, but the answer was not read */
+	other = client_connect();
+	client_send(other, &attach, sizeof(attach), RM_ATTACH, 1, NULL, 0);
+	usleep(100000);
+	close(other);
+	ck_assert(host_eventually(nothing_is_attached, 2));
+	ck_assert_uint_eq(client_list(NULL, 0), 1);
+	ck_assert_int_eq(client_attach(fd, handle, &small, NULL), 0);
+}
+END_TEST
+
 /* ---- unpublish ---- */
 
 START_TEST(unpublish)
@@ -317,7 +353,7 @@ int main(void)
 {
 	const struct unit_test tests[] = {
 		{ readers_are_counted, 0 }, { lease_ends, 0 }, { a_crash_is_a_detach, 0 },
-		{ a_closed_socket_is_no_detach, 0 }, { unpublish, 0 },
+		{ a_closed_socket_is_no_detach, 0 }, { a_client_that_gave_up, 0 }, { unpublish, 0 },
 		{ unpublished_stays_for_who_has_it, 0 }, { limit, 0 },
 		{ what_can_change_is_refused, 0 }, { unknown_provider, 0 }, { nonsense, 0 },
 		{ other_version, 0 }, { a_client_that_does_not_read, 0 }, { rounds, 0 },
