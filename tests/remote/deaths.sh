@@ -97,6 +97,21 @@ for moment in "up 0 0" "up 50 0" "random:1 10 3" "down 60 0"; do
 	right_or_sigbus "$1" "$2" "$(killed "$3" "$(pids_of "$b")")"
 done
 
+echo "a keeper alone: its worker goes on with what it holds"
+for dir in "$a" "$b"; do
+	afresh
+	publish 4
+	at "$b" "$field" walk lazy none "$handle" >/dev/null || fail "attach before"
+	orphan=$(workers_of "$dir")
+	lazily random:5 20 "kill -KILL $(daemon_pid "$dir")"
+	# nobody else would end it for as long as it holds a publication
+	# shellcheck disable=SC2086
+	kill -KILL $orphan
+	[ "$_status" -eq 0 ] || fail "the walk ended with $_status"
+done
+
+afresh
+publish 5
 echo "between publish and attach, all of the consumer's:"
 at "$b" "$field" walk lazy none "$handle" >/dev/null || fail "attach before"
 # shellcheck disable=SC2046
