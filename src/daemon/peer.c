@@ -25,7 +25,7 @@ struct peers *peers_new(struct worker *worker)
 		return NULL;
 	peers->worker = worker;
 	peers->times.retry = PEER_SECOND;
-	peers->times.answer = 5 * PEER_SECOND;
+	peers->times.answer = 9 * PEER_SECOND / 2;      /* so that 5 s are kept */
 	peers->times.renew = 10 * PEER_SECOND;
 	peers->times.lost = 30 * PEER_SECOND;
 	peers->times.expire = 60 * PEER_SECOND;

@@ -42,7 +42,7 @@ struct peer_snapshot {                  /* handed to peer_attached; freed after 
 struct peer_events {
 	/*
 	 * The answer to peer_attach(): error 0 and a snapshot, or -ENOENT, -EACCES, -EPROTO,
-	 * -EHOSTUNREACH (no answer in 5 s), with why. After an error the session is gone.
+	 * -EHOSTUNREACH (no answer in 4.5 s), with why. After an error the session is gone.
 	 */
 	void (*attached)(void *arg, int error, const char *why, const struct peer_snapshot *snapshot);
 	/* The other host no longer has the lease (revoked, restarted, or unreachable for long). */

@@ -93,6 +93,16 @@ static void send_renew(struct peer_session *session)
 		peer_send(session->peers, session->peer, &message, session->peers->times.retry);
 }
 
+/* The next repetition, or the end of the wait if that comes first. */
+static void set_retry(struct peer_session *session)
+{
+	const struct peer_times *times = &session->peers->times;
+	uint64_t waited = rm_now_ns() - session->asked;
+	uint64_t left = waited < times->answer ? times->answer - waited : 0;
+
+	set_timer(session, left < times->retry ? left : times->retry);
+}
+
 static void ask(struct peer_session *session)
 {
 	fetch_abandon(session);
@@ -101,7 +111,7 @@ static void ask(struct peer_session *session)
 	session->fetches = 0;
 	session->number++;
 	send_attach(session);
-	set_timer(session, session->peers->times.retry);
+	set_retry(session);
 }
 
 /* The next retry, or renewal: one timer does both. */
@@ -118,7 +128,7 @@ static void tick(struct timer *timer)
 			return;
 		}
 		send_attach(session);
-		set_timer(session, times->retry);
+		set_retry(session);
 		break;
 	case SESSION_FETCHING:  /* the read has its own deadline; keep the lease meanwhile */
 		send_renew(session);
@@ -216,7 +226,7 @@ void session_unfetched(struct peer_session *session)
 	session->asked = rm_now_ns();
 	session->number++;
 	send_attach(session);
-	set_timer(session, session->peers->times.retry);
+	set_retry(session);
 }
 
 static void on_attached(struct peer_session *session, const uint8_t *bytes, size_t size)
