@@ -13,7 +13,7 @@
 
 #include "../src/daemon/peer_wire.h"
 
-enum { MESSAGE, ATTACH, ATTACHED, REFUSED, RENEW, REGION, KINDS };
+enum { MESSAGE, ATTACH, ATTACHED, REFUSED, RENEW, ADMIT, REGION, KINDS };
 
 static const uint8_t secret[RM_SECRET_BYTES] = "a secret that everybody knows";
 
@@ -77,6 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct peer_attach_body attach;
 	struct peer_renew_body renew;
+	struct peer_admit_body admit;
 
 	if (!size)
 		return 0;
@@ -96,6 +97,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case RENEW:
 		peer_get_renew(data, size, &renew);
+		break;
+	case ADMIT:
+		if (!peer_get_admit(data, size, &admit))
+			MUST(admit.count && admit.count <= PEER_ADMIT_MAX);
 		break;
 	case REGION:
 		try_region(data, size);
@@ -129,6 +134,7 @@ static size_t seed_body(unsigned kind, uint8_t *data)
 	struct peer_refused_body refused = { ENOENT, "gone" };
 	struct peer_attached_body attached = { .table_size = 100, .region_count = 2 };
 	struct peer_renew_body renew = { .have_table = true };
+	struct peer_admit_body admit = { .count = PEER_ADMIT_MAX };
 	struct peer_region region = { .layer = 1, .offset = 8192, .length = 4096, .base = 99 };
 	uint8_t blob[200] = { 0 };
 
@@ -143,6 +149,8 @@ static size_t seed_body(unsigned kind, uint8_t *data)
 		return peer_put_refused(&refused, data);
 	case RENEW:
 		return peer_put_renew(&renew, data);
+	case ADMIT:
+		return peer_put_admit(&admit, data);
 	case REGION:
 		peer_put_region(&region, data);
 		return PEER_REGION_BYTES;

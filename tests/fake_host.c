@@ -3,6 +3,7 @@
 #include "fake_host.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -71,6 +72,7 @@ void fake_open(void)
 	memset(&fake, 0, sizeof fake);
 	fake.pidfd = fake.keeper_socket = -1;
 	fake.key = 1;
+	fake.readers_left = UINT_MAX;
 	memset(fake.handle.id, 0xab, RM_ID_BYTES);
 	memset(fake.handle.secret, 0x5e, RM_SECRET_BYTES);
 	strcpy(fake.handle.fabric.provider, "fake");
@@ -188,7 +190,8 @@ bool fabric_busy(const struct fabric *fabric, const void *memory, size_t length)
 /* ---- peer ---- */
 
 struct peer_session {
-	struct timer timer;
+	struct timer timer, admit;
+	unsigned count;                 /* asked for by peer_admit() */
 	const struct peer_events *events;
 	void *arg;
 	bool wrong;
@@ -203,6 +206,7 @@ static void answer(struct timer *timer)
 	uint32_t i;
 
 	if (fake.attach_error || session->wrong) {
+		loop_timer_cancel(fake.worker.loop, &session->admit);
 		session->events->attached(session->arg, session->wrong ? -EACCES : fake.attach_error,
 		                          "the fake host says no", NULL);
 		free(session);
@@ -220,7 +224,32 @@ static void answer(struct timer *timer)
 	session->events->attached(session->arg, 0, "", &snapshot);
 }
 
-int peer_attach(struct peers *peers, const struct rm_handle *handle,
+static void answer_admit(struct timer *timer)
+{
+	struct peer_session *session = container_of(timer, struct peer_session, admit);
+	unsigned count = session->count < fake.readers_left ? session->count : fake.readers_left;
+	int error = fake.no_answer ? -EHOSTUNREACH : fake.admit_error;
+
+	if (!error && !count)
+		error = -ENOENT;
+	if (!error)
+		fake.readers_left -= count;
+	session->count = 0;
+	session->events->admitted(session->arg, error, error ? "the fake host admits nobody" : "",
+	                          error ? 0 : count);
+}
+
+void peer_admit(struct peer_session *session, unsigned count)
+{
+	if (session->count || !count || count > PEER_ADMIT_MAX)
+		abort();
+	fake.admits++;
+	session->count = count;
+	loop_timer(fake.worker.loop, &session->admit,
+	           rm_now_ns() + (fake.no_answer ? 200000000 : 1000000));
+}
+
+int peer_attach(struct peers *peers, const struct rm_handle *handle, bool again,
                 const struct peer_events *events, void *arg,
                 struct peer_session **session, char *why, size_t why_size)
 {
@@ -230,7 +259,9 @@ int peer_attach(struct peers *peers, const struct rm_handle *handle,
 	(void)why;
 	(void)why_size;
 	fake.attaches++;
+	fake.earlier = again;
 	s->timer.fire = answer;
+	s->admit.fire = answer_admit;
 	s->events = events;
 	s->arg = arg;
 	s->wrong = memcmp(handle->secret, fake.handle.secret, RM_SECRET_BYTES) != 0;
@@ -256,6 +287,7 @@ void peer_detach(struct peer_session *session)
 {
 	fake.detaches++;
 	loop_timer_cancel(fake.worker.loop, &session->timer);
+	loop_timer_cancel(fake.worker.loop, &session->admit);
 	free(session);
 }
 

@@ -38,10 +38,13 @@ struct fake {
 	bool hang;                      /* reads end at their deadline only */
 	uint64_t key;                   /* reads with another one fail */
 	int attach_error;               /* peer_attach() answers with it */
-	bool no_answer;                 /* neither to peer_attach() nor to peer_again() */
+	int admit_error;                /* peer_admit() answers with it */
+	unsigned readers_left;          /* so many more are admitted, then -ENOENT */
+	bool no_answer;                 /* to peer_attach() and peer_again(); to peer_admit() late */
+	bool earlier;                   /* the last peer_attach() was for who had it before */
 	unsigned skip_regions;          /* leave out so many of them */
 	/* counted: */
-	unsigned attaches, agains, detaches, reads;
+	unsigned attaches, agains, admits, detaches, reads;
 	uint64_t read_bytes, queued, queued_max;
 	/* the process at the other end of an attachment: */
 	struct attachment attachment[4];

@@ -35,6 +35,7 @@
 
 struct shared {                 /* what the server's store counts, for the client to see */
 	unsigned attached[2], admitted[2], again[2];
+	bool unpublished;               /* by the client, for the server to see */
 };
 
 static struct shared *shared;
@@ -45,7 +46,7 @@ struct host {
 	struct timer stop;
 	bool timed_out;
 	/* of the last callbacks */
-	unsigned attaches, losses;
+	unsigned attaches, losses, admissions, admitted;
 	int error;
 	char why[256];
 	struct peer_region regions[LAYERS];
@@ -81,6 +82,8 @@ int store_admit(struct publication *publication, const uint8_t secret[RM_SECRET_
 	unsigned n = publication->id[0];
 
 	EXPECT(remote && !memcmp(secret, publication->secret, RM_SECRET_BYTES));
+	if (!again && shared->unpublished)
+		return -ENOENT;
 	if (!again && publication->readers && publication->admitted >= publication->readers)
 		return -ENOENT;
 	if (again)
@@ -281,14 +284,35 @@ static void on_lost(void *arg, int error, const char *why)
 	loop_stop(host->worker.loop);
 }
 
+static void on_admitted(void *arg, int error, const char *why, unsigned count)
+{
+	struct host *host = arg;
+
+	host->admissions++;
+	host->admitted = count;
+	host->error = error;
+	snprintf(host->why, sizeof(host->why), "%s", why);
+	loop_stop(host->worker.loop);
+}
+
+static void admit(struct host *host, struct peer_session *session, unsigned count)
+{
+	unsigned before = host->admissions;
+
+	peer_admit(session, count);
+	EXPECT(host->admissions == before);
+	while (host->admissions == before)      /* its own attach may be told on the way */
+		EXPECT(run(host, 8000 * MS));
+}
+
 static struct peer_session *attach(struct host *host, const struct rm_handle *handle)
 {
-	static const struct peer_events events = { on_attached, on_lost };
+	static const struct peer_events events = { on_attached, on_admitted, on_lost };
 	struct peer_session *session;
 	unsigned before = host->attaches;
 	char why[256];
 
-	EXPECT(!peer_attach(host->worker.peers, handle, &events, host, &session, why,
+	EXPECT(!peer_attach(host->worker.peers, handle, false, &events, host, &session, why,
 	                    sizeof(why)));
 	EXPECT(host->attaches == before);
 	EXPECT(run(host, 8000 * MS) && host->attaches == before + 1);
@@ -433,6 +457,84 @@ static void try_attach(struct host *host, const struct rm_fabric_addr *addr)
 	EXPECT(host->error == -ENOENT);
 }
 
+/* A recorded PEER_ADMIT once more, as a network that doubles messages would have it. */
+static void admit_message(struct host *host, struct peer_session *session, uint64_t number,
+                          unsigned count)
+{
+	struct peer_admit_body body = { .count = count };
+	struct peer_message message;
+	uint8_t bytes[4];
+
+	EXPECT(peer_request(host->worker.peers, PEER_ADMIT, session->handle.id, session->session,
+	                    number, session->keys.request, bytes, peer_put_admit(&body, bytes),
+	                    &message));
+	peer_send(host->worker.peers, session->peer, &message, 500 * MS);
+	run(host, 100 * MS);
+}
+
+/* Each reader is counted there, once, and refused as a first one would be. */
+static void try_admit(struct host *host, const struct rm_fabric_addr *addr)
+{
+	struct rm_handle handle;
+	struct peer_session *session;
+	unsigned before, admitted, answers;
+	uint64_t number;
+
+	make_handle(&handle, SMALL, addr);
+	session = attach(host, &handle);
+	EXPECT(!host->error);
+	before = host->attaches;
+	admitted = shared->admitted[SMALL];
+	admit(host, session, 1);
+	EXPECT(!host->error && host->admitted == 1 && shared->admitted[SMALL] == admitted + 1);
+	admit(host, session, PEER_ADMIT_MAX);
+	EXPECT(!host->error && host->admitted == PEER_ADMIT_MAX);
+	admitted += 1 + PEER_ADMIT_MAX;
+	EXPECT(shared->admitted[SMALL] == admitted && shared->attached[SMALL] == 1);
+	/* Repeated: answered again, not counted again; an older one is not even answered. */
+	number = session->more.number;
+	answers = host->admissions;
+	admit_message(host, session, number, PEER_ADMIT_MAX);
+	admit_message(host, session, number, PEER_ADMIT_MAX);
+	admit_message(host, session, number - 1, 5);
+	EXPECT(shared->admitted[SMALL] == admitted && host->admissions == answers);
+	/* No more after the other host has unpublished it; the session goes on. */
+	shared->unpublished = true;
+	admit(host, session, 1);
+	EXPECT(host->error == -ENOENT && strstr(host->why, "127.0.0.1") &&
+	       strstr(host->why, "unpublished"));
+	admit_message(host, session, session->more.number, 1);
+	EXPECT(shared->admitted[SMALL] == admitted && shared->attached[SMALL] == 1);
+	EXPECT(!read_layers(host, session) && host->attaches == before && !host->losses);
+	shared->unpublished = false;
+	/* The lease ran out: the session comes back first. */
+	usleep(2000000);
+	EXPECT(!shared->attached[SMALL]);
+	admit(host, session, 2);
+	EXPECT(!host->error && host->admitted == 2 && shared->attached[SMALL] == 1);
+	EXPECT(host->attaches == before + 1);
+	peer_detach(session);
+	wait_attached(host, SMALL, 0);
+}
+
+/* A server that has admitted nobody yet: two readers, and another host has one of them. */
+static void try_admit_limit(struct host *host, const struct rm_fabric_addr *addr)
+{
+	struct rm_handle handle;
+	struct peer_session *session;
+
+	make_handle(&handle, BIG, addr);
+	session = attach(host, &handle);
+	EXPECT(!host->error && shared->admitted[BIG] == 1);
+	admit(host, session, 3);
+	EXPECT(!host->error && host->admitted == 1 && shared->admitted[BIG] == 2);
+	admit(host, session, 2);
+	EXPECT(host->error == -ENOENT && strstr(host->why, "used up"));
+	EXPECT(!read_layers(host, session) && shared->attached[BIG] == 1);
+	peer_detach(session);
+	wait_attached(host, BIG, 0);
+}
+
 /* The lease runs out while nobody renews; then the session comes back by itself. */
 static void try_expiry(struct host *host, const struct rm_fabric_addr *addr)
 {
@@ -491,6 +593,13 @@ static void try_restart(struct host *host, const struct rm_fabric_addr *addr, in
 	printf("  server replaced: reading again after %u ms\n",
 	       (unsigned)((rm_now_ns() - start) / MS));
 	EXPECT(shared->again[SMALL] == 1 && !shared->admitted[SMALL]);
+	try_admit_limit(host, addr);
+	/* Replaced while one more reader is asked for: that one counts, the host's first does not. */
+	next_server(fd, &second);
+	before = host->attaches;
+	admit(host, session, 1);
+	EXPECT(!host->error && host->admitted == 1 && host->attaches == before + 1);
+	EXPECT(shared->again[SMALL] == 1 && shared->admitted[SMALL] == 1);
 	/* Once more, noticed by the renewal alone. */
 	before = host->attaches;
 	next_server(fd, &second);
@@ -499,6 +608,11 @@ static void try_restart(struct host *host, const struct rm_fabric_addr *addr, in
 	/* Gone for good. */
 	host->worker.peers->times.lost = 2000 * MS;
 	EXPECT(write(fd, "k", 1) == 1);
+	start = rm_now_ns();
+	host->worker.peers->times.answer = 1000 * MS;
+	admit(host, session, 1);
+	EXPECT(host->error == -EHOSTUNREACH && strstr(host->why, "does not answer"));
+	EXPECT(rm_now_ns() - start < 1300 * MS && !host->losses);
 	EXPECT(run(host, 9000 * MS) && host->losses == 1 && host->error == -EHOSTUNREACH);
 	printf("  gone for good: %s\n", host->why);
 }
@@ -515,7 +629,7 @@ static void try_rubbish(struct host *host, const struct rm_fabric_addr *addr)
 	for (i = 0; i < 200; i++) {
 		randombytes_buf(message, sizeof(message));
 		memcpy(message, "RMP1\1", 5);
-		message[5] = (uint8_t)(1 + i % 11);
+		message[5] = (uint8_t)(1 + i % 13);
 		message[6] = message[7] = 0;
 		message[40] = i % 3 ? 16 : 0;
 		peers_message(host->worker.peers, message, sizeof(message) - i);
@@ -537,6 +651,7 @@ static void client(const struct rm_fabric_addr *addr, int fd)
 	try_refusals(&host, addr);
 	try_attach(&host, addr);
 	try_expiry(&host, addr);
+	try_admit(&host, addr);
 	try_rubbish(&host, addr);
 	try_restart(&host, addr, fd);
 	peers_free(host.worker.peers);

@@ -33,14 +33,15 @@ libdaemon_la_SOURCES += \
 # control between hosts
 libdaemon_la_SOURCES += \
 	src/daemon/peer.h src/daemon/peer_internal.h src/daemon/peer_wire.h \
-	src/daemon/peer.c src/daemon/peer_client.c src/daemon/peer_fetch.c \
-	src/daemon/peer_server.c src/daemon/peer_grant.c src/daemon/peer_wire.c
+	src/daemon/peer.c src/daemon/peer_admit.c src/daemon/peer_client.c \
+	src/daemon/peer_fetch.c src/daemon/peer_server.c src/daemon/peer_grant.c \
+	src/daemon/peer_wire.c
 
 # publications of other hosts
 libdaemon_la_SOURCES += \
 	src/daemon/remote.h src/daemon/remote_internal.h src/daemon/cache.h src/daemon/sweep.h \
-	src/daemon/remote.c src/daemon/remote_cache.c src/daemon/remote_info.c \
-	src/daemon/cache.c src/daemon/fetch.c src/daemon/sweep.c
+	src/daemon/remote.c src/daemon/remote_users.c src/daemon/remote_cache.c \
+	src/daemon/remote_info.c src/daemon/cache.c src/daemon/fetch.c src/daemon/sweep.c
 
 # page faults
 libdaemon_la_SOURCES += \

@@ -161,6 +161,7 @@ void peers_message(void *arg, const void *data, size_t length)
 	switch (envelope.head.type) {
 	case PEER_ATTACH:
 	case PEER_RENEW:
+	case PEER_ADMIT:
 	case PEER_DETACH:
 		served_request(peers, data, &envelope);
 		break;

@@ -22,6 +22,8 @@
 #include "fabric.h"
 #include "worker.h"
 
+#define PEER_ADMIT_MAX 64       /* readers that one peer_admit() asks for */
+
 struct peer_region {                    /* where a part of a layer can be read */
 	uint32_t layer;
 	uint32_t reserved;
@@ -45,6 +47,12 @@ struct peer_events {
 	 * -EHOSTUNREACH (no answer in 4.5 s), with why. After an error the session is gone.
 	 */
 	void (*attached)(void *arg, int error, const char *why, const struct peer_snapshot *snapshot);
+	/*
+	 * The answer to peer_admit(): error 0 and how many were admitted, at least one and
+	 * perhaps not all; or -ENOENT, -EHOSTUNREACH (no answer in 4.5 s), with why. Not called
+	 * if the session ends before: then attached() or lost() tells.
+	 */
+	void (*admitted)(void *arg, int error, const char *why, unsigned count);
 	/* The other host no longer has the lease (revoked, restarted, or unreachable for long). */
 	void (*lost)(void *arg, int error, const char *why);
 };
@@ -53,8 +61,12 @@ struct peers *peers_new(struct worker *worker);         /* worker->fabric is ope
 void peers_free(struct peers *peers);
 void peers_message(void *peers, const void *data, size_t length);       /* fabric_events.message */
 
-/* Ask the handle's host. 0 and a session: attached() will be called, later. Or -errno and why. */
-int peer_attach(struct peers *peers, const struct rm_handle *handle,
+/*
+ * Ask the handle's host for one reader to be admitted; again: an earlier worker of this host
+ * was, for those who still have it. 0 and a session: attached() will be called, later.
+ * Or -errno and why.
+ */
+int peer_attach(struct peers *peers, const struct rm_handle *handle, bool again,
                 const struct peer_events *events, void *arg,
                 struct peer_session **session, char *why, size_t why_size);
 /*
@@ -62,6 +74,11 @@ int peer_attach(struct peers *peers, const struct rm_handle *handle,
  * replaced and its keys with it. attached() is called again.
  */
 void peer_again(struct peer_session *session);
+/*
+ * Ask for count more readers (1 to PEER_ADMIT_MAX) of what this session has or is about to
+ * get. One such question at a time: not before admitted() was called.
+ */
+void peer_admit(struct peer_session *session, unsigned count);
 struct fabric_peer *peer_of(struct peer_session *session);
 void peer_detach(struct peer_session *session);         /* tells the other host; ends the session */
 

@@ -17,7 +17,7 @@
 #include "../common/say.h"
 #include "peer_internal.h"
 
-static void host_text(const struct peer_session *session, char *text, size_t size)
+void session_host(const struct peer_session *session, char *text, size_t size)
 {
 	fabric_addr_text(&session->handle.fabric, text, size);
 }
@@ -36,6 +36,7 @@ void session_free(struct peer_session *session)
 		link = &(*link)->next;
 	*link = session->next;
 	loop_timer_cancel(peers->worker->loop, &session->timer);
+	more_stop(session);
 	fetch_abandon(session);
 	fabric_peer_put(peers->worker->fabric, session->peer);
 	sodium_memzero(session, sizeof(*session));
@@ -60,7 +61,7 @@ static void fail_unanswered(struct peer_session *session)
 {
 	char host[80], why[128];
 
-	host_text(session, host, sizeof(host));
+	session_host(session, host, sizeof(host));
 	rm_format(why, sizeof(why), "%s does not answer", host);
 	fail(session, -EHOSTUNREACH, why);
 }
@@ -76,7 +77,7 @@ static void send_attach(struct peer_session *session)
 
 	memcpy(body.host, peers->worker->host, RM_ID_BYTES);
 	if (peer_request(peers, PEER_ATTACH, session->handle.id, session->session,
-	                 session->number, session->keys.request, bytes,
+	                 session->expected, session->keys.request, bytes,
 	                 peer_put_attach(&body, bytes), &message))
 		peer_send(peers, session->peer, &message, peers->times.retry);
 }
@@ -87,8 +88,9 @@ static void send_renew(struct peer_session *session)
 	struct peer_message message;
 	uint8_t bytes[8];
 
+	session->expected = ++session->number;
 	if (peer_request(session->peers, PEER_RENEW, session->handle.id, session->session,
-	                 ++session->number, session->keys.request, bytes,
+	                 session->expected, session->keys.request, bytes,
 	                 peer_put_renew(&body, bytes), &message))
 		peer_send(session->peers, session->peer, &message, session->peers->times.retry);
 }
@@ -109,7 +111,7 @@ static void ask(struct peer_session *session)
 	session->state = SESSION_ASKING;
 	session->asked = rm_now_ns();
 	session->fetches = 0;
-	session->number++;
+	session->expected = ++session->number;
 	send_attach(session);
 	set_retry(session);
 }
@@ -146,7 +148,7 @@ static void tick(struct timer *timer)
 	}
 }
 
-int peer_attach(struct peers *peers, const struct rm_handle *handle,
+int peer_attach(struct peers *peers, const struct rm_handle *handle, bool again,
                 const struct peer_events *events, void *arg,
                 struct peer_session **out, char *why, size_t why_size)
 {
@@ -166,6 +168,7 @@ int peer_attach(struct peers *peers, const struct rm_handle *handle,
 	session->handle = *handle;
 	session->events = *events;
 	session->arg = arg;
+	session->admitted = again;
 	peer_keys_derive(handle->secret, &session->keys);
 	randombytes_buf(&session->session, sizeof(session->session));
 	session->number = rm_now_ns();
@@ -212,6 +215,7 @@ void session_fetched(struct peer_session *session, const struct peer_snapshot *s
 		session->fetched = false;
 	}
 	set_timer(session, session->peers->times.renew);
+	more_held(session);
 	session->events.attached(session->arg, 0, "", snapshot);
 }
 
@@ -224,7 +228,7 @@ void session_unfetched(struct peer_session *session)
 	}
 	session->state = SESSION_ASKING;
 	session->asked = rm_now_ns();
-	session->number++;
+	session->expected = ++session->number;
 	send_attach(session);
 	set_retry(session);
 }
@@ -263,7 +267,7 @@ static void on_refused(struct peer_session *session, const uint8_t *bytes, size_
 
 	if (session->state != SESSION_ASKING || peer_get_refused(bytes, size, &body))
 		return;
-	host_text(session, host, sizeof(host));
+	session_host(session, host, sizeof(host));
 	rm_format(why, sizeof(why), "%s: %s", host, body.text);
 	fail(session, -(int)body.error, why);
 }
@@ -280,7 +284,7 @@ static void on_bare(struct peer_session *session, enum peer_type type)
 		fail(session, -EACCES, "the handle's secret is wrong");
 }
 
-static void on_not_held(struct peer_session *session)
+void session_renew(struct peer_session *session)
 {
 	if (session->state != SESSION_HELD)
 		return;
@@ -293,7 +297,8 @@ static struct peer_session *find(struct peers *peers, const struct peer_head *he
 	struct peer_session *session;
 
 	for (session = peers->sessions; session; session = session->next)
-		if (session->session == head->session && session->number == head->number &&
+		if (session->session == head->session &&
+		    (session->expected == head->number || more_expects(session, head->number)) &&
 		    !memcmp(session->handle.id, head->id, RM_ID_BYTES))
 			break;
 	return session;
@@ -315,11 +320,13 @@ void session_answer(struct peers *peers, const void *message,
 	if (peer_open(message, envelope, session->keys.reply, body, &size))
 		return;
 	session->answered = rm_now_ns();
-	if (envelope->head.type == PEER_ATTACHED)
+	if (more_expects(session, envelope->head.number))
+		more_answer(session, envelope->head.type, body, size);
+	else if (envelope->head.type == PEER_ATTACHED)
 		on_attached(session, body, size);
 	else if (envelope->head.type == PEER_REFUSED)
 		on_refused(session, body, size);
 	else if (envelope->head.type == PEER_NOT_HELD)
-		on_not_held(session);
+		session_renew(session);
 	sodium_memzero(body, sizeof(body));
 }

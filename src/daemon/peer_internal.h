@@ -6,6 +6,7 @@
  *
  *   peer.c          messages in and out, detaching
  *   peer_client.c   sessions that this host holds on other hosts
+ *   peer_admit.c    more readers of what such a session has
  *   peer_fetch.c    a table that did not fit a message
  *   peer_server.c   what other hosts hold here
  *   peer_grant.c    and what each of them may read
@@ -46,6 +47,14 @@ enum session_state { SESSION_ASKING, SESSION_FETCHING, SESSION_HELD };
 
 struct peer_fetch;
 
+struct peer_more {              /* the question whether so many more readers are admitted */
+	unsigned count;         /* 0: none is under way */
+	uint64_t number;        /* of the request; 0: it gets a new one when it is sent */
+	uint64_t until;
+	bool renewed;           /* the session was asked for anew on its account */
+	struct timer timer;
+};
+
 struct peer_session {
 	struct peers *peers;
 	struct rm_handle handle;
@@ -54,7 +63,9 @@ struct peer_session {
 	void *arg;
 	struct fabric_peer *peer;
 	enum session_state state;
-	uint64_t number, session;
+	uint64_t number, session;       /* number: of the last request of any kind */
+	uint64_t expected;      /* of the last attach or renewal: an answer must be to that */
+	struct peer_more more;
 	bool admitted;          /* attached once: the next attach is not one more reader */
 	bool again;             /* asking once more on our own account: failure is a loss */
 	bool fetched;           /* the last table came by a read: tell with the next renewal */
@@ -103,6 +114,9 @@ struct peer_served {            /* one publication held by one other host */
 	uint8_t host[RM_ID_BYTES];
 	struct peer_keys keys;
 	uint64_t session, number;       /* number: of the last request taken */
+	uint64_t first;                 /* and of the one that made it */
+	uint64_t more_number;           /* the last PEER_ADMIT taken, */
+	uint32_t more_count;            /* and how many it was granted */
 	struct served_region *regions;
 	uint32_t region_count;
 	uint64_t bytes;
@@ -142,7 +156,16 @@ void session_answer(struct peers *peers, const void *message,
                     const struct peer_envelope *envelope);
 void session_fetched(struct peer_session *session, const struct peer_snapshot *snapshot);
 void session_unfetched(struct peer_session *session);
+void session_renew(struct peer_session *session);        /* it is not held over there */
+void session_host(const struct peer_session *session, char *text, size_t size);
 void session_free(struct peer_session *session);
+
+/* peer_admit.c */
+bool more_expects(const struct peer_session *session, uint64_t number);
+void more_answer(struct peer_session *session, enum peer_type type, const uint8_t *body,
+                 size_t size);
+void more_held(struct peer_session *session);   /* the session is held (again): go on */
+void more_stop(struct peer_session *session);
 
 /* peer_fetch.c */
 int fetch_start(struct peer_session *session, const struct peer_attached_body *body);

@@ -181,7 +181,7 @@ static int served_new(struct peers *peers, struct publication *publication,
 	served->publication = publication;
 	served->keys = *keys;
 	served->session = envelope->head.session;
-	served->number = envelope->head.number;
+	served->number = served->first = envelope->head.number;
 	memcpy(served->host, host, RM_ID_BYTES);
 	served->expiry.fire = expire;
 	served->next = peers->served;
@@ -217,16 +217,16 @@ static const char *refusal(int error)
 }
 
 /*
- * A host whose worker was replaced comes with a new session while its old one is still
- * here: the same reader, not one more. After our own restart nobody is here, and a
- * reader that says it was admitted is believed.
+ * A host whose worker was replaced comes with a new session and says that it was admitted:
+ * the same reader, not one more, while its old session is still here. After our own restart
+ * nobody is here, and it is believed. A host that lost its session comes for a new reader.
  */
 static int admit(struct peers *peers, struct publication *publication,
                  const struct peer_keys *keys, const struct peer_envelope *envelope,
                  const struct peer_attach_body *body, struct peer_served **out)
 {
 	struct peer_served *old = served_of_host(peers, publication, body->host);
-	bool again = old || (body->again && peers->worker->restarts);
+	bool again = body->again && (old || peers->worker->restarts);
 	int error;
 
 	if (!old && peers->served_count >= PEER_SERVED_MAX)
@@ -288,6 +288,51 @@ static void on_renew(struct peers *peers, struct publication *publication,
 	reply(peers, envelope, PEER_RENEWED, keys, "", 0);
 }
 
+/* The session holds the publication: each is only counted. */
+static uint32_t admit_more(struct publication *publication, uint32_t wanted)
+{
+	uint32_t count = 0;
+
+	while (count < wanted && !store_admit(publication, publication->secret, true, false)) {
+		store_release(publication, true);
+		count++;
+	}
+	return count;
+}
+
+/*
+ * A request that is repeated counts once and gets the same answer; one from before this
+ * session was made (our worker was replaced) has to be asked anew.
+ */
+static void on_admit(struct peers *peers, struct publication *publication,
+                     const struct peer_keys *keys, const struct peer_envelope *envelope,
+                     const uint8_t *bytes, size_t size)
+{
+	struct peer_served *served = served_find(peers, publication, envelope->head.session);
+	uint64_t number = envelope->head.number;
+	struct peer_admit_body body;
+	uint8_t out[4];
+
+	if (peer_get_admit(bytes, size, &body))
+		return;
+	if (!served || number <= served->first) {
+		reply(peers, envelope, PEER_NOT_HELD, keys, "", 0);
+		return;
+	}
+	if (number < served->more_number)
+		return;
+	if (number > served->more_number) {
+		served->more_number = number;
+		served->more_count = admit_more(publication, body.count);
+		renewed(served);
+	}
+	body.count = served->more_count;
+	if (body.count)
+		reply(peers, envelope, PEER_ADMITTED, keys, out, peer_put_admit(&body, out));
+	else
+		refuse(peers, envelope, keys, -ENOENT, refusal(-ENOENT));
+}
+
 static void on_detach(struct peers *peers, struct publication *publication,
                       const struct peer_keys *keys, const struct peer_envelope *envelope)
 {
@@ -316,6 +361,8 @@ void served_request(struct peers *peers, const void *message, const struct peer_
 		on_attach(peers, publication, &keys, envelope, body, size);
 	else if (envelope->head.type == PEER_RENEW)
 		on_renew(peers, publication, &keys, envelope, body, size);
+	else if (envelope->head.type == PEER_ADMIT)
+		on_admit(peers, publication, &keys, envelope, body, size);
 	else
 		on_detach(peers, publication, &keys, envelope);
 	sodium_memzero(&keys, sizeof(keys));

@@ -244,6 +244,20 @@ int peer_get_renew(const uint8_t *body, size_t size, struct peer_renew_body *out
 	return 0;
 }
 
+size_t peer_put_admit(const struct peer_admit_body *in, uint8_t *out)
+{
+	put32(out, in->count);
+	return 4;
+}
+
+int peer_get_admit(const uint8_t *body, size_t size, struct peer_admit_body *out)
+{
+	if (size != 4 || !get32(body) || get32(body) > PEER_ADMIT_MAX)
+		return -EINVAL;
+	out->count = get32(body);
+	return 0;
+}
+
 /* ---- table and regions ---- */
 
 size_t peer_blob_size(uint64_t table_size, uint32_t region_count)

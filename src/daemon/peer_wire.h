@@ -23,6 +23,9 @@
  *                                    secret does not open the request)
  *   PEER_RENEW                   ->
  *                                <-  PEER_RENEWED, PEER_NOT_HELD, or PEER_GONE
+ *   PEER_ADMIT: more readers     ->
+ *                                <-  PEER_ADMITTED, PEER_REFUSED, PEER_NOT_HELD, or
+ *                                    PEER_GONE
  *   PEER_DETACH                  ->
  *                                <-  PEER_DETACHED or PEER_GONE
  *
@@ -56,8 +59,8 @@
 #define PEER_TEXT_MAX 200
 
 enum peer_type {
-	PEER_ATTACH = 1, PEER_RENEW, PEER_DETACH,       /* requests */
-	PEER_ATTACHED, PEER_REFUSED, PEER_RENEWED, PEER_NOT_HELD, PEER_DETACHED,
+	PEER_ATTACH = 1, PEER_RENEW, PEER_ADMIT, PEER_DETACH,   /* requests */
+	PEER_ATTACHED, PEER_REFUSED, PEER_RENEWED, PEER_NOT_HELD, PEER_ADMITTED, PEER_DETACHED,
 	PEER_GONE, PEER_DENIED,                         /* not sealed */
 };
 
@@ -106,6 +109,10 @@ struct peer_renew_body {                /* PEER_RENEW */
 	bool have_table;                /* the sealed table is not needed any more */
 };
 
+struct peer_admit_body {                /* PEER_ADMIT, PEER_ADMITTED */
+	uint32_t count;                 /* wanted, admitted: 1 to PEER_ADMIT_MAX */
+};
+
 bool peer_type_sealed(enum peer_type type);
 void peer_keys_derive(const uint8_t secret[RM_SECRET_BYTES], struct peer_keys *keys);
 
@@ -131,6 +138,8 @@ size_t peer_put_refused(const struct peer_refused_body *in, uint8_t *out);
 int peer_get_refused(const uint8_t *body, size_t size, struct peer_refused_body *out);
 size_t peer_put_renew(const struct peer_renew_body *in, uint8_t *out);
 int peer_get_renew(const uint8_t *body, size_t size, struct peer_renew_body *out);
+size_t peer_put_admit(const struct peer_admit_body *in, uint8_t *out);
+int peer_get_admit(const uint8_t *body, size_t size, struct peer_admit_body *out);
 
 /*
  * The table, zeros up to a multiple of 8, and the regions, in one block: its size, 0 if

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * remote.c - who has which publication of another host, and the session with that host
+ * remote.c - publications of other hosts, and the session with each one's host
  *
  * A secret is compared here only with one that the other host accepted, so while that
  * host is still being asked, two attachments with different secrets ask each for itself.
@@ -34,8 +34,7 @@ struct remotes *remotes_new(struct worker *worker)
 	return remotes;
 }
 
-/* Memory that cannot be had ends the worker: the keeper's records survive, it starts anew. */
-static void *need(struct worker *worker, size_t size)
+void *remote_need(struct worker *worker, size_t size)
 {
 	void *memory = calloc(1, size);
 
@@ -48,7 +47,7 @@ static void *need(struct worker *worker, size_t size)
 
 static struct remote *remote_new(struct remotes *remotes, const struct rm_handle *handle)
 {
-	struct remote *remote = need(remotes->worker, sizeof *remote);
+	struct remote *remote = remote_need(remotes->worker, sizeof *remote);
 
 	remote->remotes = remotes;
 	remote->handle = *handle;
@@ -108,7 +107,7 @@ void remote_release(struct remote *remote)
 }
 
 /* Nobody has it any more. Reads that are under way go into its memory: wait for them. */
-static void drop(struct remote *remote)
+void remote_drop(struct remote *remote)
 {
 	remote_hold(remote);
 	remote->dying = true;
@@ -139,107 +138,15 @@ void remotes_free(struct remotes *remotes)
 	free(remotes);
 }
 
-/* ---- users ---- */
-
-static void remote_kick(struct remote *remote)
-{
-	loop_timer(remote->remotes->worker->loop, &remote->kick, rm_now_ns());
-}
-
-static void user_due(struct remote_user *user, int error)
-{
-	user->due = true;
-	user->error = error;
-	remote_kick(user->remote);
-}
-
-static void swept(struct sweep *sweep, int error)
-{
-	user_due(container_of(sweep, struct remote_user, sweep), error);
-}
-
-static void user_start(struct remote_user *user)
-{
-	struct remote *remote = user->remote;
-
-	if (remote->state == REMOTE_LOST && (remote->absent || !remote->caches))
-		user_due(user, remote->error);
-	else if (remote->state == REMOTE_ASKING)
-		return;
-	else if (remote->absent && remote->data_bytes <= user->eager)
-		sweep_start(&user->sweep, remote, user->attachment, swept);
-	else
-		user_due(user, 0);
-}
-
-static void users_start(struct remote *remote)
-{
-	struct remote_user *user;
-
-	for (user = remote->users; user; user = user->next)
-		if (user->done && !user->due && !user->sweep.remote)
-			user_start(user);
-}
-
-static void user_unlink(struct remote_user *user)
-{
-	struct remote_user **at = &user->remote->users;
-
-	while (*at != user)
-		at = &(*at)->next;
-	*at = user->next;
-	sweep_cancel(&user->sweep);
-	user->attachment->remote = NULL;
-}
-
-static const char *user_why(const struct remote_user *user)
-{
-	if (!user->error)
-		return "";
-	return user->remote->why[0] ? user->remote->why :
-		"the other host stopped answering while its pages were fetched";
-}
-
-/* Call one user's done(): what it was waiting for is there, or cannot be had. */
-static void user_tell(struct remote_user *user)
-{
-	struct remote *remote = user->remote;
-	remote_done *done = user->done;
-	void *arg = user->arg;
-	int error = user->error;
-	char why[sizeof remote->why];
-
-	user->done = NULL;
-	user->due = false;
-	if (!error) {
-		remote->admitted++;
-		done(arg, 0, "", remote);
-		return;
-	}
-	rm_format(why, sizeof why, "%s", user_why(user));
-	user_unlink(user);
-	free(user);
-	if (!remote->users && !remote->dying)
-		drop(remote);
-	done(arg, error, why, NULL);
-}
-
 static void kick(struct timer *timer)
 {
 	struct remote *remote = container_of(timer, struct remote, kick);
-	struct remote_user *user;
 
 	remote_hold(remote);
 	if (remote->restored && remote->absent)
 		remote_renew(remote); /* so that its lease with the other host goes on */
 	remote->restored = false;
-	do {
-		user = remote->users;
-		while (user && !user->due)
-			user = user->next;
-		if (user)
-			user_tell(user);
-	} while (user);
+	users_tell(remote);
 	remote_release(remote);
 }
 
@@ -249,7 +156,7 @@ static void linger(struct timer *timer)
 
 	remote_hold(remote);
 	if (!remote->users && !remote->dying)
-		drop(remote);
+		remote_drop(remote);
 	remote_release(remote); /* a dying one: is its memory left alone by now? */
 }
 
@@ -263,7 +170,7 @@ static void lose(struct remote *remote, int error, const char *why)
 	worker_log(remote->remotes->worker, "publication %s of another host is lost: %s", id,
 	           why && *why ? why : rm_errno_text(-error));
 	remote->state = REMOTE_LOST;
-	remote->renewing = false;
+	remote->renewing = remote->admitting = false;
 	remote->error = error;
 	rm_format(remote->why, sizeof remote->why, "%s",
 	          why && *why ? why : rm_errno_text(-error));
@@ -307,6 +214,8 @@ static void attached(void *arg, int error, const char *why, const struct peer_sn
 		lose(remote, error, reason);
 		return;
 	}
+	if (remote->state == REMOTE_ASKING)
+		remote->credit = true;
 	remote->state = REMOTE_READY;
 	remote->renewing = false;
 	remote_hold(remote);
@@ -323,7 +232,11 @@ static void session_lost(void *arg, int error, const char *why)
 	lose(remote, error, why);
 }
 
-static const struct peer_events session_events = { .attached = attached, .lost = session_lost };
+static const struct peer_events session_events = {
+	.attached = attached,
+	.admitted = users_admitted,
+	.lost = session_lost,
+};
 
 static void ask(struct remote *remote)
 {
@@ -334,8 +247,8 @@ static void ask(struct remote *remote)
 	if (error)
 		rm_format(why, sizeof why, "%s", worker->fabric_why);
 	else
-		error = peer_attach(worker->peers, &remote->handle, &session_events, remote,
-		                    &remote->session, why, sizeof why);
+		error = peer_attach(worker->peers, &remote->handle, remote->state == REMOTE_READY,
+		                    &session_events, remote, &remote->session, why, sizeof why);
 	if (error) {
 		remote->session = NULL;
 		lose(remote, error, why);
@@ -386,22 +299,6 @@ struct remote *remotes_find(struct remotes *remotes, const uint8_t id[RM_ID_BYTE
 	return NULL;
 }
 
-static struct remote_user *add_user(struct remote *remote, struct attachment *attachment,
-                                    uint64_t eager, remote_done *done, void *arg)
-{
-	struct remote_user *user = need(remote->remotes->worker, sizeof *user);
-
-	user->attachment = attachment;
-	attachment->remote = remote;
-	user->remote = remote;
-	user->eager = eager;
-	user->done = done;
-	user->arg = arg;
-	user->next = remote->users;
-	remote->users = user;
-	return user;
-}
-
 /* Answer as the other host would, by one that is lost from the start. */
 static void refuse(struct remote *remote)
 {
@@ -419,7 +316,7 @@ void remote_attach(struct remotes *remotes, struct attachment *attachment,
 
 	if (!known || !same_secret(known, handle))
 		remote = remote_new(remotes, handle);
-	add_user(remote, attachment, eager, done, arg);
+	user_add(remote, attachment, eager, done, arg);
 	if (remote == known)
 		users_start(remote);
 	else if (known)
@@ -430,22 +327,7 @@ void remote_attach(struct remotes *remotes, struct attachment *attachment,
 
 void remote_reattach(struct remote *remote, struct attachment *attachment)
 {
-	add_user(remote, attachment, 0, NULL, NULL);
-}
-
-void remote_detach(struct attachment *attachment)
-{
-	struct remote *remote = attachment->remote;
-	struct remote_user *user = remote ? remote->users : NULL;
-
-	while (user && user->attachment != attachment)
-		user = user->next;
-	if (!user)
-		return;
-	user_unlink(user);
-	free(user);
-	if (!remote->users && !remote->dying)
-		drop(remote);
+	user_add(remote, attachment, 0, NULL, NULL);
 }
 
 void remotes_restore(struct remotes *remotes, const struct record *record)

@@ -2,7 +2,8 @@
 /*
  * remote_internal.h - what remote.c, remote_cache.c, fetch.c and sweep.c share
  *
- *   remote.c        who has it attached, the session with its host, lost or not
+ *   remote.c        the session with its host, lost or not
+ *   remote_users.c  who has it attached, and whom its host admits
  *   remote_info.c   what others ask of it
  *   remote_cache.c  table, caches, state and record; how a new worker finds them again
  *   fetch.c         reads under way, who waits for which pages, reading again
@@ -26,14 +27,22 @@ enum remote_state {
 	REMOTE_LOST,            /* no page will come any more; what is here stays */
 };
 
+enum remote_admission {
+	USER_WAITS,             /* its host is to be asked whether one more reader may come */
+	USER_ASKED,             /* in the question that is under way */
+	USER_ADMITTED,
+};
+
 struct remote_user {            /* an attachment that has it, or waits for it */
 	struct attachment *attachment;
 	struct remote *remote;
 	remote_done *done;              /* NULL once it was called */
 	void *arg;
 	uint64_t eager;                 /* see remote_attach() */
+	enum remote_admission admission;
 	bool due;                       /* done is to be called */
 	int error;                      /* with this */
+	char why[256];                  /* and this; empty: the remote's */
 	struct sweep sweep;             /* under way if all is fetched first */
 	struct remote_user *next;
 };
@@ -64,6 +73,8 @@ struct remote {
 	int error;                      /* if lost */
 	char why[256];
 	struct peer_session *session;   /* NULL: none, or ended */
+	bool credit;                    /* one reader was admitted by the attach itself */
+	bool admitting;                 /* more were asked for, see peer_admit() */
 	bool renewing;                  /* fresh keys were asked for; reads are held */
 	struct peer_region *regions;    /* ascending by layer and offset */
 	unsigned region_count;
@@ -102,6 +113,20 @@ struct remotes {
 void remote_renew(struct remote *remote);
 void remote_hold(struct remote *remote);
 void remote_release(struct remote *remote);     /* may free it */
+
+/* Memory that cannot be had ends the worker: the keeper's records survive, it starts anew. */
+void *remote_need(struct worker *worker, size_t size);
+void remote_drop(struct remote *remote);        /* nobody has it any more */
+
+/* ---- remote_users.c ---- */
+/* It has its attachment already if there is no done. */
+void user_add(struct remote *remote, struct attachment *attachment, uint64_t eager,
+              remote_done *done, void *arg);
+/* The remote's state changed, or a user came: ask for those who wait, begin what they need. */
+void users_start(struct remote *remote);
+void users_admitted(void *remote, int error, const char *why, unsigned count);
+void remote_kick(struct remote *remote);
+void users_tell(struct remote *remote);         /* from remote->kick: call done() of the due */
 
 /* ---- remote_cache.c ---- */
 /* Take the table and make its caches, put the record. 0 or -errno. */

@@ -2,6 +2,7 @@
 remote_tests = \
 	tests/remote/structures.sh \
 	tests/remote/refusals.sh \
+	tests/remote/admit.sh \
 	tests/remote/unreachable.sh \
 	tests/remote/namespaces.sh \
 	tests/remote/ordinary_user.sh \

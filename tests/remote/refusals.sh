@@ -20,7 +20,7 @@ at "$b" "$field" walk auto none "$handle" 0 \
 	fail "a wrong secret while it is attached"
 grep -q '^EACCES' "$tmp/second" || fail "a wrong secret while it is attached: $(cat "$tmp/second")"
 
-# readers are counted over all hosts; what was unpublished is gone
+# what was unpublished is gone
 gone=$(at "$a" "$field" publish 1 2)
 at "$a" rmmap unpublish "$gone"
 refused ENOENT "gone" "$b" auto "$gone"

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -178,6 +179,7 @@ START_TEST(eager)
 	/* the second one finds all of it */
 	attach_well(1, true);
 	ck_assert_uint_eq(fake.attaches, 1);
+	ck_assert_uint_eq(fake.admits, 1);      /* its host counts it */
 	ck_assert_uint_eq(fake.counters.fetched_bytes, fake.read_bytes);
 	remote_detach(&fake.attachment[0]);
 	check_all(remote);
@@ -418,6 +420,94 @@ static struct remote *restart(void)
 	return remote;
 }
 
+struct answers {
+	struct answer one[4];
+};
+
+/* Attachments first to last at the same time, and the errors that they get. */
+static void attach_some(struct answers *answers, unsigned first, unsigned last)
+{
+	unsigned which;
+
+	*answers = (struct answers){ 0 };
+	for (which = first; which <= last; which++)
+		remote_attach(fake.remotes, &fake.attachment[which], &fake.handle, 0, attached,
+		              &answers->one[which]);
+	for (which = first; which <= last; which++)
+		while (!answers->one[which].called)
+			fake_run(2000);
+}
+
+static unsigned count_errors(const struct answers *answers, int error)
+{
+	unsigned which, n = 0;
+
+	for (which = 0; which < 4; which++)
+		n += answers->one[which].called && answers->one[which].error == error;
+	return n;
+}
+
+START_TEST(each_reader_is_admitted)
+{
+	struct answers answers;
+
+	fake.readers_left = 2;          /* and the one that the first attach is for */
+	attach_some(&answers, 0, 3);
+	ck_assert_uint_eq(count_errors(&answers, 0), 3);
+	ck_assert_uint_eq(count_errors(&answers, -ENOENT), 1);
+	ck_assert_uint_eq(fake.attaches, 1);
+	ck_assert_uint_eq(fake.admits, 2);      /* together, and the one who is left */
+	ck_assert(!fake.earlier);
+	ck_assert_uint_eq(remotes_count(fake.remotes), 1);
+}
+END_TEST
+
+START_TEST(unpublished)
+{
+	struct remote *remote = attach_well(0, false);
+	struct answer answer;
+	struct wait a;
+
+	fake.admit_error = -ENOENT;
+	answer = attach(1, true, 1000);
+	ck_assert(answer.called);
+	ck_assert_int_eq(answer.error, -ENOENT);
+	ck_assert_str_eq(answer.why, "the fake host admits nobody");
+	ck_assert_ptr_null(fake.attachment[1].remote);
+	fetch(remote, &a, 2, 100, 600);         /* the first one goes on */
+	fake_run(1000);
+	ck_assert_int_eq(a.error, 0);
+	/* One who does not wait for the answer. */
+	fake.admit_error = 0;
+	memset(&answer, 0, sizeof answer);
+	remote_attach(fake.remotes, &fake.attachment[1], &fake.handle, 0, attached, &answer);
+	remote_detach(&fake.attachment[1]);
+	fake_run(50);
+	ck_assert(!answer.called);
+	attach_well(2, true);
+}
+END_TEST
+
+START_TEST(origin_is_gone)
+{
+	struct remote *remote = attach_well(0, true);
+	struct answers answers;
+
+	fake.no_answer = true;
+	attach_some(&answers, 1, 2);
+	ck_assert_uint_eq(count_errors(&answers, -EHOSTUNREACH), 2);
+	check_all(remote);
+	ck_assert_uint_eq(remotes_count(fake.remotes), 1);
+	/* Lost, but complete: nothing new from its cache either. */
+	fake.no_answer = false;
+	fake.attach_error = -EHOSTUNREACH;
+	remote = restart();
+	attach_some(&answers, 1, 2);
+	ck_assert_uint_eq(count_errors(&answers, -EHOSTUNREACH), 2);
+	check_all(remote);
+}
+END_TEST
+
 START_TEST(new_worker)
 {
 	struct remote *remote = attach_well(0, false);
@@ -443,14 +533,17 @@ START_TEST(new_worker)
 	ck_assert_uint_eq(fake.read_bytes - before, 1700 * RM_PAGE);
 	ck_assert_ptr_eq(attach_well(1, true), remote);
 	check_all(remote);
-	/* complete: the next worker needs neither copies nor the other host */
+	/* complete: the next worker needs neither copies nor the other host, a new reader does */
 	remote = restart();
 	ck_assert(!remote_moved(remote));
 	before = fake.attaches;
 	check_all(remote);
-	attach_well(1, true);
 	fake_run(50);
 	ck_assert_uint_eq(fake.attaches, before);
+	attach_well(1, true);
+	ck_assert_uint_eq(fake.attaches, before + 1);
+	ck_assert(fake.earlier);
+	ck_assert_uint_eq(fake.admits, 2);
 }
 END_TEST
 
@@ -489,6 +582,9 @@ int main(void)
 	tcase_add_test(tests, silence);
 	tcase_add_test(tests, gone_while_reading);
 	tcase_add_test(tests, lost);
+	tcase_add_test(tests, each_reader_is_admitted);
+	tcase_add_test(tests, unpublished);
+	tcase_add_test(tests, origin_is_gone);
 	tcase_add_test(tests, new_worker);
 	tcase_add_test(tests, new_worker_before_the_answer);
 	suite_add_tcase(suite, tests);
