@@ -54,6 +54,12 @@ static bool read_completions(struct fabric *fabric)
 
 	/* Bounded, so that the loop gets to its other work. */
 	for (rounds = 0; rounds < 16; rounds++) {
+		/*
+		 * Where somebody connects and hangs up without a word, a port scan say, the tcp
+		 * provider (xnet_recv_cm_msg() in 1.17, and later) takes an EAGAIN that errno
+		 * still has from elsewhere for its own, and keeps the socket, readable for ever.
+		 */
+		errno = 0;
 		count = fi_cq_read(fabric->cq, entries, 16);
 		if (count == -FI_EAVAIL) {
 			if (!read_failed(fabric))

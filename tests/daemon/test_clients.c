@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test_clients - publications between processes, good ones and broken ones */
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -307,6 +309,41 @@ START_TEST(a_client_that_does_not_read)
 }
 END_TEST
 
+/* ---- the port that other hosts use ---- */
+
+static unsigned port_fds;
+
+static bool port_is_quiet(void)
+{
+	return host_fds(host_worker()) <= port_fds;
+}
+
+/* A port scan, or somebody else's protocol: no socket stays, and the worker does not spin. */
+START_TEST(callers_that_hang_up)
+{
+	struct snapshot reachable = small;
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct rm_daemon_info info;
+	int fd = ready();
+
+	reachable.fabric = "tcp@127.0.0.1";
+	ck_assert_int_eq(client_publish(fd, &reachable, handle), 0);
+	client_info(&info);
+	ck_assert_msg(info.fabric_open && strchr(info.address, ':'), "%s", info.fabric_why);
+	to.sin_port = htons((uint16_t)atoi(strrchr(info.address, ':') + 1));
+	port_fds = host_fds((pid_t)info.worker_pid);
+	for (size_t said = 0; said < 40; said++) {
+		int caller = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		static const char junk[40];
+
+		ck_assert_int_eq(connect(caller, (struct sockaddr *)&to, sizeof(to)), 0);
+		ck_assert_int_ge(send(caller, junk, said, MSG_NOSIGNAL), 0);
+		close(caller);
+	}
+	ck_assert(host_eventually(port_is_quiet, 5));
+}
+END_TEST
+
 /* ---- nothing is lost over many rounds ---- */
 
 static void round_trip(int fd, unsigned i)
@@ -356,7 +393,8 @@ int main(void)
 		{ a_closed_socket_is_no_detach, 0 }, { a_client_that_gave_up, 0 }, { unpublish, 0 },
 		{ unpublished_stays_for_who_has_it, 0 }, { limit, 0 },
 		{ what_can_change_is_refused, 0 }, { unknown_provider, 0 }, { nonsense, 0 },
-		{ other_version, 0 }, { a_client_that_does_not_read, 0 }, { rounds, 0 },
+		{ other_version, 0 }, { a_client_that_does_not_read, 0 },
+		{ callers_that_hang_up, 0 }, { rounds, 0 },
 	};
 
 	return unit_run("clients", tests, COUNT(tests));
