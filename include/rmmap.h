@@ -73,8 +73,9 @@ int rmmap_publish(const void *root, char *handle, size_t size);
  * realloc() of one moves the block to this process's own heap.
  *
  * Attaching a publication again returns the same root and counts; memory goes
- * with as many calls of rmmap_detach(). Pages that lie in this process's own
- * heap are not mapped: its own content stands there.
+ * with as many calls of rmmap_detach(). Pages of memory that fork() made common
+ * to publisher and attacher are not mapped where they lie in this process's
+ * heap: its own content stands there.
  *
  * A page that can no longer be had (its host is gone) raises SIGBUS when it is
  * touched.

@@ -26,7 +26,7 @@ struct rm_table_header {
 	uint32_t magic;
 	uint32_t layer_count;
 	uint32_t segment_count;
-	uint32_t reserved;              /* 0 */
+	uint32_t family;                /* random: the publisher, and what it came from by fork */
 	uint64_t root;
 	uint64_t size;                  /* of the whole table in bytes */
 };
@@ -43,8 +43,11 @@ struct rm_segment {
 	uint64_t length;                /* bytes, whole pages, not 0 */
 	uint64_t offset;                /* in the layer */
 	uint32_t layer;
-	uint32_t reserved;              /* 0 */
+	uint32_t flags;                 /* RM_SEGMENT_INHERITED or 0 */
 };
+
+/* The publisher did not allocate these pages: they were its parent's when it forked. */
+#define RM_SEGMENT_INHERITED 1u
 
 /* A view of a checked table; points into it. */
 struct rm_table {
@@ -53,6 +56,7 @@ struct rm_table {
 	const struct rm_segment *segments;
 	uint32_t layer_count;
 	uint32_t segment_count;
+	uint32_t family;
 	uint64_t root;
 	size_t size;
 };
@@ -62,8 +66,8 @@ size_t rm_table_size(const uint64_t *layer_lengths, uint32_t layers, uint32_t se
 
 /*
  * Lay a table out in zeroed memory of rm_table_size() bytes, aligned to 8:
- * header and layer lengths and bitmap offsets are set; ids, bitmaps and
- * segments are for the caller to fill through the three pointers.
+ * header and layer lengths and bitmap offsets are set; the family, ids, bitmaps
+ * and segments are for the caller to fill.
  */
 void rm_table_layout(void *memory, const uint64_t *layer_lengths, uint32_t layers,
                      uint32_t segments, uint64_t root);

@@ -44,14 +44,15 @@ struct piece {                          /* a run of an attachment */
 };
 
 struct conflict {
-	uint64_t addr, owner;           /* who has other content at addr */
+	uint64_t addr, owner;           /* who has other content at addr; 0: the own heap */
 };
 
 /*
  * Cut a checked table's segments into runs, leaving out what lies in the own
- * ranges (ascending). 0; -EADDRINUSE with conflict; -ENOMEM.
+ * ranges (ascending) and may be left to them: see plan.c. kin: fork made the
+ * publisher of this process, or both of one. 0; -EADDRINUSE with conflict; -ENOMEM.
  */
-int plan_attach(const struct rm_table *table, const struct array *own,
+int plan_attach(const struct rm_table *table, bool kin, const struct array *own,
                 const struct array *pieces, struct array *runs, uint64_t *own_pages_left,
                 struct conflict *conflict);
 /* The part [*from, to) of a piece that no other owner has: false if none is left. */

@@ -104,6 +104,7 @@ extern __thread unsigned heap_thread_generation __attribute__((tls_model("initia
 bool heap_enter(void);
 void heap_leave(void);          /* the thread ends */
 bool heap_is_ours(void);        /* is the program's malloc this library's? */
+uint32_t heap_family(void);     /* random: of this program, and of what it forks */
 bool heap_publishes(void);      /* the program imports rmmap_publish, or RMMAP_HEAP=shared */
 void heap_prefork(void);
 void heap_parent(void);

@@ -12,6 +12,7 @@ static struct rm_segment segments[2];
 static struct rm_table table = { .layers = layers, .segments = segments, .layer_count = 2 };
 static struct array own, pieces, runs;
 static uint64_t left;
+static bool kin;
 static struct conflict conflict;
 
 static void reset(void)
@@ -26,6 +27,8 @@ static void reset(void)
 	segments[0] = (struct rm_segment){ .addr = BASE + PAGES(10), .length = PAGES(10) };
 	segments[1] = (struct rm_segment){ .addr = BASE + PAGES(20), .length = PAGES(5),
 	                                   .offset = PAGES(3), .layer = 1 };
+	kin = true;
+	segments[0].flags = RM_SEGMENT_INHERITED;
 }
 
 static void add_own(uint64_t from, uint64_t to)
@@ -48,7 +51,7 @@ static void add_piece(uint64_t from, uint64_t to, uint64_t offset, int layer, ui
 static int plan(void)
 {
 	runs.count = 0;
-	return plan_attach(&table, &own, &pieces, &runs, &left, &conflict);
+	return plan_attach(&table, kin, &own, &pieces, &runs, &left, &conflict);
 }
 
 static void is_run(size_t i, uint64_t from, uint64_t to, uint64_t offset, bool shared)
@@ -88,6 +91,24 @@ START_TEST(own_content_stands)
 	ck_assert(plan_own(&own, BASE + PAGES(13)));
 	ck_assert(!plan_own(&own, BASE + PAGES(14)));
 	ck_assert(!plan_own(&own, BASE + PAGES(40)));
+}
+END_TEST
+
+START_TEST(own_content_of_another_program)
+{
+	reset();
+	add_own(2, 4);
+	add_own(12, 14);
+	kin = false;
+	ck_assert_int_eq(plan(), -EADDRINUSE);
+	ck_assert_uint_eq(conflict.addr, BASE + PAGES(12));
+	ck_assert_uint_eq(conflict.owner, 0);
+	kin = true;                     /* both allocated there after the fork */
+	segments[0].flags = 0;
+	ck_assert_int_eq(plan(), -EADDRINUSE);
+	((struct heap_range *)own.data)[1].inherited = true;
+	ck_assert_int_eq(plan(), 0);
+	ck_assert_uint_eq(left, 2);
 }
 END_TEST
 
@@ -164,7 +185,8 @@ END_TEST
 int main(void)
 {
 	const struct unit_test tests[] = {
-		{ nothing_in_the_way, 0 }, { own_content_stands, 0 }, { all_of_it_own, 0 },
+		{ nothing_in_the_way, 0 }, { own_content_stands, 0 },
+		{ own_content_of_another_program, 0 }, { all_of_it_own, 0 },
 		{ a_diamond, 0 }, { own_before_attached, 0 }, { what_only_one_has, 0 },
 	};
 

@@ -103,7 +103,6 @@ START_TEST(bad_header)
 {
 	BREAK(h->magic++);
 	BREAK(h->magic = 0);
-	BREAK(h->reserved = 1);
 	BREAK(h->size++);
 	BREAK(h->size -= 8);
 	BREAK(h->size = 0);
@@ -161,7 +160,7 @@ START_TEST(bad_segments)
 	BREAK(s[0].offset = (uint64_t)0 - RM_PAGE);
 	BREAK(s[0].layer = 3);
 	BREAK(s[0].layer = UINT32_MAX);
-	BREAK(s[0].reserved = 1);
+	BREAK(s[0].flags = 2);
 	BREAK(s[1].addr = s[0].addr);
 	BREAK(s[2].addr -= RM_PAGE);
 	BREAK(s[3].addr += RM_PAGE);
