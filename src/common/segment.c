@@ -58,7 +58,7 @@ void rm_table_layout(void *memory, const uint64_t *layer_lengths, uint32_t layer
 	header->magic = RM_TABLE_MAGIC;
 	header->layer_count = layers;
 	header->segment_count = segments;
-	header->family = 0;
+	header->reserved = 0;
 	header->root = root;
 	header->size = bitmap;
 }
@@ -123,8 +123,6 @@ static const char *check_segment(const struct rm_table *t, const struct rm_segme
 {
 	if (!whole_pages(s->addr | s->length | s->offset) || s->length == 0)
 		return "a segment is not whole pages";
-	if (s->flags & ~RM_SEGMENT_INHERITED)
-		return "a segment has unknown flags";
 	if (!rm_in_window(s->addr) || s->length > RM_WINDOW_END - s->addr)
 		return "a segment lies outside the window";
 	if (s->layer >= t->layer_count)
@@ -173,7 +171,6 @@ int rm_table_check(const void *memory, size_t size, struct rm_table *view, const
 			((const struct rm_layer_desc *)(header + 1) + header->layer_count),
 		.layer_count = header->layer_count,
 		.segment_count = header->segment_count,
-		.family = header->family,
 		.root = header->root,
 		.size = size,
 	};

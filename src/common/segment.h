@@ -26,7 +26,7 @@ struct rm_table_header {
 	uint32_t magic;
 	uint32_t layer_count;
 	uint32_t segment_count;
-	uint32_t family;                /* random: the publisher, and what it came from by fork */
+	uint32_t reserved;
 	uint64_t root;
 	uint64_t size;                  /* of the whole table in bytes */
 };
@@ -43,11 +43,15 @@ struct rm_segment {
 	uint64_t length;                /* bytes, whole pages, not 0 */
 	uint64_t offset;                /* in the layer */
 	uint32_t layer;
-	uint32_t flags;                 /* RM_SEGMENT_INHERITED or 0 */
+	uint32_t heap;                  /* random: whose memory it was first, see below */
 };
 
-/* The publisher did not allocate these pages: they were its parent's when it forked. */
-#define RM_SEGMENT_INHERITED 1u
+/*
+ * Each process, and each child of fork, names the memory that it takes for its heap with a
+ * number of its own. What a child inherits keeps its parent's number, and what is handed on
+ * keeps its first owner's: where memory of this process has the number of a segment, both
+ * hold the same blocks, and its own content may stand.
+ */
 
 /* A view of a checked table; points into it. */
 struct rm_table {
@@ -56,7 +60,6 @@ struct rm_table {
 	const struct rm_segment *segments;
 	uint32_t layer_count;
 	uint32_t segment_count;
-	uint32_t family;
 	uint64_t root;
 	size_t size;
 };
@@ -66,8 +69,8 @@ size_t rm_table_size(const uint64_t *layer_lengths, uint32_t layers, uint32_t se
 
 /*
  * Lay a table out in zeroed memory of rm_table_size() bytes, aligned to 8:
- * header and layer lengths and bitmap offsets are set; the family, ids, bitmaps
- * and segments are for the caller to fill.
+ * header and layer lengths and bitmap offsets are set; ids, bitmaps and segments
+ * are for the caller to fill.
  */
 void rm_table_layout(void *memory, const uint64_t *layer_lengths, uint32_t layers,
                      uint32_t segments, uint64_t root);

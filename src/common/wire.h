@@ -14,8 +14,9 @@
  *   RM_HELLO                            ->
  *                                       <-   RM_HELLO_REPLY
  *   RM_PUBLISH  fds: table[, slot lock] ->
- *   RM_LAYERS*  fds: up to 64 layers    ->
- *                                       <-   RM_REPLY (text = the handle)
+ *   RM_LAYERS*  fds: up to 64 layers    ->   (those that rmmapd does not know)
+ *                                       <-   RM_REPLY (text = the handle; ESTALE: rmmapd
+ *                                                      does not know what it should)
  *   RM_ATTACH                           ->
  *                                       <-   RM_ATTACH_REPLY  fds: table
  *                                       <-   RM_LAYERS*       fds: layers or caches, read-only
@@ -40,7 +41,7 @@
 #include "layout.h"
 
 #define RM_WIRE_MAGIC 0x57524d52u
-#define RM_WIRE_VERSION 1
+#define RM_WIRE_VERSION 2
 #define RM_TEXT_MAX 512
 #define RM_SPEC_MAX 128                 /* RMMAP_FABRIC as given, NUL included */
 
@@ -85,7 +86,7 @@ struct rm_wire_publish {                /* RM_PUBLISH */
 	uint32_t layer_count;
 	uint32_t has_slot_lock;         /* second descriptor: the OFD lock on this slot */
 	uint32_t slot;
-	uint32_t reserved;
+	uint32_t known_layers;          /* the table's last so many: rmmapd has them */
 	uint64_t table_size;
 	char fabric[RM_SPEC_MAX];       /* the publisher's RMMAP_FABRIC, or "" */
 };

@@ -49,10 +49,9 @@ struct conflict {
 
 /*
  * Cut a checked table's segments into runs, leaving out what lies in the own
- * ranges (ascending) and may be left to them: see plan.c. kin: fork made the
- * publisher of this process, or both of one. 0; -EADDRINUSE with conflict; -ENOMEM.
+ * ranges (ascending) and may be left to them: see plan.c. 0; -EADDRINUSE with conflict; -ENOMEM.
  */
-int plan_attach(const struct rm_table *table, bool kin, const struct array *own,
+int plan_attach(const struct rm_table *table, const struct array *own,
                 const struct array *pieces, struct array *runs, uint64_t *own_pages_left,
                 struct conflict *conflict);
 /* The part [*from, to) of a piece that no other owner has: false if none is left. */

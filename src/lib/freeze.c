@@ -15,7 +15,7 @@
 
 struct cut {                            /* a layer to be */
 	uint64_t addr, length;
-	bool inherited;
+	uint32_t heap;
 };
 
 /* The heap may grow while they are read. */
@@ -54,7 +54,7 @@ static int cut_ranges(const struct array *ranges, struct array *cuts)
 				return -ENOMEM;
 			cut->addr = at;
 			cut->length = top - at < RM_LAYER_MAX ? top - at : RM_LAYER_MAX;
-			cut->inherited = range->inherited;
+			cut->heap = range->heap;
 			at += cut->length;
 		}
 	}
@@ -74,10 +74,8 @@ static int lay_out(struct snapshot *snapshot, const struct array *cuts, uint64_t
 	snapshot->table_size = rm_table_size(lengths, n, n);
 	if (snapshot->table_size)
 		snapshot->table = own_pages(snapshot->table_size);
-	if (snapshot->table) {
+	if (snapshot->table)
 		rm_table_layout(snapshot->table, lengths, n, n, root);
-		((struct rm_table_header *)snapshot->table)->family = heap_family();
-	}
 	own_pages_free(lengths, cuts->count * sizeof(*lengths));
 	return snapshot->table ? 0 : snapshot->table_size ? -ENOMEM : -ENOTSUP;
 }
@@ -100,7 +98,7 @@ static int copy_layers(struct snapshot *snapshot, const struct array *cuts)
 		memcpy(rm_table_layers(snapshot->table)[i].id, layer->id, sizeof(layer->id));
 		rm_table_segments(snapshot->table)[i] = (struct rm_segment){
 			.addr = cut->addr, .length = cut->length, .layer = i,
-			.flags = cut->inherited ? RM_SEGMENT_INHERITED : 0,
+			.heap = cut->heap,
 		};
 		snapshot->data_bytes += layer->pages << RM_PAGE_SHIFT;
 	}

@@ -14,7 +14,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "../common/say.h"
@@ -40,7 +39,6 @@ static __thread unsigned thread_place __attribute__((tls_model("initial-exec")))
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;        /* before jemalloc's own */
 static bool ready, publishes;
-static uint32_t family;
 static struct { unsigned arena, threads; } pool[POOL_MAX];
 static unsigned pool_count, pool_max;
 static unsigned pool_before_fork;       /* the parent's first arena, or 0 */
@@ -66,8 +64,6 @@ static void heap_init(void)
 	publishes = options->heap == RM_HEAP_SHARED || env_imports("rmmap_publish") ||
 	            env_imports("rmmap_publish_with");
 	slot_init();
-	if (getrandom(&family, sizeof(family), GRND_NONBLOCK) != sizeof(family))
-		family = (uint32_t)getpid() * 0x9e3779b1u;
 	if (options->scrub)
 		rj_malloc_conf_2_conf_harder = PINNED ",junk:free";
 	/* Hooks are called under jemalloc's locks: registered before it, locked after it. */
@@ -193,11 +189,6 @@ bool heap_is_ours(void)
 	return ours;
 }
 
-uint32_t heap_family(void)
-{
-	return family;
-}
-
 bool heap_publishes(void)
 {
 	return publishes;
@@ -226,7 +217,7 @@ void heap_child(void)
 		pool_count = 0;
 		heap_generation++;
 		slot_child();
-		hooks_child();
 	}
+	hooks_child(publishes);
 	pthread_mutex_unlock(&lock);
 }

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "jemalloc.h"
 
@@ -21,6 +22,8 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t runs[RUNS_MAX];         /* only added to; the last one grows */
+static uint32_t run_heaps[RUNS_MAX];    /* whose they are, see struct rm_segment */
+static uint32_t heap;                   /* this process's number for what it takes; 0: none yet */
 static unsigned run_count;
 static uint64_t top, end;               /* next address, and the end of its slot; 0: none yet */
 static uint64_t bytes, extents;
@@ -42,6 +45,13 @@ static uint64_t align_up(uint64_t addr, uint64_t alignment)
 	return (addr + alignment - 1) & ~(alignment - 1);
 }
 
+static uint32_t number(void)
+{
+	if (!heap && getrandom(&heap, sizeof(heap), GRND_NONBLOCK) != sizeof(heap))
+		heap = (uint32_t)getpid() * 0x9e3779b1u;
+	return heap;
+}
+
 /* [base, base + length) is mapped now: part of the run before it, or a run of its own. */
 static void run_add(uint64_t base, uint64_t length)
 {
@@ -53,6 +63,7 @@ static void run_add(uint64_t base, uint64_t length)
 		n--;
 	} else {
 		run = base >> RM_PAGE_SHIFT << RUN_PAGES_BITS | length >> RM_PAGE_SHIFT;
+		run_heaps[n] = number();
 	}
 	__atomic_store_n(&runs[n], run, __ATOMIC_RELAXED);
 	__atomic_store_n(&run_count, n + 1, __ATOMIC_RELEASE);
@@ -216,10 +227,17 @@ void hooks_unlock(void)
 	pthread_mutex_unlock(&lock);
 }
 
-void hooks_child(void)
+/* A child that is not moved allocates where its parent does: nothing of it is common. */
+void hooks_child(bool moved)
 {
-	__atomic_store_n(&heap_run, 0, __ATOMIC_RELAXED);
-	top = end = 0;
+	heap = 0;
+	if (moved) {
+		__atomic_store_n(&heap_run, 0, __ATOMIC_RELAXED);
+		top = end = 0;
+		return;
+	}
+	for (unsigned i = 0; i < run_count; i++)
+		run_heaps[i] = number();
 }
 
 void hooks_stats(uint64_t *now, uint64_t *peak, uint64_t *count)
@@ -251,11 +269,12 @@ unsigned hooks_ranges(struct heap_range *ranges, unsigned max)
 		uint64_t next = UINT64_MAX;
 
 		for (unsigned k = 0; k < count; k++)
-			if (runs[k] > after && runs[k] < next)
+			if (runs[k] > after && runs[k] < next) {
 				next = runs[k];
+				ranges[i].heap = run_heaps[k];
+			}
 		ranges[i].base = run_base(next);
 		ranges[i].top = run_base(next) + run_length(next);
-		ranges[i].inherited = slot_states[rm_slot_of(run_base(next))] == SLOT_INHERITED;
 		after = next;
 	}
 	hooks_unlock();

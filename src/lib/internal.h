@@ -88,10 +88,11 @@ extern uint64_t heap_run;                       /* the run that grows; 0 before 
 enum slot_state hooks_state(const void *p);     /* whose heap: SLOT_FREE is nobody's; no lock */
 void hooks_lock(void);                          /* around fork, inside jemalloc's own locks */
 void hooks_unlock(void);
-void hooks_child(void);                         /* a fresh slot at the next extent */
+/* After fork. moved: a fresh slot at the next extent; else parent and child go on in one. */
+void hooks_child(bool moved);
 void hooks_stats(uint64_t *bytes, uint64_t *peak, uint64_t *extents);
 /* Used ranges of own and inherited heaps, ascending by address; how many there are. */
-struct heap_range { uint64_t base, top; bool inherited; };
+struct heap_range { uint64_t base, top; uint32_t heap; };       /* see struct rm_segment */
 unsigned hooks_ranges(struct heap_range *ranges, unsigned max);
 
 /* ---- heap.c: jemalloc, set up; which arena a thread allocates from ---- */
@@ -104,7 +105,6 @@ extern __thread unsigned heap_thread_generation __attribute__((tls_model("initia
 bool heap_enter(void);
 void heap_leave(void);          /* the thread ends */
 bool heap_is_ours(void);        /* is the program's malloc this library's? */
-uint32_t heap_family(void);     /* random: of this program, and of what it forks */
 bool heap_publishes(void);      /* the program imports rmmap_publish, or RMMAP_HEAP=shared */
 void heap_prefork(void);
 void heap_parent(void);

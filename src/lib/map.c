@@ -158,8 +158,7 @@ int map_snapshot(const struct rm_table *table, const int *layer_fds, uint64_t ow
 			          "another slot (RMMAP_SLOT)", (unsigned long long)table->root);
 		}
 		if (!err)
-			err = plan_attach(table, table->family == heap_family(), &own, &pieces, runs,
-			                  own_left, conflict);
+			err = plan_attach(table, &own, &pieces, runs, own_left, conflict);
 		if (err == -EADDRINUSE && conflict->addr && !conflict->owner)
 			rm_format(why, RM_TEXT_MAX, "address 0x%llx is needed and lies in this "
 			          "process's own heap; give publisher and attacher other slots "

@@ -2,8 +2,8 @@
 /*
  * plan.c - which pages of a publication are to be mapped, and which are not
  *
- * At an address stands: own content, if publisher and attacher got that memory
- * from one program by fork; else what another attachment has mapped, if that is
+ * At an address stands: own content, if that is the memory whose content the
+ * publication has (by fork, or since it was handed on and came back); else what another attachment has mapped, if that is
  * the same place of the same layer (a diamond); else the publication's. Two
  * different contents at one address are a conflict; so is memory that two
  * programs took for themselves at the same addresses, since pointers would lead
@@ -68,14 +68,7 @@ static bool same_content(const struct piece *piece, const uint8_t *layer,
 	       piece->offset + (addr - piece->addr) == segment->offset + (addr - segment->addr);
 }
 
-/* May own content stand for this of the publication? */
-static bool of_one_program(const struct rm_segment *segment, bool kin,
-                           const struct heap_range *range)
-{
-	return kin && (range->inherited || segment->flags & RM_SEGMENT_INHERITED);
-}
-
-static int plan_segment(const struct rm_segment *segment, const uint8_t *layer, bool kin,
+static int plan_segment(const struct rm_segment *segment, const uint8_t *layer,
                         const struct array *own, const struct array *pieces,
                         struct array *runs, uint64_t *left, struct conflict *conflict)
 {
@@ -88,7 +81,7 @@ static int plan_segment(const struct rm_segment *segment, const uint8_t *layer, 
 		int err;
 
 		if (range && at >= rm_page_down(range->base)) {
-			if (!of_one_program(segment, kin, range)) {
+			if (segment->heap != range->heap) {
 				*conflict = (struct conflict){ at, 0 };
 				return -EADDRINUSE;
 			}
@@ -114,7 +107,7 @@ static int plan_segment(const struct rm_segment *segment, const uint8_t *layer, 
 	return 0;
 }
 
-int plan_attach(const struct rm_table *table, bool kin, const struct array *own,
+int plan_attach(const struct rm_table *table, const struct array *own,
                 const struct array *pieces, struct array *runs, uint64_t *own_pages_left,
                 struct conflict *conflict)
 {
@@ -124,8 +117,8 @@ int plan_attach(const struct rm_table *table, bool kin, const struct array *own,
 	for (uint32_t i = 0; !err && i < table->segment_count; i++) {
 		const struct rm_segment *segment = &table->segments[i];
 
-		err = plan_segment(segment, table->layers[segment->layer].id, kin, own, pieces,
-		                   runs, own_pages_left, conflict);
+		err = plan_segment(segment, table->layers[segment->layer].id, own, pieces, runs,
+		                   own_pages_left, conflict);
 	}
 	return err;
 }

@@ -5,6 +5,7 @@
 #include "../unit/unit.h"
 
 #define BASE RM_WINDOW_BASE
+#define HEAP 77u                        /* whose memory it all is */
 #define PAGES(n) ((uint64_t)(n) << RM_PAGE_SHIFT)
 
 static struct rm_layer_desc layers[2] = { { .id = "layer zero" }, { .id = "layer one" } };
@@ -12,7 +13,6 @@ static struct rm_segment segments[2];
 static struct rm_table table = { .layers = layers, .segments = segments, .layer_count = 2 };
 static struct array own, pieces, runs;
 static uint64_t left;
-static bool kin;
 static struct conflict conflict;
 
 static void reset(void)
@@ -27,8 +27,7 @@ static void reset(void)
 	segments[0] = (struct rm_segment){ .addr = BASE + PAGES(10), .length = PAGES(10) };
 	segments[1] = (struct rm_segment){ .addr = BASE + PAGES(20), .length = PAGES(5),
 	                                   .offset = PAGES(3), .layer = 1 };
-	kin = true;
-	segments[0].flags = RM_SEGMENT_INHERITED;
+	segments[0].heap = segments[1].heap = HEAP;
 }
 
 static void add_own(uint64_t from, uint64_t to)
@@ -37,6 +36,7 @@ static void add_own(uint64_t from, uint64_t to)
 
 	range->base = BASE + PAGES(from);
 	range->top = BASE + PAGES(to);
+	range->heap = HEAP;
 }
 
 static void add_piece(uint64_t from, uint64_t to, uint64_t offset, int layer, uint64_t owner)
@@ -51,7 +51,7 @@ static void add_piece(uint64_t from, uint64_t to, uint64_t offset, int layer, ui
 static int plan(void)
 {
 	runs.count = 0;
-	return plan_attach(&table, kin, &own, &pieces, &runs, &left, &conflict);
+	return plan_attach(&table, &own, &pieces, &runs, &left, &conflict);
 }
 
 static void is_run(size_t i, uint64_t from, uint64_t to, uint64_t offset, bool shared)
@@ -99,14 +99,11 @@ START_TEST(own_content_of_another_program)
 	reset();
 	add_own(2, 4);
 	add_own(12, 14);
-	kin = false;
+	((struct heap_range *)own.data)[1].heap = HEAP + 1;
 	ck_assert_int_eq(plan(), -EADDRINUSE);
 	ck_assert_uint_eq(conflict.addr, BASE + PAGES(12));
 	ck_assert_uint_eq(conflict.owner, 0);
-	kin = true;                     /* both allocated there after the fork */
-	segments[0].flags = 0;
-	ck_assert_int_eq(plan(), -EADDRINUSE);
-	((struct heap_range *)own.data)[1].inherited = true;
+	((struct heap_range *)own.data)[1].heap = HEAP;
 	ck_assert_int_eq(plan(), 0);
 	ck_assert_uint_eq(left, 2);
 }

@@ -160,7 +160,6 @@ START_TEST(bad_segments)
 	BREAK(s[0].offset = (uint64_t)0 - RM_PAGE);
 	BREAK(s[0].layer = 3);
 	BREAK(s[0].layer = UINT32_MAX);
-	BREAK(s[0].flags = 2);
 	BREAK(s[1].addr = s[0].addr);
 	BREAK(s[2].addr -= RM_PAGE);
 	BREAK(s[3].addr += RM_PAGE);
