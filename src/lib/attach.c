@@ -54,6 +54,20 @@ static uint64_t file_size(int fd)
 	return fstat(fd, &st) < 0 ? 0 : (uint64_t)st.st_size;
 }
 
+/* It stays for as long as it is attached, so it may not lie where another would be mapped. */
+static void *map_table(int fd, uint64_t size)
+{
+	void *memory = own_pages(size), *p;
+
+	if (!memory)
+		return NULL;
+	p = mmap(memory, size, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0);
+	if (p != MAP_FAILED)
+		return p;
+	own_pages_free(memory, size);
+	return NULL;
+}
+
 /* Map and check the table; the layers must be as long as it says. */
 static int open_table(struct asked *asked)
 {
@@ -63,9 +77,8 @@ static int open_table(struct asked *asked)
 	int err = -EPROTO;
 
 	if (asked->x.reply_fd >= 0 && size && file_size(asked->x.reply_fd) >= size) {
-		asked->memory = mmap(NULL, size, PROT_READ, MAP_PRIVATE, asked->x.reply_fd, 0);
-		if (asked->memory == MAP_FAILED) {
-			asked->memory = NULL;
+		asked->memory = map_table(asked->x.reply_fd, size);
+		if (!asked->memory) {
 			rm_format(asked->why, sizeof(asked->why), "no room for the table");
 			return -ENOMEM;
 		}
@@ -89,8 +102,7 @@ static int open_table(struct asked *asked)
 
 static void close_answer(struct asked *asked)
 {
-	if (asked->memory)
-		munmap(asked->memory, answer(asked)->table_size);
+	own_pages_free(asked->memory, answer(asked)->table_size);
 	asked->memory = NULL;
 	if (asked->x.reply_fd >= 0)
 		close(asked->x.reply_fd);
@@ -155,6 +167,8 @@ static int attach_once(struct rm_wire_attach *m, const struct rm_handle *handle,
 	err = attached_add(&offer, &own_left, why);
 	if (err)
 		attach_tell_detach(offer.number, offer.era);
+	else
+		asked.memory = NULL;            /* kept */
 	close_answer(&asked);
 	if (!err)
 		count(COUNT_OWN_PAGES, own_left);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * attach.h - what attach.c, attached.c, map.c, plan.c and lazy.c share
+ * attach.h - what attach.c, attached.c, contents.c, map.c, plan.c and lazy.c share
  *
  * All but attach.c's under attached.c's lock. Nothing here allocates but through struct array.
  */
@@ -16,7 +16,7 @@ void attach_tell_detach(uint64_t number, unsigned era);
 /* ---- attached.c: what is attached ---- */
 struct offer {                          /* what rmmapd has for us */
 	const uint8_t *id;              /* of the publication */
-	struct rm_table table;          /* checked */
+	struct rm_table table;          /* checked; its memory is own_pages() */
 	const int *layer_fds;           /* as many as it says, as long as it says */
 	bool lazy;
 	uint64_t number;                /* rmmapd's for the attachment */
@@ -24,23 +24,53 @@ struct offer {                          /* what rmmapd has for us */
 };
 /* Is it attached already? Then it counts once more. */
 bool attached_again(const uint8_t id[RM_ID_BYTES], uint64_t *root);
-/* Map it. 0; -EEXIST if it is attached already, and was counted; -errno with why. */
+/*
+ * Map it. 0, and the table is kept; -EEXIST if it is attached already, and was counted;
+ * -errno with why.
+ */
 int attached_add(const struct offer *offer, uint64_t *own_left, char *why);
 /* One attach less; with the last one the memory goes. False if root is not attached. */
 bool attached_remove(uint64_t root);
+/*
+ * Around attached_contents() and the use of what it gives: nothing is attached or detached
+ * meanwhile. Taken before the connection's lock and the hooks'.
+ */
+void attached_lock(void);
+void attached_unlock(void);
+
+/* ---- contents.c: what all attachments together hold ---- */
+struct content {                        /* pages that an attachment has mapped */
+	uint64_t addr, length;
+	uint64_t offset;                /* in the layer */
+	const struct rm_layer_desc *layer;      /* in the table of an attachment */
+	const uint64_t *bitmap;         /* of the layer: its pages with data */
+	uint32_t heap;                  /* see struct rm_segment */
+	bool lazy;                      /* pages may be absent still, and a userfaultfd serves them */
+};
+/*
+ * An array of struct content, ascending, without overlap; what is left to own content is not
+ * in it. Under attached_lock(). *contents need not be set up; free it. 0 or -ENOMEM.
+ */
+int attached_contents(struct array *contents);
 
 /* ---- plan.c: which pages of a publication are to be mapped; pure ---- */
 struct run {                            /* pages of one layer that follow one another */
 	uint64_t addr, length, offset;
 	uint32_t layer;                 /* index in the table */
+	uint32_t heap;                  /* see struct rm_segment */
 	bool shared;                    /* another attachment has mapped the same content there */
 };
 
-struct piece {                          /* a run of an attachment */
-	uint64_t addr, length, offset;
-	uint8_t layer[RM_ID_BYTES];
-	uint64_t owner;                 /* the attachment's serial */
-	bool shared;                    /* it was mapped by another attachment */
+struct stretch {                        /* addresses without a gap */
+	uint64_t addr, length;
+};
+
+struct holding {                        /* what one attachment has */
+	uint64_t owner;                 /* its serial */
+	struct rm_table table;
+	struct array runs;              /* struct run, ascending */
+	struct array stretches;         /* the same, joined: struct stretch, ascending */
+	bool lazy;                      /* pages may be absent still in what is not shared */
 };
 
 struct conflict {
@@ -48,30 +78,40 @@ struct conflict {
 };
 
 /*
- * Cut a checked table's segments into runs, leaving out what lies in the own
- * ranges (ascending) and may be left to them: see plan.c. 0; -EADDRINUSE with conflict; -ENOMEM.
+ * Cut the table's segments into runs, leaving out what lies in the own ranges (ascending) and
+ * may be left to them, and marking what one of holdings (array of struct holding) has mapped
+ * already: see plan.c. 0; -EADDRINUSE with conflict; -ENOMEM.
  */
 int plan_attach(const struct rm_table *table, const struct array *own,
-                const struct array *pieces, struct array *runs, uint64_t *own_pages_left,
+                const struct array *holdings, struct array *runs, uint64_t *own_pages_left,
                 struct conflict *conflict);
-/* The part [*from, to) of a piece that no other owner has: false if none is left. */
-bool plan_sole(const struct array *pieces, uint64_t owner, uint64_t *from, uint64_t to,
+/* Join runs into stretches. 0 or -ENOMEM. */
+int plan_stretches(const struct array *runs, struct array *stretches);
+/*
+ * The first part of [*from, to) that no holding but this owner's has: false if none is left.
+ * Allocates nothing.
+ */
+bool plan_sole(const struct array *holdings, uint64_t owner, uint64_t *from, uint64_t to,
                uint64_t *length);
+/* Where the stretch of a holding that has addr ends; 0 if it has it not. */
+uint64_t plan_end(const struct holding *holding, uint64_t addr);
 bool plan_own(const struct array *own, uint64_t addr);
 
 /* ---- map.c: the mappings of what is attached ---- */
 /*
- * Map what the plan says, for this owner, and note its pieces; all or nothing.
- * 0; -errno with why, or, if two publications differ, conflict.
+ * Map what the plan says for this owner, and note it; all or nothing. The table is the
+ * holding's from then on. 0; -errno with why, or, if two publications differ, conflict.
  */
-int map_snapshot(const struct rm_table *table, const int *layer_fds, uint64_t owner,
-                 struct array *runs, uint64_t *own_left, struct conflict *conflict, char *why);
-void map_drop(uint64_t owner);          /* unmap what only this owner has, forget its pieces */
+int map_snapshot(const struct offer *offer, uint64_t owner, uint64_t *own_left,
+                 struct conflict *conflict, char *why);
+void map_drop(uint64_t owner);          /* unmap what only this owner has; its table goes too */
 void map_nothing(uint64_t owner);       /* SIGBUS where its mappings did not come into a child */
 bool map_lends(uint64_t owner);         /* does another use memory that this one mapped? */
+void map_settled(uint64_t owner);       /* nothing is absent in it any more */
 bool map_any(void);                     /* without the lock */
 uint64_t map_end(uint64_t addr);
-const struct array *map_pieces(void);
+const struct array *map_runs(uint64_t owner);   /* never NULL for an owner that has a holding */
+const struct array *map_holdings(void);
 
 /* ---- lazy.c: a userfaultfd over an attachment, served by rmmapd ---- */
 struct lazy {
@@ -87,8 +127,8 @@ int lazy_register(struct lazy *lazy, const struct array *runs);
 int lazy_hand_over(struct lazy *lazy, uint64_t attachment, unsigned era, char *why);
 /* RM_COMPLETE: 0 when every page is there; attachment 0 is all of this process. */
 int lazy_complete(uint64_t attachment, unsigned era);
-/* Nothing is absent any more in what owner has: plain memory again. */
-void lazy_release(struct lazy *lazy, const struct array *pieces, uint64_t owner);
+/* Nothing is absent any more in these runs (not the shared ones): plain memory again. */
+void lazy_release(struct lazy *lazy, const struct array *runs);
 void lazy_close(struct lazy *lazy);
 
 #endif

@@ -16,7 +16,7 @@
 #include "attach.h"
 
 struct attachment {
-	uint64_t serial;                /* owner of its pieces */
+	uint64_t serial;                /* owner of its holding */
 	uint8_t id[RM_ID_BYTES];        /* of the publication */
 	uint64_t root;
 	unsigned count;                 /* attaches less detaches */
@@ -71,22 +71,19 @@ static int make_lazy(struct attachment *a, const struct array *runs, char *why)
 
 static int map_it(struct attachment *a, const struct offer *offer, uint64_t *own_left, char *why)
 {
-	struct array runs = { .item = sizeof(struct run) };
 	struct conflict conflict;
-	int err = map_snapshot(&offer->table, offer->layer_fds, a->serial, &runs, own_left,
-	                       &conflict, why);
+	int err = map_snapshot(offer, a->serial, own_left, &conflict, why);
 
 	if (err && conflict.owner)
 		tell_conflict(offer, &conflict, why);
 	if (!err && offer->lazy) {
-		err = make_lazy(a, &runs, why);
+		err = make_lazy(a, map_runs(a->serial), why);
 		if (err) {
 			/* Memory goes first: nobody may see an absent page without the uffd. */
 			map_drop(a->serial);
 			lazy_close(&a->lazy);
 		}
 	}
-	array_free(&runs);
 	return err;
 }
 
@@ -138,13 +135,19 @@ int attached_add(const struct offer *offer, uint64_t *own_left, char *why)
 	return err;
 }
 
+static void settle(struct attachment *a)
+{
+	lazy_release(&a->lazy, map_runs(a->serial));
+	map_settled(a->serial);
+}
+
 /* The last detach: the lock is held. */
 static void drop(struct attachment *a)
 {
 	/* What stays mapped for another must not depend on this one's pager. */
 	if (a->lazy.active && map_lends(a->serial)) {
 		lazy_complete(a->number, a->era);
-		lazy_release(&a->lazy, map_pieces(), a->serial);
+		settle(a);
 	}
 	map_drop(a->serial);
 	attach_tell_detach(a->number, a->era);
@@ -163,6 +166,16 @@ bool attached_remove(uint64_t root)
 		drop(at(i - 1));
 	pthread_mutex_unlock(&lock);
 	return i > 0;
+}
+
+void attached_lock(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void attached_unlock(void)
+{
+	pthread_mutex_unlock(&lock);
 }
 
 uint64_t attach_end(uint64_t addr)
@@ -186,7 +199,7 @@ void attach_prefork(void)
 	pthread_mutex_lock(&lock);
 	for (size_t i = 0; i < attachments.count; i++)
 		if (at(i)->lazy.active && lazy_complete(at(i)->number, at(i)->era) == 0)
-			lazy_release(&at(i)->lazy, map_pieces(), at(i)->serial);
+			settle(at(i));
 }
 
 void attach_parent(void)

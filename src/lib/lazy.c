@@ -206,18 +206,18 @@ int lazy_complete(uint64_t attachment, unsigned era)
 	return err ? err : -((const struct rm_wire_reply *)(const void *)message)->error;
 }
 
-void lazy_release(struct lazy *lazy, const struct array *pieces, uint64_t owner)
+void lazy_release(struct lazy *lazy, const struct array *runs)
 {
-	const struct piece *piece = pieces->data;
+	const struct run *run = runs->data;
 
-	for (size_t i = 0; i < pieces->count; i++, piece++) {
-		struct uffdio_range range = { piece->addr, piece->length };
+	for (size_t i = 0; i < runs->count; i++, run++) {
+		struct uffdio_range range = { run->addr, run->length };
 
-		if (piece->owner != owner || piece->shared)
+		if (run->shared)
 			continue;
 		if (fd_still(&lazy->uffd))
 			ioctl(lazy->uffd.fd, UFFDIO_UNREGISTER, &range);
-		madvise((void *)(uintptr_t)piece->addr, piece->length, MADV_DOFORK);
+		madvise((void *)(uintptr_t)run->addr, run->length, MADV_DOFORK);
 	}
 	lazy_close(lazy);
 }

@@ -8,6 +8,7 @@ librmmap_core_la_SOURCES = \
 	src/lib/attached.c \
 	src/lib/check.c \
 	src/lib/client.c \
+	src/lib/contents.c \
 	src/lib/env.c \
 	src/lib/errors.c \
 	src/lib/fd.c \

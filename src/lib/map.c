@@ -2,9 +2,9 @@
 /*
  * map.c - the mappings of what is attached
  *
- * Each attachment's pieces say where it needs what; a page is mapped once, by
- * the first that needs it, and unmapped with the last. Under attached.c's lock,
- * but for the sums, which are read without.
+ * Each attachment's holding says where it needs what; a page is mapped once, by the first
+ * that needs it, and unmapped with the last. Under attached.c's lock, but for the sums, which
+ * are read without.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,13 +16,21 @@
 
 #define REPLANS 4               /* the own heap may grow into a plan that often */
 
-static struct array pieces = { .item = sizeof(struct piece) };
+static struct array holdings = { .item = sizeof(struct holding) };
 static uint64_t mapped_bytes;
-static size_t piece_count;
+static size_t holding_count;
 
-static struct piece *piece_at(size_t i)
+static struct holding *holding_at(size_t i)
 {
-	return (struct piece *)pieces.data + i;
+	return (struct holding *)holdings.data + i;
+}
+
+static struct holding *holding_of(uint64_t owner)
+{
+	for (size_t i = 0; i < holdings.count; i++)
+		if (holding_at(i)->owner == owner)
+			return holding_at(i);
+	return NULL;
 }
 
 static int map_run(const struct run *run, int fd)
@@ -41,51 +49,37 @@ static int map_run(const struct run *run, int fd)
 }
 
 /* Unmap what only this owner has; the userfaultfd, if any, is closed after that. */
-static void unmap(uint64_t owner)
+static void unmap(const struct holding *holding)
 {
-	for (size_t i = 0; i < pieces.count; i++) {
-		uint64_t from = piece_at(i)->addr, to = from + piece_at(i)->length, length;
+	const struct stretch *stretch = holding->stretches.data;
 
-		if (piece_at(i)->owner != owner)
-			continue;
-		for (; plan_sole(&pieces, owner, &from, to, &length); from += length) {
+	for (size_t i = 0; i < holding->stretches.count; i++, stretch++) {
+		uint64_t from = stretch->addr, to = from + stretch->length, length;
+
+		for (; plan_sole(&holdings, holding->owner, &from, to, &length); from += length) {
 			munmap((void *)(uintptr_t)from, length);
 			__atomic_fetch_sub(&mapped_bytes, length, __ATOMIC_RELAXED);
 		}
 	}
 }
 
-static void forget(uint64_t owner)
+static void holding_free(struct holding *holding)
 {
-	for (size_t i = pieces.count; i-- > 0;)
-		if (piece_at(i)->owner == owner)
-			array_remove(&pieces, i);
-	__atomic_store_n(&piece_count, pieces.count, __ATOMIC_RELEASE);
+	array_free(&holding->runs);
+	array_free(&holding->stretches);
 }
 
 void map_drop(uint64_t owner)
 {
-	unmap(owner);
-	forget(owner);
-}
+	struct holding *holding = holding_of(owner);
 
-static int add_pieces(const struct rm_table *table, const struct array *runs, uint64_t owner)
-{
-	const struct run *run = runs->data;
-
-	for (size_t i = 0; i < runs->count; i++, run++) {
-		struct piece *piece = array_add(&pieces);
-
-		if (!piece)
-			return -ENOMEM;
-		*piece = (struct piece){
-			.addr = run->addr, .length = run->length, .offset = run->offset,
-			.owner = owner, .shared = run->shared,
-		};
-		memcpy(piece->layer, table->layers[run->layer].id, RM_ID_BYTES);
-	}
-	__atomic_store_n(&piece_count, pieces.count, __ATOMIC_RELEASE);
-	return 0;
+	if (!holding)
+		return;
+	unmap(holding);
+	own_pages_free((void *)(uintptr_t)holding->table.header, holding->table.size);
+	holding_free(holding);
+	array_remove(&holdings, (size_t)(holding - holding_at(0)));
+	__atomic_store_n(&holding_count, holdings.count, __ATOMIC_RELEASE);
 }
 
 static int map_failed(const struct run *run, int err, char *why)
@@ -111,8 +105,8 @@ static int map_failed(const struct run *run, int err, char *why)
 }
 
 /* Map all that is not there yet, or nothing. *failed gets the run that could not be. */
-static int map_runs(const int *layer_fds, const struct array *runs,
-                    const struct run **failed)
+static int map_all(const int *layer_fds, const struct array *runs,
+                   const struct run **failed)
 {
 	const struct run *run = runs->data;
 	uint64_t sum = 0;
@@ -138,82 +132,125 @@ static int map_runs(const int *layer_fds, const struct array *runs,
 	return err;
 }
 
-/* Plan, note and map; once more if the own heap has grown into the plan meanwhile. */
-int map_snapshot(const struct rm_table *table, const int *layer_fds, uint64_t owner,
-                 struct array *runs, uint64_t *own_left, struct conflict *conflict, char *why)
+static int plan(struct holding *holding, uint64_t *own_left, struct conflict *conflict, char *why)
 {
+	const struct rm_table *table = &holding->table;
+	struct array own;
+	int err = freeze_ranges(&own);
+
+	if (!err && plan_own(&own, table->root)) {
+		err = -EADDRINUSE;
+		rm_format(why, RM_TEXT_MAX, "root 0x%llx lies in this process's own heap, "
+		          "whose content stands; use the pointer itself if it is its own, else "
+		          "another slot (RMMAP_SLOT)", (unsigned long long)table->root);
+	}
+	if (!err)
+		err = plan_attach(table, &own, &holdings, &holding->runs, own_left, conflict);
+	if (err == -EADDRINUSE && conflict->addr && !conflict->owner)
+		rm_format(why, RM_TEXT_MAX, "address 0x%llx is needed and lies in this "
+		          "process's own heap; give publisher and attacher other slots "
+		          "(RMMAP_SLOT), or, if one forked the other, set RMMAP_HEAP=shared",
+		          (unsigned long long)conflict->addr);
+	array_free(&own);
+	return err ? err : plan_stretches(&holding->runs, &holding->stretches);
+}
+
+static int note(const struct holding *holding)
+{
+	struct holding *place = array_add(&holdings);
+
+	if (!place)
+		return -ENOMEM;
+	*place = *holding;
+	return 0;
+}
+
+/* Plan and map; once more if the own heap has grown into the plan meanwhile. */
+int map_snapshot(const struct offer *offer, uint64_t owner, uint64_t *own_left,
+                 struct conflict *conflict, char *why)
+{
+	struct holding new = {
+		.owner = owner, .table = offer->table, .lazy = offer->lazy,
+		.runs.item = sizeof(struct run), .stretches.item = sizeof(struct stretch),
+	};
 	int err = -EEXIST;
 
 	*conflict = (struct conflict){ 0, 0 };
 	for (int i = 0; err == -EEXIST; i++) {
 		const struct run *failed = NULL;
-		struct array own;
 
-		runs->count = 0;
-		err = freeze_ranges(&own);
-		if (!err && plan_own(&own, table->root)) {
-			err = -EADDRINUSE;
-			rm_format(why, RM_TEXT_MAX, "root 0x%llx lies in this process's own heap, "
-			          "whose content stands; use the pointer itself if it is its own, else "
-			          "another slot (RMMAP_SLOT)", (unsigned long long)table->root);
+		new.runs.count = new.stretches.count = 0;
+		err = plan(&new, own_left, conflict, why);
+		if (!err)
+			err = map_all(offer->layer_fds, &new.runs, &failed);
+		if (failed && (err != -EEXIST || i == REPLANS)) {
+			err = map_failed(failed, err, why);
+			break;
 		}
-		if (!err)
-			err = plan_attach(table, &own, &pieces, runs, own_left, conflict);
-		if (err == -EADDRINUSE && conflict->addr && !conflict->owner)
-			rm_format(why, RM_TEXT_MAX, "address 0x%llx is needed and lies in this "
-			          "process's own heap; give publisher and attacher other slots "
-			          "(RMMAP_SLOT), or, if one forked the other, set RMMAP_HEAP=shared",
-			          (unsigned long long)conflict->addr);
-		array_free(&own);
-		if (!err)
-			err = add_pieces(table, runs, owner);
-		if (!err)
-			err = map_runs(layer_fds, runs, &failed);
-		if (err)
-			forget(owner);
-		if (failed && (err != -EEXIST || i == REPLANS))
-			return map_failed(failed, err, why);
 	}
+	if (!err) {
+		err = note(&new);
+		if (err)
+			unmap(&new);
+	}
+	if (err)
+		holding_free(&new);
+	__atomic_store_n(&holding_count, holdings.count, __ATOMIC_RELEASE);
 	return err;
 }
 
-const struct array *map_pieces(void)
+const struct array *map_holdings(void)
 {
-	return &pieces;
+	return &holdings;
+}
+
+const struct array *map_runs(uint64_t owner)
+{
+	return &holding_of(owner)->runs;
+}
+
+void map_settled(uint64_t owner)
+{
+	holding_of(owner)->lazy = false;
 }
 
 /* Does another attachment use memory that this one has mapped? */
 bool map_lends(uint64_t owner)
 {
-	for (size_t i = 0; i < pieces.count; i++) {
-		uint64_t from = piece_at(i)->addr, start = from, length = 0;
-		uint64_t all = piece_at(i)->length;
+	const struct holding *holding = holding_of(owner);
+	const struct run *run = holding->runs.data;
 
-		if (piece_at(i)->owner != owner || piece_at(i)->shared)
+	for (size_t i = 0; i < holding->runs.count; i++) {
+		uint64_t from = run[i].addr, length = 0;
+
+		if (run[i].shared)
 			continue;
-		if (!plan_sole(&pieces, owner, &from, start + all, &length) || from != start ||
-		    length != all)
+		if (!plan_sole(&holdings, owner, &from, from + run[i].length, &length) ||
+		    length != run[i].length)
 			return true;
 	}
 	return false;
 }
 
-/* A block may go on over several pieces: layers are cut without regard to blocks. */
+/* A block may go on over several runs: layers are cut without regard to blocks. */
 uint64_t map_end(uint64_t addr)
 {
 	uint64_t end = addr;
 
-	for (size_t i = 0; i < pieces.count; i++)
-		if (end - piece_at(i)->addr < piece_at(i)->length) {
-			end = piece_at(i)->addr + piece_at(i)->length;
+	for (size_t i = 0; i < holdings.count; i++) {
+		uint64_t next = plan_end(holding_at(i), end);
+
+		if (next) {
+			end = next;
 			i = (size_t)-1;
 		}
+	}
 	return end == addr ? 0 : end;
 }
 
 bool map_any(void)
 {
-	return __atomic_load_n(&piece_count, __ATOMIC_ACQUIRE) != 0;
+	return __atomic_load_n(&holding_count, __ATOMIC_ACQUIRE) != 0;
 }
 
 uint64_t attach_bytes(void)
@@ -224,14 +261,15 @@ uint64_t attach_bytes(void)
 /* Pages that cannot be had raise SIGBUS: a mapping past the end of an empty file. */
 void map_nothing(uint64_t owner)
 {
+	const struct array *runs = map_runs(owner);
 	int fd = memfd_create("rmmap-lost", MFD_CLOEXEC);
 
-	for (size_t i = 0; fd >= 0 && i < pieces.count; i++) {
-		const struct piece *piece = piece_at(i);
-		struct run run = { .addr = piece->addr, .length = piece->length };
+	for (size_t i = 0; fd >= 0 && i < runs->count; i++) {
+		const struct run *run = (const struct run *)runs->data + i;
+		struct run lost = { .addr = run->addr, .length = run->length };
 
-		if (piece->owner == owner && !piece->shared)
-			map_run(&run, fd);
+		if (!run->shared)
+			map_run(&lost, fd);
 	}
 	if (fd >= 0)
 		close(fd);

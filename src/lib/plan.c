@@ -2,147 +2,252 @@
 /*
  * plan.c - which pages of a publication are to be mapped, and which are not
  *
- * At an address stands: own content, if that is the memory whose content the
- * publication has (by fork, or since it was handed on and came back); else what another attachment has mapped, if that is
- * the same place of the same layer (a diamond); else the publication's. Two
- * different contents at one address are a conflict; so is memory that two
- * programs took for themselves at the same addresses, since pointers would lead
- * into the wrong one's. Pure: unit-tested apart.
+ * At an address stands: own content, if it is the memory whose content the publication has
+ * (by fork, or since it was handed on and came back); else what another attachment has
+ * mapped, if that is the same place of the same layer (a diamond); else the publication's.
+ * Two different contents at one address are a conflict; so is memory that two programs took
+ * for themselves at the same addresses, since pointers would lead into the wrong one's.
+ *
+ * Lists are ascending and may have 100,000s of items: they are merged, or searched by halves.
+ * Pure: unit-tested apart.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "attach.h"
 
-/* The own range that holds addr, or else the first above it; NULL if there is none. */
-static const struct heap_range *own_at(const struct array *own, uint64_t addr)
+/* Both lists of a holding begin with address and length. */
+static uint64_t end_of(const struct array *list, size_t i)
 {
-	const struct heap_range *range = own->data;
+	const struct stretch *item = (const void *)((const char *)list->data + i * list->item);
 
-	for (size_t i = 0; i < own->count; i++)
-		if (addr < rm_page_up(range[i].top))
-			return &range[i];
-	return NULL;
+	return item->addr + item->length;
+}
+
+static uint64_t start_of(const struct array *list, size_t i)
+{
+	return ((const struct stretch *)(const void *)((const char *)list->data +
+	                                               i * list->item))->addr;
+}
+
+/* The first item of a list that ends above addr; list->count if there is none. */
+static size_t first_above(const struct array *list, uint64_t addr)
+{
+	size_t low = 0, high = list->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (end_of(list, middle) > addr)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
 }
 
 bool plan_own(const struct array *own, uint64_t addr)
 {
-	const struct heap_range *range = own_at(own, addr);
+	const struct heap_range *range = own->data;
 
-	return range && addr >= rm_page_down(range->base);
+	for (size_t i = 0; i < own->count; i++)
+		if (addr >= rm_page_down(range[i].base) && addr < rm_page_up(range[i].top))
+			return true;
+	return false;
 }
 
-/* A piece that holds addr; *next gets the nearest start of a piece above it. */
-static const struct piece *piece_at(const struct array *pieces, uint64_t addr, uint64_t *next)
-{
-	const struct piece *piece = pieces->data, *found = NULL;
-
-	for (size_t i = 0; i < pieces->count; i++, piece++) {
-		if (addr - piece->addr < piece->length)
-			found = piece;
-		else if (piece->addr > addr && piece->addr < *next)
-			*next = piece->addr;
-	}
-	return found;
-}
-
-static int add_run(struct array *runs, const struct rm_segment *segment, uint64_t from,
-                   uint64_t to, bool shared)
+static int add_run(struct array *runs, const struct run *whole, uint64_t from, uint64_t to,
+                   bool shared)
 {
 	struct run *run = array_add(runs);
 
 	if (!run)
 		return -ENOMEM;
+	*run = *whole;
 	run->addr = from;
 	run->length = to - from;
-	run->offset = segment->offset + (from - segment->addr);
-	run->layer = segment->layer;
+	run->offset += from - whole->addr;
 	run->shared = shared;
 	return 0;
 }
 
-static bool same_content(const struct piece *piece, const uint8_t *layer,
-                         const struct rm_segment *segment, uint64_t addr)
+/* One segment less the own ranges, of which the first *next end below it. */
+static int cut_segment(const struct rm_segment *segment, const struct array *own, size_t *next,
+                       struct array *runs, uint64_t *left, struct conflict *conflict)
 {
-	return memcmp(piece->layer, layer, RM_ID_BYTES) == 0 &&
-	       piece->offset + (addr - piece->addr) == segment->offset + (addr - segment->addr);
-}
-
-static int plan_segment(const struct rm_segment *segment, const uint8_t *layer,
-                        const struct array *own, const struct array *pieces,
-                        struct array *runs, uint64_t *left, struct conflict *conflict)
-{
-	uint64_t at = segment->addr, end = segment->addr + segment->length;
-
-	while (at < end) {
-		const struct heap_range *range = own_at(own, at);
-		const struct piece *piece;
-		uint64_t stop = end;
-		int err;
-
-		if (range && at >= rm_page_down(range->base)) {
-			if (segment->heap != range->heap) {
-				*conflict = (struct conflict){ at, 0 };
-				return -EADDRINUSE;
-			}
-			stop = rm_page_up(range->top) < end ? rm_page_up(range->top) : end;
-			*left += (stop - at) >> RM_PAGE_SHIFT;
-			at = stop;
-			continue;
-		}
-		if (range && rm_page_down(range->base) < stop)
-			stop = rm_page_down(range->base);
-		piece = piece_at(pieces, at, &stop);
-		if (piece && !same_content(piece, layer, segment, at)) {
-			*conflict = (struct conflict){ at, piece->owner };
-			return -EADDRINUSE;
-		}
-		if (piece && piece->addr + piece->length < stop)
-			stop = piece->addr + piece->length;
-		err = add_run(runs, segment, at, stop, piece != NULL);
-		if (err)
-			return err;
-		at = stop;
-	}
-	return 0;
-}
-
-int plan_attach(const struct rm_table *table, const struct array *own,
-                const struct array *pieces, struct array *runs, uint64_t *own_pages_left,
-                struct conflict *conflict)
-{
+	const struct heap_range *range = own->data;
+	const struct run whole = {
+		.addr = segment->addr, .length = segment->length, .offset = segment->offset,
+		.layer = segment->layer, .heap = segment->heap,
+	};
+	uint64_t at = segment->addr, end = at + segment->length;
 	int err = 0;
 
-	*own_pages_left = 0;
-	for (uint32_t i = 0; !err && i < table->segment_count; i++) {
-		const struct rm_segment *segment = &table->segments[i];
+	while (!err && at < end) {
+		uint64_t base = UINT64_MAX, top = end;
 
-		err = plan_segment(segment, table->layers[segment->layer].id, own, pieces, runs,
-		                   own_pages_left, conflict);
+		while (*next < own->count && rm_page_up(range[*next].top) <= at)
+			++*next;
+		if (*next < own->count) {
+			base = rm_page_down(range[*next].base);
+			top = rm_page_up(range[*next].top);
+		}
+		if (base > at) {
+			err = add_run(runs, &whole, at, base < end ? base : end, false);
+			at = base < end ? base : end;
+			continue;
+		}
+		if (segment->heap != range[*next].heap) {
+			*conflict = (struct conflict){ at, 0 };
+			return -EADDRINUSE;
+		}
+		top = top < end ? top : end;
+		*left += (top - at) >> RM_PAGE_SHIFT;
+		at = top;
 	}
 	return err;
 }
 
-bool plan_sole(const struct array *pieces, uint64_t owner, uint64_t *from, uint64_t to,
+static bool same_content(const struct run *a, const struct rm_layer_desc *a_layers,
+                         const struct run *b, const struct rm_layer_desc *b_layers)
+{
+	return a->addr - a->offset == b->addr - b->offset &&
+	       memcmp(a_layers[a->layer].id, b_layers[b->layer].id, RM_ID_BYTES) == 0;
+}
+
+/* One run, cut where a holding has mapped it already; the first *next runs end below it. */
+static int share_run(const struct run *run, const struct rm_layer_desc *layers,
+                     const struct holding *holding, size_t *next, struct array *cut,
+                     struct conflict *conflict)
+{
+	const struct run *theirs = holding->runs.data;
+	uint64_t at = run->addr, end = at + run->length;
+	int err = 0;
+
+	if (run->shared)        /* who has mapped it agrees with all others */
+		return add_run(cut, run, at, end, true);
+	while (!err && at < end) {
+		uint64_t stop = end;
+		bool here;
+
+		while (*next < holding->runs.count && end_of(&holding->runs, *next) <= at)
+			++*next;
+		here = *next < holding->runs.count && theirs[*next].addr <= at;
+		if (here && !same_content(run, layers, &theirs[*next], holding->table.layers)) {
+			*conflict = (struct conflict){ at, holding->owner };
+			return -EADDRINUSE;
+		}
+		if (here && end_of(&holding->runs, *next) < stop)
+			stop = end_of(&holding->runs, *next);
+		else if (!here && *next < holding->runs.count && theirs[*next].addr < stop)
+			stop = theirs[*next].addr;
+		err = add_run(cut, run, at, stop, here);
+		at = stop;
+	}
+	return err;
+}
+
+/* Has it anything at all where the runs are? Most have not: heaps lie in slots of their own. */
+static bool meets(const struct holding *holding, const struct array *runs)
+{
+	for (size_t i = 0; i < holding->stretches.count; i++) {
+		size_t run = first_above(runs, start_of(&holding->stretches, i));
+
+		if (run < runs->count && start_of(runs, run) < end_of(&holding->stretches, i))
+			return true;
+	}
+	return false;
+}
+
+static int share(struct array *runs, const struct rm_layer_desc *layers,
+                 const struct holding *holding, struct conflict *conflict)
+{
+	struct array cut = { .item = sizeof(struct run) };
+	const struct run *run = runs->data;
+	size_t next = 0;
+	int err = 0;
+
+	if (!meets(holding, runs))
+		return 0;
+	next = first_above(&holding->runs, run->addr);
+	for (size_t i = 0; !err && i < runs->count; i++)
+		err = share_run(&run[i], layers, holding, &next, &cut, conflict);
+	if (err) {
+		array_free(&cut);
+		return err;
+	}
+	array_free(runs);
+	*runs = cut;
+	return 0;
+}
+
+int plan_attach(const struct rm_table *table, const struct array *own,
+                const struct array *holdings, struct array *runs, uint64_t *own_pages_left,
+                struct conflict *conflict)
+{
+	const struct holding *holding = holdings->data;
+	size_t next = 0;
+	int err = 0;
+
+	*own_pages_left = 0;
+	for (uint32_t i = 0; !err && i < table->segment_count; i++)
+		err = cut_segment(&table->segments[i], own, &next, runs, own_pages_left, conflict);
+	for (size_t i = 0; !err && i < holdings->count; i++)
+		err = share(runs, table->layers, &holding[i], conflict);
+	return err;
+}
+
+int plan_stretches(const struct array *runs, struct array *stretches)
+{
+	struct stretch *last = NULL;
+
+	for (size_t i = 0; i < runs->count; i++) {
+		uint64_t addr = start_of(runs, i);
+
+		if (!last || last->addr + last->length != addr) {
+			last = array_add(stretches);
+			if (!last)
+				return -ENOMEM;
+			last->addr = addr;
+		}
+		last->length = end_of(runs, i) - last->addr;
+	}
+	return 0;
+}
+
+uint64_t plan_end(const struct holding *holding, uint64_t addr)
+{
+	size_t i = first_above(&holding->stretches, addr);
+
+	if (i == holding->stretches.count || start_of(&holding->stretches, i) > addr)
+		return 0;
+	return end_of(&holding->stretches, i);
+}
+
+bool plan_sole(const struct array *holdings, uint64_t owner, uint64_t *from, uint64_t to,
                uint64_t *length)
 {
-	const struct piece *piece = pieces->data;
+	const struct holding *holding = holdings->data;
 	uint64_t stop = to;
 	size_t i = 0;
 
-	while (i < pieces->count && *from < to) {       /* step over what others have */
-		if (piece[i].owner != owner && *from - piece[i].addr < piece[i].length) {
-			*from = piece[i].addr + piece[i].length;
-			i = 0;
-		} else {
-			i++;
-		}
+	while (i < holdings->count && *from < to) {     /* step over what others have */
+		uint64_t end = holding[i].owner == owner ? 0 : plan_end(&holding[i], *from);
+
+		i = end ? 0 : i + 1;
+		if (end)
+			*from = end;
 	}
 	if (*from >= to)
 		return false;
-	for (i = 0; i < pieces->count; i++)
-		if (piece[i].owner != owner && piece[i].addr > *from && piece[i].addr < stop)
-			stop = piece[i].addr;
+	for (i = 0; i < holdings->count; i++) {
+		const struct array *theirs = &holding[i].stretches;
+		size_t next = first_above(theirs, *from);
+
+		if (holding[i].owner != owner && next < theirs->count &&
+		    start_of(theirs, next) < stop)
+			stop = start_of(theirs, next);
+	}
 	*length = stop - *from;
 	return true;
 }

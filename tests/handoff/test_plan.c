@@ -11,17 +11,31 @@
 static struct rm_layer_desc layers[2] = { { .id = "layer zero" }, { .id = "layer one" } };
 static struct rm_segment segments[2];
 static struct rm_table table = { .layers = layers, .segments = segments, .layer_count = 2 };
-static struct array own, pieces, runs;
+static struct array own, holdings, runs;
 static uint64_t left;
 static struct conflict conflict;
+
+static struct holding *holding_at(size_t i)
+{
+	return (struct holding *)holdings.data + i;
+}
+
+static void drop_holdings(void)
+{
+	for (size_t i = 0; i < holdings.count; i++) {
+		array_free(&holding_at(i)->runs);
+		array_free(&holding_at(i)->stretches);
+	}
+	array_free(&holdings);
+	holdings = (struct array){ .item = sizeof(struct holding) };
+}
 
 static void reset(void)
 {
 	array_free(&own);
-	array_free(&pieces);
+	drop_holdings();
 	array_free(&runs);
 	own = (struct array){ .item = sizeof(struct heap_range) };
-	pieces = (struct array){ .item = sizeof(struct piece) };
 	runs = (struct array){ .item = sizeof(struct run) };
 	table.segment_count = 1;
 	segments[0] = (struct rm_segment){ .addr = BASE + PAGES(10), .length = PAGES(10) };
@@ -39,19 +53,36 @@ static void add_own(uint64_t from, uint64_t to)
 	range->heap = HEAP;
 }
 
-static void add_piece(uint64_t from, uint64_t to, uint64_t offset, int layer, uint64_t owner)
+static struct holding *holding_of(uint64_t owner)
 {
-	struct piece *piece = array_add(&pieces);
+	struct holding *holding;
 
-	*piece = (struct piece){ .addr = BASE + PAGES(from), .length = PAGES(to - from),
-	                         .offset = PAGES(offset), .owner = owner };
-	memcpy(piece->layer, layers[layer].id, RM_ID_BYTES);
+	for (size_t i = 0; i < holdings.count; i++)
+		if (holding_at(i)->owner == owner)
+			return holding_at(i);
+	holding = array_add(&holdings);
+	*holding = (struct holding){
+		.owner = owner, .table = table,
+		.runs.item = sizeof(struct run), .stretches.item = sizeof(struct stretch),
+	};
+	return holding;
+}
+
+static void add_piece(uint64_t from, uint64_t to, uint64_t offset, unsigned layer, uint64_t owner)
+{
+	struct holding *holding = holding_of(owner);
+	struct run *run = array_add(&holding->runs);
+
+	*run = (struct run){ .addr = BASE + PAGES(from), .length = PAGES(to - from),
+	                     .offset = PAGES(offset), .layer = layer };
+	holding->stretches.count = 0;
+	ck_assert_int_eq(plan_stretches(&holding->runs, &holding->stretches), 0);
 }
 
 static int plan(void)
 {
 	runs.count = 0;
-	return plan_attach(&table, &own, &pieces, &runs, &left, &conflict);
+	return plan_attach(&table, &own, &holdings, &runs, &left, &conflict);
 }
 
 static void is_run(size_t i, uint64_t from, uint64_t to, uint64_t offset, bool shared)
@@ -126,14 +157,14 @@ START_TEST(a_diamond)
 	ck_assert_int_eq(plan(), -EADDRINUSE);
 	ck_assert_uint_eq(conflict.addr, BASE + PAGES(10));
 	ck_assert_uint_eq(conflict.owner, 7);
-	pieces.count = 0;
+	drop_holdings();
 	add_piece(12, 15, 2, 0, 7);     /* the same place of the same layer */
 	ck_assert_int_eq(plan(), 0);
 	ck_assert_uint_eq(runs.count, 3);
 	is_run(0, 10, 12, 0, false);
 	is_run(1, 12, 15, 2, true);
 	is_run(2, 15, 20, 5, false);
-	pieces.count = 0;
+	drop_holdings();
 	add_piece(12, 15, 3, 0, 7);     /* another place of it */
 	ck_assert_int_eq(plan(), -EADDRINUSE);
 	ck_assert_uint_eq(conflict.addr, BASE + PAGES(12));
@@ -165,17 +196,17 @@ START_TEST(what_only_one_has)
 	add_piece(10, 12, 0, 0, 2);
 	add_piece(11, 13, 1, 0, 3);
 	add_piece(15, 16, 5, 0, 2);
-	ck_assert(plan_sole(&pieces, 1, &from, to, &length));
+	ck_assert(plan_sole(&holdings, 1, &from, to, &length));
 	ck_assert_uint_eq(from, BASE + PAGES(13));
 	ck_assert_uint_eq(length, PAGES(2));
 	from += length;
-	ck_assert(plan_sole(&pieces, 1, &from, to, &length));
+	ck_assert(plan_sole(&holdings, 1, &from, to, &length));
 	ck_assert_uint_eq(from, BASE + PAGES(16));
 	ck_assert_uint_eq(length, PAGES(4));
 	from += length;
-	ck_assert(!plan_sole(&pieces, 1, &from, to, &length));
+	ck_assert(!plan_sole(&holdings, 1, &from, to, &length));
 	from = BASE + PAGES(11);
-	ck_assert(!plan_sole(&pieces, 3, &from, BASE + PAGES(13), &length));
+	ck_assert(!plan_sole(&holdings, 3, &from, BASE + PAGES(13), &length));
 }
 END_TEST
 
