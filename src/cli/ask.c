@@ -175,9 +175,9 @@ int ask_records(struct ask *ask, int type, const char *name, size_t record_size,
 	return error ? error : (int)reply->count;
 }
 
-int ask_unpublish(struct ask *ask, const char *name)
+int ask_unpublish(struct ask *ask, const char *name, bool revoke)
 {
-	struct rm_wire_name request = { .head.type = RM_UNPUBLISH };
+	struct rm_wire_name request = { .head.type = RM_UNPUBLISH, .revoke = revoke };
 	const struct rm_wire_reply *reply = (void *)ask->reply;
 	int fd, error;
 

@@ -19,6 +19,7 @@
 struct args {                   /* a command's line, taken apart by the table in main.c */
 	const char *slot;       /* --slot N, or NULL */
 	bool json;              /* --json */
+	bool revoke;            /* --revoke */
 	char **operands;        /* NULL at the end */
 	int count;
 };
@@ -61,7 +62,7 @@ void ask_close(struct ask *ask);
  */
 int ask_records(struct ask *ask, int type, const char *name, size_t record_size, void **records);
 /* RM_UNPUBLISH: 0 or -errno with why. */
-int ask_unpublish(struct ask *ask, const char *name);
+int ask_unpublish(struct ask *ask, const char *name, bool revoke);
 
 /* ---- rdma.c: RDMA devices by libibverbs ---- */
 struct json;

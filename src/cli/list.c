@@ -167,7 +167,7 @@ int cli_unpublish(const struct args *args)
 		return 1;
 	error = ask_open(&ask);
 	if (!error) {
-		error = ask_unpublish(&ask, name);
+		error = ask_unpublish(&ask, name, args->revoke);
 		ask_close(&ask);
 	}
 	explicit_bzero(name, sizeof(name));

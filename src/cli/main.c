@@ -62,8 +62,11 @@ static const struct command_desc commands[] = {
 	{ "stat", "HANDLE | ID | - | @FILE", 1, 1, false, { OPTION_JSON },
 	  cli_stat, "one publication: size, lease, readers, what was fetched of it and how",
 	  OR_AN_ID },
-	{ "unpublish", "HANDLE | ID | - | @FILE", 1, 1, false, { { NULL } },
+	{ "unpublish", "HANDLE | ID | - | @FILE", 1, 1, false,
+	  { { "--revoke", NULL, "other hosts lose it too", offsetof(struct args, revoke) } },
 	  cli_unpublish, "end a publication; who has it attached keeps it",
+	  "With --revoke, other hosts' memory keys are closed at once: a page that one of\n"
+	  "them has not fetched yet is a SIGBUS there. Processes of this host keep it.\n"
 	  OR_AN_ID },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -41,7 +41,7 @@
 #include "layout.h"
 
 #define RM_WIRE_MAGIC 0x57524d52u
-#define RM_WIRE_VERSION 2
+#define RM_WIRE_VERSION 3
 #define RM_TEXT_MAX 512
 #define RM_SPEC_MAX 128                 /* RMMAP_FABRIC as given, NUL included */
 
@@ -133,6 +133,8 @@ struct rm_wire_attachment {             /* RM_LAZY, RM_COMPLETE (0: all of this 
 
 struct rm_wire_name {                   /* RM_UNPUBLISH, RM_STAT */
 	struct rm_wire head;
+	uint32_t revoke;                /* RM_UNPUBLISH: close other hosts' keys too; 0 or 1 */
+	uint32_t reserved;
 	char name[RM_HANDLE_TEXT_MAX];  /* a handle, or the short id of a publication of this host */
 };
 

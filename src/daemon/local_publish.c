@@ -257,11 +257,15 @@ void request_unpublish(struct connection *connection, const struct rm_wire_name 
 		ret = by_handle(worker, request->name, &publication, &why);
 	else
 		ret = by_short_id(worker, request->name, &publication, &why);
-	if (ret == 0 && publication->unpublished) {
-		why = "the publication was unpublished before";
+	/* What was unpublished before can still be revoked. */
+	if (ret == 0 && (request->revoke ? publication->revoked : publication->unpublished)) {
+		why = request->revoke ? "the publication was revoked before"
+		                      : "the publication was unpublished before";
 		ret = -ENOENT;
 	}
-	if (ret == 0)
+	if (ret == 0 && request->revoke)
+		store_revoke(publication);
+	else if (ret == 0)
 		store_unpublish(publication);
 	connection_reply(connection, request->head.seq, ret, ret < 0 ? why : "");
 }

@@ -82,7 +82,7 @@ void peer_admit(struct peer_session *session, unsigned count);
 struct fabric_peer *peer_of(struct peer_session *session);
 void peer_detach(struct peer_session *session);         /* tells the other host; ends the session */
 
-/* The store drops a publication: close what other hosts have of it. */
+/* The store drops a publication, or revokes it: close what other hosts have of it. */
 struct publication;
 void peers_drop(struct peers *peers, struct publication *publication);
 

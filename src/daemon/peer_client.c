@@ -278,8 +278,8 @@ static void on_bare(struct peer_session *session, enum peer_type type)
 	if (session->state == SESSION_FETCHING)
 		return;
 	if (type == PEER_GONE)
-		fail(session, -ENOENT, "the publication is gone: unpublished, expired, or all its "
-		     "readers are used up");
+		fail(session, -ENOENT, "the publication is gone: unpublished, revoked, expired, or all "
+		     "its readers are used up");
 	else
 		fail(session, -EACCES, "the handle's secret is wrong");
 }

@@ -262,7 +262,8 @@ static void on_attach(struct peers *peers, struct publication *publication,
 		error = reply_attached(served, envelope);
 	}
 	if (error)
-		refuse(peers, envelope, keys, error, refusal(error));
+		refuse(peers, envelope, keys, error, publication->revoked
+		       ? "the publication was revoked on its host" : refusal(error));
 }
 
 static void on_renew(struct peers *peers, struct publication *publication,
@@ -368,7 +369,7 @@ void served_request(struct peers *peers, const void *message, const struct peer_
 	sodium_memzero(&keys, sizeof(keys));
 }
 
-/* From the store, which is about to free the publication: its counts do not matter any more. */
+/* From the store, which sees to its counts itself. */
 void peers_drop(struct peers *peers, struct publication *publication)
 {
 	struct peer_served *served = peers->served, *next;

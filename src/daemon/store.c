@@ -56,6 +56,7 @@ void store_save(struct publication *publication, const int *fds, unsigned count)
 		.has_slot = publication->slot_fd >= 0,
 		.unpublished = publication->unpublished,
 		.remote = publication->remote_attached != 0,
+		.revoked = publication->revoked,
 		.created_ns = publication->created_ns,
 		.lease_ns = publication->lease.index ? publication->lease.at : 0,
 		.served_bytes = publication->served_bytes,
@@ -138,7 +139,7 @@ int store_admit(struct publication *publication, const uint8_t secret[RM_SECRET_
 {
 	if (sodium_memcmp(secret, publication->secret, RM_SECRET_BYTES) != 0)
 		return -EACCES;
-	if (publication->unpublished && !again)
+	if (publication->revoked || (publication->unpublished && !again))
 		return -ENOENT;
 	if (!again && publication->readers && publication->admitted >= publication->readers)
 		return -ENOENT;
@@ -177,6 +178,21 @@ void store_unpublish(struct publication *publication)
 		store_save(publication, NULL, 0);
 	else
 		drop(publication);
+}
+
+void store_revoke(struct publication *publication)
+{
+	struct worker *worker = publication->worker;
+	char id[9];
+
+	rm_short_id(publication->id, id);
+	worker_log(worker, "publication %s is revoked: %u other hosts lose it", id,
+	           publication->remote_attached);
+	publication->revoked = true;
+	if (worker->peers)
+		peers_drop(worker->peers, publication);
+	publication->remote_attached = 0;
+	store_unpublish(publication);
 }
 
 /* ---- after a restart ---- */

@@ -38,6 +38,7 @@ struct publication {
 	uint32_t attached;              /* attachments of this host */
 	uint32_t remote_attached;       /* other hosts, see peer.h */
 	bool unpublished;               /* no new attach; lives until nobody has it attached */
+	bool revoked;                   /* and no other host gets a key any more */
 	uint64_t served_bytes;
 	uint64_t created_ns;
 	struct timer lease;             /* runs while nobody is attached; not for ttl_ms UINT32_MAX */
@@ -75,6 +76,8 @@ void store_release(struct publication *publication, bool remote);
 void store_readmit(struct publication *publication);
 
 void store_unpublish(struct publication *publication);
+/* And close at once what other hosts have of it. Those of this host keep it. */
+void store_revoke(struct publication *publication);
 void store_restore(struct store *store, const struct record *record);   /* after a restart */
 struct publication *store_first(struct store *store);   /* then ->next */
 uint32_t store_count(struct store *store);

@@ -25,7 +25,8 @@ struct publication_record {             /* data of RECORD_PUBLICATION */
 	uint32_t layer_count;
 	uint8_t has_slot, unpublished;
 	uint8_t remote;                 /* other hosts had it */
-	uint8_t pad[5];
+	uint8_t revoked;
+	uint8_t pad[4];
 	uint64_t created_ns;
 	uint64_t lease_ns;              /* end of the lease; 0: none ran */
 	uint64_t served_bytes;

@@ -332,6 +332,7 @@ struct publication *publication_from_record(struct store *store,
 	publication->slot = record->slot;
 	publication->publisher_pid = record->publisher_pid;
 	publication->unpublished = record->unpublished;
+	publication->revoked = record->revoked;
 	publication->created_ns = record->created_ns;
 	publication->served_bytes = record->served_bytes;
 	return publication;

@@ -3,6 +3,7 @@ remote_tests = \
 	tests/remote/structures.sh \
 	tests/remote/refusals.sh \
 	tests/remote/admit.sh \
+	tests/remote/revoke.sh \
 	tests/remote/unreachable.sh \
 	tests/remote/namespaces.sh \
 	tests/remote/ordinary_user.sh \
