@@ -189,7 +189,7 @@ if HAVE_CHECK
 check_PROGRAMS += tests/handoff/test_plan
 TESTS += tests/handoff/test_plan
 tests_handoff_test_plan_SOURCES = tests/handoff/test_plan.c tests/unit/unit.h \
-	src/lib/plan.c src/lib/table.c
+	src/lib/carpet.c src/lib/contents.c src/lib/plan.c src/lib/table.c
 tests_handoff_test_plan_CFLAGS = $(unit_cflags)
 tests_handoff_test_plan_LDADD = $(unit_ldadd)
 endif

@@ -21,6 +21,7 @@
 #define RM_TABLE_MAGIC 0x31544d52u      /* "RMT1" */
 #define RM_TABLE_LAYERS_MAX (1u << 20)
 #define RM_TABLE_SEGMENTS_MAX (1u << 22)
+#define RM_LAZY_SEGMENTS_MAX 8192u      /* more come whole: each needs a mapping of its own */
 
 struct rm_table_header {
 	uint32_t magic;

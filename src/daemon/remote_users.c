@@ -32,6 +32,13 @@ static void swept(struct sweep *sweep, int error)
 	user_due(container_of(sweep, struct remote_user, sweep), error);
 }
 
+/* Pages that come one by one need each segment mapped by itself, in each process. */
+static bool comes_whole(const struct remote_user *user)
+{
+	return user->remote->data_bytes <= user->eager ||
+	       remote_table(user->remote)->segment_count > RM_LAZY_SEGMENTS_MAX;
+}
+
 static void user_start(struct remote_user *user)
 {
 	struct remote *remote = user->remote;
@@ -41,7 +48,7 @@ static void user_start(struct remote_user *user)
 		user_due(user, remote->error);
 	else if (remote->state == REMOTE_ASKING || user->admission != USER_ADMITTED)
 		return;
-	else if (remote->absent && remote->data_bytes <= user->eager)
+	else if (remote->absent && comes_whole(user))
 		sweep_start(&user->sweep, remote, user->attachment, swept);
 	else
 		user_due(user, 0);

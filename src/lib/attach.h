@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * attach.h - what attach.c, attached.c, contents.c, map.c, plan.c and lazy.c share
+ * attach.h - what the attaching side shares
  *
  * All but attach.c's under attached.c's lock. Nothing here allocates but through struct array.
  */
@@ -70,6 +70,7 @@ struct holding {                        /* what one attachment has */
 	struct rm_table table;
 	struct array runs;              /* struct run, ascending */
 	struct array stretches;         /* the same, joined: struct stretch, ascending */
+	size_t mappings;                /* made for it */
 	bool lazy;                      /* pages may be absent still in what is not shared */
 };
 
@@ -96,6 +97,31 @@ bool plan_sole(const struct array *holdings, uint64_t owner, uint64_t *from, uin
 /* Where the stretch of a holding that has addr ends; 0 if it has it not. */
 uint64_t plan_end(const struct holding *holding, uint64_t addr);
 bool plan_own(const struct array *own, uint64_t addr);
+
+/* ---- carpet.c: how many runs come into few mappings; pure ---- */
+#define CARPET_ANONYMOUS UINT32_MAX
+#define CARPET_EACH 16          /* below a 16th of its budget, runs are mapped one by one */
+
+struct carpet {                         /* a mapping to be */
+	uint64_t addr, length, offset;
+	uint32_t layer;                 /* index in the table, or CARPET_ANONYMOUS */
+	size_t first, end;              /* the runs that it carries */
+};
+
+/*
+ * Carry all runs that are not shared in about budget mappings, and one for each long run.
+ * 0 or -ENOMEM.
+ */
+int carpet_plan(const struct array *runs, size_t budget, struct array *carpets);
+/* Is this run what the carpet shows there, or to be copied in? */
+bool carpet_covers(const struct carpet *carpet, const struct run *run);
+/* What is to be copied in, as struct run, ascending. 0 or -ENOMEM. */
+int carpet_patches(const struct rm_table *table, const struct array *runs,
+                   const struct array *carpets, struct array *patches);
+
+/* ---- patch.c: copying into private mappings ---- */
+/* 0 or -errno; then some are copied and some are not. */
+int patch_copy(const struct array *patches, const int *layer_fds, uint32_t layers);
 
 /* ---- map.c: the mappings of what is attached ---- */
 /*

@@ -6,6 +6,7 @@ librmmap_core_la_SOURCES = \
 	src/lib/attach.c \
 	src/lib/attach.h \
 	src/lib/attached.c \
+	src/lib/carpet.c \
 	src/lib/check.c \
 	src/lib/client.c \
 	src/lib/contents.c \
@@ -23,6 +24,7 @@ librmmap_core_la_SOURCES = \
 	src/lib/lazy.c \
 	src/lib/map.c \
 	src/lib/maps.c \
+	src/lib/patch.c \
 	src/lib/plan.c \
 	src/lib/publish.c \
 	src/lib/slot.c \

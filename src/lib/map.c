@@ -15,6 +15,8 @@
 #include "attach.h"
 
 #define REPLANS 4               /* the own heap may grow into a plan that often */
+#define MAPPINGS_ALL 32768      /* of all attachments: half of vm.max_map_count */
+#define MAPPINGS_LEAST 64       /* of one that comes late */
 
 static struct array holdings = { .item = sizeof(struct holding) };
 static uint64_t mapped_bytes;
@@ -33,18 +35,18 @@ static struct holding *holding_of(uint64_t owner)
 	return NULL;
 }
 
-static int map_run(const struct run *run, int fd)
+static int map_at(uint64_t addr, uint64_t length, int fd, uint64_t offset)
 {
-	void *want = (void *)(uintptr_t)run->addr;
-	void *got = mmap(want, run->length, PROT_READ | PROT_WRITE,
-	                 MAP_PRIVATE | MAP_FIXED_NOREPLACE | MAP_NORESERVE, fd,
-	                 (off_t)run->offset);
+	void *want = (void *)(uintptr_t)addr;
+	void *got = mmap(want, length, PROT_READ | PROT_WRITE,
+	                 MAP_PRIVATE | MAP_FIXED_NOREPLACE | MAP_NORESERVE |
+	                 (fd < 0 ? MAP_ANONYMOUS : 0), fd, (off_t)offset);
 
 	if (got == want)
 		return 0;
 	if (got == MAP_FAILED)
 		return -errno;
-	munmap(got, run->length);       /* a kernel without MAP_FIXED_NOREPLACE took it as a hint */
+	munmap(got, length);            /* a kernel without MAP_FIXED_NOREPLACE took it as a hint */
 	return -EEXIST;
 }
 
@@ -82,53 +84,86 @@ void map_drop(uint64_t owner)
 	__atomic_store_n(&holding_count, holdings.count, __ATOMIC_RELEASE);
 }
 
-static int map_failed(const struct run *run, int err, char *why)
+static int map_failed(const struct carpet *carpet, int err, char *why)
 {
 	char name[128];
 	uint64_t start;
 
 	if (err == -EEXIST) {
-		start = maps_find(run->addr, run->addr + run->length, name, sizeof(name));
+		start = maps_find(carpet->addr, carpet->addr + carpet->length, name, sizeof(name));
 		rm_format(why, RM_TEXT_MAX, "address 0x%llx is needed and holds %s "
 		          "here; give publisher and attacher other slots (RMMAP_SLOT)",
-		          (unsigned long long)(start > run->addr ? start : run->addr), name);
+		          (unsigned long long)(start > carpet->addr ? start : carpet->addr), name);
 		return -EADDRINUSE;
 	}
 	if (err == -ENOMEM)
 		rm_format(why, RM_TEXT_MAX, "no room for the mapping of %llu bytes: "
 		          "the limit of address space (ulimit -v) or of mappings "
-		          "(vm.max_map_count)", (unsigned long long)run->length);
+		          "(vm.max_map_count)", (unsigned long long)carpet->length);
 	else
 		rm_format(why, RM_TEXT_MAX, "mapping 0x%llx: %s",
-		          (unsigned long long)run->addr, rm_errno_text(-err));
+		          (unsigned long long)carpet->addr, rm_errno_text(-err));
 	return err;
 }
 
-/* Map all that is not there yet, or nothing. *failed gets the run that could not be. */
-static int map_all(const int *layer_fds, const struct array *runs,
-                   const struct run **failed)
+/* Map all that is not there yet, or nothing. *failed gets the one that could not be. */
+static int map_carpets(const struct array *carpets, const int *layer_fds, struct carpet *failed)
 {
-	const struct run *run = runs->data;
+	const struct carpet *carpet = carpets->data;
 	uint64_t sum = 0;
 	size_t i;
-	int err = 0;
 
-	for (i = 0; i < runs->count; i++) {
-		if (run[i].shared)
-			continue;
-		err = map_run(&run[i], layer_fds[run[i].layer]);
-		if (err)
-			break;
-		sum += run[i].length;
+	for (i = 0; i < carpets->count; i++) {
+		int fd = carpet[i].layer == CARPET_ANONYMOUS ? -1 : layer_fds[carpet[i].layer];
+		int err = map_at(carpet[i].addr, carpet[i].length, fd, carpet[i].offset);
+
+		if (err) {
+			*failed = carpet[i];
+			while (i-- > 0)
+				munmap((void *)(uintptr_t)carpet[i].addr, carpet[i].length);
+			return err;
+		}
+		sum += carpet[i].length;
 	}
+	__atomic_fetch_add(&mapped_bytes, sum, __ATOMIC_RELAXED);
+	return 0;
+}
+
+/* Mappings for one more attachment: others shall not find the kernel's limit used up. */
+static size_t budget(void)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < holdings.count; i++)
+		used += holding_at(i)->mappings;
+	if (used >= MAPPINGS_ALL)
+		return MAPPINGS_LEAST;
+	used = (MAPPINGS_ALL - used) / 8;
+	return used < MAPPINGS_LEAST ? MAPPINGS_LEAST : used;
+}
+
+/* A page that is absent cannot be copied: what is lazy is mapped run by run. */
+static int map_all(struct holding *holding, const int *layer_fds, struct carpet *failed, char *why)
+{
+	struct array carpets = { .item = sizeof(struct carpet) };
+	struct array patches = { .item = sizeof(struct run) };
+	size_t most = holding->lazy ? RM_TABLE_SEGMENTS_MAX * CARPET_EACH : budget();
+	int err = carpet_plan(&holding->runs, most, &carpets);
+
+	if (!err)
+		err = carpet_patches(&holding->table, &holding->runs, &carpets, &patches);
+	if (!err)
+		err = map_carpets(&carpets, layer_fds, failed);
 	if (!err) {
-		__atomic_fetch_add(&mapped_bytes, sum, __ATOMIC_RELAXED);
-		return 0;
+		err = patch_copy(&patches, layer_fds, holding->table.layer_count);
+		if (err) {
+			rm_format(why, RM_TEXT_MAX, "copying pages: %s", rm_errno_text(-err));
+			unmap(holding);
+		}
 	}
-	*failed = &run[i];
-	while (i-- > 0)
-		if (!run[i].shared)
-			munmap((void *)(uintptr_t)run[i].addr, run[i].length);
+	holding->mappings = carpets.count;
+	array_free(&patches);
+	array_free(&carpets);
 	return err;
 }
 
@@ -177,14 +212,14 @@ int map_snapshot(const struct offer *offer, uint64_t owner, uint64_t *own_left,
 
 	*conflict = (struct conflict){ 0, 0 };
 	for (int i = 0; err == -EEXIST; i++) {
-		const struct run *failed = NULL;
+		struct carpet failed = { .length = 0 };
 
 		new.runs.count = new.stretches.count = 0;
 		err = plan(&new, own_left, conflict, why);
 		if (!err)
-			err = map_all(offer->layer_fds, &new.runs, &failed);
-		if (failed && (err != -EEXIST || i == REPLANS)) {
-			err = map_failed(failed, err, why);
+			err = map_all(&new, offer->layer_fds, &failed, why);
+		if (failed.length && (err != -EEXIST || i == REPLANS)) {
+			err = map_failed(&failed, err, why);
 			break;
 		}
 	}
@@ -266,10 +301,9 @@ void map_nothing(uint64_t owner)
 
 	for (size_t i = 0; fd >= 0 && i < runs->count; i++) {
 		const struct run *run = (const struct run *)runs->data + i;
-		struct run lost = { .addr = run->addr, .length = run->length };
 
 		if (!run->shared)
-			map_run(&lost, fd);
+			map_at(run->addr, run->length, fd, 0);
 	}
 	if (fd >= 0)
 		close(fd);
