@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../src/common/channel.h"
+#include "../src/common/say.h"
 #include "../src/common/segment.h"
 #include "../src/daemon/fabric.h"
 #include "../src/daemon/util.h"
@@ -162,13 +163,12 @@ void fabric_read(struct fabric *fabric, struct fabric_read *read)
 	           fake.hang ? read->deadline : rm_now_ns() + fake.delay_ns);
 }
 
-int fabric_register(struct fabric *fabric, void *memory, size_t length, bool remote,
+int fabric_register(struct fabric *fabric, void *memory, size_t length,
                     struct fabric_region *region)
 {
 	(void)fabric;
 	(void)memory;
 	(void)length;
-	(void)remote;
 	memset(region, 0, sizeof *region);
 	return 0;
 }
@@ -177,6 +177,19 @@ void fabric_unregister(struct fabric *fabric, struct fabric_region *region)
 {
 	(void)fabric;
 	(void)region;
+}
+
+void fabric_forget(struct fabric *fabric, const void *memory, size_t length)
+{
+	(void)fabric;
+	(void)memory;
+	(void)length;
+}
+
+void fabric_memlock_text(const struct fabric *fabric, char *text, size_t size)
+{
+	(void)fabric;
+	rm_format(text, size, "the limit of locked memory");
 }
 
 bool fabric_busy(const struct fabric *fabric, const void *memory, size_t length)

@@ -94,6 +94,13 @@ TESTS += tests/unit/test_remote
 tests_unit_test_remote_SOURCES = tests/unit/test_remote.c tests/fake_host.c
 tests_unit_test_remote_CFLAGS = $(unit_cflags) $(FABRIC_CFLAGS)
 tests_unit_test_remote_LDADD = libdaemon.la $(CHECK_LIBS)
+
+# what providers ask of memory, with a provider that asks for anything
+check_PROGRAMS += tests/unit/test_modes
+TESTS += tests/unit/test_modes
+tests_unit_test_modes_SOURCES = tests/unit/test_modes.c tests/unit/unit.h
+tests_unit_test_modes_CFLAGS = $(unit_cflags) $(FABRIC_CFLAGS)
+tests_unit_test_modes_LDADD = libdaemon.la $(CHECK_LIBS)
 endif
 
 # ---- rmmapd's modules, apart from the process ----

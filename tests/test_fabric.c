@@ -131,7 +131,7 @@ static void server(const char *provider, const struct rm_fabric_addr *again, int
 	hello.error = open_node(&node, provider, again, echo, hello.why, sizeof(hello.why));
 	if (!hello.error) {
 		hello.addr = *fabric_addr(node.fabric);
-		EXPECT(!fabric_register(node.fabric, memory, MEMORY, true, &hello.region));
+		EXPECT(!fabric_register(node.fabric, memory, MEMORY, &hello.region));
 	}
 	EXPECT(write(fd, &hello, sizeof(hello)) == sizeof(hello));
 	if (!hello.error)
@@ -150,11 +150,11 @@ static void read_done(struct fabric_read *read, int error)
 }
 
 /* One read; its result, and how long it took. */
-static int read_one(struct node *node, struct fabric_peer *peer, void *to, void *desc,
+static int read_one(struct node *node, struct fabric_peer *peer, void *to,
                     size_t length, uint64_t from, uint64_t key, uint64_t patience)
 {
 	struct wait_read wait = {
-		.read = { .peer = peer, .to = to, .desc = desc, .length = length, .from = from,
+		.read = { .peer = peer, .to = to, .length = length, .from = from,
 		          .key = key, .deadline = rm_now_ns() + patience, .done = read_done },
 		.node = node,
 	};
@@ -194,12 +194,12 @@ static void try_messages(struct node *node, struct fabric_peer *peer)
 }
 
 static void try_reads(struct node *node, struct fabric_peer *peer, const struct hello *there,
-                      uint64_t *memory, void *desc)
+                      uint64_t *memory)
 {
 	uint64_t start = rm_now_ns(), calls = fabric_read_calls(node->fabric);
 	size_t i;
 
-	EXPECT(!read_one(node, peer, memory, desc, MEMORY, there->region.base, there->region.key,
+	EXPECT(!read_one(node, peer, memory, MEMORY, there->region.base, there->region.key,
 	                 30 * SECOND));
 	start = rm_now_ns() - start;
 	for (i = 0; i < MEMORY / 8; i++)
@@ -207,11 +207,11 @@ static void try_reads(struct node *node, struct fabric_peer *peer, const struct 
 	printf("  64 MiB read and verified: %u ms, %u fi_read calls\n",
 	       (unsigned)(start / 1000000), (unsigned)(fabric_read_calls(node->fabric) - calls));
 	memset(memory, 0, 16384);
-	EXPECT(!read_one(node, peer, memory, desc, 8192, there->region.base + 40960,
+	EXPECT(!read_one(node, peer, memory, 8192, there->region.base + 40960,
 	                 there->region.key, 5 * SECOND));
 	for (i = 0; i < 1024; i++)
 		EXPECT(memory[i] == pattern(i + 5120) && !memory[i + 1024]);
-	EXPECT(!read_one(node, peer, memory, desc, 0, there->region.base, there->region.key,
+	EXPECT(!read_one(node, peer, memory, 0, there->region.base, there->region.key,
 	                 5 * SECOND));
 }
 
@@ -228,48 +228,48 @@ static void try_idle(struct node *node)
 
 /* A wrong key and a place outside the region are errors; the right key works after. */
 static void try_wrong(struct node *node, struct fabric_peer *peer, const struct hello *there,
-                      uint64_t *memory, void *desc)
+                      uint64_t *memory)
 {
 	uint64_t start = rm_now_ns();
 	int error;
 
-	error = read_one(node, peer, memory, desc, 4096, there->region.base,
+	error = read_one(node, peer, memory, 4096, there->region.base,
 	                 there->region.key ^ 0x5555, 3 * SECOND);
 	printf("  wrong key: %s after %u ms\n", rm_errno_text(-error),
 	       (unsigned)((rm_now_ns() - start) / 1000000));
 	EXPECT(error < 0);
 	start = rm_now_ns();
-	error = read_one(node, peer, memory, desc, 4096, there->region.base, there->region.key,
+	error = read_one(node, peer, memory, 4096, there->region.base, there->region.key,
 	                 5 * SECOND);
 	if (error)              /* the connection may still be closing */
-		error = read_one(node, peer, memory, desc, 4096, there->region.base,
+		error = read_one(node, peer, memory, 4096, there->region.base,
 		                 there->region.key, 5 * SECOND);
 	printf("  right key after it: %s after %u ms\n", error ? rm_errno_text(-error) : "fine",
 	       (unsigned)((rm_now_ns() - start) / 1000000));
 	EXPECT(!error);
 	start = rm_now_ns();
-	error = read_one(node, peer, memory, desc, 8192, there->region.base + MEMORY - 4096,
+	error = read_one(node, peer, memory, 8192, there->region.base + MEMORY - 4096,
 	                 there->region.key, 3 * SECOND);
 	printf("  outside the region: %s after %u ms\n", rm_errno_text(-error),
 	       (unsigned)((rm_now_ns() - start) / 1000000));
 	EXPECT(error < 0);
-	error = read_one(node, peer, memory, desc, 4096, there->region.base, there->region.key,
+	error = read_one(node, peer, memory, 4096, there->region.base, there->region.key,
 	                 5 * SECOND);
 	if (error)
-		error = read_one(node, peer, memory, desc, 4096, there->region.base,
+		error = read_one(node, peer, memory, 4096, there->region.base,
 		                 there->region.key, 5 * SECOND);
 	EXPECT(!error);
 }
 
 /* A peer that does not move: the deadline holds, and what comes late is awaited. */
 static void try_stopped(struct node *node, struct fabric_peer *peer, const struct hello *there,
-                        uint64_t *memory, void *desc, pid_t pid)
+                        uint64_t *memory, pid_t pid)
 {
 	uint64_t start, end;
 
 	kill(pid, SIGSTOP);
 	start = rm_now_ns();
-	EXPECT(read_one(node, peer, memory, desc, MEMORY, there->region.base, there->region.key,
+	EXPECT(read_one(node, peer, memory, MEMORY, there->region.base, there->region.key,
 	                SECOND / 2) == -ETIMEDOUT);
 	EXPECT(rm_now_ns() - start < SECOND);
 	printf("  stopped peer: timed out, %s\n",
@@ -279,12 +279,12 @@ static void try_stopped(struct node *node, struct fabric_peer *peer, const struc
 	while (fabric_busy(node->fabric, memory, MEMORY) && rm_now_ns() < end)
 		run(node, SECOND / 20);
 	EXPECT(!fabric_busy(node->fabric, memory, MEMORY));
-	EXPECT(!read_one(node, peer, memory, desc, MEMORY, there->region.base, there->region.key,
+	EXPECT(!read_one(node, peer, memory, MEMORY, there->region.base, there->region.key,
 	                 10 * SECOND));
 }
 
 static void try_killed(struct node *node, struct fabric_peer *peer, const struct hello *there,
-                       uint64_t *memory, void *desc, pid_t pid)
+                       uint64_t *memory, pid_t pid)
 {
 	uint64_t start = rm_now_ns();
 	unsigned i;
@@ -292,7 +292,7 @@ static void try_killed(struct node *node, struct fabric_peer *peer, const struct
 
 	kill(pid, SIGKILL);
 	for (i = 0; i < 3; i++) {
-		error = read_one(node, peer, memory, desc, MEMORY, there->region.base,
+		error = read_one(node, peer, memory, MEMORY, there->region.base,
 		                 there->region.key, SECOND);
 		EXPECT(error < 0);
 		printf("  killed peer: %s after %u ms\n", rm_errno_text(-error),
@@ -303,10 +303,10 @@ static void try_killed(struct node *node, struct fabric_peer *peer, const struct
 }
 
 static void try_cancel(struct node *node, struct fabric_peer *peer, const struct hello *there,
-                       uint64_t *memory, void *desc)
+                       uint64_t *memory)
 {
 	struct wait_read wait = {
-		.read = { .peer = peer, .to = memory, .desc = desc, .length = MEMORY,
+		.read = { .peer = peer, .to = memory, .length = MEMORY,
 		          .from = there->region.base, .key = there->region.key,
 		          .deadline = rm_now_ns() + 5 * SECOND, .done = read_done },
 		.node = node,
@@ -359,7 +359,6 @@ static pid_t start_server(const char *provider, const struct rm_fabric_addr *aga
 /* Runs in a child of its own; starts further servers by asking its parent through fd. */
 static void client(const char *provider, const struct hello *there, int fd, pid_t pid)
 {
-	struct fabric_region local;
 	struct fabric_peer *peer;
 	struct hello second;
 	struct node node;
@@ -371,26 +370,25 @@ static void client(const char *provider, const struct hello *there, int fd, pid_
 	EXPECT(!open_node(&node, provider, NULL, got_message, why, sizeof(why)));
 	fabric_addr_text(&there->addr, text, sizeof(text));
 	EXPECT(!strncmp(text, "127.0.0.1:", 10));
-	EXPECT(!fabric_register(node.fabric, memory, MEMORY, false, &local));
 	EXPECT(!fabric_peer(node.fabric, &there->addr, &peer, why, sizeof(why)));
 	try_messages(&node, peer);
-	try_reads(&node, peer, there, memory, local.desc);
+	try_reads(&node, peer, there, memory);
 	try_idle(&node);
-	try_cancel(&node, peer, there, memory, local.desc);
-	try_reads(&node, peer, there, memory, local.desc);
-	try_wrong(&node, peer, there, memory, local.desc);
-	try_stopped(&node, peer, there, memory, local.desc, pid);
-	try_killed(&node, peer, there, memory, local.desc, pid);
+	try_cancel(&node, peer, there, memory);
+	try_reads(&node, peer, there, memory);
+	try_wrong(&node, peer, there, memory);
+	try_stopped(&node, peer, there, memory, pid);
+	try_killed(&node, peer, there, memory, pid);
 	/* A new server at the same address: the same peer reaches it. */
 	EXPECT(write(fd, "", 1) == 1);
 	EXPECT(read(fd, &second, sizeof(second)) == sizeof(second));
 	EXPECT(!memcmp(&second.addr, &there->addr, sizeof(second.addr)));
 	memset(memory, 0, MEMORY);
 	try_messages(&node, peer);
-	try_reads(&node, peer, &second, memory, local.desc);
+	try_reads(&node, peer, &second, memory);
 	try_other_kinds(&node, there);
 	fabric_peer_put(node.fabric, peer);
-	fabric_unregister(node.fabric, &local);
+	fabric_forget(node.fabric, memory, MEMORY);
 	fabric_close(node.fabric);
 	loop_free(node.loop);
 	_exit(0);

@@ -48,8 +48,7 @@ static int seal(int fd)
 		-errno : 0;
 }
 
-int cache_make(struct cache *cache, struct fabric *fabric, uint64_t length,
-               const uint64_t *data, uint64_t *present)
+int cache_make(struct cache *cache, uint64_t length, const uint64_t *data, uint64_t *present)
 {
 	int fd = -1, error = init(cache, length, data, present);
 
@@ -67,9 +66,7 @@ int cache_make(struct cache *cache, struct fabric *fabric, uint64_t length,
 		goto fail;
 	}
 	cache->writable = true;
-	error = fabric ? cache_register(cache, fabric) : 0;
-	if (!error)
-		error = seal(fd);
+	error = seal(fd);
 	if (error)
 		goto fail;
 	cache->fd = open_read_only(fd);
@@ -82,18 +79,7 @@ int cache_make(struct cache *cache, struct fabric *fabric, uint64_t length,
 fail:
 	if (fd >= 0)
 		close(fd);
-	cache_drop(cache, fabric);
-	return error;
-}
-
-int cache_register(struct cache *cache, struct fabric *fabric)
-{
-	int error;
-
-	if (cache->registered || !cache->writable)
-		return 0;
-	error = fabric_register(fabric, cache->map, cache->length, false, &cache->region);
-	cache->registered = !error;
+	cache_drop(cache, NULL);
 	return error;
 }
 
@@ -135,8 +121,8 @@ int cache_inherit(struct cache *cache, int fd, const uint64_t *had)
 
 void cache_drop(struct cache *cache, struct fabric *fabric)
 {
-	if (cache->registered)
-		fabric_unregister(fabric, &cache->region);
+	if (cache->writable && fabric)
+		fabric_forget(fabric, cache->map, cache->length);
 	if (cache->map)
 		munmap(cache->map, cache->length);
 	if (cache->fd >= 0)
@@ -173,6 +159,21 @@ bool cache_wanted(const struct cache *cache, uint64_t from, uint64_t to, uint64_
 		page++;
 	*count = page - *start;
 	return true;
+}
+
+void cache_run(const struct cache *cache, uint64_t page, uint64_t block, uint64_t *start,
+               uint64_t *count)
+{
+	uint64_t low = page - page % block, high = low + block, end = page + 1;
+
+	if (high > cache->pages)
+		high = cache->pages;
+	while (page > low && rm_bit(cache->data, page - 1))
+		page--;
+	while (end < high && rm_bit(cache->data, end))
+		end++;
+	*start = page;
+	*count = end - page;
 }
 
 uint64_t cache_absent(const struct cache *cache, uint64_t from, uint64_t to)

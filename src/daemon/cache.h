@@ -2,9 +2,10 @@
 /*
  * cache.h - the pages of one remote layer that are here: a memfd and its bitmaps
  *
- * The order of the steps decides who can write: map it writable, register it with the
- * fabric, seal it F_SEAL_FUTURE_WRITE|GROW|SHRINK, open it anew read-only. From then on
- * that one mapping is the only way to write, and only the read-only descriptor is kept.
+ * The order of the steps decides who can write: map it writable, seal it
+ * F_SEAL_FUTURE_WRITE|GROW|SHRINK, open it anew read-only. From then on that one mapping is
+ * the only way to write, and only the read-only descriptor is kept. The fabric registers of
+ * it what is about to be read, and no hole.
  *
  * That holds against a new worker too: it can read the old file, never write it. So it
  * makes a cache of its own, copies into it what was present, and goes on there; whoever
@@ -28,25 +29,20 @@ struct cache {
 	uint64_t length, pages;         /* of the layer */
 	int fd;                         /* opened read-only, to be handed out */
 	bool writable;                  /* map is; else all of it is present */
-	bool registered;
-	struct fabric_region region;    /* the mapping as a target of reads */
 	const uint64_t *data;           /* the table's bitmap: clear is a hole */
 	uint64_t *present;              /* in the remote's state memfd */
 	uint64_t *inflight;             /* being read now */
 	uint64_t absent;                /* pages of data that are not present */
 };
 
-/* Make an empty cache; data and present are the caller's. fabric may be NULL. 0 or -errno. */
-int cache_make(struct cache *cache, struct fabric *fabric, uint64_t length,
-               const uint64_t *data, uint64_t *present);
-/* As soon as there is a fabric; does nothing the second time. 0 or -errno. */
-int cache_register(struct cache *cache, struct fabric *fabric);
+/* Make an empty cache; data and present are the caller's. 0 or -errno. */
+int cache_make(struct cache *cache, uint64_t length, const uint64_t *data, uint64_t *present);
 /* An earlier worker's cache, complete: read it, hand it out. Takes fd, on failure too. */
 int cache_adopt(struct cache *cache, int fd, uint64_t length, const uint64_t *data,
                 uint64_t *present);
 /* Copy the pages that an earlier worker's cache has. Takes fd. 0 or -errno. */
 int cache_inherit(struct cache *cache, int fd, const uint64_t *had);
-/* No read may be under way. */
+/* No read may be under way. fabric: what has read into it, or NULL. */
 void cache_drop(struct cache *cache, struct fabric *fabric);
 
 /* The page can be had without a fetch: it is a hole, or here. */
@@ -62,6 +58,9 @@ static inline bool cache_has(const struct cache *cache, uint64_t page)
  */
 bool cache_wanted(const struct cache *cache, uint64_t from, uint64_t to, uint64_t max,
                   bool inflight, uint64_t *start, uint64_t *count);
+/* The run of data pages with page in it, inside [page - page % block, + block). */
+void cache_run(const struct cache *cache, uint64_t page, uint64_t block, uint64_t *start,
+               uint64_t *count);
 uint64_t cache_absent(const struct cache *cache, uint64_t from, uint64_t to);
 
 void cache_mark_inflight(struct cache *cache, uint64_t page, uint64_t count, bool inflight);

@@ -245,6 +245,7 @@ static void close_endpoint(struct fabric *fabric)
 	fabric->ep = NULL;
 	fabric_messages_close(fabric);
 	fabric_reads_close(fabric);
+	fabric_locals_close(fabric);
 	close_fid(fabric->cq ? &fabric->cq->fid : NULL);
 	close_fid(fabric->av ? &fabric->av->fid : NULL);
 	close_fid(fabric->domain ? &fabric->domain->fid : NULL);
@@ -291,7 +292,8 @@ static int try_open(struct fabric **out, const struct rm_fabric_spec *spec,
 	fabric->piece_size = fabric->info->ep_attr->max_msg_size;
 	if (fabric->piece_size > FABRIC_PIECE)
 		fabric->piece_size = FABRIC_PIECE;
-	error = open_endpoint(fabric);
+	/* Neither fi_inject nor more than one buffer an operation: those limits cannot matter. */
+	error = fabric->piece_size < FABRIC_MESSAGE_MAX ? -FI_EMSGSIZE : open_endpoint(fabric);
 	if (!error && !wait_works(fabric))
 		fabric->wait.fd = -1;
 	if (!error)

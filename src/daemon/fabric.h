@@ -22,10 +22,11 @@
 struct fabric;
 struct fabric_peer;             /* an address inserted, reached or not */
 
-/* Local memory that reads go into or that others may read. */
+/* Memory that others may read. */
 struct fabric_region {
 	void *mr;                       /* struct fid_mr *, or NULL */
-	void *desc;                     /* local descriptor for fabric_read */
+	void *desc;                     /* fabric's: its local descriptor */
+	size_t length;
 	uint64_t key;                   /* for the remote side */
 	uint64_t base;                  /* what the remote side adds its offset to:
 	                                   0, or the virtual address */
@@ -33,9 +34,12 @@ struct fabric_region {
 
 struct fabric_read {            /* one read; the caller's until done() was called */
 	struct fabric_peer *peer;
-	void *to;                       /* inside a region registered for local use */
-	void *desc;
+	void *to;
 	size_t length;                  /* any; it is cut into pieces as the fabric needs */
+	void *around;                   /* memory with [to, to + length) in it that is about to be
+	                                   read, too: it may be registered, and so be pinned, with
+	                                   it; NULL: none */
+	size_t around_length;
 	uint64_t from;                  /* region base + offset */
 	uint64_t key;
 	uint64_t deadline;              /* ns; then done with -ETIMEDOUT */
@@ -85,10 +89,19 @@ void fabric_peer_put(struct fabric *fabric, struct fabric_peer *peer);
 int fabric_send(struct fabric *fabric, struct fabric_peer *peer, const void *data, size_t length,
                 uint64_t deadline);
 
-/* Register; remote: others may read it. 0 or -errno (-ENOMEM: RLIMIT_MEMLOCK). */
-int fabric_register(struct fabric *fabric, void *memory, size_t length, bool remote,
+/*
+ * Devices pin in one go what is registered in one, and the loop waits for it: what is long is
+ * to be cut into pieces of at most this.
+ */
+#define FABRIC_REGION_MAX ((uint64_t)16 << 20)
+/* Let others read it. 0 or -errno (-ENOMEM: see fabric_memlock_text()). */
+int fabric_register(struct fabric *fabric, void *memory, size_t length,
                     struct fabric_region *region);
 void fabric_unregister(struct fabric *fabric, struct fabric_region *region);
+/* What reads went into is about to be unmapped; none is under way there. */
+void fabric_forget(struct fabric *fabric, const void *memory, size_t length);
+/* In words, what -ENOMEM from fabric_register() or a read means and what to do. */
+void fabric_memlock_text(const struct fabric *fabric, char *text, size_t size);
 
 /* Start a read. done() is called later, never from here. */
 void fabric_read(struct fabric *fabric, struct fabric_read *read);

@@ -35,11 +35,22 @@
 #define FABRIC_PIECE ((size_t)1 << 20)
 #define FABRIC_PEER_PIECES 32   /* fi_read under way from one peer */
 #define FABRIC_PIECES 512       /* and from all: what the completion queue can hold */
+#define FABRIC_LOCALS 640       /* registrations for reads: all pieces' and some for later */
+#define FABRIC_IDLE ((size_t)16 << 20)  /* of those for later, so many bytes */
 #define FABRIC_CQ_SIZE 1024
 #define FABRIC_SPIN_NS 80000    /* keep polling so long after the last sign of life */
 #define FABRIC_RETRY_NS 1000000 /* after EAGAIN, when nothing else wakes us */
 
 enum fabric_op_kind { FABRIC_RECEIVE, FABRIC_SEND, FABRIC_PIECE_READ };
+
+/* Memory registered for reads to go into: where FI_MR_LOCAL is set. */
+struct fabric_local {
+	struct fid_mr *mr;
+	uintptr_t start;
+	size_t length;
+	unsigned users;                 /* pieces under way; 0: may be closed */
+	struct fabric_local *next, *prev;       /* the newest first */
+};
 
 /* One libfabric operation under way; its context comes back in the completion. */
 struct fabric_op {
@@ -54,6 +65,7 @@ struct fabric_op {
 	bool posted;
 	/* piece: data and length say what may still be written */
 	struct fabric_read *read;       /* NULL: given up, its completion is only counted */
+	struct fabric_local *local;     /* NULL: not registered by us */
 };
 
 struct fabric_peer {
@@ -98,6 +110,12 @@ struct fabric {
 	struct fabric_op *free_pieces;
 	struct fabric_read *finished, **finished_end;   /* done() is still to be called */
 
+	/* registrations */
+	size_t registered;              /* bytes, all together */
+	struct fabric_local *locals, *oldest_local;
+	unsigned local_count;
+	size_t idle;                    /* bytes of locals without users */
+
 	/* messages */
 	void *slab;                     /* all buffers, one mapping */
 	struct fabric_region slab_region;
@@ -105,6 +123,7 @@ struct fabric {
 	struct fabric_op sends[FABRIC_SENDS];
 	struct fabric_op *free_sends;
 	struct fabric_op *queue, **queue_end;   /* not posted yet */
+	unsigned receive_count;
 	unsigned unposted_receives;     /* receives the provider did not take: tried again */
 };
 
@@ -134,6 +153,14 @@ void fabric_message_done(struct fabric *fabric, struct fabric_op *op, size_t len
 /* fabric_mr.c */
 int fabric_mr_open(struct fabric *fabric, void *memory, size_t length, uint64_t access,
                    struct fabric_region *region);
+/*
+ * The local descriptor for a piece, which is registered if it must be: op->local. 0 or -errno;
+ * -ENOMEM: nothing is left that could be closed for it.
+ */
+int fabric_local_get(struct fabric *fabric, struct fabric_op *op, void *around,
+                     size_t around_length, void **desc);
+void fabric_local_put(struct fabric *fabric, struct fabric_op *op);
+void fabric_locals_close(struct fabric *fabric);        /* the endpoint is closed */
 
 /* fabric_rma.c */
 bool fabric_reads_post(struct fabric *fabric);          /* true: something was posted */

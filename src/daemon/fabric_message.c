@@ -28,7 +28,7 @@ static void repost_receives(struct fabric *fabric)
 	if (!fabric->unposted_receives)
 		return;
 	fabric->unposted_receives = 0;
-	for (i = 0; i < FABRIC_RECEIVES; i++)
+	for (i = 0; i < fabric->receive_count; i++)
 		if (!fabric->receives[i].posted)
 			post_receive(fabric, &fabric->receives[i]);
 }
@@ -50,7 +50,11 @@ int fabric_messages_open(struct fabric *fabric)
 		if (error)
 			return error;
 	}
-	for (i = 0; i < FABRIC_RECEIVES; i++, at += FABRIC_MESSAGE_MAX) {
+	/* More than the provider takes would be offered again and again. */
+	fabric->receive_count = FABRIC_RECEIVES;
+	if (fabric->info->rx_attr->size && fabric->info->rx_attr->size < FABRIC_RECEIVES)
+		fabric->receive_count = (unsigned)fabric->info->rx_attr->size;
+	for (i = 0; i < fabric->receive_count; i++, at += FABRIC_MESSAGE_MAX) {
 		fabric->receives[i].kind = FABRIC_RECEIVE;
 		fabric->receives[i].data = at;
 		post_receive(fabric, &fabric->receives[i]);

@@ -138,11 +138,20 @@ static int post_piece(struct fabric *fabric, struct fabric_op *op)
 	struct fabric_read *read = op->read;
 	size_t offset = (size_t)((uint8_t *)op->data - (uint8_t *)read->to);
 	ssize_t error;
+	void *desc;
 
-	error = fi_read(fabric->ep, op->data, op->length, read->desc, op->peer->address,
-	                read->from + offset, read->key, &op->context);
+	error = fabric_local_get(fabric, op, read->around, read->around_length, &desc);
+	/* The limit of locked memory: those under way make room when they end. */
+	if (error == -ENOMEM && fabric->pieces)
+		return -FI_EAGAIN;
 	if (error)
+		return (int)error;
+	error = fi_read(fabric->ep, op->data, op->length, desc, op->peer->address,
+	                read->from + offset, read->key, &op->context);
+	if (error) {
+		fabric_local_put(fabric, op);
 		return fabric_soon(error);
+	}
 	fabric->read_calls++;
 	piece_start(fabric, op->peer, op);
 	return 0;
@@ -248,6 +257,7 @@ void fabric_piece_done(struct fabric *fabric, struct fabric_op *op, int error)
 	struct fabric_read *read = op->read;
 
 	piece_stop(fabric, peer, op);
+	fabric_local_put(fabric, op);
 	if (error)
 		peer->broken = true;
 	if (error == -FI_ENOTCONN && read && !read->error) {

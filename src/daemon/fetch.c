@@ -17,6 +17,7 @@
 #include "util.h"
 
 #define PIECE_PAGES 256                 /* 1 MiB */
+#define AROUND_PAGES 64                 /* registered together, if the device wants that */
 #define TRY_NS 3000000000ull            /* one read; leaves time for another one */
 #define GIVE_UP_NS 5000000000ull        /* all attempts at a piece together */
 #define ATTEMPTS 4
@@ -144,8 +145,11 @@ static void read_done(struct fabric_read *read, int error)
 
 	remote_hold(remote);
 	remote->fetch.outstanding--;
-	if (!error)
-		settle(piece, 0);
+	if (error == -ENOMEM)   /* fresh keys are no help */
+		fabric_memlock_text(remote->remotes->worker->fabric, remote->why,
+		                    sizeof remote->why);
+	if (!error || error == -ENOMEM)
+		settle(piece, error);
 	else if (remote->dying || remote->state == REMOTE_LOST)
 		settle(piece, remote->error ? remote->error : error);
 	else if (piece->attempts >= ATTEMPTS || rm_now_ns() >= piece->deadline)
@@ -182,18 +186,20 @@ static void post(struct piece *piece)
 	struct cache *cache = &remote->caches[piece->layer];
 	uint64_t offset = piece->page * RM_PAGE, length = piece->count * RM_PAGE;
 	const struct peer_region *region = fetch_region(remote, piece->layer, offset);
-	uint64_t deadline = rm_now_ns() + TRY_NS;
+	uint64_t deadline = rm_now_ns() + TRY_NS, start, count;
 
 	if (!region || region->offset + region->length < offset + length) {
 		settle(piece, -EPROTO); /* other regions after a renewal than before */
 		return;
 	}
 	piece->attempts++;
+	cache_run(cache, piece->page, AROUND_PAGES, &start, &count);
 	piece->read = (struct fabric_read){
 		.peer = peer_of(remote->session),
 		.to = cache->map + offset,
-		.desc = cache->region.desc,
 		.length = length,
+		.around = cache->map + start * RM_PAGE,
+		.around_length = count * RM_PAGE,
 		.from = region->base + (offset - region->offset),
 		.key = region->key,
 		.deadline = deadline < piece->deadline ? deadline : piece->deadline,

@@ -50,7 +50,7 @@ static void fetch_free(struct peer_fetch *fetch)
 		link = &(*link)->next;
 	*link = fetch->next;
 	loop_timer_cancel(peers->worker->loop, &fetch->linger);
-	fabric_unregister(peers->worker->fabric, &fetch->region);
+	fabric_forget(peers->worker->fabric, fetch->memory, fetch->size);
 	fabric_peer_put(peers->worker->fabric, fetch->peer);
 	munmap(fetch->memory, fetch->size);
 	free(fetch);
@@ -103,9 +103,7 @@ int fetch_start(struct peer_session *session, const struct peer_attached_body *b
 		free(fetch);
 		return error;
 	}
-	if (fabric_register(fabric, fetch->memory, fetch->size, false, &fetch->region) ||
-	    fabric_peer(fabric, &session->handle.fabric, &fetch->peer, NULL, 0)) {
-		fabric_unregister(fabric, &fetch->region);
+	if (fabric_peer(fabric, &session->handle.fabric, &fetch->peer, NULL, 0)) {
 		munmap(fetch->memory, fetch->size);
 		free(fetch);
 		return error;
@@ -116,7 +114,6 @@ int fetch_start(struct peer_session *session, const struct peer_attached_body *b
 	fetch->linger.fire = linger;
 	fetch->read.peer = fetch->peer;
 	fetch->read.to = fetch->memory;
-	fetch->read.desc = fetch->region.desc;
 	fetch->read.length = fetch->size;
 	fetch->read.from = body->base;
 	fetch->read.key = body->key;

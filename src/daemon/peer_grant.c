@@ -28,60 +28,66 @@ static int layer_map(struct layer *layer)
 	return 0;
 }
 
-/* From the first page with data to the last; false if all of it is a hole. */
-static bool extent(const struct rm_table *table, uint32_t layer, uint64_t *offset,
-                   uint64_t *length)
+/*
+ * Each run of pages with data, cut where it is long: a hole is never registered, since a
+ * device would make it pages. How many there are; written to regions if that is not NULL.
+ */
+static uint64_t cut(const struct publication *publication, struct served_region *regions)
 {
-	const uint64_t *bitmap = rm_table_view_bitmap(table, layer);
-	uint64_t pages = table->layers[layer].length / RM_PAGE, first, count, last;
+	const uint64_t most = FABRIC_REGION_MAX / RM_PAGE;
+	const struct rm_table *table = &publication->table;
+	uint64_t at, start, count, total = 0;
+	uint32_t i;
 
-	if (!rm_bit_run(bitmap, 0, pages, true, &first, &count))
-		return false;
-	for (last = pages; !rm_bit(bitmap, last - 1); last--)
-		;
-	*offset = first * RM_PAGE;
-	*length = (last - first) * RM_PAGE;
-	return true;
+	for (i = 0; i < publication->layer_count; i++) {
+		at = 0;
+		while (rm_bit_run(rm_table_view_bitmap(table, i), at,
+		                  table->layers[i].length / RM_PAGE, true, &start, &count)) {
+			count = count < most ? count : most;
+			if (regions)
+				regions[total].wire = (struct peer_region){
+					.layer = i,
+					.offset = start * RM_PAGE,
+					.length = count * RM_PAGE,
+				};
+			total++;
+			at = start + count;
+		}
+	}
+	return total;
 }
 
-static int register_layer(struct peer_served *served, uint32_t number)
+static int register_region(struct peer_served *served, struct served_region *region)
 {
-	struct publication *publication = served->publication;
-	struct layer *layer = &publication->layers[number];
-	struct served_region *region = &served->regions[served->region_count];
-	uint64_t offset, length;
-	int error;
+	struct layer *layer = &served->publication->layers[region->wire.layer];
+	int error = layer_map(layer);
 
-	if (!extent(&publication->table, number, &offset, &length))
-		return 0;
-	error = layer_map(layer);
 	if (!error)
 		error = fabric_register(served->peers->worker->fabric,
-		                        (uint8_t *)layer->map + offset, length, true,
-		                        &region->region);
+		                        (uint8_t *)layer->map + region->wire.offset,
+		                        region->wire.length, &region->region);
 	if (error)
 		return error;
-	region->wire.layer = number;
-	region->wire.offset = offset;
-	region->wire.length = length;
 	region->wire.base = region->region.base;
 	region->wire.key = region->region.key;
-	served->region_count++;
-	served->bytes += length;
+	served->bytes += region->wire.length;
 	return 0;
 }
 
 int grant_open(struct peer_served *served)
 {
-	struct publication *publication = served->publication;
-	uint32_t i;
+	uint64_t total = cut(served->publication, NULL), i;
 	int error = 0;
 
-	served->regions = calloc(publication->layer_count + (size_t)1, sizeof(*served->regions));
+	if (total > PEER_REGIONS_MAX)
+		return -EFBIG;
+	served->regions = calloc(total + 1, sizeof(*served->regions));
 	if (!served->regions)
 		return -ENOMEM;
-	for (i = 0; i < publication->layer_count && !error; i++)
-		error = register_layer(served, i);
+	served->region_count = (uint32_t)cut(served->publication, served->regions);
+	served->bytes = 0;
+	for (i = 0; i < total && !error; i++)
+		error = register_region(served, &served->regions[i]);
 	return error;
 }
 
@@ -115,7 +121,7 @@ int grant_blob(struct peer_served *served, size_t size)
 	grant_fill(served, memory, size);
 	randombytes_buf(served->blob_nonce, PEER_NONCE_BYTES);
 	peer_blob_seal(memory, size, served->session, served->keys.reply, served->blob_nonce);
-	error = fabric_register(peers->worker->fabric, memory, size + PEER_TAG_BYTES, true,
+	error = fabric_register(peers->worker->fabric, memory, size + PEER_TAG_BYTES,
 	                        &served->blob_region);
 	if (error) {
 		munmap(memory, size + PEER_TAG_BYTES);

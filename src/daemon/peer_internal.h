@@ -82,7 +82,6 @@ struct peer_fetch {             /* outlives its session: a read cannot be taken 
 	struct peer_session *session;   /* NULL: nobody wants it any more */
 	struct fabric_peer *peer;
 	struct fabric_read read;
-	struct fabric_region region;
 	struct peer_attached_body body;
 	uint8_t *memory;
 	size_t size;            /* of the mapping: blob and tag */

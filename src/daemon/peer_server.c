@@ -206,9 +206,8 @@ static const char *refusal(int error)
 	case -ENOENT:
 		return "the publication is gone: unpublished, expired, or all its readers are "
 		       "used up";
-	case -ENOMEM:
-		return "its rmmapd cannot register the memory: raise its limit of locked memory "
-		       "(ulimit -l)";
+	case -EFBIG:
+		return "its pages with data lie too scattered to be registered: publish less at once";
 	case -EAGAIN:
 		return "too many hosts have its publications attached";
 	default:
@@ -242,6 +241,23 @@ static int admit(struct peers *peers, struct publication *publication,
 	return error;
 }
 
+static void refuse_attach(struct peers *peers, const struct publication *publication,
+                          const struct peer_keys *keys, const struct peer_envelope *envelope,
+                          int error)
+{
+	const char *text = publication->revoked ? "the publication was revoked on its host"
+	                                        : refusal(error);
+	char memlock[PEER_TEXT_MAX], id[9];
+
+	if (error == -ENOMEM) {
+		fabric_memlock_text(peers->worker->fabric, memlock, sizeof(memlock));
+		rm_short_id(publication->id, id);
+		worker_log(peers->worker, "publication %s cannot be served: %s", id, memlock);
+		text = memlock;
+	}
+	refuse(peers, envelope, keys, error, text);
+}
+
 static void on_attach(struct peers *peers, struct publication *publication,
                       const struct peer_keys *keys, const struct peer_envelope *envelope,
                       const uint8_t *bytes, size_t size)
@@ -262,8 +278,7 @@ static void on_attach(struct peers *peers, struct publication *publication,
 		error = reply_attached(served, envelope);
 	}
 	if (error)
-		refuse(peers, envelope, keys, error, publication->revoked
-		       ? "the publication was revoked on its host" : refusal(error));
+		refuse_attach(peers, publication, keys, envelope, error);
 }
 
 static void on_renew(struct peers *peers, struct publication *publication,

@@ -135,7 +135,6 @@ static void put_record(struct remote *remote)
 
 int remote_build(struct remote *remote, const void *table, size_t size, const char **why)
 {
-	struct fabric *fabric = remote->remotes->worker->fabric;
 	uint64_t *present;
 	uint32_t i;
 	int error = make_table(remote, table, size);
@@ -150,7 +149,7 @@ int remote_build(struct remote *remote, const void *table, size_t size, const ch
 		return error;
 	present = remote->bits;
 	for (i = 0; i < remote->table.layer_count; i++) {
-		error = cache_make(&remote->caches[i], fabric, remote->table.layers[i].length,
+		error = cache_make(&remote->caches[i], remote->table.layers[i].length,
 		                   rm_table_view_bitmap(&remote->table, i), present);
 		if (error)
 			return error;
@@ -187,7 +186,7 @@ static int rebuild_cache(struct remote *remote, uint32_t i, int fd, const uint64
 		return cache_adopt(cache, fd, layer->length, data, present);
 	}
 	remote->moved = true;
-	error = cache_make(cache, remote->remotes->worker->fabric, layer->length, data, present);
+	error = cache_make(cache, layer->length, data, present);
 	if (error) {
 		close(fd);
 		return error;
@@ -323,7 +322,6 @@ int remote_regions(struct remote *remote, const struct peer_region *regions, uns
 {
 	struct peer_region *copy = calloc(count ? count : 1, sizeof *copy);
 	uint32_t i;
-	int error = 0;
 
 	if (!copy)
 		return -ENOMEM;
@@ -337,16 +335,9 @@ int remote_regions(struct remote *remote, const struct peer_region *regions, uns
 	for (i = 0; i < count; i++)
 		if (!sane(remote, &copy[i]))
 			return -EPROTO;
-	for (i = 0; i < remote->table.layer_count; i++) {
+	for (i = 0; i < remote->table.layer_count; i++)
 		if (!covered(remote, i))
 			return -EPROTO;
-		error = cache_register(&remote->caches[i], remote->remotes->worker->fabric);
-		if (error) {
-			*why = "memory cannot be registered with the fabric: "
-			       "raise the limit of locked memory (ulimit -l)";
-			return error;
-		}
-	}
 	return 0;
 }
 
