@@ -162,6 +162,7 @@ handoff_tests = \
 	tests/handoff/rounds \
 	tests/handoff/connection \
 	tests/handoff/rundir \
+	tests/handoff/scattered \
 	tests/handoff/check_words
 check_PROGRAMS += $(handoff_tests)
 TESTS += $(handoff_tests)
@@ -190,6 +191,9 @@ tests_handoff_connection_SOURCES = tests/handoff/connection.c
 tests_handoff_connection_LDADD = $(handoff_ldadd)
 tests_handoff_rundir_SOURCES = tests/handoff/rundir.c
 tests_handoff_rundir_LDADD = $(handoff_ldadd)
+tests_handoff_scattered_SOURCES = tests/handoff/scattered.c tests/handoff/crafted.c \
+	tests/handoff/crafted.h
+tests_handoff_scattered_LDADD = $(handoff_ldadd) libcommon.la
 tests_handoff_check_words_SOURCES = tests/handoff/check_words.c
 tests_handoff_check_words_LDADD = $(handoff_ldadd)
 if HAVE_CHECK

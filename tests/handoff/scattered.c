@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Snapshots of many small runs: every page is right, locally, eagerly and lazily from another
+ * host, in few mappings, after fork(), when two share, and when one of these has gone. With
+ * arguments PAGES PERCENT the same for that size, with times.
+ */
+#include "crafted.h"
+
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAGE 4096u
+#define FEW 4200                        /* mappings of one attach, and what else comes up */
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static unsigned mappings(void)
+{
+	FILE *f = fopen("/proc/self/maps", "re");
+	unsigned n = 0;
+	int c;
+
+	CHECK(f);
+	while ((c = getc(f)) != EOF)
+		n += c == '\n';
+	fclose(f);
+	return n;
+}
+
+static void all_right(const struct crafted *crafted, uint64_t from, uint64_t to)
+{
+	for (uint64_t page = from; page < to; page++)
+		if (!crafted_right(crafted, page)) {
+			fprintf(stderr, "page %llu is wrong\n", (unsigned long long)page);
+			CHECK(!"every page as it was published");
+		}
+}
+
+static char *address(uint64_t page)
+{
+	return (char *)(uintptr_t)(CRAFTED_BASE + page * PAGE);
+}
+
+static void *attach_as(const char *handle, unsigned flags)
+{
+	struct rmmap_attach_options options = RMMAP_ATTACH_OPTIONS_INIT;
+
+	options.flags = flags;
+	return rmmap_attach_with(handle, &options);
+}
+
+static void in_a_child(const struct crafted *crafted)
+{
+	int status;
+	pid_t pid = fork();
+
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		alarm(60);
+		all_right(crafted, 0, crafted->pages);
+		_exit(0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+/* What is written stays private, and in front of what was copied in. */
+static void write_all(uint64_t pages)
+{
+	for (uint64_t page = 0; page < pages; page += 7)
+		memset(address(page) + 100, 1, 10);
+	for (uint64_t page = 0; page < pages; page += 7)
+		CHECK(address(page)[109] == 1);
+}
+
+/* "FLAGS PAGES PERCENT HANDLE" */
+static int one_mode(const char *argument)
+{
+	struct crafted crafted;
+	unsigned flags, before = mappings(), now;
+	char handle[RMMAP_HANDLE_MAX], *root;
+	unsigned long long pages;
+	double begin = seconds(), end;
+
+	CHECK(sscanf(argument, "%u %llu %u %511s", &flags, &pages, &crafted.percent, handle) == 4);
+	crafted.pages = pages;
+	root = attach_as(handle, flags);
+	end = seconds();
+	CHECK(root == address(0));
+	now = mappings();
+	if (flags != RMMAP_LAZY)
+		CHECK(now < before + FEW);
+	else
+		in_a_child(&crafted);
+	all_right(&crafted, 0, pages);
+	in_a_child(&crafted);
+	write_all(pages);
+	CHECK(attach_as(handle, flags) == root && rmmap_detach(root) == 0);
+	CHECK(rmmap_detach(root) == 0);
+	CHECK(mappings() < before + 20);
+	printf("flags %u: attached in %.1f ms, %u mappings", flags, (end - begin) * 1e3, now - before);
+	return 0;
+}
+
+/* "PAGES PERCENT HANDLE HANDLE HANDLE": the first 3/4, the last 3/4, and one with an odd page. */
+static int two_mode(const char *argument)
+{
+	char first[RMMAP_HANDLE_MAX], last[RMMAP_HANDLE_MAX], odd[RMMAP_HANDLE_MAX], words[32];
+	struct crafted crafted;
+	unsigned long long pages;
+	void *a, *b;
+
+	CHECK(sscanf(argument, "%llu %u %511s %511s %511s", &pages, &crafted.percent, first, last,
+	             odd) == 5);
+	crafted.pages = pages;
+	a = rmmap_attach(first);
+	b = rmmap_attach(last);
+	CHECK(a == address(0) && b == address(pages / 4));
+	all_right(&crafted, 0, pages);
+	in_a_child(&crafted);
+	CHECK(!rmmap_attach(odd));
+	snprintf(words, sizeof(words), "0x%llx",
+	         (unsigned long long)(uintptr_t)address(pages / 2));
+	CHECK_ERROR(EADDRINUSE, words);
+	all_right(&crafted, 0, pages);
+	CHECK(rmmap_detach(a) == 0);
+	all_right(&crafted, pages / 4, pages);
+	a = rmmap_attach(first);
+	CHECK(a == address(0));
+	all_right(&crafted, 0, pages);
+	CHECK(rmmap_detach(b) == 0);
+	all_right(&crafted, 0, pages - pages / 4);
+	CHECK(rmmap_detach(a) == 0);
+	CHECK(rmmap_attach(odd) && !crafted_right(&crafted, pages / 2));
+	return 0;
+}
+
+static void one(unsigned flags, const struct crafted *crafted, const char *handle, const char *dir)
+{
+	char argument[RMMAP_HANDLE_MAX + 64], out[256], home[256];
+
+	snprintf(home, sizeof(home), "%s", getenv("RMMAP_RUNDIR"));
+	snprintf(argument, sizeof(argument), "%u %llu %u %s", flags,
+	         (unsigned long long)crafted->pages, crafted->percent, handle);
+	setenv("RMMAP_RUNDIR", dir, 1);
+	CHECK(run_self("one", argument, out, sizeof(out)) == 0);
+	setenv("RMMAP_RUNDIR", home, 1);
+	printf("  %s\n", out);
+	fflush(stdout);
+}
+
+/* "PAGES PERCENT": the layers belong to this process and go with it. */
+static int size_mode(const char *size)
+{
+	char handle[RMMAP_HANDLE_MAX], last[RMMAP_HANDLE_MAX], odd[RMMAP_HANDLE_MAX];
+	char argument[3 * RMMAP_HANDLE_MAX + 64], out[64], home[256];
+	struct rmmap_attach_options lazy = { sizeof(lazy), RMMAP_LAZY };
+	struct crafted crafted;
+	unsigned long long pages;
+	unsigned segments;
+	void *root;
+
+	CHECK(sscanf(size, "%llu %u", &pages, &crafted.percent) == 2);
+	crafted.pages = pages;
+	snprintf(home, sizeof(home), "%s", getenv("RMMAP_RUNDIR"));
+	crafted_make(&crafted);
+	segments = crafted_publish(0, pages, NO_PAGE, handle);
+	printf("%llu pages, %u %% scattered, %u segments\n", pages, crafted.percent, segments);
+	one(0, &crafted, handle, home);
+	one(RMMAP_EAGER, &crafted, handle, other_rundir());
+	setenv("RMMAP_RUNDIR", other_rundir(), 1);
+	root = rmmap_attach_with(handle, &lazy);
+	CHECK(root || errno == ENOTSUP);
+	setenv("RMMAP_RUNDIR", home, 1);
+	if (root)
+		CHECK(rmmap_detach(root) == 0);
+	else
+		printf("userfaultfd is not allowed here: lazy attaches were not tested\n");
+	CHECK(rmmap_unpublish(handle) == 0);
+	if (root) {
+		/* Another publication: the cache of the first is full. */
+		crafted_publish(0, pages, NO_PAGE, handle);
+		one(RMMAP_LAZY, &crafted, handle, other_rundir());
+		CHECK(rmmap_unpublish(handle) == 0);
+	}
+	crafted_publish(0, pages - pages / 4, NO_PAGE, handle);
+	crafted_publish(pages / 4, pages, NO_PAGE, last);
+	crafted_publish(pages / 4, pages, pages / 2, odd);
+	snprintf(argument, sizeof(argument), "%llu %u %s %s %s", pages, crafted.percent, handle,
+	         last, odd);
+	CHECK(run_self("two", argument, out, sizeof(out)) == 0);
+	setenv("RMMAP_RUNDIR", other_rundir(), 1);
+	CHECK(run_self("two", argument, out, sizeof(out)) == 0);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *mode = isolate(argc, argv);
+	static const char *const sizes[] = { "4096 0", "32768 1", "32768 25" };
+	char handle[RMMAP_HANDLE_MAX], size[64], out[1024];
+	void *block;
+
+	if (mode && strcmp(mode, "one") == 0)
+		return one_mode(argv[2]);
+	if (mode && strcmp(mode, "two") == 0)
+		return two_mode(argv[2]);
+	if (mode && strcmp(mode, "size") == 0)
+		return size_mode(argv[2]);
+	setenv("RMMAP_SLOT", "3", 1);           /* not where the crafted ones are */
+	block = malloc(100);
+	CHECK(rmmap_publish(block, handle, sizeof(handle)) == 0);       /* starts rmmapd */
+	if (argc == 3)
+		snprintf(size, sizeof(size), "%s %s", argv[1], argv[2]);
+	for (int i = 0; i < (argc == 3 ? 1 : 3); i++) {
+		int status = run_self("size", argc == 3 ? size : sizes[i], out, sizeof(out));
+
+		printf("%s", out);
+		fflush(stdout);
+		CHECK(status == 0);
+	}
+	return 0;
+}
