@@ -183,7 +183,7 @@ for fetch in eager auto; do
 	valid_json
 	[ "$(json verified_nodes)" = "$nodes" ] || fail "$fetch: $(json verified_nodes) nodes"
 	case $(json provider) in
-	*tcp*) ;;
+	*"${RMMAP_FABRIC%%[;@]*}"*) ;;
 	*) fail "$fetch: provider $(json provider)" ;;
 	esac
 	[ "$fetch" = auto ] || [ "$(json fetched_bytes)" -gt 20000000 ] ||

@@ -22,7 +22,9 @@
 : "${abs_top_srcdir:=${srcdir:-.}}"
 
 # Tests need no network: a publisher listens on the loopback interface unless it is told more.
-: "${RMMAP_FABRIC=tcp@127.0.0.1}"
+# RMMAP_TEST_PROVIDERS and RMMAP_TEST_ADDRESS have them use the first of other providers.
+: "${RMMAP_TEST_ADDRESS:=127.0.0.1}"
+: "${RMMAP_FABRIC=$(expr "${RMMAP_TEST_PROVIDERS:-tcp}" : '\([^ ]*\)')@$RMMAP_TEST_ADDRESS}"
 export RMMAP_FABRIC
 
 fail()

@@ -1,13 +1,14 @@
 # tests: make check
 # Every test runs under ./run: the build tree's library, daemon and commands, and no
-# RMMAP_ variable of the user's. Shell tests begin with
+# RMMAP_ variable of the user's but RMMAP_TEST_PROVIDERS, the providers to try ("tcp net", in
+# place of those that are known to be on every host), and RMMAP_TEST_ADDRESS, where. Shell tests begin with
 # . "${abs_top_srcdir:-.}/tests/functions.sh" || exit 99
 TEST_EXTENSIONS = .sh
 LOG_COMPILER = $(top_builddir)/run
 SH_LOG_COMPILER = $(top_builddir)/run $(SHELL)
 check_SCRIPTS = run
 AM_TESTS_ENVIRONMENT = \
-	for v in $$(env | $(SED) -n 's/^\(RMMAP_[A-Z_]*\)=.*/\1/p'); do unset $$v; done; \
+	for v in $$(env | $(SED) -n '/^RMMAP_TEST_/d; s/^\(RMMAP_[A-Z_]*\)=.*/\1/p'); do unset $$v; done; \
 	CC='$(CC)'; CXX='$(CXX)'; NM='$(NM)'; export CC CXX NM;
 
 TESTS += \

@@ -268,6 +268,12 @@ static int match(const char *named, const char *provider)
 	return !strncmp(named, provider, length) && !strcmp(provider + length, ";ofi_rxm") ? 1 : 2;
 }
 
+/* Shared memory: processes of one host have layers by their descriptors. */
+static bool stays_here(const struct fi_info *info)
+{
+	return info->ep_attr->protocol == FI_PROTO_SHM;
+}
+
 /* Take the best one out of the list, free the rest. */
 static struct fi_info *best(struct fi_info *list, const char *named)
 {
@@ -278,7 +284,7 @@ static struct fi_info *best(struct fi_info *list, const char *named)
 		const char *provider = entry->fabric_attr->prov_name;
 
 		place = named[0] ? match(named, provider) : rank(provider);
-		if (place < found_place) {
+		if (place < found_place && !stays_here(entry)) {
 			found = entry;
 			found_place = place;
 		}

@@ -4,6 +4,7 @@ remote_tests = \
 	tests/remote/refusals.sh \
 	tests/remote/admit.sh \
 	tests/remote/revoke.sh \
+	tests/remote/providers.sh \
 	tests/remote/unreachable.sh \
 	tests/remote/namespaces.sh \
 	tests/remote/ordinary_user.sh \
