@@ -198,12 +198,16 @@ tests_handoff_scattered_LDADD = $(handoff_ldadd) libcommon.la
 tests_handoff_check_words_SOURCES = tests/handoff/check_words.c
 tests_handoff_check_words_LDADD = $(handoff_ldadd)
 if HAVE_CHECK
-check_PROGRAMS += tests/handoff/test_plan
-TESTS += tests/handoff/test_plan
+check_PROGRAMS += tests/handoff/test_plan tests/handoff/test_carpet
+TESTS += tests/handoff/test_plan tests/handoff/test_carpet
 tests_handoff_test_plan_SOURCES = tests/handoff/test_plan.c tests/unit/unit.h \
-	src/lib/carpet.c src/lib/contents.c src/lib/plan.c src/lib/table.c
+	src/lib/plan.c src/lib/table.c
 tests_handoff_test_plan_CFLAGS = $(unit_cflags)
 tests_handoff_test_plan_LDADD = $(unit_ldadd)
+tests_handoff_test_carpet_SOURCES = tests/handoff/test_carpet.c tests/unit/unit.h \
+	src/lib/carpet.c src/lib/contents.c src/lib/plan.c src/lib/table.c
+tests_handoff_test_carpet_CFLAGS = $(unit_cflags)
+tests_handoff_test_carpet_LDADD = $(unit_ldadd)
 endif
 
 # ---- the allocator: its symbols; programs whose malloc it is, preloaded and linked ----

@@ -19,7 +19,7 @@ struct attachment {
 	uint64_t serial;                /* owner of its holding */
 	uint8_t id[RM_ID_BYTES];        /* of the publication */
 	uint64_t root;
-	unsigned count;                 /* attaches less detaches */
+	unsigned count;                 /* attaches less detaches; 0: see drop() */
 	uint64_t number;                /* rmmapd's for it; 0: a parent's, or forgotten */
 	unsigned era;                   /* and which rmmapd's */
 	struct lazy lazy;
@@ -37,7 +37,7 @@ static struct attachment *at(size_t i)
 static struct attachment *find_id(const uint8_t id[RM_ID_BYTES])
 {
 	for (size_t i = 0; i < attachments.count; i++)
-		if (memcmp(at(i)->id, id, RM_ID_BYTES) == 0)
+		if (at(i)->count && memcmp(at(i)->id, id, RM_ID_BYTES) == 0)
 			return at(i);
 	return NULL;
 }
@@ -141,12 +141,15 @@ static void settle(struct attachment *a)
 	map_settled(a->serial);
 }
 
-/* The last detach: the lock is held. */
+/*
+ * The last detach. What stays mapped for another must not depend on this one's pager: where
+ * that cannot be had now, all stays as it is, since absent pages would become zeros.
+ */
 static void drop(struct attachment *a)
 {
-	/* What stays mapped for another must not depend on this one's pager. */
 	if (a->lazy.active && map_lends(a->serial)) {
-		lazy_complete(a->number, a->era);
+		if (lazy_complete(a->number, a->era))
+			return;
 		settle(a);
 	}
 	map_drop(a->serial);
@@ -155,15 +158,23 @@ static void drop(struct attachment *a)
 	array_remove(&attachments, (size_t)(a - at(0)));
 }
 
+/* Also those that could not go when they should have. */
+static void drop_all(void)
+{
+	for (size_t i = attachments.count; i-- > 0;)
+		if (!at(i)->count)
+			drop(at(i));
+}
+
 bool attached_remove(uint64_t root)
 {
 	size_t i;
 
 	pthread_mutex_lock(&lock);
-	for (i = attachments.count; i > 0 && at(i - 1)->root != root; i--)
+	for (i = attachments.count; i > 0 && (at(i - 1)->root != root || !at(i - 1)->count); i--)
 		;
 	if (i > 0 && --at(i - 1)->count == 0)
-		drop(at(i - 1));
+		drop_all();
 	pthread_mutex_unlock(&lock);
 	return i > 0;
 }
