@@ -13,10 +13,10 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../common/memlock.h"
 #include "../common/options.h"
 #include "../common/rundir.h"
 #include "../common/say.h"
@@ -113,15 +113,15 @@ static void fact_userfaultfd(struct fact *fact)
 
 static void fact_memlock(struct fact *fact)
 {
-	struct rlimit limit;
+	uint64_t limit = rm_memlock_limit();
 
-	if (getrlimit(RLIMIT_MEMLOCK, &limit) || limit.rlim_cur == RLIM_INFINITY) {
+	if (limit == UINT64_MAX) {
 		found(fact, "unlimited");
 		return;
 	}
 	rm_format(fact->found, sizeof(fact->found), "%llu KiB: tcp needs none, RDMA devices need as "
-	          "much as is published or fetched", (unsigned long long)(limit.rlim_cur >> 10));
-	if (limit.rlim_cur < (rlim_t)1 << 30)
+	          "much as is published or fetched", (unsigned long long)(limit >> 10));
+	if (limit < (uint64_t)1 << 30)
 		remedy(fact, "only for RDMA devices: 'ulimit -l unlimited', memlock in "
 		       "/etc/security/limits.conf, LimitMEMLOCK=infinity in a unit");
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../common/memlock.h"
 #include "../common/say.h"
 #include "cli.h"
 
@@ -99,19 +100,63 @@ static void print_port(struct json *json, const char *device, const struct port 
 		       "manager on its fabric too\n", "");
 }
 
-static void print_trouble(struct json *json, const char *what, int error)
+/* What keeps a device from being used, though it is there. */
+static void print_trouble(struct json *json, const char *text, const char *remedy)
 {
-	char text[256];
-	static const char remedy[] = "give this user access to /dev/infiniband (in a container: "
-	                             "pass the devices in)";
-
-	rm_format(text, sizeof(text), "%s: %s", what, rm_errno_text(error));
 	if (json) {
 		json_text(json, "trouble", text);
 		json_text(json, "remedy", remedy);
 		return;
 	}
 	printf("rdma           short  %s\n%-21s remedy: %s\n", text, "", remedy);
+}
+
+static void print_trouble_opening(struct json *json, const char *name, int error)
+{
+	char text[256];
+
+	rm_format(text, sizeof(text), "%s: %s", name, rm_errno_text(error));
+	print_trouble(json, text, "give this user access to /dev/infiniband (in a container: pass "
+	              "the devices in)");
+}
+
+/* Reads over reliable connections are what rmmap does. */
+static bool pages_on_demand(struct ibv_context *context)
+{
+	struct ibv_device_attr_ex attr;
+
+	memset(&attr, 0, sizeof(attr));
+	if (ibv_query_device_ex(context, NULL, &attr))
+		return false;
+	return (attr.odp_caps.general_caps & IBV_ODP_SUPPORT) &&
+	       (attr.odp_caps.per_transport_caps.rc_odp_caps & IBV_ODP_SUPPORT_READ);
+}
+
+static void print_limits(struct json *json, const char *name, struct ibv_context *context,
+                         const struct ibv_device_attr *attr)
+{
+	bool odp = pages_on_demand(context);
+	uint64_t memlock = rm_memlock_limit();
+	char text[256];
+
+	if (json) {
+		json_bool(json, "on_demand_paging", odp);
+		json_number(json, "max_regions", (uint64_t)attr->max_mr);
+		json_number(json, "max_region_bytes", attr->max_mr_size);
+		if (memlock == UINT64_MAX)
+			json_text(json, "memlock_bytes", NULL);
+		else
+			json_number(json, "memlock_bytes", memlock);
+	} else {
+		printf("rdma           %-6s %s: registers up to %d regions, on-demand paging: %s\n",
+		       "ok", name, attr->max_mr, odp ? "yes" : "no, what is registered is locked");
+	}
+	if (memlock >= RM_MEMLOCK_LEAST)
+		return;
+	rm_format(text, sizeof(text), "%s: only %llu KiB may be locked, so that rmmapd uses tcp "
+	          "unless RMMAP_FABRIC names verbs", name, (unsigned long long)memlock >> 10);
+	print_trouble(json, text, "'ulimit -l unlimited', memlock in /etc/security/limits.conf, "
+	              "LimitMEMLOCK=infinity in a unit; then start rmmapd anew");
 }
 
 static void print_device(struct json *json, struct ibv_device *device)
@@ -129,7 +174,9 @@ static void print_device(struct json *json, struct ibv_device *device)
 	if (!error)
 		error = ibv_query_device(context, &attr);
 	if (error)
-		print_trouble(json, name, error);
+		print_trouble_opening(json, name, error);
+	else
+		print_limits(json, name, context, &attr);
 	if (json)
 		json_array(json, "ports");
 	for (unsigned i = 1; !error && i <= attr.phys_port_cnt; i++)

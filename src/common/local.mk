@@ -6,6 +6,8 @@ libcommon_la_SOURCES = \
 	src/common/handle.c \
 	src/common/handle.h \
 	src/common/layout.h \
+	src/common/memlock.c \
+	src/common/memlock.h \
 	src/common/options.c \
 	src/common/options.h \
 	src/common/rundir.c \

@@ -274,7 +274,7 @@ static int describe(struct fabric *fabric)
 
 /* One attempt; *out is closed again on failure. */
 static int try_open(struct fabric **out, const struct rm_fabric_spec *spec,
-                    const struct rm_fabric_addr *again, char *why, size_t why_size)
+                    const struct rm_fabric_addr *again, bool rdma, char *why, size_t why_size)
 {
 	struct fabric *fabric = calloc(1, sizeof(*fabric));
 	int error;
@@ -284,7 +284,7 @@ static int try_open(struct fabric **out, const struct rm_fabric_spec *spec,
 	fabric->wait.fd = -1;
 	fabric->retry_at = fabric->next_deadline = UINT64_MAX;
 	fabric->finished_end = &fabric->finished;
-	error = fabric_choose(spec, again, &fabric->info, why, why_size);
+	error = fabric_choose(spec, again, rdma, &fabric->info, why, why_size);
 	if (error) {
 		free(fabric);
 		return error;
@@ -320,11 +320,27 @@ static int open_again(struct fabric **out, const struct rm_fabric_spec *spec,
 	int error;
 
 	for (;;) {
-		error = try_open(out, spec, again, why, why_size);
+		error = try_open(out, spec, again, true, why, why_size);
 		if (error != -EADDRINUSE || rm_now_ns() >= end)
 			return error;
 		nanosleep(&pause, NULL);
 	}
+}
+
+/* The best there is: where that is an RDMA device which fails, the best without. */
+static int open_new(struct fabric **out, const struct rm_fabric_spec *spec, char *why,
+                    size_t why_size)
+{
+	char reason[160], again[160] = "";
+	int error = try_open(out, spec, NULL, true, why, why_size);
+
+	if (!error || spec->provider[0])
+		return error;
+	rm_format(reason, sizeof(reason), "%s", why);
+	if (try_open(out, spec, NULL, false, again, sizeof(again)))
+		return error;
+	rm_format(why, why_size, "RDMA is not used: %s", reason);
+	return 0;
 }
 
 int fabric_open(struct fabric **out, struct loop *loop, const struct rm_fabric_spec *spec,
@@ -342,7 +358,7 @@ int fabric_open(struct fabric **out, struct loop *loop, const struct rm_fabric_s
 	if (error) {
 		rm_format(reason, sizeof(reason), "%s", why);
 		why[0] = 0;
-		error = try_open(&fabric, spec, NULL, why, why_size);
+		error = open_new(&fabric, spec, why, why_size);
 		if (error)
 			return error;
 		if (again) {
@@ -414,4 +430,9 @@ void fabric_close(struct fabric *fabric)
 const struct rm_fabric_addr *fabric_addr(const struct fabric *fabric)
 {
 	return &fabric->addr;
+}
+
+const char *fabric_device(const struct fabric *fabric)
+{
+	return strncmp(fabric->addr.provider, "verbs", 5) ? NULL : fabric->info->domain_attr->name;
 }

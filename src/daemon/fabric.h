@@ -61,7 +61,8 @@ struct fabric_events {
  * Open the provider that spec names, or the best one, and listen. again, if not
  * NULL, is the address that an earlier worker listened on, to be taken again.
  * 0; -EINVAL unknown provider; -EADDRNOTAVAIL; other -errno; the reason in why. On
- * success why is "" or a remark for the log (the earlier address could not be had).
+ * success why is "" or a remark for the log (the earlier address could not be had, an RDMA
+ * device is there and is not used).
  * Takes some 150 ms: libfabric loads its providers.
  */
 int fabric_open(struct fabric **fabric, struct loop *loop, const struct rm_fabric_spec *spec,
@@ -70,6 +71,8 @@ int fabric_open(struct fabric **fabric, struct loop *loop, const struct rm_fabri
 void fabric_close(struct fabric *fabric);
 
 const struct rm_fabric_addr *fabric_addr(const struct fabric *fabric);  /* for handles */
+/* The RDMA device that it is on, as libibverbs calls it; NULL: on none. */
+const char *fabric_device(const struct fabric *fabric);
 /* "10.0.0.1:4711" */
 void fabric_addr_text(const struct rm_fabric_addr *addr, char *text, size_t size);
 

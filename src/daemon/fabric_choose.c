@@ -17,6 +17,9 @@
 
 #include "../common/say.h"
 #include "fabric_internal.h"
+#include "rdma.h"
+
+#define RDMA_ADDRESSES 32       /* of this host, tried in turn */
 
 union address {
 	struct sockaddr any;
@@ -268,6 +271,11 @@ static int match(const char *named, const char *provider)
 	return !strncmp(named, provider, length) && !strcmp(provider + length, ";ofi_rxm") ? 1 : 2;
 }
 
+static bool is_verbs(const char *provider)
+{
+	return !strcmp(provider, "verbs") || !strncmp(provider, "verbs;", 6);
+}
+
 /* Shared memory: processes of one host have layers by their descriptors. */
 static bool stays_here(const struct fi_info *info)
 {
@@ -275,7 +283,7 @@ static bool stays_here(const struct fi_info *info)
 }
 
 /* Take the best one out of the list, free the rest. */
-static struct fi_info *best(struct fi_info *list, const char *named)
+static struct fi_info *best(struct fi_info *list, const char *named, bool rdma)
 {
 	struct fi_info *entry, *found = NULL, *copy;
 	int place, found_place = named[0] ? 2 : rank("");
@@ -284,6 +292,8 @@ static struct fi_info *best(struct fi_info *list, const char *named)
 		const char *provider = entry->fabric_attr->prov_name;
 
 		place = named[0] ? match(named, provider) : rank(provider);
+		if (!named[0] && !rdma && is_verbs(provider))
+			continue;
 		if (place < found_place && !stays_here(entry)) {
 			found = entry;
 			found_place = place;
@@ -334,7 +344,9 @@ static bool listed(const char *list, const char *provider)
 	return false;
 }
 
-static int get_info(const char *provider, const char *host, uint16_t port, struct fi_info **info)
+/* rdma: verbs may be taken where no provider is named. */
+static int get_info(const char *provider, const char *host, uint16_t port, bool rdma,
+                    struct fi_info **info)
 {
 	struct fi_info *hints = wanted(provider), *list = NULL;
 	char service[8];
@@ -347,12 +359,12 @@ static int get_info(const char *provider, const char *host, uint16_t port, struc
 	fi_freeinfo(hints);
 	if (error)
 		return error;
-	*info = best(list, provider);
+	*info = best(list, provider, rdma);
 	return *info ? 0 : -FI_ENODATA;
 }
 
-int fabric_choose(const struct rm_fabric_spec *spec, const struct rm_fabric_addr *again,
-                  struct fi_info **info, char *why, size_t why_size)
+static int choose_named(const struct rm_fabric_spec *spec, const struct rm_fabric_addr *again,
+                        bool rdma, struct fi_info **info, char *why, size_t why_size)
 {
 	const char *provider = again ? again->provider : spec->provider;
 	char host[INET6_ADDRSTRLEN], there[128];
@@ -363,7 +375,7 @@ int fabric_choose(const struct rm_fabric_spec *spec, const struct rm_fabric_addr
 	              : choose_address(spec->address, host, sizeof(host), why, why_size);
 	if (error)
 		return error;
-	error = get_info(provider, host, port, info);
+	error = get_info(provider, host, port, rdma, info);
 	if (!error)
 		return 0;
 	list_providers(there, sizeof(there));
@@ -381,4 +393,47 @@ int fabric_choose(const struct rm_fabric_spec *spec, const struct rm_fabric_addr
 	if (error != -FI_ENODATA)
 		return error;
 	return provider[0] && !listed(there, provider) ? -EINVAL : -EADDRNOTAVAIL;
+}
+
+/*
+ * verbs on an address of this host: rdma_cm knows which are an RDMA device's. The default
+ * route's comes first, then whatever is up: a cluster's RDMA network often has no route out.
+ */
+static int choose_rdma(uint16_t listen, struct fi_info **info)
+{
+	char hosts[RDMA_ADDRESSES][INET6_ADDRSTRLEN];
+	struct ifaddrs *all = NULL, *entry;
+	union address found;
+	unsigned count = 0, i;
+	uint16_t port;
+
+	memset(&found, 0, sizeof(found));
+	if (!default_source(AF_INET, &found) &&
+	    !numeric(&found, hosts[0], sizeof(hosts[0]), &port))
+		count = 1;
+	if (getifaddrs(&all))
+		all = NULL;
+	for (entry = all; entry && count < RDMA_ADDRESSES; entry = entry->ifa_next)
+		if (usable(entry) && !(entry->ifa_flags & IFF_LOOPBACK) &&
+		    !numeric((const void *)entry->ifa_addr, hosts[count], sizeof(hosts[0]), &port))
+			count++;
+	if (all)
+		freeifaddrs(all);
+	for (i = 0; i < count; i++)
+		if (!get_info("verbs;ofi_rxm", hosts[i], listen, true, info))
+			return 0;
+	return -FI_ENODATA;
+}
+
+int fabric_choose(const struct rm_fabric_spec *spec, const struct rm_fabric_addr *again, bool rdma,
+                  struct fi_info **info, char *why, size_t why_size)
+{
+	bool any = !again && !spec->provider[0];
+
+	if (any && rdma)
+		rdma = rdma_usable(why, why_size) == 1;
+	if (!again && !spec->address[0] && (any ? rdma : is_verbs(spec->provider)) &&
+	    !choose_rdma(spec->port, info))
+		return 0;
+	return choose_named(spec, again, rdma, info, why, why_size);
 }

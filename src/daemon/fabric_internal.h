@@ -137,7 +137,8 @@ static inline int fabric_soon(ssize_t error)
 }
 
 /* fabric_choose.c */
-int fabric_choose(const struct rm_fabric_spec *spec, const struct rm_fabric_addr *again,
+/* rdma false: not verbs unless it is named. On success why may have a remark. */
+int fabric_choose(const struct rm_fabric_spec *spec, const struct rm_fabric_addr *again, bool rdma,
                   struct fi_info **info, char *why, size_t why_size);
 /* The address of a sockaddr in name[], as numeric host and port; -EINVAL if it is none. */
 int fabric_numeric(const struct rm_fabric_addr *addr, char *host, size_t host_size, uint16_t *port);

@@ -13,8 +13,8 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
+#include "../common/memlock.h"
 #include "../common/say.h"
 #include "fabric_internal.h"
 
@@ -251,11 +251,11 @@ void fabric_unregister(struct fabric *fabric, struct fabric_region *region)
 
 void fabric_memlock_text(const struct fabric *fabric, char *text, size_t size)
 {
-	struct rlimit limit;
+	uint64_t limit = rm_memlock_limit();
 	char most[32] = "unlimited";
 
-	if (!getrlimit(RLIMIT_MEMLOCK, &limit) && limit.rlim_cur != RLIM_INFINITY)
-		rm_format(most, sizeof(most), "%llu KiB", (unsigned long long)limit.rlim_cur >> 10);
+	if (limit != UINT64_MAX)
+		rm_format(most, sizeof(most), "%llu KiB", (unsigned long long)limit >> 10);
 	rm_format(text, size, "%s cannot register more memory than the %zu KiB it has (limit of "
 	          "locked memory: %s): raise that (ulimit -l, LimitMEMLOCK=) and start rmmapd anew",
 	          fabric->addr.provider, fabric->registered >> 10, most);

@@ -3,8 +3,8 @@ noinst_LTLIBRARIES += libdaemon.la
 libdaemon_la_SOURCES = \
 	src/daemon/util.h \
 	src/daemon/loop.h src/daemon/loop.c
-libdaemon_la_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS) $(SODIUM_CFLAGS)
-libdaemon_la_LIBADD = libcommon.la $(FABRIC_LIBS) $(SODIUM_LIBS)
+libdaemon_la_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS) $(IBVERBS_CFLAGS) $(SODIUM_CFLAGS)
+libdaemon_la_LIBADD = libcommon.la $(FABRIC_LIBS) $(IBVERBS_LIBS) $(SODIUM_LIBS)
 
 # keeper and worker
 libdaemon_la_SOURCES += \
@@ -28,7 +28,8 @@ libdaemon_la_SOURCES += \
 libdaemon_la_SOURCES += \
 	src/daemon/fabric.h src/daemon/fabric_internal.h src/daemon/fabric.c \
 	src/daemon/fabric_choose.c src/daemon/fabric_message.c src/daemon/fabric_mr.c \
-	src/daemon/fabric_peer.c src/daemon/fabric_rma.c
+	src/daemon/fabric_peer.c src/daemon/fabric_rma.c \
+	src/daemon/rdma.h src/daemon/rdma.c
 
 # control between hosts
 libdaemon_la_SOURCES += \

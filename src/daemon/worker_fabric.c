@@ -47,6 +47,8 @@ static int open_fabric(struct running *running, const struct rm_fabric_spec *spe
 		worker->fabric = NULL;
 		return ret == -EINVAL ? ret : -EHOSTUNREACH;
 	}
+	if (worker->fabric_why[0])
+		worker_log(worker, "%s", worker->fabric_why);
 	worker->peers = peers_new(worker);
 	if (!worker->peers) {
 		fabric_close(worker->fabric);
