@@ -152,10 +152,12 @@ static void make_publication(unsigned n)
 	publication->layer_count = LAYERS;
 	publication->layers = calloc(LAYERS, sizeof(*publication->layers));
 	for (i = 0; i < LAYERS; i++) {
-		struct layer *layer = &publication->layers[i];
+		struct layer *layer = calloc(1, sizeof(*layer));
 		char path[64];
 		int fd = memfd_create("layer", MFD_ALLOW_SEALING | MFD_CLOEXEC);
 
+		EXPECT(layer);
+		publication->layers[i] = layer;
 		layer->length = publication->table.layers[i].length;
 		EXPECT(fd >= 0 && !ftruncate(fd, (off_t)layer->length));
 		words = mmap(NULL, 16384 * 2, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

@@ -19,7 +19,8 @@
 
 enum record_type {
 	RECORD_CLIENT = 1,      /* local.c: a process; fds: socket, pidfd */
-	RECORD_PUBLICATION,     /* store.c: fds: table, slot lock or a dup of table, layers */
+	RECORD_LAYER,           /* layers.c: fd: the layer */
+	RECORD_PUBLICATION,     /* store.c: fds: table[, slot lock] */
 	RECORD_ATTACHMENT,      /* local.c: which client has which publication */
 	RECORD_FABRIC,          /* fabric address to listen on again */
 	RECORD_REMOTE,          /* remote.c: another host's publication; fds: table, state, caches */

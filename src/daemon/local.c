@@ -182,6 +182,7 @@ void client_end(struct client *client)
 		attachment_end(container_of(client->attachments, struct held, attachment));
 	while (client->connections)
 		connection_free(client->connections);
+	layers_hold(store_layers(local->worker->store), &client->holding, NULL, 0);
 	while (*link != client)
 		link = &(*link)->next;
 	*link = client->next;

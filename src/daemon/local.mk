@@ -16,7 +16,8 @@ libdaemon_la_SOURCES += \
 # publications
 libdaemon_la_SOURCES += \
 	src/daemon/store.h src/daemon/store_internal.h \
-	src/daemon/store.c src/daemon/store_take.c
+	src/daemon/store.c src/daemon/store_take.c \
+	src/daemon/layers.h src/daemon/layers.c
 
 # processes of this host
 libdaemon_la_SOURCES += \

@@ -33,7 +33,7 @@ static int layer_fd(const struct held *held, uint32_t layer)
 {
 	const struct attachment *attachment = &held->attachment;
 
-	return attachment->publication ? attachment->publication->layers[layer].fd
+	return attachment->publication ? attachment->publication->layers[layer]->fd
 	                               : remote_layer_fd(attachment->remote, layer);
 }
 

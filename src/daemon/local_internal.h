@@ -55,6 +55,7 @@ struct client {                         /* a process */
 	struct rm_counters counters;
 	struct connection *connections;
 	struct attachment *attachments;
+	struct holding holding;         /* of its last publication */
 	struct client *next;
 };
 

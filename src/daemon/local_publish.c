@@ -18,7 +18,7 @@ struct gather {
 	struct rm_wire_publish request;
 	int table_fd, slot_fd;
 	int *layer_fds;
-	uint32_t have;
+	uint32_t have, come;            /* layers: so many of so many are here */
 };
 
 static void close_all(const int *fds, unsigned count)
@@ -127,6 +127,9 @@ static void all_here(struct connection *connection)
 	else if ((reply_handle(connection, request->head.seq, publication, &addr) < 0 ||
 	          connection->deaf) && !known)
 		store_unpublish(publication);
+	else
+		layers_hold(store_layers(worker->store), &connection->client->holding,
+		            publication->layers, publication->layer_count);
 	gather_free(gather);
 }
 
@@ -139,7 +142,8 @@ static struct gather *gather_new(const struct rm_wire_publish *request, const in
 	gather->request = *request;
 	gather->table_fd = fds[0];
 	gather->slot_fd = request->has_slot_lock ? fds[1] : -1;
-	gather->layer_fds = calloc(request->layer_count ? request->layer_count : 1, sizeof(int));
+	gather->come = request->layer_count - request->known_layers;
+	gather->layer_fds = calloc(gather->come ? gather->come : 1, sizeof(int));
 	if (!gather->layer_fds) {
 		free(gather);
 		return NULL;
@@ -155,7 +159,7 @@ static int refuse(struct worker *worker, const struct rm_wire_publish *request, 
 		return -ECONNREFUSED;
 	*why = "rmmapd got a publish request without its descriptors, or with too many layers";
 	if (count != 1u + (request->has_slot_lock != 0) || request->has_slot_lock > 1 ||
-	    request->layer_count > RM_TABLE_LAYERS_MAX)
+	    request->layer_count > RM_TABLE_LAYERS_MAX || request->known_layers > request->layer_count)
 		return -EINVAL;
 	return 0;
 }
@@ -177,7 +181,7 @@ void request_publish(struct connection *connection, const struct rm_wire_publish
 		connection_reply(connection, request->head.seq, ret, why);
 		return;
 	}
-	if (!request->layer_count)
+	if (connection->gather->come == 0)
 		all_here(connection);
 }
 
@@ -192,14 +196,14 @@ void request_layers(struct connection *connection, const struct rm_wire_layers *
 		return;
 	}
 	if (!count || request->count != count || request->first != gather->have ||
-	    count > gather->request.layer_count - gather->have) {
+	    count > gather->come - gather->have) {
 		close_all(fds, count);
 		connection_fail(connection);
 		return;
 	}
 	memcpy(gather->layer_fds + gather->have, fds, count * sizeof(int));
 	gather->have += count;
-	if (gather->have == gather->request.layer_count)
+	if (gather->have == gather->come)
 		all_here(connection);
 }
 

@@ -59,7 +59,7 @@ static uint64_t cut(const struct publication *publication, struct served_region 
 
 static int register_region(struct peer_served *served, struct served_region *region)
 {
-	struct layer *layer = &served->publication->layers[region->wire.layer];
+	struct layer *layer = served->publication->layers[region->wire.layer];
 	int error = layer_map(layer);
 
 	if (!error)

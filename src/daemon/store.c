@@ -24,21 +24,29 @@ struct store *store_new(struct worker *worker)
 {
 	struct store *store = calloc(1, sizeof(*store));
 
-	if (store)
-		store->worker = worker;
+	if (!store)
+		return NULL;
+	store->worker = worker;
+	store->layers = layers_new(worker);
+	if (!store->layers) {
+		free(store);
+		return NULL;
+	}
 	return store;
 }
 
 /* The process ends: the keeper's copies stay, nothing is unpublished by this. */
 void store_free(struct store *store)
 {
-	while (store && store->first) {
+	while (store->first) {
 		struct publication *publication = store->first;
 
 		store->first = publication->next;
 		loop_timer_cancel(store->worker->loop, &publication->lease);
+		publication->layer_count = 0;
 		publication_free(publication);
 	}
+	layers_free(store->layers);
 	free(store);
 }
 
@@ -82,7 +90,7 @@ static void drop(struct publication *publication)
 		link = &(*link)->next;
 	*link = publication->next;
 	store->count--;
-	store->bytes -= publication_bytes(publication);
+	store->table_bytes -= publication->table.size;
 	loop_timer_cancel(worker->loop, &publication->lease);
 	if (worker->peers)
 		peers_drop(worker->peers, publication);
@@ -120,7 +128,7 @@ void store_insert(struct store *store, struct publication *publication)
 	publication->next = store->first;
 	store->first = publication;
 	store->count++;
-	store->bytes += publication_bytes(publication);
+	store->table_bytes += publication->table.size;
 }
 
 /* ---- readers ---- */
@@ -216,16 +224,26 @@ static void restore_lease(struct publication *publication, const struct publicat
 		loop_timer(publication->worker->loop, &publication->lease, at);
 }
 
+void store_restore_layer(struct store *store, const struct record *record)
+{
+	layers_restore(store->layers, record);
+}
+
+void store_restored(struct store *store)
+{
+	layers_restored(store->layers);
+}
+
 void store_restore(struct store *store, const struct record *record)
 {
 	const struct publication_record *saved = record->data;
 	struct publication *publication = NULL;
 
-	if (record->length == sizeof(*saved) && record->count == 2 + saved->layer_count)
+	if (record->length == sizeof(*saved) && record->count == 1u + saved->has_slot)
 		publication = publication_from_record(store, saved, record->fds);
 	if (!publication) {
-		/* the worker died between two messages about it: nobody has its handle yet */
-		worker_log(store->worker, "half of a publication was kept and is dropped");
+		/* descriptors did not fit into the keeper: its log says so */
+		worker_log(store->worker, "a publication was not kept whole and is dropped");
 		for (unsigned i = 0; i < record->count; i++)
 			close(record->fds[i]);
 		keeper_delete(store->worker->keeper, record->number);
@@ -279,5 +297,10 @@ uint32_t store_count(struct store *store)
 
 uint64_t store_bytes(struct store *store)
 {
-	return store->bytes;
+	return layers_bytes(store->layers) + store->table_bytes;
+}
+
+struct layers *store_layers(struct store *store)
+{
+	return store->layers;
 }

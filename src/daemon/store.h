@@ -13,15 +13,10 @@
 
 #include "../common/segment.h"
 #include "../common/wire.h"
-#include "loop.h"
 #include "keeper.h"
+#include "layers.h"
+#include "loop.h"
 #include "worker.h"
-
-struct layer {                          /* one sealed memfd */
-	int fd;                         /* opened read-only, as it is handed out */
-	uint64_t length;
-	void *map;                      /* mapped when first served to another host, else NULL */
-};
 
 struct publication {
 	uint8_t id[RM_ID_BYTES];
@@ -29,7 +24,7 @@ struct publication {
 	uint64_t record;                /* keeper's number */
 	int table_fd, slot_fd;          /* slot_fd -1 if none */
 	struct rm_table table;          /* checked; its memory is a mapping of table_fd */
-	struct layer *layers;
+	struct layer **layers;          /* as in the table */
 	uint32_t layer_count;
 	uint64_t data_bytes;
 	uint32_t slot, publisher_pid;
@@ -51,10 +46,11 @@ void store_free(struct store *store);
 
 /*
  * Take a publication over: descriptors become the store's, on failure too.
- * layer_fds are checked to be sealed memfds of the lengths in the table, and
- * opened anew read-only.
- * 0 and *out, -ENOSPC (over RMMAP_LIMIT), -EINVAL, -EEXIST never (the same id
- * of the same publisher again is 0 and the one there is), other -errno; why in words.
+ * layer_fds are those of the table's first layers, checked to be sealed memfds of
+ * the lengths in the table; the last known_layers are looked for among those held.
+ * 0 and *out, -ESTALE (one of the known is not here), -ENOSPC (over RMMAP_LIMIT), -EINVAL,
+ * -EEXIST never (the same id of the same publisher again is 0 and the one there is), other
+ * -errno; why in words.
  */
 int store_add(struct store *store, const struct rm_wire_publish *request, uint32_t publisher_pid,
               int table_fd, int slot_fd, int *layer_fds,
@@ -78,9 +74,13 @@ void store_readmit(struct publication *publication);
 void store_unpublish(struct publication *publication);
 /* And close at once what other hosts have of it. Those of this host keep it. */
 void store_revoke(struct publication *publication);
-void store_restore(struct store *store, const struct record *record);   /* after a restart */
+/* After a restart, all records of layers before those of publications, then the end. */
+void store_restore_layer(struct store *store, const struct record *record);
+void store_restore(struct store *store, const struct record *record);
+void store_restored(struct store *store);
 struct publication *store_first(struct store *store);   /* then ->next */
 uint32_t store_count(struct store *store);
-uint64_t store_bytes(struct store *store);
+uint64_t store_bytes(struct store *store);              /* layers, each once, and tables */
+struct layers *store_layers(struct store *store);
 
 #endif

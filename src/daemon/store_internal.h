@@ -14,7 +14,8 @@ struct store {
 	struct worker *worker;
 	struct publication *first;
 	uint32_t count;
-	uint64_t bytes;                 /* data and tables: what RMMAP_LIMIT bounds */
+	struct layers *layers;
+	uint64_t table_bytes;           /* with the layers': what RMMAP_LIMIT bounds */
 };
 
 struct publication_record {             /* data of RECORD_PUBLICATION */
@@ -39,10 +40,12 @@ void store_lease(struct publication *publication);      /* start it anew */
 void store_save(struct publication *publication, const int *fds, unsigned count);
 
 /* ---- store_take.c ---- */
-static inline uint64_t publication_bytes(const struct publication *publication)
-{
-	return publication->data_bytes + publication->table.size;
-}
+/*
+ * The same file, but nobody who gets this descriptor can write: some kernels refuse
+ * mappings of writable ones. The new descriptor; fd is closed then, and not on failure.
+ */
+int file_reopen(int fd);
+bool file_sealed(int fd, int seals, uint64_t length);
 /* From the keeper; the descriptors become the publication's only on success, else NULL. */
 struct publication *publication_from_record(struct store *store,
                                             const struct publication_record *record,

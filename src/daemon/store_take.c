@@ -24,14 +24,9 @@
 
 void publication_free(struct publication *publication)
 {
-	for (uint32_t i = 0; i < publication->layer_count; i++) {
-		struct layer *layer = &publication->layers[i];
-
-		if (layer->map)
-			munmap(layer->map, layer->length);
-		if (layer->fd >= 0)
-			close(layer->fd);
-	}
+	for (uint32_t i = 0; i < publication->layer_count; i++)
+		if (publication->layers[i])
+			layer_unref(publication->layers[i]);
 	if (publication->table.header)
 		munmap((void *)(uintptr_t)publication->table.header, publication->table.size);
 	if (publication->table_fd >= 0)
@@ -44,11 +39,8 @@ void publication_free(struct publication *publication)
 
 /* ---- files ---- */
 
-/*
- * The same file, but nobody who gets this descriptor can write: some kernels refuse
- * mappings of writable ones. Where /proc is not there the seals alone must do.
- */
-static int reopen(int fd)
+/* Where /proc is not there the seals alone must do. */
+int file_reopen(int fd)
 {
 	char path[32];
 	int again;
@@ -61,7 +53,7 @@ static int reopen(int fd)
 	return again;
 }
 
-static bool sealed(int fd, int seals, uint64_t length)
+bool file_sealed(int fd, int seals, uint64_t length)
 {
 	struct stat st;
 
@@ -135,7 +127,7 @@ static int take_table(struct publication *publication, uint64_t size, const char
 	*why = "its table has an impossible size";
 	if (size < sizeof(struct rm_table_header) || size > TABLE_MAX)
 		return -EINVAL;
-	if (!sealed(publication->table_fd, SEALS_OF_LAYER, size)) {
+	if (!file_sealed(publication->table_fd, SEALS_OF_LAYER, size)) {
 		*why = "its table cannot be copied";
 		fd = copy_table(publication->table_fd, size);
 		if (fd < 0)
@@ -144,7 +136,7 @@ static int take_table(struct publication *publication, uint64_t size, const char
 		publication->table_fd = fd;
 	}
 	*why = "no descriptor for its table";
-	fd = reopen(publication->table_fd);
+	fd = file_reopen(publication->table_fd);
 	if (fd < 0)
 		return fd;
 	publication->table_fd = fd;
@@ -153,30 +145,39 @@ static int take_table(struct publication *publication, uint64_t size, const char
 
 /* ---- layers ---- */
 
-static int take_layer(struct publication *publication, uint32_t index, const char **why)
+/* Those that came; each descriptor is the registry's from here, also where it refuses. */
+static int take_layers(struct store *store, struct publication *publication, int *layer_fds,
+                       uint32_t came, const char **why)
 {
-	struct layer *layer = &publication->layers[index];
-	int fd;
+	const struct rm_layer_desc *descs = publication->table.layers;
+	int ret = 0;
 
-	layer->length = publication->table.layers[index].length;
-	*why = "a layer is not a sealed memfd of the length that the table says";
-	if (!sealed(layer->fd, SEALS, layer->length))
-		return -EINVAL;
-	*why = "no descriptor for a layer: raise the limit of rmmapd (ulimit -n, LimitNOFILE=)";
-	fd = reopen(layer->fd);
-	if (fd < 0)
-		return fd;
-	layer->fd = fd;
+	for (uint32_t i = 0; ret == 0 && i < came; i++) {
+		ret = layers_take(store->layers, &descs[i], layer_fds[i], &publication->layers[i], why);
+		layer_fds[i] = -1;
+	}
+	return ret;
+}
+
+static int find_layers(struct store *store, struct publication *publication, uint32_t first,
+                       const char **why)
+{
+	for (uint32_t i = first; i < publication->layer_count; i++) {
+		publication->layers[i] = layers_find(store->layers, &publication->table.layers[i]);
+		if (publication->layers[i])
+			continue;
+		*why = "it no longer holds what was published before: publish everything again";
+		return -ESTALE;
+	}
 	return 0;
 }
 
-static struct publication *create(struct store *store, uint32_t layers, int table_fd, int slot_fd,
-                                  const int *layer_fds)
+static struct publication *create(struct store *store, uint32_t layers, int table_fd, int slot_fd)
 {
 	struct publication *publication = calloc(1, sizeof(*publication));
 
 	if (publication)
-		publication->layers = calloc(layers ? layers : 1, sizeof(struct layer));
+		publication->layers = calloc(layers ? layers : 1, sizeof(struct layer *));
 	if (!publication || !publication->layers) {
 		free(publication);
 		return NULL;
@@ -185,15 +186,24 @@ static struct publication *create(struct store *store, uint32_t layers, int tabl
 	publication->table_fd = table_fd;
 	publication->slot_fd = slot_fd;
 	publication->layer_count = layers;
-	for (uint32_t i = 0; i < layers; i++)
-		publication->layers[i].fd = layer_fds[i];
 	return publication;
 }
 
-static int fill(struct store *store, struct publication *publication,
-                const struct rm_wire_publish *request, char *why, size_t why_size)
+/* What is only held for processes gives way. */
+static bool over_limit(struct store *store, const struct publication *publication)
 {
 	uint64_t limit = store->worker->options.limit;
+
+	if (!limit || store_bytes(store) + publication->table.size <= limit)
+		return false;
+	layers_let_go(store->layers);
+	return store_bytes(store) + publication->table.size > limit;
+}
+
+static int fill(struct store *store, struct publication *publication,
+                const struct rm_wire_publish *request, int *layer_fds, char *why, size_t why_size)
+{
+	uint32_t came = request->layer_count - request->known_layers;
 	const char *reason = NULL;
 	int ret = take_table(publication, request->table_size, &reason);
 
@@ -201,61 +211,46 @@ static int fill(struct store *store, struct publication *publication,
 		reason = "its table names more or fewer layers than came";
 		ret = -EINVAL;
 	}
-	if (ret == 0) {
-		count_data(publication);
-		if (limit && (publication_bytes(publication) > limit ||
-		    store->bytes > limit - publication_bytes(publication))) {
-			rm_format(why, why_size, "rmmapd holds %llu of %llu bytes and this publication "
-			          "has %llu: unpublish something, or raise RMMAP_LIMIT",
-			          (unsigned long long)store->bytes, (unsigned long long)limit,
-			          (unsigned long long)publication_bytes(publication));
-			return -ENOSPC;
-		}
-	}
-	for (uint32_t i = 0; ret == 0 && i < publication->layer_count; i++)
-		ret = take_layer(publication, i, &reason);
-	if (ret < 0)
+	if (ret == 0)
+		ret = find_layers(store, publication, came, &reason);
+	if (ret == 0)
+		ret = take_layers(store, publication, layer_fds, came, &reason);
+	if (ret < 0) {
 		rm_format(why, why_size, "rmmapd refused the publication: %s", reason);
-	return ret;
+		return ret;
+	}
+	count_data(publication);
+	if (over_limit(store, publication)) {
+		rm_format(why, why_size, "rmmapd may hold %llu bytes, and with this publication of "
+		          "%llu would hold %llu: unpublish something, or raise RMMAP_LIMIT",
+		          (unsigned long long)store->worker->options.limit,
+		          (unsigned long long)(publication->data_bytes + publication->table.size),
+		          (unsigned long long)(store_bytes(store) + publication->table.size));
+		return -ENOSPC;
+	}
+	return 0;
 }
 
 /* ---- into the store ---- */
 
-/* Table, slot and layers go in several messages: a count that is short shows in a restart. */
-static int insert(struct store *store, struct publication *publication)
+/* Its layers are kept before it is: a record never names what the keeper does not have. */
+static void insert(struct store *store, struct publication *publication)
 {
-	uint32_t count = publication->layer_count;
-	int *fds = calloc((size_t)count + 2, sizeof(int));
+	int fds[2] = { publication->table_fd, publication->slot_fd };
 
-	if (!fds)
-		return -ENOMEM;
-	fds[0] = publication->table_fd;
-	fds[1] = publication->slot_fd >= 0 ? publication->slot_fd : publication->table_fd;
-	for (uint32_t i = 0; i < count; i++)
-		fds[2 + i] = publication->layers[i].fd;
+	for (uint32_t i = 0; i < publication->layer_count; i++)
+		layer_keep(publication->layers[i]);
 	publication->record = keeper_number(publication->worker->keeper);
 	store_insert(store, publication);
 	store_lease(publication);
-	store_save(publication, fds, count + 2);
-	free(fds);
-	return 0;
-}
-
-static void close_refused(const struct rm_wire_publish *request, int table_fd, int slot_fd,
-                          const int *layer_fds)
-{
-	close(table_fd);
-	if (slot_fd >= 0)
-		close(slot_fd);
-	for (uint32_t i = 0; i < request->layer_count; i++)
-		close(layer_fds[i]);
+	store_save(publication, fds, publication->slot_fd >= 0 ? 2 : 1);
 }
 
 static int add_new(struct store *store, const struct rm_wire_publish *request,
-                   uint32_t publisher_pid, struct publication *publication,
+                   uint32_t publisher_pid, struct publication *publication, int *layer_fds,
                    char *why, size_t why_size)
 {
-	int ret = fill(store, publication, request, why, why_size);
+	int ret = fill(store, publication, request, layer_fds, why, why_size);
 
 	if (ret < 0)
 		return ret;
@@ -266,7 +261,43 @@ static int add_new(struct store *store, const struct rm_wire_publish *request,
 	publication->readers = request->readers;
 	publication->ttl_ms = request->ttl_ms ? request->ttl_ms : store->worker->options.ttl_ms;
 	publication->created_ns = rm_now_ns();
-	return insert(store, publication);
+	insert(store, publication);
+	return 0;
+}
+
+static int add(struct store *store, const struct rm_wire_publish *request, uint32_t publisher_pid,
+               int table_fd, int slot_fd, int *layer_fds,
+               struct publication **out, char *why, size_t why_size)
+{
+	struct publication *publication = create(store, request->layer_count, table_fd, slot_fd);
+	int ret;
+
+	if (!publication) {
+		close(table_fd);
+		if (slot_fd >= 0)
+			close(slot_fd);
+		rm_format(why, why_size, "rmmapd has no memory for it");
+		return -ENOMEM;
+	}
+	ret = add_new(store, request, publisher_pid, publication, layer_fds, why, why_size);
+	if (ret < 0)
+		publication_free(publication);
+	else
+		*out = publication;
+	return ret;
+}
+
+/* Asked again after RM_RESTARTED: the first one was taken. */
+static int add_again(struct publication *publication, const struct rm_wire_publish *request,
+                     int table_fd, int slot_fd, char *why, size_t why_size)
+{
+	close(table_fd);
+	if (slot_fd >= 0)
+		close(slot_fd);
+	if (sodium_memcmp(publication->secret, request->secret, RM_SECRET_BYTES) == 0)
+		return 0;
+	rm_format(why, why_size, "another publication has this id already");
+	return -EINVAL;
 }
 
 int store_add(struct store *store, const struct rm_wire_publish *request, uint32_t publisher_pid,
@@ -274,29 +305,35 @@ int store_add(struct store *store, const struct rm_wire_publish *request, uint32
               struct publication **out, char *why, size_t why_size)
 {
 	struct publication *publication = store_find(store, request->id);
-	int ret = 0;
+	int ret;
 
 	*out = publication;
-	if (publication) {
-		/* asked again after RM_RESTARTED: the first one was taken */
-		close_refused(request, table_fd, slot_fd, layer_fds);
-		if (sodium_memcmp(publication->secret, request->secret, RM_SECRET_BYTES) == 0)
-			return 0;
-		rm_format(why, why_size, "another publication has this id already");
+	if (publication)
+		ret = add_again(publication, request, table_fd, slot_fd, why, why_size);
+	else
+		ret = add(store, request, publisher_pid, table_fd, slot_fd, layer_fds, out,
+		          why, why_size);
+	/* those that the registry did not take */
+	for (uint32_t i = 0; i < request->layer_count - request->known_layers; i++)
+		if (layer_fds[i] >= 0)
+			close(layer_fds[i]);
+	return ret;
+}
+
+/* Descriptors stay the caller's where this fails. */
+static int from_record(struct store *store, struct publication *publication,
+                       const struct publication_record *record)
+{
+	const char *why;
+	struct stat st;
+
+	if (fstat(publication->table_fd, &st) < 0 ||
+	    map_table(publication, (uint64_t)st.st_size, &why) < 0 ||
+	    publication->table.layer_count != record->layer_count ||
+	    find_layers(store, publication, 0, &why) < 0) {
+		publication->table_fd = publication->slot_fd = -1;
 		return -EINVAL;
 	}
-	publication = create(store, request->layer_count, table_fd, slot_fd, layer_fds);
-	if (!publication) {
-		close_refused(request, table_fd, slot_fd, layer_fds);
-		rm_format(why, why_size, "rmmapd has no memory for it");
-		return -ENOMEM;
-	}
-	ret = add_new(store, request, publisher_pid, publication, why, why_size);
-	if (ret < 0) {
-		publication_free(publication);
-		return ret;
-	}
-	*out = publication;
 	return 0;
 }
 
@@ -305,24 +342,14 @@ struct publication *publication_from_record(struct store *store,
                                             const int *fds)
 {
 	struct publication *publication = create(store, record->layer_count, fds[0],
-	                                         record->has_slot ? fds[1] : -1, fds + 2);
-	const char *why;
-	struct stat st;
+	                                         record->has_slot ? fds[1] : -1);
 
 	if (!publication)
 		return NULL;
-	if (fstat(fds[0], &st) < 0 || map_table(publication, (uint64_t)st.st_size, &why) < 0 ||
-	    publication->table.layer_count != record->layer_count) {
-		if (publication->table.header)
-			munmap((void *)(uintptr_t)publication->table.header, publication->table.size);
-		free(publication->layers);
-		free(publication);
+	if (from_record(store, publication, record) < 0) {
+		publication_free(publication);
 		return NULL;
 	}
-	if (!record->has_slot)
-		close(fds[1]);
-	for (uint32_t i = 0; i < record->layer_count; i++)
-		publication->layers[i].length = publication->table.layers[i].length;
 	count_data(publication);
 	memcpy(publication->id, record->id, RM_ID_BYTES);
 	memcpy(publication->secret, record->secret, RM_SECRET_BYTES);

@@ -180,6 +180,7 @@ static void restore_one(struct running *running, const struct record *record)
 
 	switch (record->type) {
 	case RECORD_FABRIC: worker_fabric_restore(running, record); break;
+	case RECORD_LAYER: store_restore_layer(worker->store, record); break;
 	case RECORD_PUBLICATION: store_restore(worker->store, record); break;
 	case RECORD_REMOTE: remotes_restore(worker->remotes, record); break;
 	case RECORD_CLIENT: local_restore_client(worker->local, record); break;
@@ -204,6 +205,7 @@ static int restore(struct running *running, struct records *records)
 		records_free_kept(*k);
 	}
 	free(all);
+	store_restored(running->worker.store);
 	if (running->worker.restarts)
 		local_restored(running->worker.local);
 	return 0;

@@ -258,6 +258,24 @@ static int sealed(const void *data, size_t size, bool seal)
 	return fd;
 }
 
+/* New layers are of this publication; known ones were the first of another. */
+static uint16_t publication_of(const struct snapshot *snapshot, unsigned *index)
+{
+	unsigned new = snapshot->layers - snapshot->known;
+
+	if (*index < new)
+		return snapshot->id;
+	*index -= new;
+	return snapshot->known_of;
+}
+
+static unsigned char fill_of(const struct snapshot *snapshot, unsigned index)
+{
+	unsigned of = publication_of(snapshot, &index);
+
+	return (unsigned char)(snapshot->fill + index + 16 * of);
+}
+
 static int make_layer(const struct snapshot *snapshot, unsigned index)
 {
 	size_t size = snapshot->pages * RM_PAGE;
@@ -265,10 +283,18 @@ static int make_layer(const struct snapshot *snapshot, unsigned index)
 	int fd;
 
 	ck_assert_ptr_nonnull(data);
-	memset(data, snapshot->fill + (int)index, size);
+	memset(data, fill_of(snapshot, index), size);
 	fd = sealed(data, size, !snapshot->unsealed);
 	free(data);
 	return fd;
+}
+
+static void layer_id(const struct snapshot *snapshot, unsigned i, uint8_t id[RM_ID_BYTES])
+{
+	uint16_t of = publication_of(snapshot, &i);
+
+	id[0] = (uint8_t)(i + 1);
+	memcpy(id + 1, &of, sizeof(of));
 }
 
 static int make_table(const struct snapshot *snapshot, size_t *size)
@@ -287,7 +313,7 @@ static int make_table(const struct snapshot *snapshot, size_t *size)
 		rm_table_segments(memory)[i] = (struct rm_segment){
 			.addr = RM_WINDOW_BASE + i * lengths[i], .length = lengths[i], .layer = i,
 		};
-		rm_table_layers(memory)[i].id[0] = (uint8_t)(i + 1);
+		layer_id(snapshot, i, rm_table_layers(memory)[i].id);
 		for (uint64_t page = 0; page < snapshot->pages; page++)
 			rm_bit_set(rm_table_bitmap(memory, i), page);
 	}
@@ -300,18 +326,20 @@ static int make_table(const struct snapshot *snapshot, size_t *size)
 void client_ask_publish(int fd, const struct snapshot *snapshot)
 {
 	struct rm_wire_publish request = { .readers = snapshot->readers, .ttl_ms = snapshot->ttl_ms,
-	                                   .layer_count = snapshot->layers };
+	                                   .layer_count = snapshot->layers,
+	                                   .known_layers = snapshot->known };
 	size_t size;
 	int table = make_table(snapshot, &size);
 
-	memset(request.id, snapshot->id, sizeof(request.id));
-	memset(request.secret, snapshot->id, sizeof(request.secret));
+	memset(request.id, snapshot->id & 255, sizeof(request.id));
+	memset(request.secret, snapshot->id & 255, sizeof(request.secret));
+	memcpy(request.id, &snapshot->id, sizeof(snapshot->id));
 	if (snapshot->fabric)
 		strcpy(request.fabric, snapshot->fabric);
 	request.table_size = size;
 	client_send(fd, &request, sizeof(request), RM_PUBLISH, ++seq, &table, 1);
 	close(table);
-	for (unsigned i = 0; i < snapshot->layers; i++) {
+	for (unsigned i = 0; i < snapshot->layers - snapshot->known; i++) {
 		struct rm_wire_layers layers = { .first = i, .count = 1 };
 		int layer = make_layer(snapshot, i);
 
@@ -342,7 +370,7 @@ static void check_layer(int fd, const struct snapshot *expected, unsigned index)
 	ck_assert_int_eq(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
 	ck_assert_ptr_ne(data, MAP_FAILED);
 	for (size_t i = 0; i < size; i += RM_PAGE)
-		ck_assert_uint_eq(data[i], (unsigned char)(expected->fill + index));
+		ck_assert_uint_eq(data[i], fill_of(expected, index));
 	munmap(data, size);
 	close(fd);
 }

@@ -44,7 +44,9 @@ struct snapshot {                               /* what a test publishes */
 	uint32_t readers, ttl_ms;
 	const char *fabric;
 	bool unsealed;                          /* layers that could still change */
-	uint8_t id;                             /* all bytes of id and secret */
+	uint16_t id;                            /* and its secret */
+	unsigned known;                         /* so many of the layers come without descriptor: */
+	uint16_t known_of;                      /* they are the first ones of this publication */
 };
 /* The same in halves: the request with its descriptor, nothing waits for the answer. */
 void client_ask_publish(int fd, const struct snapshot *snapshot);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test_store - leases, readers, secrets, limits, and what a restart brings back */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <sys/mman.h>
@@ -78,10 +79,14 @@ static void restart(void)
 		struct record record = { (*k)->type, (*k)->number, (*k)->data, (*k)->length,
 		                         (*k)->fds, (*k)->count };
 
-		store_restore(worker.store, &record);
+		if (record.type == RECORD_LAYER)
+			store_restore_layer(worker.store, &record);
+		else
+			store_restore(worker.store, &record);
 		records_free_kept(*k);
 	}
 	free(all);
+	store_restored(worker.store);
 }
 
 static void stop(struct timer *timer)
@@ -110,18 +115,32 @@ static int memfd(const void *data, size_t size, int seals)
 	return fd;
 }
 
-/* One layer of two pages, the first with data. */
+/* Layers of two pages each, the first of it with data; ids are the layers' names. */
+static int table_of(struct rm_wire_publish *request, const uint32_t *ids, unsigned count, int seals)
+{
+	const uint64_t lengths[4] = { 2 * RM_PAGE, 2 * RM_PAGE, 2 * RM_PAGE, 2 * RM_PAGE };
+	_Alignas(8) uint8_t table[1024] = { 0 };
+
+	request->table_size = rm_table_size(lengths, count, count);
+	ck_assert_uint_le(request->table_size, sizeof(table));
+	rm_table_layout(table, lengths, count, count, RM_WINDOW_BASE + 16);
+	for (unsigned i = 0; i < count; i++) {
+		memcpy(rm_table_layers(table)[i].id, &ids[i], sizeof(ids[i]));
+		rm_table_segments(table)[i] = (struct rm_segment){
+			.addr = RM_WINDOW_BASE + i * lengths[0], .length = lengths[0], .layer = i,
+		};
+		rm_bit_set(rm_table_bitmap(table, i), 0);
+	}
+	return memfd(table, request->table_size, seals);
+}
+
+/* One layer that nobody had before. */
 static int make_table(struct rm_wire_publish *request, int seals)
 {
-	const uint64_t length = 2 * RM_PAGE;
-	_Alignas(8) uint8_t table[512] = { 0 };
+	static uint32_t id = 1000;
 
-	request->table_size = rm_table_size(&length, 1, 1);
-	ck_assert_uint_le(request->table_size, sizeof(table));
-	rm_table_layout(table, &length, 1, 1, RM_WINDOW_BASE + 16);
-	rm_table_segments(table)[0] = (struct rm_segment){ .addr = RM_WINDOW_BASE, .length = length };
-	rm_bit_set(rm_table_bitmap(table, 0), 0);
-	return memfd(table, request->table_size, seals);
+	id++;
+	return table_of(request, &id, 1, seals);
 }
 
 static int layer_of(size_t pages, int seals)
@@ -223,9 +242,9 @@ START_TEST(limit)
 	struct publication *p;
 
 	setup();
-	worker.options.limit = 2 * 4096 + 1024;
+	worker.options.limit = 4 * 4096 + 1024;
 	ck_assert_int_eq(add(1, 0, 0, &p), 0);
-	ck_assert_uint_gt(store_bytes(worker.store), 4096);
+	ck_assert_uint_gt(store_bytes(worker.store), 2 * 4096);
 	ck_assert_int_eq(add(2, 0, 0, &p), 0);
 	ck_assert_int_eq(add(3, 0, 0, &p), -ENOSPC);
 	ck_assert_int_eq(add(2, 0, 0, &p), 0);          /* it is here already */
@@ -302,6 +321,197 @@ START_TEST(table_is_our_own)
 }
 END_TEST
 
+/* ---- layers that are here already ---- */
+
+/* Publish layers new_ids (files[] if given), then known_ids. */
+static int add_known(uint8_t id, const uint32_t *ids, unsigned count, unsigned known,
+                     const int *files, struct publication **out)
+{
+	struct rm_wire_publish request = { .ttl_ms = UINT32_MAX, .layer_count = count,
+	                                   .known_layers = known };
+	int table = table_of(&request, ids, count, SEALS), layers[4];
+	char why[RM_TEXT_MAX] = "";
+	int ret;
+
+	for (unsigned i = 0; i < count - known; i++)
+		layers[i] = files ? fcntl(files[i], F_DUPFD_CLOEXEC, 3) : layer_of(2, SEALS);
+	memset(request.id, id, sizeof(request.id));
+	memset(request.secret, id, sizeof(request.secret));
+	ret = store_add(worker.store, &request, 42, table, -1, layers, out, why, sizeof(why));
+	ck_assert(ret == 0 || why[0]);
+	keep();
+	return ret;
+}
+
+START_TEST(known_layers)
+{
+	struct publication *p, *q;
+	uint64_t bytes, table;
+	unsigned before, one;
+
+	setup();
+	before = open_fds();
+	ck_assert_int_eq(add_known(1, (uint32_t[]){ 1, 2 }, 2, 0, NULL, &p), 0);
+	bytes = store_bytes(worker.store);
+	table = p->table.size;
+	ck_assert_uint_eq(bytes, 4 * RM_PAGE + table);
+	one = open_fds();
+	ck_assert_int_eq(add_known(2, (uint32_t[]){ 2, 1 }, 2, 2, NULL, &q), 0);
+	ck_assert_ptr_eq(p->layers[0], q->layers[1]);
+	ck_assert_ptr_eq(p->layers[1], q->layers[0]);
+	ck_assert_uint_eq(store_bytes(worker.store), bytes + table);
+	ck_assert_uint_eq(open_fds(), one + 2);         /* its table, here and in the keeper */
+	ck_assert_int_eq(add_known(3, (uint32_t[]){ 1, 3 }, 2, 1, NULL, &q), -ESTALE);
+	ck_assert_ptr_null(find(3));
+	ck_assert_uint_eq(store_bytes(worker.store), bytes + table);
+	store_unpublish(p);
+	ck_assert_uint_eq(store_bytes(worker.store), bytes);
+	ck_assert_int_eq(add_known(4, (uint32_t[]){ 5, 1 }, 2, 1, NULL, &q), 0);
+	ck_assert_uint_eq(store_bytes(worker.store), bytes + table + 2 * RM_PAGE);
+	store_unpublish(find(2));
+	ck_assert_int_eq(add_known(5, (uint32_t[]){ 2 }, 1, 1, NULL, &q), -ESTALE);
+	store_unpublish(find(4));
+	keep();
+	ck_assert_uint_eq(store_bytes(worker.store), 0);
+	ck_assert_uint_eq(open_fds(), before);
+}
+END_TEST
+
+/* Only the same file may come under an id once more. */
+START_TEST(layer_is_not_replaced)
+{
+	int mine = layer_of(2, SEALS), other = layer_of(2, SEALS);
+	struct publication *p, *q;
+	unsigned before;
+
+	setup();
+	ck_assert_int_eq(add_known(1, (uint32_t[]){ 1 }, 1, 0, &mine, &p), 0);
+	before = open_fds();
+	ck_assert_int_eq(add_known(2, (uint32_t[]){ 1 }, 1, 0, &other, &q), -EINVAL);
+	ck_assert_int_eq(add_known(2, (uint32_t[]){ 7, 1 }, 2, 0, (int[]){ mine, other }, &q), -EINVAL);
+	ck_assert_uint_eq(open_fds(), before);
+	ck_assert_int_eq(add_known(3, (uint32_t[]){ 1 }, 1, 0, &mine, &q), 0);
+	ck_assert_ptr_eq(p->layers[0], q->layers[0]);
+	ck_assert_int_eq(add_known(4, (uint32_t[]){ 1, 1 }, 2, 1, &mine, &q), 0);
+	ck_assert_ptr_eq(q->layers[0], q->layers[1]);
+	ck_assert_uint_eq(q->layers[0]->refs, 4);
+}
+END_TEST
+
+START_TEST(known_of_another_length)
+{
+	struct rm_wire_publish request = { .layer_count = 1, .known_layers = 1 };
+	const uint64_t length = RM_PAGE;
+	_Alignas(8) uint8_t table[512] = { 0 };
+	struct publication *p;
+	char why[RM_TEXT_MAX];
+
+	setup();
+	ck_assert_int_eq(add_known(1, (uint32_t[]){ 1 }, 1, 0, NULL, &p), 0);
+	request.table_size = rm_table_size(&length, 1, 1);
+	rm_table_layout(table, &length, 1, 1, RM_WINDOW_BASE);
+	rm_table_segments(table)[0] = (struct rm_segment){ .addr = RM_WINDOW_BASE, .length = length };
+	rm_table_layers(table)[0].id[0] = 1;
+	ck_assert_int_eq(store_add(worker.store, &request, 42, memfd(table, request.table_size, SEALS),
+	                           -1, NULL, &p, why, sizeof(why)), -ESTALE);
+}
+END_TEST
+
+START_TEST(holdings)
+{
+	struct holding a = { 0 }, b = { 0 };
+	struct layers *layers;
+	struct publication *p;
+
+	setup();
+	layers = store_layers(worker.store);
+	ck_assert_int_eq(add_known(1, (uint32_t[]){ 1, 2 }, 2, 0, NULL, &p), 0);
+	layers_hold(layers, &a, p->layers, 2);
+	layers_hold(layers, &b, p->layers, 1);
+	store_unpublish(p);
+	ck_assert_uint_eq(store_bytes(worker.store), 4 * RM_PAGE);
+	ck_assert_int_eq(add_known(2, (uint32_t[]){ 3, 2 }, 2, 1, NULL, &p), 0);
+	layers_hold(layers, &a, p->layers, 2);
+	store_unpublish(p);
+	ck_assert_uint_eq(store_bytes(worker.store), 6 * RM_PAGE);
+	layers_hold(layers, &b, NULL, 0);
+	ck_assert_uint_eq(store_bytes(worker.store), 4 * RM_PAGE);
+	layers_hold(layers, &a, NULL, 0);
+	layers_hold(layers, &a, NULL, 0);
+	ck_assert_uint_eq(store_bytes(worker.store), 0);
+}
+END_TEST
+
+/* What is only held gives way to what is published; each layer counts once. */
+START_TEST(limit_with_layers)
+{
+	struct holding held = { 0 };
+	struct publication *p;
+
+	setup();
+	worker.options.limit = 4 * RM_PAGE + 2048;
+	ck_assert_int_eq(add_known(1, (uint32_t[]){ 1, 2 }, 2, 0, NULL, &p), 0);
+	layers_hold(store_layers(worker.store), &held, p->layers, 2);
+	for (uint8_t i = 2; i < 6; i++)
+		ck_assert_int_eq(add_known(i, (uint32_t[]){ 1, 2 }, 2, 2, NULL, &p), 0);
+	for (uint8_t i = 1; i < 6; i++)
+		store_unpublish(find(i));
+	ck_assert_uint_eq(store_bytes(worker.store), 4 * RM_PAGE);
+	ck_assert_int_eq(add_known(6, (uint32_t[]){ 3 }, 1, 0, NULL, &p), 0);
+	ck_assert_ptr_null(held.layers);
+	layers_hold(store_layers(worker.store), &held, p->layers, 1);
+	ck_assert_int_eq(add_known(7, (uint32_t[]){ 4, 5 }, 2, 0, NULL, &p), -ENOSPC);
+	ck_assert_uint_lt(store_bytes(worker.store), 3 * RM_PAGE);
+	ck_assert_int_eq(add_known(7, (uint32_t[]){ 4 }, 1, 0, NULL, &p), 0);
+}
+END_TEST
+
+START_TEST(restart_with_layers)
+{
+	struct holding held = { 0 };
+	struct publication *p, *q;
+	uint64_t bytes;
+
+	setup();
+	ck_assert_int_eq(add_known(1, (uint32_t[]){ 1, 2 }, 2, 0, NULL, &p), 0);
+	ck_assert_int_eq(add_known(2, (uint32_t[]){ 3, 2 }, 2, 1, NULL, &q), 0);
+	layers_hold(store_layers(worker.store), &held, p->layers, 2);
+	store_unpublish(p);
+	bytes = store_bytes(worker.store) - 2 * RM_PAGE;
+	restart();
+	/* layer 1 was only held: the next publish that names it copies everything */
+	ck_assert_uint_eq(store_bytes(worker.store), bytes);
+	ck_assert_int_eq(add_known(4, (uint32_t[]){ 1 }, 1, 1, NULL, &q), -ESTALE);
+	ck_assert_int_eq(add_known(5, (uint32_t[]){ 4, 2, 3 }, 3, 2, NULL, &q), 0);
+	ck_assert_ptr_eq(q->layers[2], find(2)->layers[0]);
+	store_unpublish(find(2));
+	ck_assert_ptr_nonnull(find(5));
+	ck_assert_uint_eq(find(5)->layers[1]->refs, 1);
+	store_unpublish(find(5));
+	keep();
+	ck_assert_uint_eq(store_bytes(worker.store), 0);
+}
+END_TEST
+
+START_TEST(hundred_publications)
+{
+	struct publication *p;
+	unsigned before, first;
+
+	setup();
+	before = open_fds();
+	ck_assert_int_eq(add_known(0, (uint32_t[]){ 1, 2, 3, 4 }, 4, 0, NULL, &p), 0);
+	first = open_fds();
+	for (unsigned i = 1; i < 100; i++)
+		ck_assert_int_eq(add_known((uint8_t)i, (uint32_t[]){ 1, 2, 3, 4 }, 4, 4, NULL, &p), 0);
+	ck_assert_uint_le(open_fds(), first + 2 * 99);
+	for (unsigned i = 0; i < 100; i++)
+		store_unpublish(find((uint8_t)i));
+	keep();
+	ck_assert_uint_eq(open_fds(), before);
+}
+END_TEST
+
 START_TEST(restart_brings_back)
 {
 	struct publication *p;
@@ -353,7 +563,9 @@ int main(void)
 	const struct unit_test tests[] = {
 		{ secret_and_readers, 0 }, { lease, 0 }, { unpublish, 0 }, { limit, 0 },
 		{ refused_without_a_trace, 0 }, { table_is_our_own, 0 }, { restart_brings_back, 0 },
-		{ short_ids, 0 },
+		{ short_ids, 0 }, { known_layers, 0 }, { layer_is_not_replaced, 0 },
+		{ known_of_another_length, 0 }, { holdings, 0 }, { limit_with_layers, 0 },
+		{ restart_with_layers, 0 }, { hundred_publications, 0 },
 	};
 
 	return unit_run("store", tests, COUNT(tests));
