@@ -21,7 +21,7 @@
  *                                       <-   RM_ATTACH_REPLY  fds: table
  *                                       <-   RM_LAYERS*       fds: layers or caches, read-only
  *   and if its mode is RM_ATTACH_LAZY, after mapping and registering:
- *   RM_LAZY fds: uffd, lifeline x 2[, stderr] ->
+ *   RM_LAZY fds: uffd, lifeline x 2[, ranges][, stderr] ->
  *                                       <-   RM_REPLY
  *   RM_DETACH, RM_COMPLETE, RM_UNPUBLISH ->
  *                                       <-   RM_REPLY
@@ -130,6 +130,11 @@ struct rm_wire_attachment {             /* RM_LAZY, RM_COMPLETE (0: all of this 
 	uint32_t reserved;
 };
 #define RM_UFFD_POISON 1u               /* UFFDIO_POISON may be used on it */
+#define RM_UFFD_RANGES 2u               /* with a memfd of what is registered: not all segments */
+
+struct rm_wire_range {                  /* an item of that memfd, which is ascending */
+	uint64_t addr, length;
+};
 
 struct rm_wire_name {                   /* RM_UNPUBLISH, RM_STAT */
 	struct rm_wire head;

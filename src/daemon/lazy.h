@@ -5,6 +5,7 @@
  *   pager.c      events, completion, the record
  *   lazy_fetch.c which pages a fault brings, and having them fetched
  *   lazy_map.c   resolving pages that are here, giving up those that will not come
+ *   lazy_ranges.c which addresses are this uffd's at all
  *
  * Nobody else includes this. Worker thread only.
  */
@@ -15,7 +16,7 @@
 #include "pager.h"
 #include "sweep.h"
 
-enum { LAZY_UFFD, LAZY_LINE_THEIRS, LAZY_LINE_OURS, LAZY_STDERR, LAZY_FDS };
+enum { LAZY_UFFD, LAZY_LINE_THEIRS, LAZY_LINE_OURS, LAZY_RANGES, LAZY_STDERR, LAZY_FDS };
 
 #define LAZY_BATCH_MIN 16
 #define LAZY_BATCH_MAX 512
@@ -62,6 +63,8 @@ struct lazy {
 	/* Pages are numbered through all segments; a segment's first is at first[segment]. */
 	uint64_t *first;
 	uint64_t *mapped;               /* resolved once; a hint, the kernel may drop pages */
+	struct rm_wire_range *ranges;   /* what the uffd is registered for */
+	size_t range_count;
 	uint64_t left;                  /* pages of data that are not mapped */
 	struct lazy_fault *faults;
 	struct lazy_batch *batches;
@@ -76,6 +79,13 @@ struct lazy {
 /* ---- lazy_fetch.c ---- */
 /* Serve a fault on this page of a segment, with as many around it as seems wise. */
 void lazy_fault(struct lazy *lazy, uint32_t segment, uint64_t page);
+/* ---- lazy_ranges.c ---- */
+/*
+ * Number the pages of all segments. Those that are not this uffd's count as mapped: they are
+ * others', or the consumer's own content. 0, -ENOMEM or -EINVAL.
+ */
+int lazy_number(struct lazy *lazy);
+void lazy_unregister(const struct lazy *lazy);
 /* ---- pager.c ---- */
 void lazy_progress(struct lazy *lazy);  /* something was mapped: is that all? */
 /* ---- lazy_map.c ---- */

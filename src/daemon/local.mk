@@ -48,7 +48,8 @@ libdaemon_la_SOURCES += \
 # page faults
 libdaemon_la_SOURCES += \
 	src/daemon/pager.h src/daemon/lazy.h src/daemon/uffd.h \
-	src/daemon/pager.c src/daemon/lazy_fetch.c src/daemon/lazy_map.c src/daemon/uffd.c
+	src/daemon/pager.c src/daemon/lazy_fetch.c src/daemon/lazy_map.c \
+	src/daemon/lazy_ranges.c src/daemon/uffd.c
 
 # the systemd user unit
 EXTRA_DIST += src/daemon/rmmapd.service.in

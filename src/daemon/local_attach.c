@@ -263,8 +263,7 @@ void request_lazy(struct connection *connection, const struct rm_wire_attachment
 	const char *why = "rmmapd knows no such attachment: attach again";
 	int ret = -ENOENT;
 
-	if (held && held->mode == RM_ATTACH_LAZY && !held->attachment.lazy &&
-	    (count == 3 || count == 4)) {
+	if (held && held->mode == RM_ATTACH_LAZY && !held->attachment.lazy) {
 		ret = lazy_start(&held->attachment, fds, count, request->features);
 		connection_reply(connection, request->head.seq, ret, ret < 0 ? "rmmapd cannot serve "
 		                 "this process's page faults: see its log, or use RMMAP_FETCH=eager" : "");

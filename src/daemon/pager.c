@@ -94,6 +94,7 @@ static void lazy_free(struct lazy *lazy)
 		lazy->attachment->lazy = NULL;
 	free(lazy->first);
 	free(lazy->mapped);
+	free(lazy->ranges);
 	free(lazy);
 }
 
@@ -103,22 +104,12 @@ void lazy_stop(struct lazy *lazy)
 	lazy_free(lazy);
 }
 
-static void unregister(const struct lazy *lazy)
-{
-	const struct rm_table *table = remote_table(lazy->remote);
-	uint32_t i;
-
-	for (i = 0; i < table->segment_count; i++)
-		uffd_unregister(lazy->fds[LAZY_UFFD], table->segments[i].addr,
-		                table->segments[i].length);
-}
-
 /* Nothing is absent, or all that is was marked as lost. Freed by the timer: callers go on. */
 static void finish(struct lazy *lazy, int error)
 {
 	if (lazy->finished)
 		return;
-	unregister(lazy);
+	lazy_unregister(lazy);
 	shut(lazy);
 	lazy->finished = true;
 	lazy->completed = error;
@@ -238,50 +229,29 @@ void lazy_complete(struct lazy *lazy, void (*done)(void *arg, int error), void *
 
 bool lazy_gone(struct lazy *lazy)
 {
-	const struct rm_table *table = remote_table(lazy->remote);
-
 	if (lazy->fds[LAZY_UFFD] < 0)
 		return lazy->dead;
-	if (!lazy->dead && table->segment_count)
-		lazy->dead = !uffd_alive(lazy->fds[LAZY_UFFD], table->segments[0].addr);
+	if (!lazy->dead && lazy->range_count)
+		lazy->dead = !uffd_alive(lazy->fds[LAZY_UFFD], lazy->ranges[0].addr);
 	return lazy->dead;
 }
 
 /* ---- the beginning ---- */
-
-static int number_pages(struct lazy *lazy)
-{
-	const struct rm_table *table = remote_table(lazy->remote);
-	uint64_t pages = 0, at;
-	uint32_t i;
-
-	lazy->first = calloc(table->segment_count + 1, sizeof *lazy->first);
-	if (!lazy->first)
-		return -ENOMEM;
-	for (i = 0; i < table->segment_count; i++) {
-		const struct rm_segment *s = &table->segments[i];
-		const uint64_t *data = rm_table_view_bitmap(table, s->layer);
-
-		lazy->first[i] = pages;
-		pages += s->length / RM_PAGE;
-		for (at = s->offset / RM_PAGE; at < (s->offset + s->length) / RM_PAGE; at++)
-			lazy->left += rm_bit(data, at);
-	}
-	lazy->mapped = calloc((pages + 63) / 64 + 1, sizeof *lazy->mapped);
-	return lazy->mapped ? 0 : -ENOMEM;
-}
 
 /* Takes the descriptors; the caller puts or knows the record. */
 static int start(struct attachment *attachment, const int *fds, unsigned count,
                  uint32_t features, struct lazy **out)
 {
 	struct lazy *lazy = calloc(1, sizeof *lazy);
-	int mine[LAZY_FDS] = { -1, -1, -1, -1 };
-	unsigned i;
+	int mine[LAZY_FDS] = { -1, -1, -1, -1, -1 };
+	unsigned i, to;
 	int error;
 
-	for (i = 0; i < count && i < LAZY_FDS; i++)
-		mine[i] = fds[i];
+	for (i = to = 0; i < count && to < LAZY_FDS; i++, to++) {
+		if (to == LAZY_RANGES && !(features & RM_UFFD_RANGES))
+			to++;
+		mine[to] = fds[i];
+	}
 	if (!lazy) {
 		close_fds(mine);
 		return -ENOMEM;
@@ -294,7 +264,7 @@ static int start(struct attachment *attachment, const int *fds, unsigned count,
 	lazy->timer.fire = timer_fired;
 	lazy->source.fd = mine[LAZY_UFFD];
 	lazy->source.ready = ready;
-	error = number_pages(lazy);
+	error = lazy_number(lazy);
 	/* The kernel lets only a non-blocking uffd be polled. */
 	if (!error && fcntl(mine[LAZY_UFFD], F_SETFL, O_NONBLOCK))
 		error = -errno;
@@ -313,12 +283,13 @@ static int start(struct attachment *attachment, const int *fds, unsigned count,
 int lazy_start(struct attachment *attachment, const int *fds, unsigned count, uint32_t features)
 {
 	struct lazy_record data = { .attachment = attachment->number, .features = features };
+	unsigned least = features & RM_UFFD_RANGES ? LAZY_STDERR : LAZY_RANGES;
 	struct keeper *keeper;
 	struct lazy *lazy;
 	unsigned i;
 	int error;
 
-	if (count < LAZY_STDERR || count > LAZY_FDS || !attachment->remote || attachment->lazy) {
+	if (count < least || count > least + 1 || !attachment->remote || attachment->lazy) {
 		for (i = 0; i < count; i++)
 			close(fds[i]);
 		/* Asked once more after a restart: it is served already. */
@@ -329,7 +300,7 @@ int lazy_start(struct attachment *attachment, const int *fds, unsigned count, ui
 		return error;
 	keeper = lazy->worker->keeper;
 	lazy->record = keeper_number(keeper);
-	keeper_put(keeper, RECORD_LAZY, lazy->record, &data, sizeof data, lazy->fds, count);
+	keeper_put(keeper, RECORD_LAZY, lazy->record, &data, sizeof data, fds, count);
 	lazy_progress(lazy);
 	return 0;
 }

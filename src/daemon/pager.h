@@ -28,8 +28,8 @@ struct lazy_record {                    /* data of RECORD_LAZY */
 
 /*
  * Serve uffd for this attachment from now on. Descriptors are the pager's, on failure
- * too: fds[0] uffd, fds[1] the consumer's lifeline end (O_ASYNC, SIGBUS), fds[2] ours,
- * fds[3] its stderr if count is 4. 0 or -errno. Sets attachment->lazy, which is NULL again
+ * too: uffd, the consumer's lifeline end (O_ASYNC, SIGBUS), ours, the ranges if features has
+ * RM_UFFD_RANGES, and its stderr if there is one more. 0 or -errno. Sets attachment->lazy, which is NULL again
  * when everything was filled or the attachment stopped.
  */
 int lazy_start(struct attachment *attachment, const int *fds, unsigned count, uint32_t features);

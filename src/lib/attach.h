@@ -136,7 +136,7 @@ bool map_lends(uint64_t owner);         /* does another use memory that this one
 void map_settled(uint64_t owner);       /* nothing is absent in it any more */
 bool map_any(void);                     /* without the lock */
 uint64_t map_end(uint64_t addr);
-const struct array *map_runs(uint64_t owner);   /* never NULL for an owner that has a holding */
+const struct holding *map_holding(uint64_t owner);      /* NULL if there is none */
 const struct array *map_holdings(void);
 
 /* ---- lazy.c: a userfaultfd over an attachment, served by rmmapd ---- */
@@ -144,11 +144,12 @@ struct lazy {
 	bool active;
 	struct fd_mark uffd, lifeline;
 	int pager_end;                  /* the lifeline's other end, until it is handed over */
+	int ranges;                     /* a memfd of what is registered, if not all is; else -1 */
 	uint32_t features;              /* RM_UFFD_ bits */
 };
 
-/* Have absent pages of these runs (not the shared ones) wait for rmmapd. 0 or -errno. */
-int lazy_register(struct lazy *lazy, const struct array *runs);
+/* Have absent pages of what was mapped (not the shared runs) wait for rmmapd. 0 or -errno. */
+int lazy_register(struct lazy *lazy, const struct holding *holding);
 /* RM_LAZY: rmmapd serves them from now on. 0 or -errno with why. */
 int lazy_hand_over(struct lazy *lazy, uint64_t attachment, unsigned era, char *why);
 /* RM_COMPLETE: 0 when every page is there; attachment 0 is all of this process. */

@@ -55,9 +55,9 @@ static void tell_conflict(const struct offer *offer, const struct conflict *conf
 	          (unsigned long long)conflict->addr);
 }
 
-static int make_lazy(struct attachment *a, const struct array *runs, char *why)
+static int make_lazy(struct attachment *a, char *why)
 {
-	int err = lazy_register(&a->lazy, runs);
+	int err = lazy_register(&a->lazy, map_holding(a->serial));
 
 	if (err) {
 		rm_format(why, RM_TEXT_MAX, "userfaultfd: %s", rm_errno_text(-err));
@@ -77,7 +77,7 @@ static int map_it(struct attachment *a, const struct offer *offer, uint64_t *own
 	if (err && conflict.owner)
 		tell_conflict(offer, &conflict, why);
 	if (!err && offer->lazy) {
-		err = make_lazy(a, map_runs(a->serial), why);
+		err = make_lazy(a, why);
 		if (err) {
 			/* Memory goes first: nobody may see an absent page without the uffd. */
 			map_drop(a->serial);
@@ -137,7 +137,7 @@ int attached_add(const struct offer *offer, uint64_t *own_left, char *why)
 
 static void settle(struct attachment *a)
 {
-	lazy_release(&a->lazy, map_runs(a->serial));
+	lazy_release(&a->lazy, &map_holding(a->serial)->runs);
 	map_settled(a->serial);
 }
 

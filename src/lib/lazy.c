@@ -150,11 +150,46 @@ static int register_runs(const struct lazy *lazy, const struct array *runs)
 	return 0;
 }
 
-int lazy_register(struct lazy *lazy, const struct array *runs)
+/*
+ * What lies in other attachments' mappings, or is left to own content, is not for rmmapd to
+ * fill, or to give up: it is told what is, unless that is everything.
+ */
+static int note_ranges(struct lazy *lazy, const struct holding *holding)
+{
+	struct array ranges = { .item = sizeof(struct rm_wire_range) };
+	const struct run *run = holding->runs.data;
+	struct rm_wire_range *last = NULL;
+	uint64_t left = 0;
+
+	for (uint32_t i = 0; i < holding->table.segment_count; i++)
+		left += holding->table.segments[i].length;
+	for (size_t i = 0; i < holding->runs.count; i++) {
+		if (run[i].shared)
+			continue;
+		if (!last || last->addr + last->length != run[i].addr) {
+			last = array_add(&ranges);
+			if (!last) {
+				array_free(&ranges);
+				return -ENOMEM;
+			}
+			last->addr = run[i].addr;
+		}
+		last->length += run[i].length;
+		left -= run[i].length;
+	}
+	if (left) {
+		lazy->ranges = sealed_copy("rmmap-ranges", ranges.data, ranges.count * ranges.item);
+		lazy->features |= RM_UFFD_RANGES;
+	}
+	array_free(&ranges);
+	return left && lazy->ranges < 0 ? lazy->ranges : 0;
+}
+
+int lazy_register(struct lazy *lazy, const struct holding *holding)
 {
 	int err, fd;
 
-	*lazy = (struct lazy){ .uffd.fd = -1, .lifeline.fd = -1, .pager_end = -1 };
+	*lazy = (struct lazy){ .uffd.fd = -1, .lifeline.fd = -1, .pager_end = -1, .ranges = -1 };
 	fd = open_uffd(&lazy->features);
 	if (fd < 0)
 		return fd;
@@ -162,7 +197,9 @@ int lazy_register(struct lazy *lazy, const struct array *runs)
 	if (err)
 		return err;
 	lazy->active = true;
-	err = register_runs(lazy, runs);
+	err = register_runs(lazy, &holding->runs);
+	if (!err)
+		err = note_ranges(lazy, holding);
 	if (!err)
 		err = make_lifeline(lazy);
 	if (err)
@@ -177,17 +214,25 @@ int lazy_hand_over(struct lazy *lazy, uint64_t attachment, unsigned era, char *w
 	};
 	_Alignas(8) char message[RM_WIRE_MAX];
 	const struct rm_wire_reply *reply = (const void *)message;
-	int fds[4] = { lazy->uffd.fd, lazy->lifeline.fd, lazy->pager_end, 2 };
+	int fds[5] = { lazy->uffd.fd, lazy->lifeline.fd, lazy->pager_end };
 	struct exchange x = {
 		.request = &m, .request_size = sizeof(m), .era = era,
-		.fds = fds, .fd_count = fcntl(2, F_GETFD) < 0 ? 3 : 4,
+		.fds = fds, .fd_count = 3,
 		.reply = message, .reply_type = RM_REPLY,
 	};
-	int err = client_call(&x);
+	int err;
 
+	if (lazy->ranges >= 0)
+		fds[x.fd_count++] = lazy->ranges;
+	if (fcntl(2, F_GETFD) >= 0)
+		fds[x.fd_count++] = 2;
+	err = client_call(&x);
 	/* Only rmmapd may have this end, else the lifeline would not tell its death. */
 	close(lazy->pager_end);
 	lazy->pager_end = -1;
+	if (lazy->ranges >= 0)
+		close(lazy->ranges);
+	lazy->ranges = -1;
 	rm_format(why, RM_TEXT_MAX, "%s", err ? x.why : reply->error ? reply->text : "");
 	/* An attachment that rmmapd has not heard of was another rmmapd's. */
 	return err ? err : reply->error == ENOENT ? -ESTALE : -reply->error;
@@ -228,6 +273,8 @@ void lazy_close(struct lazy *lazy)
 		return;
 	if (lazy->pager_end >= 0)
 		close(lazy->pager_end);
+	if (lazy->ranges >= 0)
+		close(lazy->ranges);
 	if (lazy->lifeline.fd >= 0 && fd_still(&lazy->lifeline))
 		close(lazy->lifeline.fd);
 	if (lazy->uffd.fd >= 0 && fd_still(&lazy->uffd))

@@ -239,9 +239,9 @@ const struct array *map_holdings(void)
 	return &holdings;
 }
 
-const struct array *map_runs(uint64_t owner)
+const struct holding *map_holding(uint64_t owner)
 {
-	return &holding_of(owner)->runs;
+	return holding_of(owner);
 }
 
 void map_settled(uint64_t owner)
@@ -296,7 +296,7 @@ uint64_t attach_bytes(void)
 /* Pages that cannot be had raise SIGBUS: a mapping past the end of an empty file. */
 void map_nothing(uint64_t owner)
 {
-	const struct array *runs = map_runs(owner);
+	const struct array *runs = &holding_of(owner)->runs;
 	int fd = memfd_create("rmmap-lost", MFD_CLOEXEC);
 
 	for (size_t i = 0; fd >= 0 && i < runs->count; i++) {

@@ -108,20 +108,22 @@ static int one_mode(const char *argument)
 	return 0;
 }
 
-/* "PAGES PERCENT HANDLE HANDLE HANDLE": the first 3/4, the last 3/4, and one with an odd page. */
+/* "PAGES PERCENT HANDLE...": the first 3/4, the last 3/4, one with an odd page, the middle. */
 static int two_mode(const char *argument)
 {
-	char first[RMMAP_HANDLE_MAX], last[RMMAP_HANDLE_MAX], odd[RMMAP_HANDLE_MAX], words[32];
+	char first[RMMAP_HANDLE_MAX], last[RMMAP_HANDLE_MAX], odd[RMMAP_HANDLE_MAX];
+	char middle[RMMAP_HANDLE_MAX], words[32];
 	struct crafted crafted;
 	unsigned long long pages;
-	void *a, *b;
+	void *a, *b, *c;
 
-	CHECK(sscanf(argument, "%llu %u %511s %511s %511s", &pages, &crafted.percent, first, last,
-	             odd) == 5);
+	CHECK(sscanf(argument, "%llu %u %511s %511s %511s %511s", &pages, &crafted.percent, first,
+	             last, odd, middle) == 6);
 	crafted.pages = pages;
 	a = rmmap_attach(first);
 	b = rmmap_attach(last);
-	CHECK(a == address(0) && b == address(pages / 4));
+	c = rmmap_attach(middle);               /* all of it is mapped */
+	CHECK(a == address(0) && b == address(pages / 4) && c == address(pages / 3));
 	all_right(&crafted, 0, pages);
 	in_a_child(&crafted);
 	CHECK(!rmmap_attach(odd));
@@ -131,6 +133,7 @@ static int two_mode(const char *argument)
 	all_right(&crafted, 0, pages);
 	CHECK(rmmap_detach(a) == 0);
 	all_right(&crafted, pages / 4, pages);
+	CHECK(rmmap_detach(c) == 0);
 	a = rmmap_attach(first);
 	CHECK(a == address(0));
 	all_right(&crafted, 0, pages);
@@ -159,7 +162,7 @@ static void one(unsigned flags, const struct crafted *crafted, const char *handl
 static int size_mode(const char *size)
 {
 	char handle[RMMAP_HANDLE_MAX], last[RMMAP_HANDLE_MAX], odd[RMMAP_HANDLE_MAX];
-	char argument[3 * RMMAP_HANDLE_MAX + 64], out[64], home[256];
+	char argument[4 * RMMAP_HANDLE_MAX + 64], out[64], home[256], middle[RMMAP_HANDLE_MAX];
 	struct rmmap_attach_options lazy = { sizeof(lazy), RMMAP_LAZY };
 	struct crafted crafted;
 	unsigned long long pages;
@@ -192,8 +195,9 @@ static int size_mode(const char *size)
 	crafted_publish(0, pages - pages / 4, NO_PAGE, handle);
 	crafted_publish(pages / 4, pages, NO_PAGE, last);
 	crafted_publish(pages / 4, pages, pages / 2, odd);
-	snprintf(argument, sizeof(argument), "%llu %u %s %s %s", pages, crafted.percent, handle,
-	         last, odd);
+	crafted_publish(pages / 3, pages / 2, NO_PAGE, middle);
+	snprintf(argument, sizeof(argument), "%llu %u %s %s %s %s", pages, crafted.percent, handle,
+	         last, odd, middle);
 	CHECK(run_self("two", argument, out, sizeof(out)) == 0);
 	setenv("RMMAP_RUNDIR", other_rundir(), 1);
 	CHECK(run_self("two", argument, out, sizeof(out)) == 0);
