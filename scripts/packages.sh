@@ -6,6 +6,10 @@
 build_packages="autoconf automake libtool make gcc g++ libc6-dev binutils pkgconf
 	libfabric-dev libibverbs-dev libsodium-dev libjemalloc-dev check"
 
+# What tests/preload runs with and without the library.
+program_packages="bash bzip2 clang coreutils curl dash ffmpeg gcc git imagemagick make nginx-light
+	nodejs openssl perl postgresql python3 redis-server sqlite3 tar xz-utils zstd"
+
 # How to become root: nothing, sudo, or not at all. Never asks where nobody can answer.
 as_root=
 if [ "$(id -u)" -ne 0 ]; then
@@ -38,6 +42,20 @@ install_packages() {
 	$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y update </dev/null &&
 	$as_root env DEBIAN_FRONTEND=noninteractive \
 		apt-get -q -y --no-install-recommends install $missing </dev/null
+}
+
+# Until let_start, servers that are installed do not start: Debian's way to say so.
+policy=/usr/sbin/policy-rc.d
+policy_is_ours=
+keep_from_starting() {
+	[ "$as_root" != false ] && [ ! -e "$policy" ] || return 0
+	# shellcheck disable=SC2016 # nothing to expand
+	printf '#!/bin/sh\nexit 101\n' | $as_root install -m 0755 /dev/stdin "$policy" && policy_is_ours=yes
+}
+
+let_start() {
+	[ -z "$policy_is_ours" ] || $as_root rm -f "$policy"
+	policy_is_ours=
 }
 
 # stop_rmmapd RMMAP RUNDIR - end the rmmapd of this run directory, if one runs, by its pid

@@ -9,7 +9,8 @@ SH_LOG_COMPILER = $(top_builddir)/run $(SHELL)
 check_SCRIPTS = run
 AM_TESTS_ENVIRONMENT = \
 	for v in $$(env | $(SED) -n '/^RMMAP_TEST_/d; s/^\(RMMAP_[A-Z_]*\)=.*/\1/p'); do unset $$v; done; \
-	CC='$(CC)'; CXX='$(CXX)'; NM='$(NM)'; export CC CXX NM;
+	CC='$(CC)'; CXX='$(CXX)'; NM='$(NM)'; export CC CXX NM; \
+	PRELOAD_HEAPS='$(PRELOAD_HEAPS)'; export PRELOAD_HEAPS;
 
 TESTS += \
 	tests/functions-test.sh \
@@ -229,9 +230,32 @@ preload_programs = \
 check_PROGRAMS += $(preload_programs)
 check_LTLIBRARIES += tests/preload/libctor.la
 TESTS += tests/symbols.sh tests/rename_jemalloc.sh tests/preload.sh \
-	tests/preload_programs.sh tests/preload_rss.sh
-EXTRA_DIST += tests/symbols.sh tests/rename_jemalloc.sh tests/preload.sh \
-	tests/preload_programs.sh tests/preload_rss.sh
+	tests/preload_rss.sh
+EXTRA_DIST += tests/symbols.sh tests/rename_jemalloc.sh tests/preload.sh tests/preload_rss.sh
+# Real programs, with and without the library: one test for a family of them. Each heap:
+#     make check TESTS="tests/preload/git.sh" PRELOAD_HEAPS="anon shared"
+program_tests = \
+	tests/preload/bash.sh \
+	tests/preload/clang.sh \
+	tests/preload/coreutils.sh \
+	tests/preload/curl.sh \
+	tests/preload/dash.sh \
+	tests/preload/ffmpeg.sh \
+	tests/preload/gcc.sh \
+	tests/preload/git.sh \
+	tests/preload/imagemagick.sh \
+	tests/preload/make.sh \
+	tests/preload/nginx.sh \
+	tests/preload/node.sh \
+	tests/preload/openssl.sh \
+	tests/preload/perl.sh \
+	tests/preload/postgresql.sh \
+	tests/preload/python.sh \
+	tests/preload/redis.sh \
+	tests/preload/sqlite.sh \
+	tests/preload/tar.sh
+TESTS += $(program_tests)
+EXTRA_DIST += tests/preload/same.sh $(program_tests)
 tests_preload_libctor_la_SOURCES = tests/preload/ctor.c tests/preload/ctor.h
 tests_preload_libctor_la_LDFLAGS = $(AM_LDFLAGS) -avoid-version -rpath /nowhere
 tests_preload_contract_SOURCES = tests/preload/contract.c tests/preload/preload.h
