@@ -437,11 +437,19 @@ int local_pidfd(struct attachment *attachment)
 	return fake.pidfd;
 }
 
-int worker_fabric(struct worker *worker, const char *spec)
+int worker_reach(struct worker *worker, const char *spec, const struct rm_fabric_addr *addr,
+                 struct peers **peers)
 {
-	(void)worker;
 	(void)spec;
+	(void)addr;
+	*peers = worker->peers;
 	return 0;
+}
+
+struct fabric *peers_fabric(const struct peers *peers)
+{
+	(void)peers;
+	return fake.worker.fabric;
 }
 
 void worker_log(struct worker *worker, const char *format, ...)

@@ -109,6 +109,7 @@ endif
 if HAVE_CHECK
 daemon_tests = \
 	tests/daemon/test_loop \
+	tests/daemon/test_nets \
 	tests/daemon/test_records \
 	tests/daemon/test_store
 check_PROGRAMS += $(daemon_tests)
@@ -118,6 +119,9 @@ daemon_test_ldadd = libdaemon.la $(CHECK_LIBS)
 tests_daemon_test_loop_SOURCES = tests/daemon/test_loop.c tests/unit/unit.h
 tests_daemon_test_loop_CFLAGS = $(daemon_test_cflags)
 tests_daemon_test_loop_LDADD = $(daemon_test_ldadd)
+tests_daemon_test_nets_SOURCES = tests/daemon/test_nets.c tests/unit/unit.h
+tests_daemon_test_nets_CFLAGS = $(daemon_test_cflags)
+tests_daemon_test_nets_LDADD = $(daemon_test_ldadd)
 tests_daemon_test_records_SOURCES = tests/daemon/test_records.c tests/unit/unit.h
 tests_daemon_test_records_CFLAGS = $(daemon_test_cflags)
 tests_daemon_test_records_LDADD = $(daemon_test_ldadd)

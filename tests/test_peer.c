@@ -201,7 +201,7 @@ static void open_host(struct host *host, uint8_t name, const struct rm_fabric_ad
 	host->worker.loop = loop_new();
 	EXPECT(!fabric_open(&host->worker.fabric, host->worker.loop, &spec, again, &events, why,
 	                    sizeof(why)));
-	host->worker.peers = peers_new(&host->worker);
+	host->worker.peers = peers_new(&host->worker, host->worker.fabric);
 	EXPECT(host->worker.peers);
 	host->worker.peers->times.retry = 100 * MS;
 	host->worker.peers->times.answer = 2000 * MS;

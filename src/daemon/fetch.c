@@ -146,8 +146,7 @@ static void read_done(struct fabric_read *read, int error)
 	remote_hold(remote);
 	remote->fetch.outstanding--;
 	if (error == -ENOMEM)   /* fresh keys are no help */
-		fabric_memlock_text(remote->remotes->worker->fabric, remote->why,
-		                    sizeof remote->why);
+		fabric_memlock_text(remote->fabric, remote->why, sizeof remote->why);
 	if (!error || error == -ENOMEM)
 		settle(piece, error);
 	else if (remote->dying || remote->state == REMOTE_LOST)
@@ -206,7 +205,7 @@ static void post(struct piece *piece)
 		.done = read_done,
 	};
 	remote->fetch.outstanding++;
-	fabric_read(remote->remotes->worker->fabric, &piece->read);
+	fabric_read(remote->fabric, &piece->read);
 }
 
 /* One piece out of these pages: how many it took, 0 if there is no memory for it. */

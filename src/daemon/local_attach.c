@@ -14,6 +14,7 @@
 #include "fabric.h"
 #include "local_internal.h"
 #include "pager.h"
+#include "peer.h"
 #include "remote.h"
 
 /* Unless asked otherwise, less than this comes whole: quicker than a handful of faults. */
@@ -155,21 +156,25 @@ static void remote_here(void *arg, int error, const char *why, struct remote *re
 	send_attachment(connection, held);
 }
 
-/*
- * Who has not said which fabric to use gets the publisher's provider, since two hosts
- * must use the same one.
- */
 static int reach(struct connection *connection, const struct rm_wire_attach *request,
                  const struct rm_handle *handle)
 {
 	struct worker *worker = connection->client->local->worker;
-	bool chosen = request->fabric[0] || worker->options.fabric || worker->fabric;
-	int ret = worker_fabric(worker, chosen ? request->fabric : handle->fabric.provider);
+	struct fabric_peer *peer;
+	struct peers *peers;
+	char why[256];
+	int ret = worker_reach(worker, request->fabric, &handle->fabric, &peers);
 
-	if (ret == -EINVAL && !chosen)
-		ret = -EPROTO;
-	if (ret < 0)
+	if (ret < 0) {
 		attach_error(connection, request->head.seq, ret, worker->fabric_why);
+		return ret;
+	}
+	/* The words of this client's RMMAP_FABRIC are known here and not later. */
+	ret = fabric_peer(peers_fabric(peers), &handle->fabric, &peer, why, sizeof(why));
+	if (ret < 0)
+		attach_error(connection, request->head.seq, ret, why);
+	else
+		fabric_peer_put(peers_fabric(peers), peer);
 	return ret;
 }
 

@@ -13,6 +13,7 @@
 
 #include "fabric.h"
 #include "local_internal.h"
+#include "peer.h"
 
 struct gather {
 	struct rm_wire_publish request;
@@ -68,11 +69,12 @@ bool publish_no_fds(struct connection *connection)
  */
 static int reachable_at(struct worker *worker, const char *spec, struct rm_fabric_addr *addr)
 {
-	int ret = worker_fabric(worker, spec);
+	struct peers *peers;
+	int ret = worker_fabric(worker, spec, &peers);
 
 	memset(addr, 0, sizeof(*addr));
 	if (ret == 0)
-		*addr = *fabric_addr(worker->fabric);
+		*addr = *fabric_addr(peers_fabric(peers));
 	return ret == -EINVAL ? ret : 0;
 }
 

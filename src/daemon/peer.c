@@ -14,7 +14,7 @@
 
 #include "peer_internal.h"
 
-struct peers *peers_new(struct worker *worker)
+struct peers *peers_new(struct worker *worker, struct fabric *fabric)
 {
 	struct peers *peers;
 
@@ -24,6 +24,9 @@ struct peers *peers_new(struct worker *worker)
 	if (!peers)
 		return NULL;
 	peers->worker = worker;
+	peers->fabric = fabric;
+	peers->next = worker->nets;
+	worker->nets = peers;
 	peers->times.retry = PEER_SECOND;
 	peers->times.answer = 9 * PEER_SECOND / 2;      /* so that 5 s are kept */
 	peers->times.renew = 10 * PEER_SECOND;
@@ -42,14 +45,22 @@ static void leaving_free(struct peer_leaving *leaving)
 	*link = leaving->next;
 	peers->leaving_count--;
 	loop_timer_cancel(peers->worker->loop, &leaving->timer);
-	fabric_peer_put(peers->worker->fabric, leaving->peer);
+	fabric_peer_put(peers->fabric, leaving->peer);
 	free(leaving);
+}
+
+struct fabric *peers_fabric(const struct peers *peers)
+{
+	return peers->fabric;
 }
 
 void peers_free(struct peers *peers)
 {
-	if (!peers)
-		return;
+	struct peers **link = &peers->worker->nets;
+
+	while (*link != peers)
+		link = &(*link)->next;
+	*link = peers->next;
 	while (peers->sessions)
 		session_free(peers->sessions);
 	while (peers->leaving)
@@ -63,7 +74,7 @@ void peer_send(struct peers *peers, struct fabric_peer *peer, const struct peer_
                uint64_t patience)
 {
 	if (message->length)
-		fabric_send(peers->worker->fabric, peer, message->bytes, message->length,
+		fabric_send(peers->fabric, peer, message->bytes, message->length,
 		            rm_now_ns() + patience);
 }
 
@@ -71,7 +82,7 @@ bool peer_request(struct peers *peers, enum peer_type type, const uint8_t id[RM_
                   uint64_t session, uint64_t number, const uint8_t key[PEER_KEY_BYTES],
                   const void *body, size_t size, struct peer_message *out)
 {
-	const struct rm_fabric_addr *own = fabric_addr(peers->worker->fabric);
+	const struct rm_fabric_addr *own = fabric_addr(peers->fabric);
 	struct peer_head head = {
 		.type = type,
 		.session = session,
@@ -113,7 +124,7 @@ void peer_leave(struct peers *peers, struct peer_session *session)
 		return;
 	if (!peer_request(peers, PEER_DETACH, session->handle.id, session->session,
 	                  ++session->number, session->keys.request, "", 0, &leaving->message) ||
-	    fabric_peer(peers->worker->fabric, &session->handle.fabric, &leaving->peer, NULL, 0)) {
+	    fabric_peer(peers->fabric, &session->handle.fabric, &leaving->peer, NULL, 0)) {
 		free(leaving);
 		return;
 	}

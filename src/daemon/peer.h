@@ -57,8 +57,10 @@ struct peer_events {
 	void (*lost)(void *arg, int error, const char *why);
 };
 
-struct peers *peers_new(struct worker *worker);         /* worker->fabric is open */
+/* One for each fabric that is open: they are linked from worker->nets. */
+struct peers *peers_new(struct worker *worker, struct fabric *fabric);
 void peers_free(struct peers *peers);
+struct fabric *peers_fabric(const struct peers *peers);
 void peers_message(void *peers, const void *data, size_t length);       /* fabric_events.message */
 
 /*
@@ -84,6 +86,6 @@ void peer_detach(struct peer_session *session);         /* tells the other host;
 
 /* The store drops a publication, or revokes it: close what other hosts have of it. */
 struct publication;
-void peers_drop(struct peers *peers, struct publication *publication);
+void peers_drop(struct worker *worker, struct publication *publication);
 
 #endif

@@ -38,7 +38,7 @@ void session_free(struct peer_session *session)
 	loop_timer_cancel(peers->worker->loop, &session->timer);
 	more_stop(session);
 	fetch_abandon(session);
-	fabric_peer_put(peers->worker->fabric, session->peer);
+	fabric_peer_put(peers->fabric, session->peer);
 	sodium_memzero(session, sizeof(*session));
 	free(session);
 }
@@ -159,7 +159,7 @@ int peer_attach(struct peers *peers, const struct rm_handle *handle, bool again,
 		rm_format(why, why_size, "rmmapd has no memory");
 		return -ENOMEM;
 	}
-	error = fabric_peer(peers->worker->fabric, &handle->fabric, &session->peer, why, why_size);
+	error = fabric_peer(peers->fabric, &handle->fabric, &session->peer, why, why_size);
 	if (error) {
 		free(session);
 		return error;

@@ -50,8 +50,8 @@ static void fetch_free(struct peer_fetch *fetch)
 		link = &(*link)->next;
 	*link = fetch->next;
 	loop_timer_cancel(peers->worker->loop, &fetch->linger);
-	fabric_forget(peers->worker->fabric, fetch->memory, fetch->size);
-	fabric_peer_put(peers->worker->fabric, fetch->peer);
+	fabric_forget(peers->fabric, fetch->memory, fetch->size);
+	fabric_peer_put(peers->fabric, fetch->peer);
 	munmap(fetch->memory, fetch->size);
 	free(fetch);
 }
@@ -62,7 +62,7 @@ static void linger(struct timer *timer)
 	struct peer_fetch *fetch = container_of(timer, struct peer_fetch, linger);
 	struct peers *peers = fetch->peers;
 
-	if (fabric_busy(peers->worker->fabric, fetch->memory, fetch->size))
+	if (fabric_busy(peers->fabric, fetch->memory, fetch->size))
 		loop_timer(peers->worker->loop, timer, rm_now_ns() + PEER_SECOND);
 	else
 		fetch_free(fetch);
@@ -90,7 +90,7 @@ static void done(struct fabric_read *read, int error)
 int fetch_start(struct peer_session *session, const struct peer_attached_body *body)
 {
 	struct peers *peers = session->peers;
-	struct fabric *fabric = peers->worker->fabric;
+	struct fabric *fabric = peers->fabric;
 	struct peer_fetch *fetch = calloc(1, sizeof(*fetch));
 	int error = -ENOMEM;
 
@@ -140,7 +140,7 @@ void fetches_free(struct peers *peers)
 	while (peers->fetches) {
 		struct peer_fetch *fetch = peers->fetches;
 
-		fabric_cancel(peers->worker->fabric, fetch->peer);
+		fabric_cancel(peers->fabric, fetch->peer);
 		if (fetch == peers->fetches)
 			fetch_free(fetch);
 	}

@@ -63,7 +63,7 @@ static int register_region(struct peer_served *served, struct served_region *reg
 	int error = layer_map(layer);
 
 	if (!error)
-		error = fabric_register(served->peers->worker->fabric,
+		error = fabric_register(served->peers->fabric,
 		                        (uint8_t *)layer->map + region->wire.offset,
 		                        region->wire.length, &region->region);
 	if (error)
@@ -121,7 +121,7 @@ int grant_blob(struct peer_served *served, size_t size)
 	grant_fill(served, memory, size);
 	randombytes_buf(served->blob_nonce, PEER_NONCE_BYTES);
 	peer_blob_seal(memory, size, served->session, served->keys.reply, served->blob_nonce);
-	error = fabric_register(peers->worker->fabric, memory, size + PEER_TAG_BYTES,
+	error = fabric_register(peers->fabric, memory, size + PEER_TAG_BYTES,
 	                        &served->blob_region);
 	if (error) {
 		munmap(memory, size + PEER_TAG_BYTES);
@@ -137,7 +137,7 @@ void grant_blob_close(struct peer_served *served)
 {
 	if (!served->blob)
 		return;
-	fabric_unregister(served->peers->worker->fabric, &served->blob_region);
+	fabric_unregister(served->peers->fabric, &served->blob_region);
 	munmap(served->blob, served->blob_size + PEER_TAG_BYTES);
 	served->peers->blob_bytes -= served->blob_size;
 	served->blob = NULL;
@@ -149,7 +149,7 @@ void grant_close(struct peer_served *served)
 
 	grant_blob_close(served);
 	for (i = 0; i < served->region_count; i++)
-		fabric_unregister(served->peers->worker->fabric, &served->regions[i].region);
+		fabric_unregister(served->peers->fabric, &served->regions[i].region);
 	free(served->regions);
 	served->regions = NULL;
 	served->region_count = 0;

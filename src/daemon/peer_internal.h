@@ -129,6 +129,8 @@ struct peer_served {            /* one publication held by one other host */
 
 struct peers {
 	struct worker *worker;
+	struct fabric *fabric;
+	struct peers *next;     /* the worker's other fabrics have theirs */
 	struct peer_times times;
 	struct peer_session *sessions;
 	struct peer_fetch *fetches;

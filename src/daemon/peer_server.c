@@ -25,7 +25,7 @@
 static void reply(struct peers *peers, const struct peer_envelope *to, enum peer_type type,
                   const struct peer_keys *keys, const void *body, size_t size)
 {
-	struct fabric *fabric = peers->worker->fabric;
+	struct fabric *fabric = peers->fabric;
 	struct rm_fabric_addr addr = *fabric_addr(fabric);
 	struct peer_head head = {
 		.type = type,
@@ -250,7 +250,7 @@ static void refuse_attach(struct peers *peers, const struct publication *publica
 	char memlock[PEER_TEXT_MAX], id[9];
 
 	if (error == -ENOMEM) {
-		fabric_memlock_text(peers->worker->fabric, memlock, sizeof(memlock));
+		fabric_memlock_text(peers->fabric, memlock, sizeof(memlock));
 		rm_short_id(publication->id, id);
 		worker_log(peers->worker, "publication %s cannot be served: %s", id, memlock);
 		text = memlock;
@@ -385,14 +385,17 @@ void served_request(struct peers *peers, const void *message, const struct peer_
 }
 
 /* From the store, which sees to its counts itself. */
-void peers_drop(struct peers *peers, struct publication *publication)
+void peers_drop(struct worker *worker, struct publication *publication)
 {
-	struct peer_served *served = peers->served, *next;
+	struct peer_served *served, *next;
+	struct peers *peers;
 
-	for (; served; served = next) {
-		next = served->next;
-		if (served->publication == publication)
-			served_free(served);
+	for (peers = worker->nets; peers; peers = peers->next) {
+		for (served = peers->served; served; served = next) {
+			next = served->next;
+			if (served->publication == publication)
+				served_free(served);
+		}
 	}
 }
 

@@ -86,7 +86,7 @@ void remote_hold(struct remote *remote)
 /* May a read that was given up still come, late, into one of the caches? */
 static bool busy(const struct remote *remote)
 {
-	const struct fabric *fabric = remote->remotes->worker->fabric;
+	const struct fabric *fabric = remote->fabric;
 	uint32_t i;
 
 	for (i = 0; fabric && remote->caches && i < remote->table.layer_count; i++)
@@ -242,13 +242,16 @@ static void ask(struct remote *remote)
 {
 	struct worker *worker = remote->remotes->worker;
 	char why[sizeof remote->why] = "";
-	int error = worker->peers ? 0 : worker_fabric(worker, "");
+	struct peers *peers;
+	int error = worker_reach(worker, "", &remote->handle.fabric, &peers);
 
-	if (error)
+	if (error) {
 		rm_format(why, sizeof why, "%s", worker->fabric_why);
-	else
-		error = peer_attach(worker->peers, &remote->handle, remote->state == REMOTE_READY,
+	} else {
+		remote->fabric = peers_fabric(peers);
+		error = peer_attach(peers, &remote->handle, remote->state == REMOTE_READY,
 		                    &session_events, remote, &remote->session, why, sizeof why);
+	}
 	if (error) {
 		remote->session = NULL;
 		lose(remote, error, why);

@@ -347,7 +347,7 @@ void remote_unbuild(struct remote *remote)
 	uint32_t i;
 
 	for (i = 0; remote->caches && i < remote->table.layer_count; i++)
-		cache_drop(&remote->caches[i], worker->fabric);
+		cache_drop(&remote->caches[i], remote->fabric);
 	free(remote->caches);
 	free(remote->regions);
 	if (remote->bits)

@@ -72,6 +72,7 @@ struct remote {
 	enum remote_state state;
 	int error;                      /* if lost */
 	char why[256];
+	struct fabric *fabric;          /* that reads it; NULL: it was not asked for yet */
 	struct peer_session *session;   /* NULL: none, or ended */
 	bool credit;                    /* one reader was admitted by the attach itself */
 	bool admitting;                 /* more were asked for, see peer_admit() */

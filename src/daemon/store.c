@@ -92,8 +92,7 @@ static void drop(struct publication *publication)
 	store->count--;
 	store->table_bytes -= publication->table.size;
 	loop_timer_cancel(worker->loop, &publication->lease);
-	if (worker->peers)
-		peers_drop(worker->peers, publication);
+	peers_drop(worker, publication);
 	keeper_delete(worker->keeper, publication->record);
 	rm_short_id(publication->id, id);
 	worker_log(worker, "publication %s is gone", id);
@@ -197,8 +196,7 @@ void store_revoke(struct publication *publication)
 	worker_log(worker, "publication %s is revoked: %u other hosts lose it", id,
 	           publication->remote_attached);
 	publication->revoked = true;
-	if (worker->peers)
-		peers_drop(worker->peers, publication);
+	peers_drop(worker, publication);
 	publication->remote_attached = 0;
 	store_unpublish(publication);
 }

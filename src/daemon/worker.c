@@ -268,9 +268,6 @@ int worker_run(const struct rmmapd *rmmapd, int keeper_socket, struct records *r
 		loop_timer(worker->loop, &running.tick, rm_now_ns() + worker->idle_ns);
 	loop_run(worker->loop);
 	/* everything else ends with the process; who reads over the fabric is told */
-	if (worker->peers)
-		peers_free(worker->peers);
-	if (worker->fabric)
-		fabric_close(worker->fabric);
+	worker_fabric_close(&running);
 	return 0;
 }

@@ -24,8 +24,9 @@ struct worker {
 	struct keeper *keeper;
 	struct store *store;            /* publications of this host */
 	struct local *local;            /* the socket: processes of this host */
-	struct fabric *fabric;          /* NULL until fabric_need() opened it */
-	struct peers *peers;            /* control between hosts; NULL as fabric */
+	struct fabric *fabric;          /* what new publications are read over; NULL: none is open */
+	struct peers *peers;            /* control between hosts on that; NULL as fabric */
+	struct peers *nets;             /* and on all that are open */
 	struct remotes *remotes;        /* publications of other hosts */
 	struct rm_options options;
 	uint8_t host[RM_ID_BYTES];
@@ -34,16 +35,24 @@ struct worker {
 	uint64_t active_ns;             /* last request, or end of something held: idle since then */
 	uint32_t keeper_pid, restarts;
 	bool draining;                  /* SIGTERM: no new publications */
-	char fabric_why[256];           /* why fabric_need() failed last */
+	char fabric_why[256];           /* why worker_fabric() failed last */
 };
 
 /*
- * Open the fabric and the control between hosts if they are not yet. spec is a
- * client's RMMAP_FABRIC ("" : rmmapd's own, else chosen). 0; -EINVAL (unknown
+ * For a publication: the fabric with the control between hosts on it, opened if it is not
+ * yet. spec is a client's RMMAP_FABRIC ("" : rmmapd's own, else chosen). 0; -EINVAL (unknown
  * provider, or one other than this rmmapd already uses); -EHOSTUNREACH (off, or
  * it cannot be opened): the reason is in worker->fabric_why.
  */
-int worker_fabric(struct worker *worker, const char *spec);
+int worker_fabric(struct worker *worker, const char *spec, struct peers **peers);
+/*
+ * For an attach: the one with the provider that a handle names. Where nobody has said which
+ * fabric to use it is opened beside what is open; else it is what RMMAP_FABRIC names, and the
+ * attach is refused with both names. Errors as above.
+ */
+struct rm_fabric_addr;
+int worker_reach(struct worker *worker, const char *spec, const struct rm_fabric_addr *addr,
+                 struct peers **peers);
 
 /* One line in rmmapd's log, if there is one: never a handle or a secret. */
 void worker_log(struct worker *worker, const char *format, ...)

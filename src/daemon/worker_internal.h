@@ -12,13 +12,27 @@
 #include "util.h"
 #include "worker.h"
 
+#define NETS_MAX 4
+
+struct net {                            /* a fabric that is open, and the control on it */
+	struct running *running;
+	struct fabric *fabric;
+	struct peers *peers;
+	struct fabric_events events;
+	struct rdma_watch *watch;       /* of its device; NULL: it has none */
+	uint64_t record;                /* keeper's number */
+	char spec[RM_SPEC_MAX];         /* RMMAP_FABRIC as it was when it was opened */
+	bool chosen;                    /* for publications; else only to attach with */
+	bool down;                      /* no port of its device is active */
+};
+
 struct running {                        /* a worker, and what no other part looks at */
 	struct worker worker;
 	struct source keeper, signals;
 	struct timer tick;              /* is there anything left to do? */
 	uint64_t grace_end;             /* draining: until then */
-	struct fabric_events fabric_events;
-	uint64_t fabric_record;         /* keeper's number; 0: none */
+	struct net nets[NETS_MAX];
+	unsigned net_count;
 	uint64_t failed_ns;             /* when the fabric could not be opened last; 0: never */
 	int failed_error;
 	char failed_spec[RM_SPEC_MAX];
@@ -27,5 +41,8 @@ struct running {                        /* a worker, and what no other part look
 
 /* ---- worker_fabric.c ---- */
 void worker_fabric_restore(struct running *running, const struct record *record);
+void worker_fabric_close(struct running *running);
+/* Its device has an active port again, or none any more: which fabric do publications name? */
+void worker_fabric_changed(struct net *net, bool active);
 
 #endif

@@ -26,9 +26,9 @@ void worker_log(struct worker *w, const char *format, ...)
 	(void)format;
 }
 
-void peers_drop(struct peers *peers, struct publication *publication)
+void peers_drop(struct worker *w, struct publication *publication)
 {
-	(void)peers;
+	(void)w;
 	(void)publication;
 }
 
