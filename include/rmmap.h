@@ -60,6 +60,8 @@ extern "C" {
  * EACCES        the run directory is not writable, or belongs to someone else
  * ENAMETOOLONG  the path of the run directory is too long for a socket
  * ENOSPC        rmmapd holds as much as RMMAP_LIMIT allows
+ * EHOSTUNREACH  pages that were attached from another host are still there, and it
+ *               does not answer
  * EPROTO        rmmapd is of another version
  * EFBIG         the limit on the size of files (ulimit -f) is below a layer's 64 MiB
  * ENOMEM, EMFILE  the system has no more memory or descriptors

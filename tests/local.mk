@@ -142,6 +142,7 @@ rmmapd_tests = \
 	tests/daemon/test_clients \
 	tests/daemon/test_layers \
 	tests/daemon/test_life \
+	tests/daemon/test_upstream \
 	tests/daemon/test_worker
 check_PROGRAMS += $(rmmapd_tests)
 TESTS += $(rmmapd_tests)
@@ -155,6 +156,9 @@ tests_daemon_test_layers_LDADD = $(unit_ldadd)
 tests_daemon_test_life_SOURCES = tests/daemon/test_life.c $(daemon_host)
 tests_daemon_test_life_CFLAGS = $(unit_cflags)
 tests_daemon_test_life_LDADD = $(unit_ldadd)
+tests_daemon_test_upstream_SOURCES = tests/daemon/test_upstream.c $(daemon_host)
+tests_daemon_test_upstream_CFLAGS = $(unit_cflags)
+tests_daemon_test_upstream_LDADD = $(unit_ldadd)
 tests_daemon_test_worker_SOURCES = tests/daemon/test_worker.c $(daemon_host)
 tests_daemon_test_worker_CFLAGS = $(unit_cflags)
 tests_daemon_test_worker_LDADD = $(unit_ldadd)

@@ -123,7 +123,7 @@ static void held_expired(struct timer *timer)
 		late = piece->next;
 		settle(piece, -ETIMEDOUT);
 	}
-	remote_release(remote);
+	remote_unhold(remote);
 }
 
 static void hold_piece(struct piece *piece)
@@ -155,7 +155,7 @@ static void read_done(struct fabric_read *read, int error)
 		settle(piece, error);
 	else
 		hold_piece(piece);
-	remote_release(remote);
+	remote_unhold(remote);
 }
 
 const struct peer_region *fetch_region(const struct remote *remote, uint32_t layer,
@@ -264,7 +264,7 @@ void remote_fetch(struct remote *remote, struct attachment *for_whom, struct rem
 		remote->fetch.settled = waiter;
 		tell(remote);
 	}
-	remote_release(remote);
+	remote_unhold(remote);
 }
 
 static bool unlink_waiter(struct remote_waiter **at, struct remote_waiter *waiter)
@@ -307,7 +307,7 @@ void fetch_renewed(struct remote *remote)
 		held = piece->next;
 		post(piece);
 	}
-	remote_release(remote);
+	remote_unhold(remote);
 }
 
 void fetch_fail(struct remote *remote, int error)
@@ -319,5 +319,5 @@ void fetch_fail(struct remote *remote, int error)
 		held = piece->next;
 		settle(piece, error);
 	}
-	remote_release(remote);
+	remote_unhold(remote);
 }

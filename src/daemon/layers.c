@@ -68,6 +68,13 @@ struct layer *layers_find(struct layers *layers, const struct rm_layer_desc *des
 	return layer;
 }
 
+bool layers_have(struct layers *layers, const struct rm_layer_desc *desc)
+{
+	const struct layer *layer = by_id(layers, desc->id);
+
+	return layer && layer->length == desc->length;
+}
+
 /* ---- coming and going ---- */
 
 static struct layer *create(struct layers *layers, const uint8_t id[RM_ID_BYTES],
@@ -185,6 +192,26 @@ int layers_take(struct layers *layers, const struct rm_layer_desc *desc, int fd,
 		close(fd);
 	if (!*out)
 		return ret;
+	(*out)->refs++;
+	return 0;
+}
+
+int layers_adopt(struct layers *layers, const struct rm_layer_desc *desc, int fd,
+                 struct layer **out)
+{
+	int copy;
+
+	*out = layers_find(layers, desc);
+	if (*out)
+		return 0;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (copy < 0)
+		return -errno;
+	*out = create(layers, desc->id, desc->length, memory_of(copy, desc->length), copy);
+	if (!*out) {
+		close(copy);
+		return -ENOMEM;
+	}
 	(*out)->refs++;
 	return 0;
 }

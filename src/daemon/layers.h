@@ -47,6 +47,7 @@ uint64_t layers_bytes(const struct layers *layers);     /* each counted once */
 
 /* One that is here, with one reference more; NULL if it is not, or of another length. */
 struct layer *layers_find(struct layers *layers, const struct rm_layer_desc *desc);
+bool layers_have(struct layers *layers, const struct rm_layer_desc *desc);
 /*
  * Take one over, checked: a sealed memfd of that length. The descriptor becomes ours, on
  * failure too. An id that is known already must come with the same file, and then is the one
@@ -55,6 +56,9 @@ struct layer *layers_find(struct layers *layers, const struct rm_layer_desc *des
  */
 int layers_take(struct layers *layers, const struct rm_layer_desc *desc, int fd,
                 struct layer **out, const char **why);
+/* A complete cache of another host's layer, which only rmmapd could write; fd is copied. */
+int layers_adopt(struct layers *layers, const struct rm_layer_desc *desc, int fd,
+                 struct layer **out);
 void layer_keep(struct layer *layer);   /* have the keeper keep it; nothing if it does */
 void layer_unref(struct layer *layer);  /* may free it */
 

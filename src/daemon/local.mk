@@ -23,7 +23,8 @@ libdaemon_la_SOURCES += \
 libdaemon_la_SOURCES += \
 	src/daemon/local.h src/daemon/local_internal.h \
 	src/daemon/local.c src/daemon/connection.c \
-	src/daemon/local_publish.c src/daemon/local_attach.c src/daemon/local_info.c
+	src/daemon/local_publish.c src/daemon/local_upstream.c \
+	src/daemon/local_attach.c src/daemon/local_info.c
 
 # libfabric
 libdaemon_la_SOURCES += \

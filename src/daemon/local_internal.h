@@ -5,6 +5,7 @@
  *   local.c           listener, clients (processes), attachments, records
  *   connection.c      one socket: messages in, replies out, never waiting
  *   local_publish.c   RM_PUBLISH and its RM_LAYERS; RM_UNPUBLISH
+ *   local_upstream.c  layers of other hosts' publications that one of this host refers to
  *   local_attach.c    RM_ATTACH, RM_LAZY, RM_COMPLETE, RM_DETACH
  *   local_info.c      RM_LIST, RM_STAT, RM_INFO, RM_STATS
  *
@@ -105,6 +106,19 @@ void request_layers(struct connection *connection, const struct rm_wire_layers *
 bool publish_no_fds(struct connection *connection);
 void publish_forget(struct connection *connection);
 void request_unpublish(struct connection *connection, const struct rm_wire_name *request);
+
+/*
+ * Those of the request's known layers that lie in caches of other hosts' publications: 0 and
+ * *out (NULL: there are none), or -ENOMEM. Once done() said 0 they are held as layers of this
+ * host until upstream_free(). done() may be called before upstream_start() returns, and may
+ * free it.
+ */
+struct upstream;
+typedef void upstream_done(void *arg, int error);
+int upstream_new(struct client *client, const struct rm_wire_publish *request, int table_fd,
+                 struct upstream **out);
+void upstream_start(struct upstream *upstream, upstream_done *done, void *arg);
+void upstream_free(struct upstream *upstream);  /* under way or not, NULL or not */
 
 void request_attach(struct connection *connection, const struct rm_wire_attach *request);
 void request_lazy(struct connection *connection, const struct rm_wire_attachment *request,

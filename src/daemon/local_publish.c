@@ -20,6 +20,7 @@ struct gather {
 	int table_fd, slot_fd;
 	int *layer_fds;
 	uint32_t have, come;            /* layers: so many of so many are here */
+	struct upstream *upstream;      /* of other hosts, being completed; or NULL */
 };
 
 static void close_all(const int *fds, unsigned count)
@@ -31,6 +32,7 @@ static void close_all(const int *fds, unsigned count)
 /* The secret is in it. */
 static void gather_free(struct gather *gather)
 {
+	upstream_free(gather->upstream);
 	free(gather->layer_fds);
 	sodium_memzero(gather, sizeof(*gather));
 	free(gather);
@@ -43,6 +45,8 @@ void publish_forget(struct connection *connection)
 	if (!gather)
 		return;
 	connection->gather = NULL;
+	if (gather->upstream)
+		connection_idle(connection);
 	close(gather->table_fd);
 	if (gather->slot_fd >= 0)
 		close(gather->slot_fd);
@@ -101,11 +105,17 @@ static int reply_handle(struct connection *connection, uint64_t seq,
 
 /* ---- RM_PUBLISH ---- */
 
+static void refuse(struct connection *connection, int error, const char *why)
+{
+	connection_reply(connection, connection->gather->request.head.seq, error, why);
+	publish_forget(connection);
+}
+
 /*
  * A publisher that gave up waiting was told that nothing is published. Where the id was
  * known before, somebody may have the handle.
  */
-static void all_here(struct connection *connection)
+static void add(struct connection *connection)
 {
 	struct gather *gather = connection->gather;
 	const struct rm_wire_publish *request = &gather->request;
@@ -117,8 +127,7 @@ static void all_here(struct connection *connection)
 	int ret = reachable_at(worker, request->fabric, &addr);
 
 	if (ret < 0) {
-		connection_reply(connection, request->head.seq, ret, worker->fabric_why);
-		publish_forget(connection);
+		refuse(connection, ret, worker->fabric_why);
 		return;
 	}
 	connection->gather = NULL;
@@ -133,6 +142,38 @@ static void all_here(struct connection *connection)
 		layers_hold(store_layers(worker->store), &connection->client->holding,
 		            publication->layers, publication->layer_count);
 	gather_free(gather);
+}
+
+static void upstream_here(void *arg, int error)
+{
+	struct connection *connection = arg;
+
+	connection_idle(connection);
+	if (error == -ENOMEM || error == -EMFILE || error == -ENFILE)
+		refuse(connection, error, "rmmapd has no memory or descriptors left for what this "
+		       "publication refers to: unpublish something, or raise its limits");
+	else if (error < 0)
+		refuse(connection, -EHOSTUNREACH, "this publication refers to pages of another "
+		       "host's that are not here yet and could not be fetched: that host does not "
+		       "answer, or has revoked them");
+	else
+		add(connection);
+}
+
+/* Its own layers are. Those of other hosts that it refers to are made complete first. */
+static void all_here(struct connection *connection)
+{
+	struct gather *gather = connection->gather;
+
+	if (upstream_new(connection->client, &gather->request, gather->table_fd,
+	                 &gather->upstream) < 0) {
+		refuse(connection, -ENOMEM, "rmmapd has no memory for the request");
+	} else if (gather->upstream) {
+		connection_busy(connection, gather->request.head.seq);
+		upstream_start(gather->upstream, upstream_here, connection);
+	} else {
+		add(connection);
+	}
 }
 
 static struct gather *gather_new(const struct rm_wire_publish *request, const int *fds)
@@ -153,7 +194,7 @@ static struct gather *gather_new(const struct rm_wire_publish *request, const in
 	return gather;
 }
 
-static int refuse(struct worker *worker, const struct rm_wire_publish *request, unsigned count,
+static int acceptable(struct worker *worker, const struct rm_wire_publish *request, unsigned count,
                   const char **why)
 {
 	*why = "rmmapd is stopping: publish again when it is gone";
@@ -170,7 +211,7 @@ void request_publish(struct connection *connection, const struct rm_wire_publish
                      const int *fds, unsigned count)
 {
 	const char *why;
-	int ret = refuse(connection->client->local->worker, request, count, &why);
+	int ret = acceptable(connection->client->local->worker, request, count, &why);
 
 	publish_forget(connection);
 	if (ret == 0) {

@@ -96,7 +96,7 @@ static bool busy(const struct remote *remote)
 	return false;
 }
 
-void remote_release(struct remote *remote)
+void remote_unhold(struct remote *remote)
 {
 	if (--remote->hold || !remote->dying || remote->fetch.outstanding)
 		return;
@@ -115,7 +115,7 @@ void remote_drop(struct remote *remote)
 	if (remote->session)
 		peer_detach(remote->session);
 	remote->session = NULL;
-	remote_release(remote);
+	remote_unhold(remote);
 }
 
 void remotes_free(struct remotes *remotes)
@@ -147,7 +147,7 @@ static void kick(struct timer *timer)
 		remote_renew(remote); /* so that its lease with the other host goes on */
 	remote->restored = false;
 	users_tell(remote);
-	remote_release(remote);
+	remote_unhold(remote);
 }
 
 static void linger(struct timer *timer)
@@ -157,7 +157,7 @@ static void linger(struct timer *timer)
 	remote_hold(remote);
 	if (!remote->users && !remote->dying)
 		remote_drop(remote);
-	remote_release(remote); /* a dying one: is its memory left alone by now? */
+	remote_unhold(remote); /* a dying one: is its memory left alone by now? */
 }
 
 /* ---- the session ---- */
@@ -177,7 +177,7 @@ static void lose(struct remote *remote, int error, const char *why)
 	remote_hold(remote);
 	fetch_fail(remote, error);
 	users_start(remote);
-	remote_release(remote);
+	remote_unhold(remote);
 }
 
 static int take_snapshot(struct remote *remote, const struct peer_snapshot *snapshot,
@@ -221,7 +221,7 @@ static void attached(void *arg, int error, const char *why, const struct peer_sn
 	remote_hold(remote);
 	fetch_renewed(remote);
 	users_start(remote);
-	remote_release(remote);
+	remote_unhold(remote);
 }
 
 static void session_lost(void *arg, int error, const char *why)

@@ -51,6 +51,16 @@ int remote_layer_fd(const struct remote *remote, uint32_t layer);       /* read-
 bool remote_complete(const struct remote *remote);      /* every page of data is here */
 const char *remote_provider(const struct remote *remote);
 
+/* --- for publications of this host that refer to layers of it --- */
+/* Is this layer one of it, whose pages are here or can be asked for? */
+bool remote_find_layer(const struct remote *remote, const struct rm_layer_desc *desc,
+                       uint32_t *layer);
+struct remote *remotes_find_layer(struct remotes *remotes, const struct rm_layer_desc *desc,
+                                  uint32_t *layer);
+/* It stays where it is until remote_unhold(), which may free it; attachments may all go. */
+void remote_hold(struct remote *remote);
+void remote_unhold(struct remote *remote);
+
 /* --- for the pager --- */
 const struct rm_table *remote_table(const struct remote *remote);
 bool remote_present(const struct remote *remote, uint32_t layer, uint64_t page); /* holes are */

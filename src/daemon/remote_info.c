@@ -116,3 +116,31 @@ const char *remote_why(const struct remote *remote)
 {
 	return remote->why;
 }
+
+bool remote_find_layer(const struct remote *remote, const struct rm_layer_desc *desc,
+                       uint32_t *layer)
+{
+	uint32_t i;
+
+	if (remote->dying || remote->state == REMOTE_ASKING || !remote->caches)
+		return false;
+	for (i = 0; i < remote->table.layer_count; i++) {
+		const struct rm_layer_desc *ours = &remote->table.layers[i];
+
+		if (ours->length != desc->length || memcmp(ours->id, desc->id, RM_ID_BYTES))
+			continue;
+		*layer = i;
+		return true;
+	}
+	return false;
+}
+
+struct remote *remotes_find_layer(struct remotes *remotes, const struct rm_layer_desc *desc,
+                                  uint32_t *layer)
+{
+	struct remote *remote = remotes->first;
+
+	while (remote && !remote_find_layer(remote, desc, layer))
+		remote = remote->next;
+	return remote;
+}

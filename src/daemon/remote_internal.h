@@ -112,8 +112,6 @@ struct remotes {
 /* ---- remote.c ---- */
 /* Reads fail, or there is no session after a restart: get fresh keys, then fetch_renewed(). */
 void remote_renew(struct remote *remote);
-void remote_hold(struct remote *remote);
-void remote_release(struct remote *remote);     /* may free it */
 
 /* Memory that cannot be had ends the worker: the keeper's records survive, it starts anew. */
 void *remote_need(struct worker *worker, size_t size);

@@ -37,7 +37,7 @@ static bool next_range(struct sweep *sweep, uint64_t *page, uint64_t *count)
 	const struct cache *cache;
 	uint64_t end;
 
-	for (; sweep->layer < remote->table.layer_count; sweep->layer++, sweep->page = 0) {
+	for (; sweep->layer < sweep->end; sweep->layer++, sweep->page = 0) {
 		cache = &remote->caches[sweep->layer];
 		while (cache->absent && sweep->page < cache->pages) {
 			*page = sweep->page;
@@ -86,15 +86,29 @@ static void pump(struct sweep *sweep)
 	}
 }
 
-void sweep_start(struct sweep *sweep, struct remote *remote, struct attachment *attachment,
-                 void (*done)(struct sweep *sweep, int error))
+static void start(struct sweep *sweep, struct remote *remote, struct attachment *attachment,
+                  uint32_t from, uint32_t end, void (*done)(struct sweep *sweep, int error))
 {
 	memset(sweep, 0, sizeof *sweep);
 	sweep->remote = remote;
 	sweep->attachment = attachment;
+	sweep->layer = from;
+	sweep->end = end;
 	sweep->done = done;
 	sweep->window = START_WINDOW;
 	pump(sweep);
+}
+
+void sweep_start(struct sweep *sweep, struct remote *remote, struct attachment *attachment,
+                 void (*done)(struct sweep *sweep, int error))
+{
+	start(sweep, remote, attachment, 0, remote->table.layer_count, done);
+}
+
+void sweep_layer(struct sweep *sweep, struct remote *remote, uint32_t layer,
+                 void (*done)(struct sweep *sweep, int error))
+{
+	start(sweep, remote, NULL, layer, layer + 1, done);
 }
 
 void sweep_cancel(struct sweep *sweep)

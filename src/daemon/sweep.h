@@ -26,7 +26,7 @@ struct sweep {                  /* embed it; it must stay where it is until done
 	struct remote *remote;          /* NULL: not under way */
 	struct attachment *attachment;
 	void (*done)(struct sweep *sweep, int error);
-	uint32_t layer;
+	uint32_t layer, end;            /* this layer, and those before that one */
 	uint64_t page;
 	unsigned outstanding, window;
 	bool pumping;
@@ -36,6 +36,9 @@ struct sweep {                  /* embed it; it must stay where it is until done
 
 /* done() is called once, perhaps before this returns: 0 or the first error. */
 void sweep_start(struct sweep *sweep, struct remote *remote, struct attachment *attachment,
+                 void (*done)(struct sweep *sweep, int error));
+/* The same of one layer, for no attachment. */
+void sweep_layer(struct sweep *sweep, struct remote *remote, uint32_t layer,
                  void (*done)(struct sweep *sweep, int error));
 void sweep_cancel(struct sweep *sweep); /* no done() any more; nothing if not under way */
 

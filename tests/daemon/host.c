@@ -17,7 +17,11 @@
 #include "rundir.h"
 #include "segment.h"
 
-static char directory[64];
+#define HOSTS 3
+
+static char directories[HOSTS][64];
+static unsigned made;
+static char *directory;
 static pid_t owner;
 static uint64_t seq;
 
@@ -97,21 +101,32 @@ static void clean_up(void)
 
 	if (getpid() != owner)
 		return;
-	end_daemon();
-	for (size_t i = 0; i < COUNT(names); i++)
-		unlink(host_path(names[i]));
-	rmdir(directory);
+	for (unsigned n = 0; n < made; n++) {
+		directory = directories[n];
+		end_daemon();
+		for (size_t i = 0; i < COUNT(names); i++)
+			unlink(host_path(names[i]));
+		rmdir(directory);
+	}
+}
+
+void host_use(unsigned n)
+{
+	directory = directories[n];
+	setenv("RMMAP_RUNDIR", directory, 1);
+	setenv("RMMAP_LOG", host_path("log"), 1);
 }
 
 void host_new(void)
 {
-	strcpy(directory, "/tmp/rmmapd-test-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(directory));
+	ck_assert_uint_lt(made, HOSTS);
+	strcpy(directories[made], "/tmp/rmmapd-test-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(directories[made]));
+	if (!made)
+		atexit(clean_up);
 	owner = getpid();
-	atexit(clean_up);
-	setenv("RMMAP_RUNDIR", directory, 1);
 	setenv("RMMAP_FABRIC", "off", 1);
-	setenv("RMMAP_LOG", host_path("log"), 1);
+	host_use(made++);
 }
 
 /* ---- rmmapd ---- */
@@ -364,12 +379,12 @@ int client_publish(int fd, const struct snapshot *snapshot, char handle[RM_HANDL
 
 static void check_layer(int fd, const struct snapshot *expected, unsigned index)
 {
-	size_t size = expected->pages * RM_PAGE;
+	size_t size = expected->lazy ? RM_PAGE : expected->pages * RM_PAGE;
 	unsigned char *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
 
 	ck_assert_int_eq(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
 	ck_assert_ptr_ne(data, MAP_FAILED);
-	for (size_t i = 0; i < size; i += RM_PAGE)
+	for (size_t i = 0; i < size && !expected->lazy; i += RM_PAGE)
 		ck_assert_uint_eq(data[i], fill_of(expected, index));
 	munmap(data, size);
 	close(fd);
@@ -377,7 +392,8 @@ static void check_layer(int fd, const struct snapshot *expected, unsigned index)
 
 int client_attach(int fd, const char *handle, const struct snapshot *expected, uint64_t *number)
 {
-	struct rm_wire_attach request = { .want = RM_FETCH_AUTO };
+	struct rm_wire_attach request = { .want = expected->lazy ? RM_FETCH_LAZY : RM_FETCH_AUTO,
+	                                  .can_lazy = expected->lazy };
 	union {
 		struct rm_wire_attach_reply reply;
 		struct rm_wire_layers layers;

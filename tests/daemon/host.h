@@ -2,8 +2,8 @@
 /*
  * host.h - a run directory with an rmmapd in it, and a client that speaks wire.h itself
  *
- * For tests of the daemon without the library. One host per process: unit.h forks one
- * for each test. Everything fails the test by itself.
+ * For tests of the daemon without the library. unit.h forks a process for each test.
+ * Everything fails the test by itself.
  */
 #ifndef RM_TEST_HOST_H
 #define RM_TEST_HOST_H
@@ -18,6 +18,7 @@
 #define NS UINT64_C(1000000000)
 
 void host_new(void);                            /* a fresh RMMAP_RUNDIR; cleaned up at exit */
+void host_use(unsigned n);                      /* the nth that was made: all below is about it */
 const char *host_path(const char *name);        /* a file in it; valid until the next call */
 pid_t host_spawn(const char *const *options);   /* rmmapd with these, NULL-terminated */
 int host_start(const char *const *options);     /* the same, in the background: exit status */
@@ -44,6 +45,7 @@ struct snapshot {                               /* what a test publishes */
 	uint32_t readers, ttl_ms;
 	const char *fabric;
 	bool unsealed;                          /* layers that could still change */
+	bool lazy;                              /* attach: no page has come, and none is checked */
 	uint16_t id;                            /* and its secret */
 	unsigned known;                         /* so many of the layers come without descriptor: */
 	uint16_t known_of;                      /* they are the first ones of this publication */
