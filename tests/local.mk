@@ -177,12 +177,16 @@ handoff_tests = \
 	tests/handoff/connection \
 	tests/handoff/rundir \
 	tests/handoff/scattered \
-	tests/handoff/check_words
+	tests/handoff/check_words \
+	tests/handoff/republish \
+	tests/handoff/republish_chain \
+	tests/handoff/republish_large
 check_PROGRAMS += $(handoff_tests)
 TESTS += $(handoff_tests)
 check_LTLIBRARIES += libhandoff.la
 libhandoff_la_SOURCES = \
-	tests/handoff/handoff.c tests/handoff/handoff.h tests/handoff/structures.c
+	tests/handoff/handoff.c tests/handoff/handoff.h tests/handoff/structures.c \
+	tests/handoff/versions.c tests/handoff/versions.h
 libhandoff_la_CPPFLAGS = $(AM_CPPFLAGS) -DBUILDDIR='"$(abs_top_builddir)"'
 handoff_ldadd = libhandoff.la librmmap.la
 tests_handoff_structures_local_SOURCES = tests/handoff/structures_local.c
@@ -195,6 +199,12 @@ tests_handoff_attach_errors_SOURCES = tests/handoff/attach_errors.c
 tests_handoff_attach_errors_LDADD = $(handoff_ldadd) libcommon.la
 tests_handoff_attach_counts_SOURCES = tests/handoff/attach_counts.c
 tests_handoff_attach_counts_LDADD = $(handoff_ldadd) -lpthread
+tests_handoff_republish_chain_SOURCES = tests/handoff/republish_chain.c
+tests_handoff_republish_chain_LDADD = $(handoff_ldadd)
+tests_handoff_republish_large_SOURCES = tests/handoff/republish_large.c
+tests_handoff_republish_large_LDADD = $(handoff_ldadd)
+tests_handoff_republish_SOURCES = tests/handoff/republish.c
+tests_handoff_republish_LDADD = $(handoff_ldadd)
 tests_handoff_workers_SOURCES = tests/handoff/workers.c
 tests_handoff_workers_LDADD = $(handoff_ldadd)
 tests_handoff_start_SOURCES = tests/handoff/start.c
@@ -221,6 +231,12 @@ tests_handoff_test_carpet_SOURCES = tests/handoff/test_carpet.c tests/unit/unit.
 	src/lib/carpet.c src/lib/contents.c src/lib/plan.c src/lib/table.c
 tests_handoff_test_carpet_CFLAGS = $(unit_cflags)
 tests_handoff_test_carpet_LDADD = $(unit_ldadd)
+check_PROGRAMS += tests/unit/test_weave
+TESTS += tests/unit/test_weave
+tests_unit_test_weave_SOURCES = tests/unit/test_weave.c tests/unit/unit.h \
+	src/lib/weave.c src/lib/tidy.c src/lib/table.c
+tests_unit_test_weave_CFLAGS = $(unit_cflags)
+tests_unit_test_weave_LDADD = $(unit_ldadd)
 endif
 
 # ---- the allocator: its symbols; programs whose malloc it is, preloaded and linked ----

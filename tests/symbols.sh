@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# symbols: librmmap exports its interface with a version, the malloc family without one, and
-# nothing else; it needs libc only, cannot be unloaded, and is not to be dlopened
+# symbols: librmmap exports its interface with a version, the malloc family and what forks
+# without handlers without one, and nothing else; it needs libc only, cannot be unloaded, and is not to be dlopened
 . "${abs_top_srcdir:-.}/tests/functions.sh" || exit 99
 set -e
 
 lib=$abs_top_builddir/.libs/librmmap.so.0
 
 cat > "$tmp/wanted" <<END
+_Fork
 aligned_alloc
 calloc
+clone
 free
 malloc
 malloc_usable_size

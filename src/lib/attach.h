@@ -37,6 +37,7 @@ bool attached_remove(uint64_t root);
  */
 void attached_lock(void);
 void attached_unlock(void);
+uint64_t attached_serial(void);         /* of the last attachment so far; under the lock */
 
 /* ---- contents.c: what all attachments together hold ---- */
 struct content {                        /* pages that an attachment has mapped */
@@ -46,6 +47,8 @@ struct content {                        /* pages that an attachment has mapped *
 	const uint64_t *bitmap;         /* of the layer: its pages with data */
 	uint32_t heap;                  /* see struct rm_segment */
 	bool lazy;                      /* pages may be absent still, and a userfaultfd serves them */
+	bool shared;                    /* another attachment had mapped it, which is gone */
+	uint64_t owner;                 /* serial of the attachment: a later one's is greater */
 };
 /*
  * An array of struct content, ascending, without overlap; what is left to own content is not

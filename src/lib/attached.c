@@ -189,6 +189,11 @@ void attached_unlock(void)
 	pthread_mutex_unlock(&lock);
 }
 
+uint64_t attached_serial(void)
+{
+	return last_serial;
+}
+
 uint64_t attach_end(uint64_t addr)
 {
 	uint64_t end;

@@ -8,10 +8,9 @@
  * what looks like a pointer. Any thread; own data is in own_pages().
  */
 #include <string.h>
-#include <sys/mman.h>
 
 #include "../common/say.h"
-#include "internal.h"
+#include "attach.h"
 
 struct place {                          /* a mapping of this process */
 	uint64_t start, end;
@@ -98,23 +97,21 @@ static void check_word(struct search *search, uint64_t word, uint64_t addr)
 	}
 }
 
-static bool check_layer(struct search *search, const struct layer *layer, const uint64_t *bitmap)
+/* The memory itself: what a layer holds is what was there a moment ago. */
+static void check_segment(struct search *search, const struct rm_segment *segment,
+                          const uint64_t *bitmap)
 {
-	uint64_t start, run, pages = layer->length >> RM_PAGE_SHIFT;
-	const uint64_t *words = mmap(NULL, layer->length, PROT_READ, MAP_PRIVATE | MAP_NORESERVE,
-	                             layer->fd, 0);
+	uint64_t first = segment->offset >> RM_PAGE_SHIFT, start, run;
+	uint64_t end = first + (segment->length >> RM_PAGE_SHIFT);
 
-	if (words == MAP_FAILED)
-		return false;
-	for (uint64_t from = 0; rm_bit_run(bitmap, from, pages, true, &start, &run);
+	for (uint64_t from = first; rm_bit_run(bitmap, from, end, true, &start, &run);
 	     from = start + run) {
-		uint64_t end = (start + run) * (RM_PAGE / sizeof(*words));
+		const uint64_t *words = (const void *)(uintptr_t)
+		                        (segment->addr + ((start - first) << RM_PAGE_SHIFT));
 
-		for (uint64_t i = start * (RM_PAGE / sizeof(*words)); i < end; i++)
-			check_word(search, words[i], layer->addr + i * sizeof(*words));
+		for (uint64_t i = 0; i < run * (RM_PAGE / sizeof(*words)); i++)
+			check_word(search, words[i], (uintptr_t)&words[i]);
 	}
-	munmap((void *)(uintptr_t)words, layer->length);
-	return true;
 }
 
 static void report(const struct search *search, uint64_t data_bytes)
@@ -138,17 +135,18 @@ void check_snapshot(const struct snapshot *snapshot)
 {
 	struct search search = {
 		.segments = rm_table_segments(snapshot->table),
-		.segment_count = (uint32_t)snapshot->layers.count,
+		.segment_count = ((struct rm_table_header *)snapshot->table)->segment_count,
 		.places.item = sizeof(struct place),
 		.low = RM_WINDOW_BASE, .high = RM_WINDOW_END,
 	};
-	const struct layer *layers = snapshot->layers.data;
 	int err = maps_walk(add_place, &search);
-	bool all = true;
 
-	for (uint32_t i = 0; all && i < snapshot->layers.count; i++)
-		all = check_layer(&search, &layers[i], rm_table_bitmap(snapshot->table, i));
-	if (err || search.places_cut || !all)
+	attached_lock();                /* heap memory is never unmapped, attached memory is */
+	for (uint32_t i = 0; i < search.segment_count; i++)
+		check_segment(&search, &search.segments[i],
+		              rm_table_bitmap(snapshot->table, search.segments[i].layer));
+	attached_unlock();
+	if (err || search.places_cut)
 		rm_say_fd(2, "rmmap: check: not all could be checked: %s",
 		          err ? "/proc/self/maps cannot be read" : "out of memory");
 	report(&search, snapshot->data_bytes);

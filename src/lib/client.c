@@ -149,7 +149,7 @@ static int send_layers(struct exchange *x)
 		if (m.count > RM_CHANNEL_FDS_MAX)
 			m.count = RM_CHANNEL_FDS_MAX;
 		for (uint32_t i = 0; i < m.count; i++)
-			fds[i] = x->layers[m.first + i].fd;
+			fds[i] = x->layers[m.first + i];
 		err = rm_channel_send(connection.mark.fd, &m, sizeof(m), fds, m.count, silence(x));
 		if (err)
 			return trouble(x, err);

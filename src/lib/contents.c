@@ -21,6 +21,7 @@ static int add_part(struct array *list, const struct holding *holding, const str
 		.layer = &holding->table.layers[run->layer],
 		.bitmap = rm_table_view_bitmap(&holding->table, run->layer),
 		.heap = run->heap, .lazy = holding->lazy && !run->shared,
+		.shared = run->shared, .owner = holding->owner,
 	};
 	return 0;
 }

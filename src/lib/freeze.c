@@ -1,22 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * freeze.c - the snapshot: the heap's used ranges as layers, and their table
+ * freeze.c - a snapshot: what changed, in new layers; and the table of everything
  *
- * The heap, own and inherited, is cut into layers of at most RM_LAYER_MAX,
- * each of which can be given back by itself. Any thread; own data is in
- * own_pages(). Other threads may allocate meanwhile: what they add after the
- * ranges were read is not in the snapshot.
+ * What is known after one publish is what the next one starts from. Where anything fails
+ * half-way nothing is known any more, since pages may be marked as told that were not
+ * copied: the next publish then copies all. Under publish.c's lock; own data is in
+ * own_pages(). Other threads may allocate meanwhile: what they add after the freeze is not
+ * in the snapshot.
  */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "attach.h"
+#include "backing.h"
+#include "snapshot.h"
 
-struct cut {                            /* a layer to be */
-	uint64_t addr, length;
-	uint32_t heap;
+static struct known known = {
+	.layers.item = sizeof(struct layer), .segments.item = sizeof(struct rm_segment),
 };
+
+static struct layer *layer_at(size_t i)
+{
+	return (struct layer *)known.layers.data + i;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
 
 /* The heap may grow while they are read. */
 int freeze_ranges(struct array *ranges)
@@ -39,101 +51,374 @@ int freeze_ranges(struct array *ranges)
 	}
 }
 
-static int cut_ranges(const struct array *ranges, struct array *cuts)
+/* ---- what is known ---- */
+
+/* Layers without segments go; indices follow. new_index: own_pages for each layer. */
+static void prune(uint32_t *new_index)
 {
-	const struct heap_range *range = ranges->data;
+	struct rm_segment *s = known.segments.data;
+	uint32_t kept = 0;
 
-	*cuts = (struct array){ .item = sizeof(struct cut) };
-	for (size_t i = 0; i < ranges->count; i++, range++) {
-		uint64_t at = rm_page_down(range->base), top = rm_page_up(range->top);
+	for (size_t i = 0; i < known.layers.count; i++)
+		layer_at(i)->live = 0;
+	for (size_t i = 0; i < known.segments.count; i++)
+		layer_at(s[i].layer)->live += s[i].length >> RM_PAGE_SHIFT;
+	for (size_t i = 0; i < known.layers.count; i++) {
+		struct layer *layer = layer_at(i);
 
-		while (at < top) {
-			struct cut *cut = array_add(cuts);
+		if (!layer->live) {
+			if (layer->file)
+				backing_file_close(layer->file);
+			layer_free(layer);
+			continue;
+		}
+		new_index[i] = kept;
+		if (kept != i)
+			*layer_at(kept) = *layer;
+		kept++;
+	}
+	known.layers.count = kept;
+	for (size_t i = 0; i < known.segments.count; i++)
+		s[i].layer = new_index[s[i].layer];
+}
 
-			if (!cut)
-				return -ENOMEM;
-			cut->addr = at;
-			cut->length = top - at < RM_LAYER_MAX ? top - at : RM_LAYER_MAX;
-			cut->heap = range->heap;
-			at += cut->length;
+/* Of other processes' layers nothing is noted: the attachment is asked each time. */
+static int remember(const struct array *all)
+{
+	const struct rm_segment *s = all->data;
+	uint32_t *new_index = own_pages((known.layers.count + 1) * sizeof(*new_index));
+	size_t layers = known.layers.count;
+	int err = new_index ? 0 : -ENOMEM;
+
+	known.segments.count = 0;
+	for (size_t i = 0; !err && i < all->count; i++)
+		if (layer_at(s[i].layer)->kind != LAYER_UPSTREAM)
+			err = weave_add(&known.segments, &s[i]);
+	if (!err)
+		prune(new_index);
+	own_pages_free(new_index, (layers + 1) * sizeof(*new_index));
+	known.attached = attached_serial();
+	return err;
+}
+
+/* The heap's own files can be layers again, if rmmapd does not have them yet. */
+void freeze_forget(void)
+{
+	for (size_t i = 0; i < known.layers.count; i++)
+		layer_free(layer_at(i));
+	known.layers.count = known.segments.count = 0;
+}
+
+void freeze_handed_over(void)
+{
+	for (size_t i = 0; i < known.layers.count; i++) {
+		struct layer *layer = layer_at(i);
+
+		if (layer->file)
+			backing_file_close(layer->file);
+		else if (fd_still(&layer->fd))
+			close(layer->fd.fd);
+		layer->file = 0;
+		layer->fd.fd = -1;
+	}
+}
+
+/* ---- copying ---- */
+
+static int new_layer(const struct layer *layer, struct array *over, const struct rm_segment *s,
+                     size_t count)
+{
+	struct layer *kept = array_add(&known.layers);
+	uint64_t offset = 0;
+	int err = 0;
+
+	if (!kept)
+		return -ENOMEM;
+	*kept = *layer;
+	for (size_t i = 0; !err && i < count; i++) {
+		struct rm_segment to = s[i];
+
+		to.layer = (uint32_t)(known.layers.count - 1);
+		to.offset = offset;
+		offset += to.length;
+		err = weave_add(over, &to);
+	}
+	return err;
+}
+
+static void set_pages(uint64_t *bitmap, uint64_t addr, uint64_t from, uint64_t to)
+{
+	for (uint64_t page = (from - addr) >> RM_PAGE_SHIFT; page < (to - addr) >> RM_PAGE_SHIFT;
+	     page++)
+		rm_bit_set(bitmap, page);
+}
+
+/* Bits of the pages of one segment that its layer has data for. */
+static void set_known(uint64_t *bitmap, uint64_t addr, const struct rm_segment *s)
+{
+	const struct layer *layer = layer_at(s->layer);
+	uint64_t first = s->offset >> RM_PAGE_SHIFT, end = first + (s->length >> RM_PAGE_SHIFT);
+	uint64_t start, run;
+
+	for (uint64_t from = first; rm_bit_run(layer->bitmap, from, end, true, &start, &run);
+	     from = start + run) {
+		uint64_t at = s->addr + ((start - first) << RM_PAGE_SHIFT);
+
+		set_pages(bitmap, addr, at, at + (run << RM_PAGE_SHIFT));
+	}
+}
+
+/* Where data is in [addr, addr + length): what was known of it, and what was written. */
+static int data_of(const struct gathered *g, uint64_t addr, uint64_t length, uint64_t *bitmap)
+{
+	struct array part = { .item = sizeof(struct rm_segment) };
+	int err = weave_cut(&g->under, addr, addr + length, &part);
+
+	for (size_t i = 0; !err && i < part.count; i++)
+		set_known(bitmap, addr, (struct rm_segment *)part.data + i);
+	part.count = 0;
+	if (!err)
+		err = weave_cut(&g->written, addr, addr + length, &part);
+	for (size_t i = 0; !err && i < part.count; i++) {
+		const struct rm_segment *s = (struct rm_segment *)part.data + i;
+
+		set_pages(bitmap, addr, s->addr, s->addr + s->length);
+	}
+	array_free(&part);
+	return err;
+}
+
+static int write_base(const struct gathered *g, const struct rm_segment *s, struct array *over,
+                      uint64_t *copied)
+{
+	uint64_t bitmap[RM_LAYER_MAX / RM_PAGE / 64] = { 0 };
+	bool blind = s->offset == WEAVE_BLIND;
+	struct layer layer;
+	int err = blind ? 0 : data_of(g, s->addr, s->length, bitmap);
+
+	if (!err)
+		err = layer_base(&layer, s->addr, s->length, blind ? NULL : bitmap);
+	if (err)
+		return err;
+	*copied += rm_bit_count(layer.bitmap, layer_pages(&layer)) << RM_PAGE_SHIFT;
+	return new_layer(&layer, over, s, 1);
+}
+
+static int write_bases(const struct gathered *g, struct array *over, uint64_t *copied)
+{
+	const struct rm_segment *gap = g->gaps.data;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < g->gaps.count; i++) {
+		struct rm_segment s = gap[i];
+		uint64_t end = s.addr + s.length;
+
+		for (; !err && s.addr < end; s.addr += s.length) {
+			s.length = least(end - s.addr, RM_LAYER_MAX);
+			err = write_base(g, &s, over, copied);
 		}
 	}
-	return cuts->count ? 0 : -EFAULT;
+	return err;
 }
 
-static int lay_out(struct snapshot *snapshot, const struct array *cuts, uint64_t root)
+/* So many of the runs as fit a layer; the last is cut where it is too long. */
+static int cut_changes(const struct array *changed, size_t *at, uint64_t *skip, struct array *runs)
 {
-	const struct cut *cut = cuts->data;
-	uint64_t *lengths = own_pages(cuts->count * sizeof(*lengths));
-	uint32_t n = (uint32_t)cuts->count;
+	uint64_t room = RM_LAYER_MAX;
 
-	if (!lengths)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		lengths[i] = cut[i].length;
-	snapshot->table_size = rm_table_size(lengths, n, n);
-	if (snapshot->table_size)
-		snapshot->table = own_pages(snapshot->table_size);
-	if (snapshot->table)
-		rm_table_layout(snapshot->table, lengths, n, n, root);
-	own_pages_free(lengths, cuts->count * sizeof(*lengths));
-	return snapshot->table ? 0 : snapshot->table_size ? -ENOMEM : -ENOTSUP;
-}
+	runs->count = 0;
+	while (room && *at < changed->count) {
+		struct rm_segment *s = array_add(runs);
 
-static int copy_layers(struct snapshot *snapshot, const struct array *cuts)
-{
-	const struct cut *cut = cuts->data;
-
-	for (uint32_t i = 0; i < cuts->count; i++, cut++) {
-		struct layer *layer = array_add(&snapshot->layers);
-		int err;
-
-		if (!layer)
+		if (!s)
 			return -ENOMEM;
-		layer->fd = -1;
-		err = layer_copy(layer, cut->addr, cut->length,
-		                 rm_table_bitmap(snapshot->table, i));
-		if (err)
-			return err;
-		memcpy(rm_table_layers(snapshot->table)[i].id, layer->id, sizeof(layer->id));
-		rm_table_segments(snapshot->table)[i] = (struct rm_segment){
-			.addr = cut->addr, .length = cut->length, .layer = i,
-			.heap = cut->heap,
-		};
-		snapshot->data_bytes += layer->pages << RM_PAGE_SHIFT;
+		*s = ((struct rm_segment *)changed->data)[*at];
+		s->addr += *skip;
+		s->length = least(s->length - *skip, room);
+		room -= s->length;
+		*skip += s->length;
+		if (*skip == ((struct rm_segment *)changed->data)[*at].length) {
+			*skip = 0;
+			++*at;
+		}
 	}
-	snapshot->copied_bytes = snapshot->data_bytes;
 	return 0;
 }
 
-int freeze(uint64_t root, struct snapshot *snapshot)
+static int write_changes(const struct gathered *g, struct array *over, uint64_t *copied)
 {
-	struct array ranges, cuts = { .item = sizeof(struct cut) };
+	struct array runs = { .item = sizeof(struct rm_segment) };
+	uint64_t skip = 0;
+	size_t at = 0;
+	int err = 0;
+
+	while (!err && at < g->changed.count) {
+		struct layer layer;
+
+		err = cut_changes(&g->changed, &at, &skip, &runs);
+		if (!err)
+			err = layer_changes(&layer, runs.data, runs.count);
+		if (!err) {
+			*copied += layer.length;
+			err = new_layer(&layer, over, runs.data, runs.count);
+		}
+	}
+	array_free(&runs);
+	return err;
+}
+
+/* Everything that there is, each page in its layer. */
+static int write_layers(const struct gathered *g, struct array *all, uint64_t *copied)
+{
+	struct array bases = { .item = sizeof(struct rm_segment) }, changes = bases, both = bases;
+	int err = write_bases(g, &bases, copied);
+
+	if (!err)
+		err = write_changes(g, &changes, copied);
+	if (!err)
+		err = weave(&bases, &changes, &both);
+	if (!err)
+		err = weave(&g->under, &both, all);
+	array_free(&bases);
+	array_free(&changes);
+	array_free(&both);
+	return err;
+}
+
+/* ---- the table ---- */
+
+/* New layers first, then those that rmmapd has: their numbers in the table. */
+static int number_layers(const struct array *all, uint32_t *numbers, uint64_t *lengths,
+                         uint32_t *count, uint32_t *fresh)
+{
+	const struct rm_segment *s = all->data;
+
+	for (size_t i = 0; i < known.layers.count; i++)
+		layer_at(i)->live = 0;
+	for (size_t i = 0; i < all->count; i++)
+		layer_at(s[i].layer)->live += s[i].length >> RM_PAGE_SHIFT;
+	*count = 0;
+	for (int with_rmmapd = 0; with_rmmapd < 2; with_rmmapd++) {
+		for (size_t i = 0; i < known.layers.count; i++) {
+			const struct layer *layer = layer_at(i);
+
+			if (!layer->live || (layer->fd.fd < 0) != with_rmmapd)
+				continue;
+			lengths[*count] = layer->length;
+			numbers[i] = (*count)++;
+		}
+		if (!with_rmmapd)
+			*fresh = *count;
+	}
+	return *count ? 0 : -EFAULT;
+}
+
+static void fill_table(struct snapshot *snapshot, const struct array *all,
+                       const uint32_t *numbers)
+{
+	struct rm_segment *to = rm_table_segments(snapshot->table);
+	const struct rm_segment *s = all->data;
+
+	for (size_t i = 0; i < known.layers.count; i++) {
+		const struct layer *layer = layer_at(i);
+
+		if (!layer->live)
+			continue;
+		memcpy(rm_table_layers(snapshot->table)[numbers[i]].id, layer->id, RM_ID_BYTES);
+		memcpy(rm_table_bitmap(snapshot->table, numbers[i]), layer->bitmap,
+		       (layer_pages(layer) + 63) / 64 * sizeof(uint64_t));
+	}
+	for (size_t i = 0; i < all->count; i++) {
+		uint64_t first = s[i].offset >> RM_PAGE_SHIFT, start, run;
+		uint64_t end = first + (s[i].length >> RM_PAGE_SHIFT);
+		const uint64_t *bitmap = layer_at(s[i].layer)->bitmap;
+
+		to[i] = s[i];
+		to[i].layer = numbers[s[i].layer];
+		for (uint64_t from = first; rm_bit_run(bitmap, from, end, true, &start, &run);
+		     from = start + run)
+			snapshot->data_bytes += run << RM_PAGE_SHIFT;
+	}
+}
+
+static int make_table(struct snapshot *snapshot, const struct array *all, uint64_t root)
+{
+	size_t bytes = (known.layers.count + 1) * (sizeof(uint64_t) + sizeof(uint32_t));
+	uint64_t *lengths = own_pages(bytes);
+	uint32_t *numbers = lengths ? (uint32_t *)(lengths + known.layers.count + 1) : NULL;
+	uint32_t count;
+	int err = lengths ? number_layers(all, numbers, lengths, &count, &snapshot->fresh_layers)
+	                  : -ENOMEM;
+
+	if (!err) {
+		snapshot->table_size = rm_table_size(lengths, count, (uint32_t)all->count);
+		err = snapshot->table_size && all->count < RM_TABLE_SEGMENTS_MAX ? 0 : -ENOTSUP;
+	}
+	if (!err) {
+		snapshot->table = own_pages(snapshot->table_size);
+		err = snapshot->table ? 0 : -ENOMEM;
+	}
+	if (!err) {
+		snapshot->layer_count = count;
+		rm_table_layout(snapshot->table, lengths, count, (uint32_t)all->count, root);
+		fill_table(snapshot, all, numbers);
+	}
+	own_pages_free(lengths, bytes);
+	return err;
+}
+
+/* Their descriptors, in the table's order. */
+static int list_fresh(struct snapshot *snapshot)
+{
+	for (size_t i = 0; i < known.layers.count; i++) {
+		int *fd;
+
+		if (!layer_at(i)->live || layer_at(i)->fd.fd < 0)
+			continue;
+		if (!fd_still(&layer_at(i)->fd))
+			return -EBADF;
+		fd = array_add(&snapshot->fds);
+		if (!fd)
+			return -ENOMEM;
+		*fd = layer_at(i)->fd.fd;
+	}
+	return 0;
+}
+
+int freeze(uint64_t root, bool everything, bool self_contained, struct snapshot *snapshot)
+{
+	struct array all = { .item = sizeof(struct rm_segment) };
+	struct gathered g;
 	int err;
 
-	*snapshot = (struct snapshot){ .layers.item = sizeof(struct layer) };
-	err = freeze_ranges(&ranges);
+	*snapshot = (struct snapshot){ .fds.item = sizeof(int) };
+	if (everything)
+		freeze_forget();
+	attached_lock();
+	err = gather(&g, &known, everything, self_contained);
 	if (!err)
-		err = cut_ranges(&ranges, &cuts);
+		err = tidy(&g);
 	if (!err)
-		err = lay_out(snapshot, &cuts, root);
+		err = write_layers(&g, &all, &snapshot->copied_bytes);
 	if (!err)
-		err = copy_layers(snapshot, &cuts);
-	array_free(&cuts);
-	array_free(&ranges);
-	if (err)
+		err = make_table(snapshot, &all, root);
+	if (!err)
+		err = list_fresh(snapshot);
+	if (!err)
+		err = remember(&all);
+	attached_unlock();
+	gather_free(&g);
+	array_free(&all);
+	if (err) {
+		freeze_forget();
 		snapshot_free(snapshot);
+	}
 	return err;
 }
 
 void snapshot_free(struct snapshot *snapshot)
 {
-	struct layer *layer = snapshot->layers.data;
-
-	for (size_t i = 0; i < snapshot->layers.count; i++)
-		if (layer[i].fd >= 0)
-			close(layer[i].fd);
-	array_free(&snapshot->layers);
+	array_free(&snapshot->fds);
 	if (snapshot->table)
 		own_pages_free(snapshot->table, snapshot->table_size);
 	snapshot->table = NULL;

@@ -8,7 +8,7 @@
  * libc is set up; whatever this calls may allocate in turn, and is then served from
  * arena 0, which lies outside the window.
  */
-#include "internal.h"
+#include "backing.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -55,6 +55,13 @@ static unsigned pool_limit(void)
 	return count < POOL_MAX ? count : POOL_MAX;
 }
 
+/* Memory that a device writes to is not where a frozen file's pages go: see rmmap_publish(3). */
+static bool imports_pinning(void)
+{
+	return env_imports("ibv_reg_mr") || env_imports("io_uring_register_buffers") ||
+	       env_imports("fi_fabric") || env_imports("fi_getinfo");
+}
+
 static void heap_init(void)
 {
 	const struct rm_options *options = env_options();
@@ -63,11 +70,13 @@ static void heap_init(void)
 
 	publishes = options->heap == RM_HEAP_SHARED || env_imports("rmmap_publish") ||
 	            env_imports("rmmap_publish_with");
+	backing_init(publishes && (options->heap == RM_HEAP_SHARED ||
+	                           (options->heap == RM_HEAP_AUTO && !imports_pinning())));
 	slot_init();
 	if (options->scrub)
 		rj_malloc_conf_2_conf_harder = PINNED ",junk:free";
 	/* Hooks are called under jemalloc's locks: registered before it, locked after it. */
-	pthread_atfork(hooks_lock, hooks_unlock, hooks_unlock);
+	pthread_atfork(hooks_prefork, hooks_parent, hooks_child);
 	rj_mallctl("version", &version, &size, NULL, 0);
 	fork_init();
 }
@@ -218,6 +227,6 @@ void heap_child(void)
 		heap_generation++;
 		slot_child();
 	}
-	hooks_child(publishes);
+	hooks_forked(publishes);
 	pthread_mutex_unlock(&lock);
 }

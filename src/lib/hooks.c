@@ -6,11 +6,10 @@
  * is taken as the heap grows and never given back (jemalloc keeps and reuses it, as by
  * default); memory is, by the purge hooks.
  */
-#include "internal.h"
+#include "backing.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -29,6 +28,16 @@ static uint64_t top, end;               /* next address, and the end of its slot
 static uint64_t bytes, extents;
 
 uint64_t heap_run;
+
+static void hooks_lock(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void hooks_unlock(void)
+{
+	pthread_mutex_unlock(&lock);
+}
 
 static uint64_t run_base(uint64_t run)
 {
@@ -49,7 +58,7 @@ static uint32_t number(void)
 {
 	if (!heap && getrandom(&heap, sizeof(heap), GRND_NONBLOCK) != sizeof(heap))
 		heap = (uint32_t)getpid() * 0x9e3779b1u;
-	return heap;
+	return heap | !heap;
 }
 
 /* [base, base + length) is mapped now: part of the run before it, or a run of its own. */
@@ -70,19 +79,6 @@ static void run_add(uint64_t base, uint64_t length)
 	__atomic_store_n(&heap_run, run, __ATOMIC_RELAXED);
 	bytes += length;
 	top = base + length;
-}
-
-static int map(uint64_t addr, uint64_t length)
-{
-	void *p = mmap((void *)addr, length, PROT_READ | PROT_WRITE,
-	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
-
-	if (p == (void *)addr)
-		return 0;
-	if (p == MAP_FAILED)
-		return -errno;
-	munmap(p, length);      /* Linux before 4.17 takes the address as a hint */
-	return -EEXIST;
 }
 
 /* A random 2 MiB boundary in the first half of a new slot, lower where length needs it. */
@@ -127,7 +123,7 @@ static uint64_t grow(uint64_t size, uint64_t alignment)
 			continue;
 		}
 		error = run_count == RUNS_MAX && top != run_base(heap_run) + run_length(heap_run) ?
-			-ENOMEM : map(top, addr + size - top);
+			-ENOMEM : backing_map(top, addr + size - top, number());
 		if (!error)
 			break;
 		if (error != -EEXIST)
@@ -142,7 +138,7 @@ static uint64_t grow(uint64_t size, uint64_t alignment)
 /* In place, behind an extent: possible only at the very top. */
 static uint64_t extend(uint64_t addr, uint64_t size)
 {
-	if (addr != top || addr + size > end || map(addr, size))
+	if (addr != top || addr + size > end || backing_map(addr, size, number()))
 		return 0;
 	run_add(addr, size);
 	return addr;
@@ -170,30 +166,29 @@ static void *hook_alloc(extent_hooks_t *self, void *new_addr, size_t size, size_
 	return (void *)addr;
 }
 
-static bool advise(void *addr, size_t offset, size_t length, int advice)
-{
-	int saved = errno;      /* free() keeps it */
-	bool refused = madvise((char *)addr + offset, length, advice) != 0;
-
-	errno = saved;
-	return refused;
-}
-
 static bool hook_purge_lazy(extent_hooks_t *self, void *addr, size_t size, size_t offset,
                             size_t length, unsigned arena)
 {
+	int saved = errno;      /* free() keeps it */
+	bool refused = backing_purge_lazy((uintptr_t)addr + offset, length);
+
 	(void)self, (void)size, (void)arena;
-	return advise(addr, offset, length, MADV_FREE);
+	errno = saved;
+	return refused;
 }
 
 static bool hook_purge_forced(extent_hooks_t *self, void *addr, size_t size, size_t offset,
                               size_t length, unsigned arena)
 {
+	int saved = errno;
+	bool refused = backing_purge_forced((uintptr_t)addr + offset, length);
+
 	(void)self, (void)size, (void)arena;
-	return advise(addr, offset, length, MADV_DONTNEED);
+	errno = saved;
+	return refused;
 }
 
-/* A run is one anonymous mapping: extents of it are cut and joined freely. */
+/* A run has no gap, whatever its pages are made of: extents of it are cut and joined freely. */
 static bool hook_split(extent_hooks_t *self, void *addr, size_t size, size_t a, size_t b,
                        bool committed, unsigned arena)
 {
@@ -217,18 +212,26 @@ extent_hooks_t hooks = {
 	.merge = hook_merge,
 };
 
-void hooks_lock(void)
+void hooks_prefork(void)
 {
-	pthread_mutex_lock(&lock);
+	hooks_lock();
+	backing_prefork();
 }
 
-void hooks_unlock(void)
+void hooks_parent(void)
 {
-	pthread_mutex_unlock(&lock);
+	backing_parent();
+	hooks_unlock();
+}
+
+void hooks_child(void)
+{
+	backing_child();
+	hooks_unlock();
 }
 
 /* A child that is not moved allocates where its parent does: nothing of it is common. */
-void hooks_child(bool moved)
+void hooks_forked(bool moved)
 {
 	heap = 0;
 	if (moved) {

@@ -8,7 +8,7 @@
  *
  *   malloc  -> heap -> hooks -> slot
  *              heap -> jemalloc
- *   publish -> freeze -> layer -> client -> (socket)
+ *   publish -> freeze -> gather, tidy, layer -> client -> (socket)
  *   attach  -> attached -> map -> plan, lazy -> client
  */
 #ifndef RM_LIB_INTERNAL_H
@@ -86,10 +86,11 @@ static inline bool run_holds(uint64_t run, const void *p)
 }
 extern uint64_t heap_run;                       /* the run that grows; 0 before the first */
 enum slot_state hooks_state(const void *p);     /* whose heap: SLOT_FREE is nobody's; no lock */
-void hooks_lock(void);                          /* around fork, inside jemalloc's own locks */
-void hooks_unlock(void);
-/* After fork. moved: a fresh slot at the next extent; else parent and child go on in one. */
-void hooks_child(bool moved);
+void hooks_prefork(void);                       /* around fork, inside jemalloc's own locks */
+void hooks_parent(void);
+void hooks_child(void);
+/* In the child. moved: a fresh slot at the next extent; else parent and child go on in one. */
+void hooks_forked(bool moved);
 void hooks_stats(uint64_t *bytes, uint64_t *peak, uint64_t *extents);
 /* Used ranges of own and inherited heaps, ascending by address; how many there are. */
 struct heap_range { uint64_t base, top; uint32_t heap; };       /* see struct rm_segment */
@@ -136,30 +137,41 @@ int take_fabric(const char *function, char spec[RM_SPEC_MAX]);
 uint64_t attach_end(uint64_t addr);
 uint64_t attach_bytes(void);
 
-/* ---- layer.c: a sealed memfd with a part of the heap ---- */
-struct layer {
-	int fd;
-	uint8_t id[RM_ID_BYTES];
-	uint64_t addr, length;          /* what it holds, at offset 0 */
-	uint64_t pages;                 /* with data */
-};
+/* ---- layer.c: sealed memfds; more in snapshot.h ---- */
 int random_bytes(void *to, size_t bytes);       /* unpredictable; 0 or -errno */
 /* A sealed memfd with these bytes, or -errno. */
 int sealed_copy(const char *name, const void *data, size_t size);
-/* Copy [addr, addr + length), pages that hold data only; bitmap gets their bits. 0 or -errno. */
-int layer_copy(struct layer *layer, uint64_t addr, uint64_t length, uint64_t *bitmap);
 
 /* ---- freeze.c: the snapshot: layers and table of everything published ---- */
 struct snapshot {
-	struct array layers;            /* struct layer */
 	void *table;                    /* rm_table_layout(); own_pages of table_size */
 	size_t table_size;
+	uint32_t layer_count;
+	uint32_t fresh_layers;          /* the first so many: rmmapd does not have them yet */
+	struct array fds;               /* int: theirs, freeze.c's to close */
 	uint64_t data_bytes, copied_bytes;
 };
 /* The heap's used ranges, own and inherited, as an array of struct heap_range. */
 int freeze_ranges(struct array *ranges);
-int freeze(uint64_t root, struct snapshot *snapshot);
-void snapshot_free(struct snapshot *snapshot);  /* closes the layers */
+/*
+ * Under publish.c's lock, from here until it is handed over or not. everything: rmmapd does
+ * not have the layers that it was given. -EBADF: a descriptor was closed by the program;
+ * that and every other failure has the next one copy everything. 0 or -errno.
+ */
+int freeze(uint64_t root, bool everything, bool self_contained, struct snapshot *snapshot);
+void freeze_handed_over(void);          /* rmmapd has all layers of the last one */
+void freeze_forget(void);               /* it does not have what it was given */
+void snapshot_free(struct snapshot *snapshot);
+
+/* ---- track.c: the part for others ---- */
+/* What was written in this range so far counts as unchanged at the next publish. */
+int track_settle(uint64_t addr, uint64_t length);
+void track_child(void);
+
+/* ---- publish.c: around fork ---- */
+void publish_prefork(void);
+void publish_parent(void);
+void publish_child(void);
 
 /* ---- maps.c: /proc/self/maps, line by line ---- */
 struct map_line { uint64_t start, end; const char *name; };     /* name: "" if it has none */
@@ -182,7 +194,7 @@ struct exchange {
 	size_t request_size;
 	const int *fds;
 	unsigned fd_count;
-	const struct layer *layers;     /* RM_PUBLISH: sent after it in RM_LAYERS */
+	const int *layers;              /* RM_PUBLISH: sent after it in RM_LAYERS */
 	uint32_t layer_count;
 	void *reply;                    /* RM_WIRE_MAX bytes */
 	int reply_type;                 /* expected */

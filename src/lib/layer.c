@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * layer.c - a sealed memfd with a part of the heap
+ * layer.c - sealed memfds with pages of the heap
  *
  * Copies straight from the live heap with pwrite(2): nothing is mapped, and a
  * page that another thread's free() takes away meanwhile is EFAULT here and not
@@ -9,32 +9,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "snapshot.h"
 
+#define PARTS 256               /* of one pwritev */
 #define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
-
-/* <linux/fs.h> has these from Linux 6.7 on; the build host's may be older. */
-struct scan_region {
-	uint64_t start, end, categories;
-};
-struct scan_arg {
-	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
-	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
-};
-#define SCAN_IOCTL _IOWR('f', 16, struct scan_arg)
-#define SCAN_PRESENT (1u << 3)
-#define SCAN_SWAPPED (1u << 4)
-#define SCAN_ZERO (1u << 5)             /* the shared zero page: read, never written */
-
-/* Bits of one word of /proc/self/pagemap. */
-#define PAGEMAP_PRESENT ((uint64_t)1 << 63)
-#define PAGEMAP_SWAPPED ((uint64_t)1 << 62)
 
 int random_bytes(void *to, size_t bytes)
 {
@@ -53,90 +37,30 @@ int random_bytes(void *to, size_t bytes)
 	return 0;
 }
 
+static size_t bitmap_bytes(uint64_t length)
+{
+	return ((length >> RM_PAGE_SHIFT) + 63) / 64 * sizeof(uint64_t);
+}
+
 static void set_run(uint64_t *bitmap, uint64_t first, uint64_t end)
 {
 	for (uint64_t page = first; page < end; page++)
 		rm_bit_set(bitmap, page);
 }
 
-/* Linux 6.7: one call returns runs, and tells the zero page apart. */
-static int find_by_scan(int pagemap, uint64_t addr, uint64_t length, uint64_t *bitmap)
-{
-	struct scan_region regions[64];
-	struct scan_arg arg = {
-		.size = sizeof(arg), .start = addr, .end = addr + length,
-		.vec = (uintptr_t)regions, .vec_len = sizeof(regions) / sizeof(regions[0]),
-		.category_inverted = SCAN_ZERO, .category_mask = SCAN_ZERO,
-		.category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
-		.return_mask = SCAN_PRESENT | SCAN_SWAPPED,
-	};
-
-	while (arg.start < arg.end) {
-		int n = ioctl(pagemap, SCAN_IOCTL, &arg);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		for (int i = 0; i < n; i++)
-			set_run(bitmap, (regions[i].start - addr) >> RM_PAGE_SHIFT,
-			        (regions[i].end - addr) >> RM_PAGE_SHIFT);
-		arg.start = arg.walk_end;
-	}
-	return 0;
-}
-
-static int find_by_pagemap(int pagemap, uint64_t addr, uint64_t length, uint64_t *bitmap)
-{
-	uint64_t words[256], pages = length >> RM_PAGE_SHIFT, page = 0;
-
-	while (page < pages) {
-		uint64_t want = pages - page < 256 ? pages - page : 256;
-		ssize_t n = pread(pagemap, words, want * sizeof(words[0]),
-		                  (off_t)(((addr >> RM_PAGE_SHIFT) + page) * sizeof(words[0])));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < (ssize_t)sizeof(words[0]))
-			return n < 0 ? -errno : -EIO;
-		n /= (ssize_t)sizeof(words[0]);
-		for (ssize_t i = 0; i < n; i++)
-			if (words[i] & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED))
-				rm_bit_set(bitmap, page + (uint64_t)i);
-		page += (uint64_t)n;
-	}
-	return 0;
-}
-
-/* Which pages hold data. False if /proc cannot tell (not mounted, or not dumpable). */
-static bool find_data(uint64_t addr, uint64_t length, uint64_t *bitmap)
-{
-	int err, pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-
-	if (pagemap < 0)
-		return false;
-	err = find_by_scan(pagemap, addr, length, bitmap);
-	if (err) {
-		memset(bitmap, 0, ((length >> RM_PAGE_SHIFT) + 63) / 64 * 8);
-		err = find_by_pagemap(pagemap, addr, length, bitmap);
-	}
-	close(pagemap);
-	return err == 0;
-}
-
 /* Pages [page, end) into the memfd; one that is gone meanwhile loses its bit. */
-static int copy_run(const struct layer *layer, uint64_t page, uint64_t end, uint64_t *bitmap)
+static int copy_run(const struct layer *layer, uint64_t page, uint64_t end)
 {
 	uint64_t at = page << RM_PAGE_SHIFT, stop = end << RM_PAGE_SHIFT;
 
 	while (at < stop) {
-		ssize_t n = pwrite(layer->fd, (const char *)(uintptr_t)layer->addr + at,
+		ssize_t n = pwrite(layer->fd.fd, (const char *)(uintptr_t)layer->addr + at,
 		                   stop - at, (off_t)at);
 
 		if (n > 0) {
 			at += (uint64_t)n;
 		} else if (n < 0 && errno == EFAULT) {
-			rm_bit_clear(bitmap, at >> RM_PAGE_SHIFT);
+			rm_bit_clear(layer->bitmap, at >> RM_PAGE_SHIFT);
 			at = rm_page_down(at) + RM_PAGE;
 		} else if (n == 0 || errno != EINTR) {
 			return n == 0 ? -EIO : -errno;
@@ -145,14 +69,60 @@ static int copy_run(const struct layer *layer, uint64_t page, uint64_t end, uint
 	return 0;
 }
 
-static int copy_pages(const struct layer *layer, uint64_t *bitmap)
+static int copy_pages(const struct layer *layer)
 {
-	uint64_t pages = layer->length >> RM_PAGE_SHIFT, start, run;
+	uint64_t start, run;
 	int err = 0;
 
-	for (uint64_t from = 0; !err && rm_bit_run(bitmap, from, pages, true, &start, &run);
+	for (uint64_t from = 0;
+	     !err && rm_bit_run(layer->bitmap, from, layer_pages(layer), true, &start, &run);
 	     from = start + run)
-		err = copy_run(layer, start, start + run, bitmap);
+		err = copy_run(layer, start, start + run);
+	return err;
+}
+
+/* Some memory after other memory, at one place of the file. What cannot be read is a hole. */
+static int write_parts(const struct layer *layer, struct iovec *part, int count, uint64_t at)
+{
+	while (count) {
+		ssize_t n = pwritev(layer->fd.fd, part, count, (off_t)at);
+		uint64_t done = n > 0 ? (uint64_t)n : 0;
+
+		if (n == 0 || (n < 0 && errno != EINTR && errno != EFAULT))
+			return n == 0 ? -EIO : -errno;
+		if (n < 0 && errno == EFAULT) {
+			rm_bit_clear(layer->bitmap, at >> RM_PAGE_SHIFT);
+			done = RM_PAGE - at % RM_PAGE;
+		}
+		at += done;
+		while (count && done >= part->iov_len) {
+			done -= part->iov_len;
+			part++;
+			count--;
+		}
+		if (count) {
+			part->iov_base = (char *)part->iov_base + done;
+			part->iov_len -= done;
+		}
+	}
+	return 0;
+}
+
+static int gather_pages(const struct layer *layer, const struct rm_segment *runs, size_t count)
+{
+	struct iovec parts[PARTS];
+	uint64_t at = 0, next = 0;
+	int n = 0, err = 0;
+
+	for (size_t i = 0; !err && i < count; i++) {
+		parts[n++] = (struct iovec){ (void *)(uintptr_t)runs[i].addr, runs[i].length };
+		next += runs[i].length;
+		if (n == PARTS || i == count - 1) {
+			err = write_parts(layer, parts, n, at);
+			at = next;
+			n = 0;
+		}
+	}
 	return err;
 }
 
@@ -165,19 +135,19 @@ static bool page_is_zero(const uint64_t *page)
 	return any == 0;
 }
 
-/* Where /proc could not tell, everything was copied: give the pages of zeros back. */
-static int drop_zero_pages(const struct layer *layer, uint64_t *bitmap)
+/* Where nobody could tell, everything was copied: give the pages of zeros back. */
+static int drop_zero_pages(const struct layer *layer)
 {
-	const char *map = mmap(NULL, layer->length, PROT_READ, MAP_SHARED, layer->fd, 0);
+	const char *map = mmap(NULL, layer->length, PROT_READ, MAP_SHARED, layer->fd.fd, 0);
 
 	if (map == MAP_FAILED)
 		return -errno;
 	for (uint64_t at = 0; at < layer->length; at += RM_PAGE) {
 		if (!page_is_zero((const uint64_t *)(const void *)(map + at)))
 			continue;
-		rm_bit_clear(bitmap, at >> RM_PAGE_SHIFT);
+		rm_bit_clear(layer->bitmap, at >> RM_PAGE_SHIFT);
 		/* a page kept by mistake is only memory */
-		(void)fallocate(layer->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		(void)fallocate(layer->fd.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 		                (off_t)at, (off_t)RM_PAGE);
 	}
 	munmap((void *)(uintptr_t)map, layer->length);
@@ -203,38 +173,95 @@ static int memfd(const char *name, uint64_t size)
 	return fd;
 }
 
-static int fill(struct layer *layer, uint64_t *bitmap)
+/* Everything of a layer but its content. */
+static int layer_new(struct layer *layer, enum layer_kind kind, uint64_t addr, uint64_t length)
 {
-	uint64_t pages = layer->length >> RM_PAGE_SHIFT;
-	bool known = find_data(layer->addr, layer->length, bitmap);
-	int err;
+	int fd, err;
 
-	if (!known)
-		set_run(bitmap, 0, pages);
-	err = copy_pages(layer, bitmap);
-	if (!err && !known)
-		err = drop_zero_pages(layer, bitmap);
-	if (!err && fcntl(layer->fd, F_ADD_SEALS, SEALS) < 0)
+	*layer = (struct layer){ .addr = addr, .length = length, .kind = (uint8_t)kind,
+	                         .fd.fd = -1 };
+	err = random_bytes(layer->id, sizeof(layer->id));
+	if (err)
+		return err;
+	layer->bitmap = own_pages(bitmap_bytes(length));
+	if (!layer->bitmap)
+		return -ENOMEM;
+	fd = memfd("rmmap-layer", length);
+	if (fd >= 0)
+		fd = fd_raise(fd);
+	if (fd < 0) {
+		layer_free(layer);
+		return fd;
+	}
+	fd_mark(&layer->fd, fd);
+	return 0;
+}
+
+static int finish(struct layer *layer, int err)
+{
+	if (!err && fcntl(layer->fd.fd, F_ADD_SEALS, SEALS) < 0)
 		err = -errno;
-	layer->pages = rm_bit_count(bitmap, pages);
+	if (err)
+		layer_free(layer);
 	return err;
 }
 
-int layer_copy(struct layer *layer, uint64_t addr, uint64_t length, uint64_t *bitmap)
+int layer_base(struct layer *layer, uint64_t addr, uint64_t length, const uint64_t *data)
 {
-	int err = random_bytes(layer->id, sizeof(layer->id));
+	int err = layer_new(layer, LAYER_BASE, addr, length);
 
-	layer->addr = addr;
-	layer->length = length;
-	layer->fd = err ? err : memfd("rmmap-layer", length);
-	if (layer->fd < 0)
-		return layer->fd;
-	err = fill(layer, bitmap);
-	if (err) {
-		close(layer->fd);
-		layer->fd = -1;
+	if (err)
+		return err;
+	if (data)
+		memcpy(layer->bitmap, data, bitmap_bytes(length));
+	else
+		set_run(layer->bitmap, 0, layer_pages(layer));
+	err = copy_pages(layer);
+	if (!err && !data)
+		err = drop_zero_pages(layer);
+	return finish(layer, err);
+}
+
+int layer_changes(struct layer *layer, const struct rm_segment *runs, size_t count)
+{
+	uint64_t length = 0;
+	int err;
+
+	for (size_t i = 0; i < count; i++)
+		length += runs[i].length;
+	err = layer_new(layer, LAYER_CHANGES, 0, length);
+	if (err)
+		return err;
+	set_run(layer->bitmap, 0, layer_pages(layer));
+	return finish(layer, gather_pages(layer, runs, count));
+}
+
+int layer_frozen(struct layer *layer, int fd)
+{
+	off_t at = 0, hole;
+
+	layer->bitmap = own_pages(bitmap_bytes(layer->length));
+	if (!layer->bitmap)
+		return -ENOMEM;
+	while ((at = lseek(fd, at, SEEK_DATA)) >= 0) {
+		hole = lseek(fd, at, SEEK_HOLE);
+		if (hole < 0)
+			return -errno;
+		set_run(layer->bitmap, (uint64_t)at >> RM_PAGE_SHIFT,
+		        (uint64_t)hole >> RM_PAGE_SHIFT);
+		at = hole;
 	}
-	return err;
+	return errno == ENXIO ? 0 : -errno;
+}
+
+void layer_free(struct layer *layer)
+{
+	if (!layer->file && fd_still(&layer->fd))
+		close(layer->fd.fd);
+	layer->fd.fd = -1;
+	if (layer->kind != LAYER_UPSTREAM)
+		own_pages_free(layer->bitmap, bitmap_bytes(layer->length));
+	layer->bitmap = NULL;
 }
 
 int sealed_copy(const char *name, const void *data, size_t size)

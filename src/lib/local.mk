@@ -15,6 +15,16 @@ librmmap_core_la_SOURCES = \
 	src/lib/fd.c \
 	src/lib/fork.c \
 	src/lib/freeze.c \
+	src/lib/backing.c \
+	src/lib/backing.h \
+	src/lib/backing_file.c \
+	src/lib/backing_file.h \
+	src/lib/gather.c \
+	src/lib/scan.c \
+	src/lib/snapshot.h \
+	src/lib/tidy.c \
+	src/lib/track.c \
+	src/lib/weave.c \
 	src/lib/heap.c \
 	src/lib/hooks.c \
 	src/lib/internal.h \

@@ -2,8 +2,8 @@
 /*
  * publish.c - rmmap_publish(), rmmap_unpublish()
  *
- * Freezes the heap and hands it to this host's rmmapd. Any thread, several at
- * once. Nothing is allocated from the heap that is being published.
+ * Freezes the heap and hands it to this host's rmmapd. Any thread, one after
+ * another. Nothing is allocated from the heap that is being published.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -17,6 +17,7 @@
 #include "rmmap.h"
 
 static const char me[] = "rmmap_publish";
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;        /* one publish at a time */
 
 static bool in_heap(uint64_t addr)
 {
@@ -46,8 +47,7 @@ static int check_root(uint64_t root)
 	if (rm_in_window(root) && in_heap(root))
 		return 0;
 	if (attach_end(root))
-		return fail(me, ENOTSUP, "root lies in attached memory, and this version publishes "
-		            "only what the process allocated itself; copy the structure first");
+		return 0;
 	if (maps_find(root, root + 1, name, sizeof(name)))
 		return fail(me, EFAULT, "root (0x%llx) is not memory that malloc returned: it lies in "
 		            "%s; copy what is to be published into memory from malloc",
@@ -132,7 +132,8 @@ static int fill_request(struct rm_wire_publish *m, const struct rmmap_publish_op
 	m->head.type = RM_PUBLISH;
 	m->readers = options->readers;
 	m->ttl_ms = options->ttl_ms ? options->ttl_ms : env_options()->ttl_ms;
-	m->layer_count = (uint32_t)snapshot->layers.count;
+	m->layer_count = snapshot->layer_count;
+	m->known_layers = snapshot->layer_count - snapshot->fresh_layers;
 	m->slot = rm_slot_of(root);
 	m->table_size = snapshot->table_size;
 	return err;
@@ -147,7 +148,7 @@ static int hand_over(const struct snapshot *snapshot, struct rm_wire_publish *m,
 	struct exchange x = {
 		.request = m, .request_size = sizeof(*m),
 		.fds = fds, .fd_count = fds[1] >= 0 ? 2 : 1,
-		.layers = snapshot->layers.data, .layer_count = m->layer_count,
+		.layers = snapshot->fds.data, .layer_count = snapshot->fresh_layers,
 		.reply = message, .reply_type = RM_REPLY,
 	};
 
@@ -163,8 +164,45 @@ static int hand_over(const struct snapshot *snapshot, struct rm_wire_publish *m,
 		return fail(me, -err, "%s", x.why);
 	if (reply->error)
 		return fail(me, reply->error, "%s", reply->text);
+	freeze_handed_over();
 	rm_format(text, RM_HANDLE_TEXT_MAX, "%s", reply->text);
 	return 0;
+}
+
+static int freeze_and_hand_over(uint64_t root, const struct rmmap_publish_options *options,
+                                bool everything, struct rm_wire_publish *m,
+                                struct snapshot *snapshot, char text[RM_HANDLE_TEXT_MAX])
+{
+	int err = freeze(root, everything, options->flags & RMMAP_SELF_CONTAINED, snapshot);
+
+	/* closed by the program meanwhile: what is copied now is handed over at once */
+	if (err == -EBADF)
+		err = freeze(root, true, options->flags & RMMAP_SELF_CONTAINED, snapshot);
+	if (err)
+		return freeze_failed(err);
+	if (env_options()->check)
+		check_snapshot(snapshot);
+	err = fill_request(m, options, snapshot, root);
+	return err ? fail(me, -err, "getrandom: %s", rm_errno_text(-err))
+	           : hand_over(snapshot, m, text);
+}
+
+/* rmmapd may be another than the one that got the layers of earlier publications. */
+static int publish_locked(uint64_t root, const struct rmmap_publish_options *options,
+                          struct rm_wire_publish *m, struct snapshot *snapshot,
+                          char text[RM_HANDLE_TEXT_MAX])
+{
+	int err;
+
+	pthread_mutex_lock(&lock);
+	err = freeze_and_hand_over(root, options, false, m, snapshot, text);
+	if (err && errno == ESTALE) {
+		snapshot_free(snapshot);
+		err = freeze_and_hand_over(root, options, true, m, snapshot, text);
+	}
+	pthread_mutex_unlock(&lock);
+	snapshot_free(snapshot);
+	return err;
 }
 
 static int publish(uint64_t root, const struct rmmap_publish_options *given, char *handle,
@@ -185,15 +223,7 @@ static int publish(uint64_t root, const struct rmmap_publish_options *given, cha
 		return -1;
 	if (surely_too_small(size))
 		return too_small(size);
-	err = freeze(root, &snapshot);
-	if (err)
-		return freeze_failed(err);
-	if (env_options()->check)
-		check_snapshot(&snapshot);
-	err = fill_request(&m, &options, &snapshot, root);
-	err = err ? fail(me, -err, "getrandom: %s", rm_errno_text(-err))
-	          : hand_over(&snapshot, &m, text);
-	snapshot_free(&snapshot);
+	err = publish_locked(root, &options, &m, &snapshot, text);
 	if (err)
 		return err;
 	if (strlen(text) >= size) {
@@ -238,4 +268,20 @@ RM_EXPORT int rmmap_unpublish(const char *handle)
 		result = unpublish("rmmap_unpublish", token);
 	pthread_setcancelstate(cancel, &cancel);
 	return result;
+}
+
+void publish_prefork(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void publish_parent(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+void publish_child(void)
+{
+	track_child();
+	pthread_mutex_unlock(&lock);
 }

@@ -105,16 +105,17 @@ static void limits(const void *root)
 	CHECK(rmmap_unpublish(handle) == 0);
 }
 
-/* This version publishes only what the process itself allocated. */
+/* What is attached is handed on; what was, is no address any more. */
 static void attached(void)
 {
-	char handle[RMMAP_HANDLE_MAX];
+	char handle[RMMAP_HANDLE_MAX], again[RMMAP_HANDLE_MAX];
 	void *root;
 
 	produce("tree", handle);
 	root = rmmap_attach(handle);
 	CHECK(root);
-	refuse(root, ENOTSUP, "attached");
+	CHECK(rmmap_publish(root, again, sizeof(again)) == 0);
+	CHECK(rmmap_unpublish(again) == 0);
 	CHECK(rmmap_detach(root) == 0);
 	refuse(root, EFAULT, "no address");
 	CHECK(rmmap_unpublish(handle) == 0);
@@ -136,6 +137,7 @@ int main(int argc, char **argv)
 	options(root);
 	limits(root);
 	attached();
-	CHECK(own_descriptors() == before);
+	/* besides: the heap's next file, and what tells which pages were written */
+	CHECK(own_descriptors() <= before + 2);
 	return 0;
 }

@@ -128,7 +128,7 @@ START_TEST(after_fork)
 	ck_assert_uint_ne(range[0].heap, parents);
 	parents = range[0].heap;
 	slot_child();           /* and this is what it does for those that do */
-	hooks_child(true);
+	hooks_forked(true);
 	ck_assert_int_eq(hooks_state(mine), SLOT_INHERITED);
 	ck_assert(!heap_owns(mine) && mine[0] == 5);
 	ck_assert_ptr_null(extent(mine + 2 * MIB, MIB, 4096));

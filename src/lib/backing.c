@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * backing.c - the heap's spans: shared memory files, frozen ones, anonymous memory
+ *
+ * Called by the hooks on any thread under jemalloc's locks, and by publish and fork. One
+ * lock, taken last of all; a program that does not publish never takes it but to grow.
+ * Own data is in own_pages().
+ */
+#include "backing.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../common/say.h"
+#include "backing_file.h"
+
+#define OVERLAY_MIN ((uint64_t)256 << 10)       /* to be laid over a frozen file */
+#define SPANS_MAX 8192                          /* no more overlays beyond so many */
+#define FORKS_MAX 8                             /* after so many the heap grows anonymously */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct array spans = { .item = sizeof(struct span) };    /* ascending */
+static bool shared;
+static unsigned forks;
+static uint64_t bytes;
+static int copied[2] = { -1, -1 };      /* around fork: a pipe that the child closes */
+
+static struct span *span_at(size_t i)
+{
+	return (struct span *)spans.data + i;
+}
+
+static uint64_t end_of(const struct span *s)
+{
+	return s->addr + s->length;
+}
+
+void backing_init(bool with_files)
+{
+	shared = with_files;
+}
+
+bool backing_shared(void)
+{
+	return shared;
+}
+
+/* ---- the list ---- */
+
+/* The index of the first span that ends above addr. */
+static size_t find(uint64_t addr)
+{
+	size_t low = 0, high = spans.count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (end_of(span_at(middle)) <= addr)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static bool insert(size_t i, const struct span *span)
+{
+	if (!array_add(&spans))
+		return false;
+	memmove(span_at(i + 1), span_at(i), (spans.count - 1 - i) * sizeof(*span));
+	*span_at(i) = *span;
+	return true;
+}
+
+static bool goes_on(const struct span *a, const struct span *b)
+{
+	return end_of(a) == b->addr && a->kind == b->kind && a->file == b->file &&
+	       a->heap == b->heap && a->fresh == b->fresh &&
+	       (!a->file || a->offset + a->length == b->offset);
+}
+
+static bool add(const struct span *span)
+{
+	size_t i = find(span->addr);
+
+	if (i && goes_on(span_at(i - 1), span)) {
+		span_at(i - 1)->length += span->length;
+		return true;
+	}
+	return insert(i, span);
+}
+
+/* Cut a span in two at addr; true if it is a border now, or was one. */
+static bool cut(uint64_t addr)
+{
+	size_t i = find(addr);
+	struct span first, second;
+
+	if (i == spans.count || span_at(i)->addr >= addr)
+		return true;
+	first = second = *span_at(i);
+	first.length = addr - first.addr;
+	second.addr = addr;
+	second.length -= first.length;
+	second.offset += first.file ? first.length : 0;
+	if (!insert(i + 1, &second))
+		return false;
+	*span_at(i) = first;
+	return true;
+}
+
+/* What became one again, so that growth and freezes do not add up. */
+static void join(void)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < spans.count; i++) {
+		if (kept && goes_on(span_at(kept - 1), span_at(i)))
+			span_at(kept - 1)->length += span_at(i)->length;
+		else
+			*span_at(kept++) = *span_at(i);
+	}
+	spans.count = kept;
+}
+
+/* ---- growing ---- */
+
+static int map_anon(uint64_t addr, uint64_t length, int flags)
+{
+	void *p = mmap((void *)addr, length, PROT_READ | PROT_WRITE,
+	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+
+	if (p == (void *)addr)
+		return 0;
+	if (p == MAP_FAILED)
+		return -errno;
+	munmap(p, length);      /* Linux before 4.17 takes the address as a hint */
+	return -EEXIST;
+}
+
+/* The first part of [addr, addr + length) as a file, as far as that goes; 0: not at all. */
+static uint64_t map_part(uint64_t addr, uint64_t length, uint32_t heap)
+{
+	struct span span = { .addr = addr, .heap = heap, .kind = SPAN_SHARED };
+	int fd;
+
+	if (!shared || forks > FORKS_MAX)
+		return 0;
+	fd = file_grow(addr, length, bytes + length, &span.file, &span.offset, &span.length);
+	if (fd < 0)
+		return 0;
+	if (!add(&span))
+		return 0;
+	if (mmap((void *)addr, span.length, PROT_READ | PROT_WRITE,
+	         MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, (off_t)span.offset) == MAP_FAILED) {
+		/* what MAP_FIXED did not replace is anonymous still */
+		cut(addr);
+		span_at(find(addr))->kind = SPAN_ANON;
+		span_at(find(addr))->file = 0;
+	} else {
+		file_used(span.file, span.length);
+	}
+	return span.length;
+}
+
+static int map_all(uint64_t addr, uint64_t length, uint32_t heap)
+{
+	int err = map_anon(addr, length, MAP_FIXED_NOREPLACE);
+	uint64_t end = addr + length;
+
+	if (err)
+		return err;
+	bytes += length;
+	while (addr < end) {
+		uint64_t part = map_part(addr, end - addr, heap);
+		struct span rest = { .addr = addr, .length = end - addr, .heap = heap,
+		                     .kind = SPAN_ANON };
+
+		if (!part && !add(&rest)) {
+			munmap((void *)addr, end - addr);
+			return -ENOMEM;
+		}
+		addr += part ? part : end - addr;
+	}
+	return 0;
+}
+
+int backing_map(uint64_t addr, uint64_t length, uint32_t heap)
+{
+	int err;
+
+	pthread_mutex_lock(&lock);
+	err = map_all(addr, length, heap);
+	pthread_mutex_unlock(&lock);
+	return err;
+}
+
+/* ---- giving back ---- */
+
+struct part {                           /* of a span, in the range that is purged */
+	uint64_t addr, length;
+	uint8_t kind;
+};
+
+static bool next_part(uint64_t *at, uint64_t end, struct part *part)
+{
+	size_t i = find(*at);
+	const struct span *s = span_at(i);
+
+	if (*at >= end || i == spans.count || s->addr >= end)
+		return false;
+	part->kind = s->kind;
+	part->addr = s->addr > *at ? s->addr : *at;
+	part->length = (end_of(s) < end ? end_of(s) : end) - part->addr;
+	*at = part->addr + part->length;
+	return true;
+}
+
+static bool advise(const struct part *part, int advice)
+{
+	return madvise((void *)part->addr, part->length, advice) == 0;
+}
+
+/* Anonymous memory instead of a part of a frozen file, which gives nothing back in pieces. */
+static bool overlay(const struct part *part)
+{
+	struct span *s;
+
+	if (part->length < OVERLAY_MIN || spans.count > SPANS_MAX ||
+	    !cut(part->addr) || !cut(part->addr + part->length) ||
+	    map_anon(part->addr, part->length, MAP_FIXED))
+		return false;
+	s = span_at(find(part->addr));
+	s->kind = SPAN_ANON;
+	s->file = 0;
+	s->offset = 0;
+	s->fresh = true;
+	return true;
+}
+
+/* True if all of it reads as zeros now. */
+static bool zero(const struct part *part)
+{
+	switch (part->kind) {
+	case SPAN_SHARED:
+		return advise(part, MADV_REMOVE);
+	case SPAN_ANON:
+		return advise(part, MADV_DONTNEED);
+	default:
+		return overlay(part);
+	}
+}
+
+bool backing_purge_forced(uint64_t addr, uint64_t length)
+{
+	uint64_t at = addr, end = addr + length;
+	struct part part = { addr, length, SPAN_ANON };
+	bool zeros = true;
+
+	if (!shared)
+		return !advise(&part, MADV_DONTNEED);
+	pthread_mutex_lock(&lock);
+	while (next_part(&at, end, &part))
+		zeros &= zero(&part);
+	pthread_mutex_unlock(&lock);
+	return !zeros;
+}
+
+/* What is a frozen file's reverts to it: jemalloc does not take what is purged so for zeros. */
+bool backing_purge_lazy(uint64_t addr, uint64_t length)
+{
+	uint64_t at = addr, end = addr + length;
+	struct part part = { addr, length, SPAN_ANON };
+	bool done = true;
+
+	if (!shared)
+		return !advise(&part, MADV_FREE);
+	pthread_mutex_lock(&lock);
+	while (next_part(&at, end, &part))
+		done &= advise(&part, part.kind == SPAN_SHARED ? MADV_REMOVE : MADV_DONTNEED);
+	pthread_mutex_unlock(&lock);
+	return !done;
+}
+
+/* ---- freezing ---- */
+
+/* Of one file all that is mapped, which lies in one piece: false if it stays shared. */
+static bool freeze_file(uint32_t file, uint64_t addr, uint64_t length)
+{
+	int fd = file_fd(file);
+
+	return fd >= 0 && mmap((void *)addr, length, PROT_READ | PROT_WRITE,
+	                       MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd, 0) != MAP_FAILED;
+}
+
+static void freeze_all(void)
+{
+	for (size_t i = 0; i < spans.count; i++) {
+		struct span *s = span_at(i);
+
+		if (s->kind != SPAN_SHARED || !freeze_file(s->file, s->addr, s->length))
+			continue;
+		s->kind = SPAN_FROZEN;
+		s->fresh = true;
+		/* Pinned by a device: what that writes would be missing here and there. */
+		if (!file_seal(s->file, s->length))
+			s->file = 0;
+	}
+}
+
+static int list(struct array *out)
+{
+	*out = (struct array){ .item = sizeof(struct span) };
+	join();
+	for (size_t i = 0; i < spans.count; i++) {
+		struct span *copy = array_add(out);
+
+		if (!copy)
+			return -ENOMEM;
+		*copy = *span_at(i);
+	}
+	for (size_t i = 0; i < spans.count; i++)
+		span_at(i)->fresh = false;
+	return 0;
+}
+
+int backing_freeze(struct array *out)
+{
+	int err;
+
+	pthread_mutex_lock(&lock);
+	freeze_all();
+	err = list(out);
+	pthread_mutex_unlock(&lock);
+	return err;
+}
+
+bool backing_file(uint32_t number, uint8_t id[RM_ID_BYTES], uint64_t *length, int *fd)
+{
+	bool found;
+
+	pthread_mutex_lock(&lock);
+	found = file_sealed(number, id, length, fd);
+	pthread_mutex_unlock(&lock);
+	return found;
+}
+
+void backing_file_close(uint32_t number)
+{
+	pthread_mutex_lock(&lock);
+	file_close(number);
+	pthread_mutex_unlock(&lock);
+}
+
+/* ---- fork ---- */
+
+static bool any_shared(void)
+{
+	for (size_t i = 0; i < spans.count; i++)
+		if (span_at(i)->kind == SPAN_SHARED)
+			return true;
+	return false;
+}
+
+/*
+ * A writable shared mapping would be one memory of two processes. What cannot be frozen,
+ * since the program closed our descriptor, is copied by the child before it goes on.
+ */
+void backing_prefork(void)
+{
+	pthread_mutex_lock(&lock);
+	copied[0] = copied[1] = -1;
+	if (!shared)
+		return;
+	freeze_all();
+	if (any_shared() && pipe2(copied, O_CLOEXEC))
+		copied[0] = copied[1] = -1;
+}
+
+/* The child closes its end of the pipe when it has copied, or when it dies. */
+void backing_parent(void)
+{
+	char none;
+
+	if (copied[0] >= 0) {
+		close(copied[1]);
+		while (read(copied[0], &none, 1) < 0 && errno == EINTR)
+			;
+		close(copied[0]);
+	}
+	forks++;
+	pthread_mutex_unlock(&lock);
+}
+
+static void copy_span(struct span *s)
+{
+	void *copy = own_pages(s->length);
+
+	if (copy) {
+		memcpy(copy, (void *)s->addr, s->length);
+		if (mremap(copy, s->length, s->length, MREMAP_MAYMOVE | MREMAP_FIXED,
+		           (void *)s->addr) == (void *)s->addr) {
+			s->kind = SPAN_ANON;
+			s->file = 0;
+			s->offset = 0;
+			s->fresh = true;
+			return;
+		}
+	}
+	/* Better no child than one that writes into its parent's memory. */
+	rm_say_fd(2, "librmmap: no memory for the heap of a child of fork()");
+	_exit(127);
+}
+
+void backing_child(void)
+{
+	for (size_t i = 0; i < spans.count; i++)
+		if (span_at(i)->kind == SPAN_SHARED)
+			copy_span(span_at(i));
+	if (copied[0] >= 0) {
+		close(copied[0]);
+		close(copied[1]);
+	}
+	forks = 0;
+	pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * backing.h - what the heap's pages are made of
+ *
+ * In a program that publishes they are memory files, mapped shared until a publish or a
+ * fork freezes them: the same file is mapped private in one call and sealed, and is a layer
+ * as it is. Elsewhere, and where no file can be had, they are anonymous.
+ */
+#ifndef RM_LIB_BACKING_H
+#define RM_LIB_BACKING_H
+
+#include "internal.h"
+
+enum span_kind {
+	SPAN_SHARED,            /* a memory file, mapped shared: written in place until it is frozen */
+	SPAN_FROZEN,            /* mapped private: the kernel copies a page when it is written */
+	SPAN_ANON,              /* anonymous private memory */
+};
+
+struct span {
+	uint64_t addr, length;
+	uint64_t offset;        /* in the file */
+	uint32_t file;          /* its number; 0: none that a layer could be made of */
+	uint32_t heap;          /* whose memory, see struct rm_segment */
+	uint8_t kind;
+	bool fresh;             /* became this since the last backing_freeze(): what was known is void */
+};
+
+/* Before the first page: shared or anonymous from now on. */
+void backing_init(bool shared);
+/* Fresh memory, zeros, at an address where nothing is. 0, -EEXIST or other -errno. */
+int backing_map(uint64_t addr, uint64_t length, uint32_t heap);
+/* Give memory back. True: refused. Forced: it reads as zeros afterwards. */
+bool backing_purge_forced(uint64_t addr, uint64_t length);
+bool backing_purge_lazy(uint64_t addr, uint64_t length);
+
+/* Freeze what is shared. *spans gets the whole heap, ascending. 0 or -ENOMEM. */
+int backing_freeze(struct array *spans);
+/* A frozen file that rmmapd does not have yet; the descriptor stays backing's. */
+bool backing_file(uint32_t number, uint8_t id[RM_ID_BYTES], uint64_t *length, int *fd);
+void backing_file_close(uint32_t number);       /* rmmapd has it, or nobody wants it */
+
+/*
+ * Around fork, inside jemalloc's locks. Parent and child have private memory afterwards; the
+ * parent's half returns when the child has copied what could not be frozen.
+ */
+void backing_prefork(void);
+void backing_parent(void);
+void backing_child(void);
+bool backing_shared(void);      /* was it initialised so? */
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * republish - each publication of a program that goes on changing its data keeps its own
+ * version, bit for bit, and costs what changed: in shared memory, in anonymous memory, and
+ * where the kernel has neither PAGEMAP_SCAN nor userfaultfd
+ */
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "handoff.h"
+#include "versions.h"
+
+#define PAGES 4096              /* 16 MiB */
+#define CHANGES 40
+#define VERSIONS 30
+#define SCAN_NUMBER 0xc0606610u /* PAGEMAP_SCAN */
+
+/* As on Linux before 6.7: ENOTTY for the one, ENOSYS for the other. */
+static void old_kernel(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_userfaultfd, 4, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 2),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SCAN_NUMBER, 2, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOTTY),
+	};
+	struct sock_fprog program = { sizeof(filter) / sizeof(filter[0]), filter };
+
+	CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+}
+
+static uint64_t copied(void)
+{
+	struct rmmap_stats stats = { .size = sizeof(stats) };
+
+	CHECK(rmmap_stats(&stats) == 0);
+	return stats.copied_bytes;
+}
+
+/* Blocks of other sizes come and go as well: whole pages travel. */
+static void churn(void)
+{
+	static void *blocks[2000];
+	static unsigned next;
+
+	for (int i = 0; i < 300; i++, next++) {
+		void **block = &blocks[next * 7919u % 2000];
+
+		free(*block);
+		*block = malloc(next % 50 ? next % 900 : 300000);
+		CHECK(*block);
+		memset(*block, (int)next, 100 % (next % 900 + 1));
+	}
+}
+
+static int produce_versions(const char *how)
+{
+	struct versions *v;
+	char handle[RMMAP_HANDLE_MAX];
+	uint64_t before = 0;
+
+	if (strcmp(how, "old-kernel") == 0)
+		old_kernel();
+	v = versions_build(PAGES, CHANGES);
+	for (unsigned i = 0; i < VERSIONS; i++) {
+		if (i)
+			versions_change(v, i);
+		if (i > VERSIONS / 2)
+			churn();
+		if (rmmap_publish(v, handle, sizeof(handle))) {
+			fprintf(stderr, "%s\n", rmmap_error());
+			return 1;
+		}
+		/* the second may find a page or two more than the next ones, of stdio and so on */
+		if (i == 3 && strcmp(how, "old-kernel"))
+			CHECK(copied() - before < (uint64_t)(CHANGES + 64) * VERSIONS_PAGE * 4);
+		before = copied();
+		puts(handle);
+	}
+	return versions_are(v, VERSIONS - 1) ? 0 : 1;
+}
+
+static int verify_version(const char *argument)
+{
+	struct versions *v;
+	char handle[RMMAP_HANDLE_MAX];
+	unsigned version;
+
+	CHECK(sscanf(argument, "%u %511s", &version, handle) == 2);
+	v = rmmap_attach(handle);
+	if (!v) {
+		fprintf(stderr, "version %u: %s\n", version, rmmap_error());
+		return 1;
+	}
+	CHECK(versions_are(v, version));
+	versions_change(v, version + 1);        /* what a consumer writes is its own */
+	CHECK(rmmap_detach(v) == 0);
+	return 0;
+}
+
+static void run(const char *how)
+{
+	static char text[VERSIONS * (RMMAP_HANDLE_MAX + 1) + 1];
+	char *handles[VERSIONS], argument[RMMAP_HANDLE_MAX + 32], out[256];
+	int status;
+
+	printf("%s\n", how);
+	fflush(stdout);
+	setenv("RMMAP_HEAP", strcmp(how, "anon") ? "shared" : "anon", 1);
+	CHECK(run_self("produce", how, text, sizeof(text)) == 0);
+	for (int i = 0; i < VERSIONS; i++) {
+		handles[i] = strtok(i ? NULL : text, "\n");
+		CHECK(handles[i]);
+	}
+	for (int i = 0; i < VERSIONS; i += i ? 4 : 1) {
+		snprintf(argument, sizeof(argument), "%d %s", i, handles[i]);
+		status = run_self("verify", argument, out, sizeof(out));
+		CHECK(status == 0);
+	}
+	/* whatever shared a layer with it is as it was */
+	for (int i = 0; i < VERSIONS; i += 2)
+		CHECK(rmmap_unpublish(handles[i]) == 0);
+	snprintf(argument, sizeof(argument), "%d %s", VERSIONS - 1, handles[VERSIONS - 1]);
+	CHECK(run_self("verify", argument, out, sizeof(out)) == 0);
+	snprintf(argument, sizeof(argument), "1 %s", handles[1]);
+	CHECK(run_self("verify", argument, out, sizeof(out)) == 0);
+	for (int i = 1; i < VERSIONS; i += 2)
+		CHECK(rmmap_unpublish(handles[i]) == 0);
+}
+
+int main(int argc, char **argv)
+{
+	const char *mode = isolate(argc, argv);
+
+	if (mode && strcmp(mode, "produce") == 0)
+		return produce_versions(argv[2]);
+	if (mode)
+		return verify_version(argv[2]);
+	run("shared");
+	run("anon");
+	run("old-kernel");
+	return 0;
+}
