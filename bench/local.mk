@@ -1,6 +1,8 @@
 EXTRA_DIST += bench/README
 # figures; `make bench` builds and runs what README quotes
-EXTRA_PROGRAMS += bench/list_handoff bench/eager_fetch bench/bare_read
+EXTRA_PROGRAMS += bench/list_handoff bench/eager_fetch bench/bare_read bench/publish
+bench_publish_SOURCES = bench/publish.c bench/bench.h
+bench_publish_LDADD = librmmap.la
 bench_list_handoff_SOURCES = bench/list_handoff.c bench/bench.h
 bench_list_handoff_LDADD = librmmap.la
 bench_eager_fetch_SOURCES = bench/eager_fetch.c bench/bench.h
@@ -10,8 +12,10 @@ bench_bare_read_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS)
 bench_bare_read_LDADD = $(FABRIC_LIBS)
 
 .PHONY: bench
-bench: all bench/list_handoff$(EXEEXT) bench/eager_fetch$(EXEEXT) bench/bare_read$(EXEEXT)
+bench: all bench/list_handoff$(EXEEXT) bench/eager_fetch$(EXEEXT) bench/bare_read$(EXEEXT) \
+		bench/publish$(EXEEXT)
 	$(top_builddir)/bench/spine
+	$(top_builddir)/bench/snapshots
 
 # malloc itself, under one LD_PRELOAD and another: see bench/README
 EXTRA_PROGRAMS += bench/alloc_churn
