@@ -256,6 +256,9 @@ check_LTLIBRARIES += tests/preload/libctor.la
 TESTS += tests/symbols.sh tests/rename_jemalloc.sh tests/preload.sh \
 	tests/preload_rss.sh
 EXTRA_DIST += tests/symbols.sh tests/rename_jemalloc.sh tests/preload.sh tests/preload_rss.sh
+# What programs do that never heard of the library: sanitizers
+TESTS += tests/preload/sanitizers.sh
+EXTRA_DIST += tests/preload/sanitizers.sh tests/preload/beside.c
 # Real programs, with and without the library: one test for a family of them. Each heap:
 #     make check TESTS="tests/preload/git.sh" PRELOAD_HEAPS="anon shared"
 program_tests = \

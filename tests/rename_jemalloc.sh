@@ -28,6 +28,10 @@ fi
 nm -g --defined-only "$tmp/one.a" 2>/dev/null | awk 'NF == 3 && $3 !~ /^(rj_|je_)/' > "$tmp/odd"
 [ ! -s "$tmp/odd" ] || fail "names that are neither rj_ nor je_: $(cat "$tmp/odd")"
 
+if objdump -h "$tmp/one.a" | grep -qE '\.(init_array|ctors)'; then
+	fail "a constructor is still there"
+fi
+
 # what is not jemalloc is refused, and leaves nothing
 echo 'int x;' > "$tmp/x.c"
 ${CC:-cc} -c "$tmp/x.c" -o "$tmp/x.o"

@@ -200,6 +200,12 @@ static void *attach(const char *text, const struct rmmap_attach_options *options
 	uint64_t begin = rm_now_ns(), root = 0;
 	int err = -ESTALE;
 
+	if (!beside_maps()) {
+		fail(me, ENOTSUP, "%s lets a program map nothing at the addresses of publications: run "
+		     "the program without %s", beside_whom(), beside_whom());
+		return NULL;
+	}
+	heap_attaches();
 	if (take_mode(options, &m) || take_handle(me, text, &handle, m.handle) ||
 	    take_fabric(me, m.fabric))
 		return NULL;

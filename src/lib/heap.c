@@ -39,6 +39,7 @@ static __thread unsigned thread_place __attribute__((tls_model("initial-exec")))
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;        /* before jemalloc's own */
 static bool ready, publishes;
+static bool started;            /* jemalloc is set up, and the handlers of fork() stand */
 static struct { unsigned arena, threads; } pool[POOL_MAX];
 static unsigned pool_count, pool_max;
 static unsigned pool_before_fork;       /* the parent's first arena, or 0 */
@@ -65,8 +66,6 @@ static bool imports_pinning(void)
 static void heap_init(void)
 {
 	const struct rm_options *options = env_options();
-	const char *version;
-	size_t size = sizeof(version);
 
 	publishes = options->heap == RM_HEAP_SHARED || env_imports("rmmap_publish") ||
 	            env_imports("rmmap_publish_with");
@@ -75,10 +74,19 @@ static void heap_init(void)
 	slot_init();
 	if (options->scrub)
 		rj_malloc_conf_2_conf_harder = PINNED ",junk:free";
+	ready = true;
+}
+
+static void heap_start(void)
+{
+	const char *version;
+	size_t size = sizeof(version);
+
 	/* Hooks are called under jemalloc's locks: registered before it, locked after it. */
 	pthread_atfork(hooks_prefork, hooks_parent, hooks_child);
 	rj_mallctl("version", &version, &size, NULL, 0);
 	fork_init();
+	started = true;
 }
 
 /*
@@ -132,10 +140,10 @@ static bool bind(void)
 	int place;
 
 	pthread_mutex_lock(&lock);
-	if (!ready) {
+	if (!ready)
 		heap_init();
-		ready = true;
-	}
+	if (!started)
+		heap_start();
 	place = pool_choose();
 	if (place >= 0) {
 		pool[place].threads++;
@@ -160,6 +168,8 @@ bool heap_enter(void)
 	if (entering)
 		return true;
 	entering = true;
+	if (!__atomic_load_n(&ready, __ATOMIC_RELAXED))
+		beside_refuse();
 	bound = bind();
 	entering = false;
 	errno = bound ? saved : ENOMEM;
@@ -175,16 +185,32 @@ void heap_leave(void)
 	pthread_mutex_unlock(&lock);
 }
 
-/* Before jemalloc's own constructor, which would initialise it without our configuration. */
+/*
+ * Before other constructors have threads. jemalloc's own constructor is not there
+ * (rename-jemalloc): a program that has a sanitizer's malloc cannot have jemalloc's too.
+ */
 static void __attribute__((constructor(101))) heap_constructor(void)
 {
+	if (beside_malloc())
+		beside_refuse();
 	pthread_mutex_lock(&lock);
-	if (!ready) {
-		entering = true;
+	entering = true;
+	if (!ready)
 		heap_init();
-		ready = true;
-		entering = false;
-	}
+	if (!started && beside_malloc())
+		heap_start();
+	entering = false;
+	pthread_mutex_unlock(&lock);
+}
+
+void heap_attaches(void)
+{
+	if (__atomic_load_n(&started, __ATOMIC_RELAXED) || heap_is_ours())
+		return;
+	pthread_mutex_lock(&lock);
+	if (!started)
+		fork_init();
+	started = true;
 	pthread_mutex_unlock(&lock);
 }
 

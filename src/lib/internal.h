@@ -36,6 +36,15 @@ const struct rm_options *env_options(void);
 /* Does the program or a library of it import this symbol? (dl_iterate_phdr, once) */
 bool env_imports(const char *symbol);
 
+/* ---- beside.c: sanitizers and valgrind, which have a malloc of their own ---- */
+/* malloc.c's malloc, whatever malloc the program has; NULL in tests without malloc.c. */
+void *own_malloc(size_t size) __attribute__((weak));
+/* Is it the program's, or not there at all? False also where a program at a fixed place has an address for it. */
+bool beside_malloc(void);
+const char *beside_whom(void);  /* who has a malloc of its own here, by name; NULL: nobody */
+bool beside_maps(void);         /* may anything be mapped in the window? */
+void beside_refuse(void);       /* a sanitizer's malloc stands behind ours: say so and exit */
+
 /* ---- errors.c: this thread's last failure ---- */
 /* Set errno and the text "FUNCTION: ..." and return -1. error is positive. */
 int fail(const char *function, int error, const char *format, ...)
@@ -105,6 +114,7 @@ extern __thread unsigned heap_thread_generation __attribute__((tls_model("initia
  */
 bool heap_enter(void);
 void heap_leave(void);          /* the thread ends */
+void heap_attaches(void);       /* before the first attach: fork handlers stand from now on */
 bool heap_is_ours(void);        /* is the program's malloc this library's? */
 bool heap_publishes(void);      /* the program imports rmmap_publish, or RMMAP_HEAP=shared */
 void heap_prefork(void);

@@ -6,6 +6,7 @@ librmmap_core_la_SOURCES = \
 	src/lib/attach.c \
 	src/lib/attach.h \
 	src/lib/attached.c \
+	src/lib/beside.c \
 	src/lib/carpet.c \
 	src/lib/check.c \
 	src/lib/client.c \

@@ -124,6 +124,9 @@ RM_EXPORT void *malloc(size_t size)
 	return rj_malloc(size);
 }
 
+void *own_malloc(size_t size)
+	__attribute__((alias("malloc"), malloc, alloc_size(1), nothrow, leaf));
+
 RM_EXPORT void *calloc(size_t count, size_t size)
 {
 	if (!entered())
