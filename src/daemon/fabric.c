@@ -163,13 +163,15 @@ static void fabric_wake(struct timer *timer)
  * Ours is the process, so the environment may be set. The registration cache would keep
  * keys of closed regions alive (a revoked reader could go on reading) and fights with
  * userfaultfd. ofi_rxm multiplies its queues by the universe's size: more than 64 is
- * beyond what some RDMA devices have.
+ * beyond what some RDMA devices have. After a remote access error (a key that was closed) an
+ * RDMA connection is dead and nobody hangs up: removing the address has to close it.
  */
 static void set_environment(void)
 {
 	setenv("FI_MR_CACHE_MAX_COUNT", "0", 0);
 	setenv("FI_MR_CACHE_MONITOR", "disabled", 0);
 	setenv("FI_UNIVERSE_SIZE", "64", 0);
+	setenv("FI_AV_REMOVE_CLEANUP", "1", 0);
 }
 
 static int open_queue(struct fabric *fabric)

@@ -32,6 +32,7 @@
 #define FABRIC_RECEIVES 32      /* message buffers posted */
 #define FABRIC_SENDS 64         /* messages on their way, to all peers */
 #define FABRIC_PEER_SENDS 16    /* of those, to one: a stopped peer must not starve the others */
+#define FABRIC_IDLE_PEERS 64    /* addresses that stay, so that their connections do */
 #define FABRIC_PIECE ((size_t)1 << 20)
 #define FABRIC_PEER_PIECES 32   /* fi_read under way from one peer */
 #define FABRIC_PIECES 512       /* and from all: what the completion queue can hold */
@@ -73,6 +74,7 @@ struct fabric_peer {
 	fi_addr_t address;              /* FI_ADDR_NOTAVAIL: to be inserted */
 	unsigned users;                 /* fabric_peer() minus fabric_peer_put() */
 	unsigned sends, pieces;         /* operations under way */
+	unsigned posted_sends;          /* of the sends, those that the provider has */
 	bool broken;                    /* an operation failed: insert the address anew */
 	bool stalled;                   /* the provider said EAGAIN in this round */
 	struct fabric_read *first, *last; /* not finished; in the order of asking */

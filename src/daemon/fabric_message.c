@@ -80,6 +80,8 @@ static void free_send(struct fabric *fabric, struct fabric_op *op)
 {
 	struct fabric_peer *peer = op->peer;
 
+	if (op->posted)
+		peer->posted_sends--;
 	op->posted = false;
 	op->peer = NULL;
 	op->next = fabric->free_sends;
@@ -144,6 +146,7 @@ bool fabric_messages_post(struct fabric *fabric, uint64_t now)
 			free_send(fabric, op);
 		} else {
 			op->posted = true;
+			op->peer->posted_sends++;
 			any = true;
 		}
 	}

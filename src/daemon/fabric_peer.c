@@ -56,11 +56,13 @@ int fabric_peer(struct fabric *fabric, const struct rm_fabric_addr *addr,
 
 /*
  * After a failure on it the provider may keep a dead connection under the address for
- * good: insert it anew, once nothing is under way under the old one.
+ * good: remove it, which closes the connection (FI_AV_REMOVE_CLEANUP), and insert it anew,
+ * once nothing is under way under the old one.
  */
 int fabric_peer_reach(struct fabric *fabric, struct fabric_peer *peer)
 {
-	if (peer->broken && !peer->pieces && peer->address != FI_ADDR_NOTAVAIL) {
+	if (peer->broken && !peer->pieces && !peer->posted_sends &&
+	    peer->address != FI_ADDR_NOTAVAIL) {
 		fi_av_remove(fabric->av, &peer->address, 1, 0);
 		peer->address = FI_ADDR_NOTAVAIL;
 	}
@@ -74,16 +76,33 @@ int fabric_peer_reach(struct fabric *fabric, struct fabric_peer *peer)
 	return 0;
 }
 
-/* Free it once nobody names it and the provider is done with it. */
+static bool idle(const struct fabric_peer *peer)
+{
+	return !peer->users && !peer->first && !peer->pieces && !peer->sends;
+}
+
+/*
+ * Nobody names it and the provider is done with it. Its address stays for a while, since the
+ * connection goes with it, with what was just sent on that and has not arrived: of the idle
+ * ones, the one that has been there longest goes.
+ */
 void fabric_peer_reap(struct fabric *fabric, struct fabric_peer *peer)
 {
-	struct fabric_peer **link = &fabric->peers;
+	struct fabric_peer **link, **oldest = NULL;
+	unsigned count = 0;
 
-	if (peer->users || peer->first || peer->pieces || peer->sends)
+	if (!idle(peer))
 		return;
-	while (*link != peer)
-		link = &(*link)->next;
-	*link = peer->next;
+	for (link = &fabric->peers; *link; link = &(*link)->next) {
+		if (!idle(*link))
+			continue;
+		oldest = link;
+		count++;
+	}
+	if (count <= FABRIC_IDLE_PEERS)
+		return;
+	peer = *oldest;
+	*oldest = peer->next;
 	if (peer->address != FI_ADDR_NOTAVAIL)
 		fi_av_remove(fabric->av, &peer->address, 1, 0);
 	free(peer);

@@ -57,15 +57,35 @@ static uint64_t cut(const struct publication *publication, struct served_region 
 	return total;
 }
 
+/*
+ * Kernels before 6.2 pin only what could be written, by a private copy: not a shared mapping of
+ * a descriptor that is read-only. In its place, at the same addresses, since others may have
+ * registered it with a fabric that pins nothing.
+ */
+static int layer_map_private(struct layer *layer)
+{
+	void *map = mmap(layer->map, layer->length, PROT_READ, MAP_PRIVATE | MAP_FIXED, layer->fd,
+	                 0);
+
+	return map == MAP_FAILED ? -errno : 0;
+}
+
 static int register_region(struct peer_served *served, struct served_region *region)
 {
+	struct fabric *fabric = served->peers->fabric;
 	struct layer *layer = served->publication->layers[region->wire.layer];
 	int error = layer_map(layer);
+	uint8_t *at = layer->map;
 
-	if (!error)
-		error = fabric_register(served->peers->fabric,
-		                        (uint8_t *)layer->map + region->wire.offset,
-		                        region->wire.length, &region->region);
+	if (error)
+		return error;
+	at += region->wire.offset;
+	error = fabric_register(fabric, at, region->wire.length, &region->region);
+	if (error == -EFAULT) {
+		error = layer_map_private(layer);
+		if (!error)
+			error = fabric_register(fabric, at, region->wire.length, &region->region);
+	}
 	if (error)
 		return error;
 	region->wire.base = region->region.base;
