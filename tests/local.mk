@@ -173,6 +173,7 @@ handoff_tests = \
 	tests/handoff/attach_counts \
 	tests/handoff/workers \
 	tests/handoff/start \
+	tests/handoff/private \
 	tests/handoff/rounds \
 	tests/handoff/connection \
 	tests/handoff/rundir \
@@ -209,6 +210,8 @@ tests_handoff_workers_SOURCES = tests/handoff/workers.c
 tests_handoff_workers_LDADD = $(handoff_ldadd)
 tests_handoff_start_SOURCES = tests/handoff/start.c
 tests_handoff_start_LDADD = $(handoff_ldadd)
+tests_handoff_private_SOURCES = tests/handoff/private.c
+tests_handoff_private_LDADD = $(handoff_ldadd)
 tests_handoff_rounds_SOURCES = tests/handoff/rounds.c
 tests_handoff_rounds_LDADD = $(handoff_ldadd)
 tests_handoff_connection_SOURCES = tests/handoff/connection.c

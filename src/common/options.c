@@ -132,8 +132,12 @@ static bool read_fetch(struct rm_options *o, const char *value)
 
 static bool read_daemon(struct rm_options *o, const char *value)
 {
-	if (!is(value, "shared") && !is(value, "private") && !is(value, "off") &&
-	    value[0] != '/')
+	const char *program = value;
+
+	if (strncmp(value, RM_DAEMON_PRIVATE ":", sizeof(RM_DAEMON_PRIVATE)) == 0)
+		program += sizeof(RM_DAEMON_PRIVATE);
+	if (!is(value, "shared") && !is(value, RM_DAEMON_PRIVATE) && !is(value, "off") &&
+	    program[0] != '/')
 		return false;
 	o->daemon = value;
 	return true;
@@ -217,7 +221,7 @@ static bool read_stats(struct rm_options *o, const char *value)
 	  "the 64 GiB slot of addresses that this process's heap lies in") \
 	X("RMMAP_HEAP", "auto|anon|shared", read_heap, "auto, anon or shared", \
 	  "what the heap's memory is; shared also says that the program will publish") \
-	X("RMMAP_DAEMON", "shared|private|off|PATH", read_daemon, \
+	X("RMMAP_DAEMON", "shared|private[:PATH]|off|PATH", read_daemon, \
 	  "shared, private, off, or the absolute path of rmmapd", \
 	  "which rmmapd to use, or to start") \
 	X("RMMAP_RUNDIR", "DIR", read_rundir, "an absolute path", \

@@ -16,12 +16,15 @@
 enum rm_heap_mode { RM_HEAP_AUTO, RM_HEAP_ANON, RM_HEAP_SHARED };
 enum rm_fetch_mode { RM_FETCH_AUTO, RM_FETCH_LAZY, RM_FETCH_EAGER };
 
+#define RM_DAEMON_PRIVATE "private"
+
 struct rm_options {
 	int slot;                       /* RMMAP_SLOT, or -1 */
 	int rank;                       /* SLURM_PROCID, PMIX_RANK or OMPI_COMM_WORLD_RANK, or -1 */
 	enum rm_heap_mode heap;         /* RMMAP_HEAP */
 	enum rm_fetch_mode fetch;       /* RMMAP_FETCH */
-	const char *daemon;             /* RMMAP_DAEMON: NULL or "shared", "private", "off", a path */
+	const char *daemon;             /* RMMAP_DAEMON: NULL or "shared", RM_DAEMON_PRIVATE,
+	                                   that with ":" and a path, "off", a path */
 	const char *rundir;             /* RMMAP_RUNDIR or NULL */
 	const char *xdg_runtime_dir;    /* XDG_RUNTIME_DIR or NULL */
 	const char *fabric;             /* RMMAP_FABRIC or NULL */

@@ -58,7 +58,7 @@ static void stop_worker(struct keep *keep)
 
 static void end(struct keep *keep, int status)
 {
-	unlink(RM_SOCKET_NAME);
+	start_unlisten(keep->rmmapd);
 	keep->status = status;
 	keep->over = true;
 }
@@ -170,11 +170,11 @@ static void worker_leaves(struct keep *keep)
 	int fds[KEEP_FDS_MAX];
 	unsigned n = 1;
 
-	if (keep->draining) {
+	if (keep->draining || keep->rmmapd->served >= 0) {
 		stop_worker(keep);
 		return;
 	}
-	unlink(RM_SOCKET_NAME);
+	start_unlisten(keep->rmmapd);
 	while (n < KEEP_FDS_MAX) {
 		fds[n] = accept4(keep->rmmapd->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fds[n] < 0)
@@ -326,7 +326,7 @@ int keep_run(struct rmmapd *rmmapd)
 	ret = keep.records && keep.signals >= 0 ? fork_worker(&keep) : -ENOMEM;
 	if (ret < 0) {
 		start_log("no worker can be started: %s", rm_errno_text(-ret));
-		unlink(RM_SOCKET_NAME);
+		start_unlisten(rmmapd);
 		return 1;
 	}
 	while (!keep.over) {

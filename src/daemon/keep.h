@@ -34,6 +34,8 @@ struct rmmapd {                         /* fixed before the first worker is fork
 	bool foreground;
 	int lock;                       /* flock()ed; open in the keeper and in its worker */
 	int listener;                   /* another one after an exit that was called off */
+	int served;                     /* --private: the socket of the one process that is
+	                                   served, and no lock or listener; else -1 */
 	uint32_t keeper_pid, restarts;
 };
 
@@ -41,6 +43,8 @@ struct rmmapd {                         /* fixed before the first worker is fork
 /* 0: taken, the current directory is it. 1: another rmmapd serves it. -errno. */
 int start_take(struct rmmapd *rmmapd);
 int start_listen(struct rmmapd *rmmapd);        /* bind RM_SOCKET_NAME: 0 or -errno */
+void start_unlisten(const struct rmmapd *rmmapd);       /* unlink it, if it was bound */
+int start_private(struct rmmapd *rmmapd);       /* instead of these: 0 or -errno */
 void start_write_pid(struct rmmapd *rmmapd, int pid);   /* the keeper's, into the lock file */
 int start_output(struct rmmapd *rmmapd);        /* the log, if there is one, becomes stderr */
 void start_quiet(struct rmmapd *rmmapd);        /* in the background: no other output */

@@ -6,6 +6,7 @@
  * that (daemon(), closefrom()) while its mappings live.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,6 +192,7 @@ void client_end(struct client *client)
 	loop_remove(local->worker->loop, &client->pidfd);
 	keeper_delete(local->worker->keeper, client->record);
 	close(client->pidfd.fd);
+	worker_look(local->worker);
 	free(client);
 }
 
@@ -334,6 +336,15 @@ void local_listen(struct local *local, int listener, const int *connections, uns
 		take_connection(local, connections[i]);
 }
 
+/* The keeper has it open in any case, for a worker that finds no record of it. */
+void local_serve(struct local *local, int connection)
+{
+	int fd = fcntl(connection, F_DUPFD_CLOEXEC, 3);
+
+	if (fd >= 0)
+		take_connection(local, fd);
+}
+
 /* A process's record comes before those of its sockets: its number is lower. */
 void local_restore_client(struct local *local, const struct record *record)
 {
@@ -380,7 +391,7 @@ struct local *local_new(struct worker *worker, int listener)
 	local->listener.fd = listener;
 	local->listener.ready = accept_ready;
 	local->accept_again.fire = accept_again;
-	if (loop_add(worker->loop, &local->listener, EPOLLIN) < 0) {
+	if (listener >= 0 && loop_add(worker->loop, &local->listener, EPOLLIN) < 0) {
 		free(local);
 		return NULL;
 	}

@@ -27,9 +27,11 @@ struct attachment {
 	struct attachment *next;        /* of the client */
 };
 
-struct local *local_new(struct worker *worker, int listener);
+struct local *local_new(struct worker *worker, int listener);   /* -1: there is none */
 /* Another listener from now on, and connections that came while the worker was leaving. */
 void local_listen(struct local *local, int listener, const int *connections, unsigned count);
+/* --private: this connection, of a process that no listener has to be there for. */
+void local_serve(struct local *local, int connection);
 void local_drain(struct local *local);          /* SIGTERM: complete what is lazy */
 void local_restore_client(struct local *local, const struct record *record);
 void local_restore_attachment(struct local *local, const struct record *record);

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,8 @@ static void help(void)
 	      "                  [60; 0: never]\n"
 	      "  --grace SECONDS after SIGTERM, serve publications at most so long [30]\n"
 	      "  --log FILE      append what happens to FILE (else RMMAP_LOG)\n"
+	      "  --private FD    serve only the process at the other end of this socket, and end\n"
+	      "                  with it, see RMMAP_DAEMON in rmmap(7)\n"
 	      "  --help          this text\n"
 	      "  --version       the version\n"
 	      "\n"
@@ -61,6 +64,17 @@ static uint64_t seconds(const char *option, const char *text)
 	exit(2);
 }
 
+static int descriptor(const char *text)
+{
+	uint64_t n;
+
+	if (rm_parse_number(text, STDERR_FILENO + 1, INT_MAX, &n) == 0)
+		return (int)n;
+	rm_say_fd(STDERR_FILENO, "rmmapd: --private %s: want the number of an open socket; it is "
+	          "the library that uses this option", text);
+	exit(2);
+}
+
 static void arguments(struct rmmapd *rmmapd, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -69,6 +83,7 @@ static void arguments(struct rmmapd *rmmapd, int argc, char **argv)
 		{ "idle", required_argument, NULL, 'i' },
 		{ "grace", required_argument, NULL, 'g' },
 		{ "log", required_argument, NULL, 'l' },
+		{ "private", required_argument, NULL, 'p' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
@@ -82,6 +97,7 @@ static void arguments(struct rmmapd *rmmapd, int argc, char **argv)
 		case 'i': rmmapd->idle_ns = seconds("idle", optarg); break;
 		case 'g': rmmapd->grace_ns = seconds("grace", optarg); break;
 		case 'l': rmmapd->options.log = optarg; break;
+		case 'p': rmmapd->served = descriptor(optarg); break;
 		case 'h':
 			help();
 			exit(0);
@@ -132,27 +148,39 @@ static void background(struct rmmapd *rmmapd)
 	start_quiet(rmmapd);
 }
 
+static void take_rundir(struct rmmapd *rmmapd)
+{
+	int ret = start_take(rmmapd);
+
+	if (ret == 1)
+		exit(rmmapd->foreground);
+	if (ret < 0 || start_listen(rmmapd) < 0)
+		exit(1);
+	if (rmmapd->foreground)
+		start_write_pid(rmmapd, (int)getpid());
+	else
+		background(rmmapd);
+}
+
 int main(int argc, char **argv)
 {
 	static struct rmmapd rmmapd = {
 		.idle_ns = 60 * SECOND, .grace_ns = 30 * SECOND, .lock = -1, .listener = -1,
+		.served = -1,
 	};
-	int ret;
 
 	rm_options_read(&rmmapd.options, environ, getauxval(AT_SECURE) != 0, problem, NULL);
 	arguments(&rmmapd, argc, argv);
 	raise_limits();
 	if (start_output(&rmmapd) < 0)
 		return 1;
-	ret = start_take(&rmmapd);
-	if (ret == 1)
-		return rmmapd.foreground;
-	if (ret < 0 || start_listen(&rmmapd) < 0)
-		return 1;
-	if (rmmapd.foreground)
-		start_write_pid(&rmmapd, (int)getpid());
-	else
-		background(&rmmapd);
+	if (rmmapd.served >= 0) {
+		rmmapd.idle_ns = 0;
+		if (start_private(&rmmapd) < 0)
+			return 1;
+	} else {
+		take_rundir(&rmmapd);
+	}
 	prctl(PR_SET_NAME, "rmmapd-keeper");
 	rmmapd.keeper_pid = (uint32_t)getpid();
 	rmmapd.started_ns = rm_now_ns();

@@ -205,6 +205,30 @@ int start_take(struct rmmapd *rmmapd)
 	return ret < 0 ? say_failure(rmmapd, "/" RM_HOST_NAME " cannot be made", ret) : 0;
 }
 
+/* A host of its own, and no file. The current directory is not held in use. */
+int start_private(struct rmmapd *rmmapd)
+{
+	int type = 0, flags = fcntl(rmmapd->served, F_GETFL);
+	socklen_t size = sizeof(type);
+
+	if (getsockopt(rmmapd->served, SOL_SOCKET, SO_TYPE, &type, &size) < 0 ||
+	    type != SOCK_SEQPACKET || fcntl(rmmapd->served, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    fcntl(rmmapd->served, F_SETFD, FD_CLOEXEC) < 0) {
+		rm_say_fd(STDERR_FILENO, "rmmapd: --private %d: this descriptor is not the library's "
+		          "socket; set RMMAP_DAEMON=private for the program instead", rmmapd->served);
+		return -EINVAL;
+	}
+	if (getrandom(rmmapd->host, RM_ID_BYTES, 0) != RM_ID_BYTES || chdir("/") < 0)
+		return -EIO;
+	return 0;
+}
+
+void start_unlisten(const struct rmmapd *rmmapd)
+{
+	if (rmmapd->listener >= 0)
+		unlink(RM_SOCKET_NAME);
+}
+
 void start_write_pid(struct rmmapd *rmmapd, int pid)
 {
 	char text[16];

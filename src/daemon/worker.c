@@ -58,7 +58,7 @@ static void leave(struct running *running)
 		worker->active_ns = rm_now_ns();
 		return;
 	}
-	if (keeper_fd(worker->keeper) < 0)
+	if (keeper_fd(worker->keeper) < 0 && !worker->private)
 		unlink(RM_SOCKET_NAME);
 	worker_log(worker, "nothing is left to serve: leaving");
 	loop_stop(worker->loop);
@@ -71,16 +71,27 @@ static void tick(struct timer *timer)
 	bool nothing = nothing_left(worker);
 	uint64_t now = rm_now_ns(), next = now + worker->idle_ns;
 
-	if (worker->draining) {
+	if (worker->private && !local_clients(worker->local)) {
+		leave(running);
+	} else if (worker->draining) {
 		if (nothing || now >= running->grace_end)
 			leave(running);
 		next = now + DRAIN_TICK;
-	} else if (nothing && now >= worker->active_ns + worker->idle_ns) {
+	} else if (nothing && worker->idle_ns && now >= worker->active_ns + worker->idle_ns) {
 		leave(running);
 	} else if (nothing) {
 		next = worker->active_ns + worker->idle_ns;
 	}
-	loop_timer(worker->loop, timer, next);
+	if (worker->draining || worker->idle_ns)
+		loop_timer(worker->loop, timer, next);
+}
+
+void worker_look(struct worker *worker)
+{
+	struct running *running = container_of(worker, struct running, worker);
+
+	if (worker->private)
+		loop_timer(worker->loop, &running->tick, rm_now_ns());
 }
 
 static void drain(struct running *running)
@@ -240,6 +251,7 @@ static int set_up(struct running *running, const struct rmmapd *rmmapd, int keep
 	worker->active_ns = rm_now_ns();
 	worker->keeper_pid = rmmapd->keeper_pid;
 	worker->restarts = rmmapd->restarts;
+	worker->private = rmmapd->served >= 0;
 	worker->loop = loop_new();
 	worker->keeper = keeper_new(keeper_socket, records_highest(records));
 	worker->store = store_new(worker);
@@ -263,6 +275,10 @@ int worker_run(const struct rmmapd *rmmapd, int keeper_socket, struct records *r
 	if (ret < 0) {
 		start_log("the worker cannot start: %s", rm_errno_text(-ret));
 		return 1;
+	}
+	if (worker->private && !local_clients(worker->local)) {
+		local_serve(worker->local, rmmapd->served);
+		worker_look(worker);
 	}
 	if (worker->idle_ns)
 		loop_timer(worker->loop, &running.tick, rm_now_ns() + worker->idle_ns);

@@ -35,6 +35,7 @@ struct worker {
 	uint64_t active_ns;             /* last request, or end of something held: idle since then */
 	uint32_t keeper_pid, restarts;
 	bool draining;                  /* SIGTERM: no new publications */
+	bool private;                   /* of one process, and ends with it */
 	char fabric_why[256];           /* why worker_fabric() failed last */
 };
 
@@ -53,6 +54,9 @@ int worker_fabric(struct worker *worker, const char *spec, struct peers **peers)
 struct rm_fabric_addr;
 int worker_reach(struct worker *worker, const char *spec, const struct rm_fabric_addr *addr,
                  struct peers **peers);
+
+/* A process is gone: is there anything left to do? Looked at soon, not from here. */
+void worker_look(struct worker *worker);
 
 /* One line in rmmapd's log, if there is one: never a handle or a secret. */
 void worker_log(struct worker *worker, const char *format, ...)

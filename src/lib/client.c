@@ -286,14 +286,21 @@ static int hello(struct exchange *x)
 	return 0;
 }
 
-static int connect_new(struct exchange *x)
+static int find_daemon(struct exchange *x)
 {
 	char path[RM_RUNDIR_MAX];
-	int fd, err = rm_rundir_find(env_options(), true, path, x->why, sizeof(x->why));
+	int err;
 
-	if (err)
-		return err;
-	fd = daemon_start(path, x->why, sizeof(x->why));
+	if (daemon_is_private())
+		return daemon_start_private(x->why, sizeof(x->why));
+	err = rm_rundir_find(env_options(), true, path, x->why, sizeof(x->why));
+	return err ? err : daemon_start(path, x->why, sizeof(x->why));
+}
+
+static int connect_new(struct exchange *x)
+{
+	int err, fd = find_daemon(x);
+
 	if (fd >= 0)
 		fd = fd_raise(fd);
 	if (fd < 0)

@@ -227,6 +227,9 @@ void client_lock(void);         /* around fork */
 void client_unlock(void);
 /* start.c: a connected descriptor, after starting rmmapd if there was none; or -errno */
 int daemon_start(const char *rundir, char *why, size_t why_size);
+/* RMMAP_DAEMON=private: no run directory, an rmmapd of this process's own at each start. */
+bool daemon_is_private(void);
+int daemon_start_private(char *why, size_t why_size);
 
 /* ---- lazy.c: userfaultfd over attached ranges ---- */
 bool lazy_possible(void);       /* can this process get a userfaultfd that serves system calls? */

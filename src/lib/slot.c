@@ -110,9 +110,8 @@ static bool claims(void)
 {
 	const char *daemon = env_options()->daemon;
 
-	if (!heap_publishes())
-		return false;
-	return !daemon || (__builtin_strcmp(daemon, "off") && __builtin_strcmp(daemon, "private"));
+	return heap_publishes() && !daemon_is_private() &&
+	       !(daemon && __builtin_strcmp(daemon, "off") == 0);
 }
 
 static bool usable(unsigned slot)

@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -33,6 +34,7 @@
 #define START_NS UINT64_C(5000000000)   /* until it must accept connections */
 #define AGAIN_NS UINT64_C(1000000000)   /* until another is started: see wait_for() */
 #define NSIG_ALL 64
+#define SOCKET 3                        /* in rmmapd --private */
 
 extern char **environ;
 
@@ -41,6 +43,7 @@ struct start {                          /* shared by the three */
 	char *const *arguments;
 	char *const *environment;
 	char *stack;                    /* the grandchild's, its end */
+	int socket;                     /* becomes its descriptor SOCKET; -1: none */
 	int error;                      /* why rmmapd could not be executed */
 	const char *step;
 };
@@ -77,6 +80,19 @@ static void default_signals(void)
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
 }
 
+/* Of this process's descriptors rmmapd gets the socket, if there is one. */
+static int keep_socket(int fd)
+{
+	long ret = 0;
+
+	if (fd == SOCKET)
+		ret = syscall(SYS_fcntl, fd, F_SETFD, 0);
+	else if (fd >= 0)
+		ret = syscall(SYS_dup3, fd, SOCKET, 0);
+	close_from(fd >= 0 ? SOCKET + 1 : SOCKET);
+	return ret < 0 ? -1 : 0;
+}
+
 static int grandchild(void *arg)
 {
 	struct start *start = arg;
@@ -91,7 +107,8 @@ static int grandchild(void *arg)
 	for (int fd = 0; fd < 3; fd++)
 		if (fd != null && syscall(SYS_dup3, null, fd, 0) < 0)
 			return failed(start, "dup3");
-	close_from(3);
+	if (keep_socket(start->socket) < 0)
+		return failed(start, "keep the socket");
 	default_signals();
 	syscall(SYS_execve, start->program, start->arguments, start->environment);
 	return failed(start, start->program);
@@ -163,12 +180,10 @@ static char **copy_environment(bool secure, size_t *size)
 	return copy;
 }
 
-static int start_one(const char *program, const char *rundir, char *why, size_t why_size)
+static int start_with(char *const *arguments, int socket, char *why, size_t why_size)
 {
-	/* In the foreground: one process less that a subreaper would have to wait for. */
-	char *arguments[] = { (char *)(uintptr_t)program, (char *)(uintptr_t)"--foreground",
-	                      (char *)(uintptr_t)"--rundir", (char *)(uintptr_t)rundir, NULL };
-	struct start start = { .program = program, .arguments = arguments };
+	const char *program = arguments[0];
+	struct start start = { .program = program, .arguments = arguments, .socket = socket };
 	size_t size;
 	char **environment = copy_environment(env_options()->secure, &size);
 	int err, saved = errno;
@@ -185,6 +200,54 @@ static int start_one(const char *program, const char *rundir, char *why, size_t 
 		          rm_errno_text(start.error));
 	return err;
 }
+
+static int start_one(const char *program, const char *rundir, char *why, size_t why_size)
+{
+	/* In the foreground: one process less that a subreaper would have to wait for. */
+	char *arguments[] = { (char *)(uintptr_t)program, (char *)(uintptr_t)"--foreground",
+	                      (char *)(uintptr_t)"--rundir", (char *)(uintptr_t)rundir, NULL };
+
+	return start_with(arguments, -1, why, why_size);
+}
+
+/* ---- one of this process's own ---- */
+
+bool daemon_is_private(void)
+{
+	const char *given = env_options()->daemon;
+
+	return given && strncmp(given, RM_DAEMON_PRIVATE, sizeof(RM_DAEMON_PRIVATE) - 1) == 0;
+}
+
+/*
+ * It ends when this process does, and knows that by its pidfd: nothing to be told. Both
+ * ends above the standard descriptors, which may be closed here and are not in rmmapd.
+ */
+int daemon_start_private(char *why, size_t why_size)
+{
+	const char *program = env_options()->daemon + sizeof(RM_DAEMON_PRIVATE) - 1;
+	char *arguments[] = { (char *)(uintptr_t)(*program ? program + 1 : RM_LIBEXECDIR "/rmmapd"),
+	                      (char *)(uintptr_t)"--private", (char *)(uintptr_t)"3", NULL };
+	int pair[2], err;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		err = -errno;
+		rm_format(why, why_size, "no sockets to talk to an rmmapd of this process's own: %s; "
+		          "raise its limit of open files (ulimit -n)", rm_errno_text(-err));
+		return err;
+	}
+	pair[1] = fd_raise(pair[1]);
+	err = pair[1] < 0 ? pair[1] : start_with(arguments, pair[1], why, why_size);
+	if (pair[1] >= 0)
+		close(pair[1]);
+	if (err) {
+		close(pair[0]);
+		return err;
+	}
+	return pair[0];
+}
+
+/* ---- the one of this run directory ---- */
 
 /* Is there nobody behind the socket (yet)? Any other failure is not cured by a start. */
 static bool nobody(int err)
@@ -235,12 +298,6 @@ static const char *which(char *why, size_t why_size, int *err)
 		return RM_LIBEXECDIR "/rmmapd";
 	if (given[0] == '/')
 		return given;
-	if (strcmp(given, "private") == 0) {
-		*err = -ENOTSUP;
-		rm_format(why, why_size, "RMMAP_DAEMON=private: this version has no private rmmapd; "
-		          "use shared with an RMMAP_RUNDIR of its own");
-		return NULL;
-	}
 	*err = -ECONNREFUSED;
 	if (strcmp(given, "off") == 0)
 		rm_format(why, why_size, "no rmmapd runs here and RMMAP_DAEMON=off forbids to start "

@@ -175,7 +175,7 @@ static int refused_mode(const char *words)
 	char handle[RMMAP_HANDLE_MAX];
 
 	CHECK(rmmap_publish(strdup("x"), handle, sizeof(handle)) == -1);
-	CHECK_ERROR(strstr(words, "private") ? ENOTSUP : ECONNREFUSED, words);
+	CHECK_ERROR(ECONNREFUSED, words);
 	CHECK(waitpid(-1, NULL, WNOHANG | __WALL) == -1 && errno == ECHILD);
 	return 0;
 }
@@ -202,7 +202,7 @@ int main(int argc, char **argv)
 	if (mode && strcmp(mode, "refused") == 0)
 		return refused_mode(argv[2]);
 	refused("off", "RMMAP_DAEMON=off");
-	refused("private", "private");
+	refused("private:/nonexistent/rmmapd", "No such file or directory");
 	refused("/nonexistent/rmmapd", "No such file or directory");
 	snprintf(marked, sizeof(marked), "%s/marked", getenv("RMMAP_RUNDIR"));
 	fd = open(marked, O_CREAT | O_RDWR, 0600);      /* without O_CLOEXEC */
