@@ -6,6 +6,7 @@
  */
 #include "crafted.h"
 
+#include <malloc.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -79,9 +80,29 @@ static void write_all(uint64_t pages)
 		CHECK(address(page)[109] == 1);
 }
 
+/* A block goes on over mappings and what was copied into them. */
+static void as_blocks(uint64_t pages)
+{
+	/* realloc() and free() of attached memory free nothing, which a compiler cannot know. */
+	volatile uintptr_t first = (uintptr_t)address(3), last = (uintptr_t)address(pages - 1);
+	size_t size = (size_t)(pages / 2) * PAGE;
+	char *copy;
+
+	CHECK(malloc_usable_size((void *)first) == 0);
+	copy = realloc((void *)first, size);
+	CHECK(copy && memcmp(copy, (void *)first, size) == 0);
+	free(copy);
+	copy = realloc((void *)last, 2 * PAGE);
+	CHECK(copy && memcmp(copy, (void *)last, PAGE) == 0);
+	free(copy);
+	free((void *)first);
+	CHECK(address(3)[0] == ((volatile char *)first)[0]);
+}
+
 /* "FLAGS PAGES PERCENT HANDLE" */
 static int one_mode(const char *argument)
 {
+	struct rmmap_stats stats = { .size = sizeof(stats) };
 	struct crafted crafted;
 	unsigned flags, before = mappings(), now;
 	char handle[RMMAP_HANDLE_MAX], *root;
@@ -101,8 +122,11 @@ static int one_mode(const char *argument)
 	all_right(&crafted, 0, pages);
 	in_a_child(&crafted);
 	write_all(pages);
+	as_blocks(pages);
 	CHECK(attach_as(handle, flags) == root && rmmap_detach(root) == 0);
+	CHECK(rmmap_stats(&stats) == 0 && stats.attached_bytes == pages * PAGE);
 	CHECK(rmmap_detach(root) == 0);
+	CHECK(rmmap_stats(&stats) == 0 && stats.attached_bytes == 0);
 	CHECK(mappings() < before + 20);
 	printf("flags %u: attached in %.1f ms, %u mappings", flags, (end - begin) * 1e3, now - before);
 	return 0;
