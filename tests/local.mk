@@ -178,6 +178,7 @@ handoff_tests = \
 	tests/handoff/connection \
 	tests/handoff/rundir \
 	tests/handoff/scattered \
+	tests/handoff/dag \
 	tests/handoff/check_words \
 	tests/handoff/republish \
 	tests/handoff/republish_chain \
@@ -221,6 +222,8 @@ tests_handoff_rundir_LDADD = $(handoff_ldadd)
 tests_handoff_scattered_SOURCES = tests/handoff/scattered.c tests/handoff/crafted.c \
 	tests/handoff/crafted.h
 tests_handoff_scattered_LDADD = $(handoff_ldadd) libcommon.la
+tests_handoff_dag_SOURCES = tests/handoff/dag.c
+tests_handoff_dag_LDADD = $(handoff_ldadd)
 tests_handoff_check_words_SOURCES = tests/handoff/check_words.c
 tests_handoff_check_words_LDADD = $(handoff_ldadd)
 if HAVE_CHECK

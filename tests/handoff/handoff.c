@@ -197,27 +197,43 @@ static void end_daemon(void)
 	}
 }
 
-/* The other "host" of a test: a run directory below the first. */
-const char *other_rundir(void)
+/* The other "hosts" of a test: run directories below the first. */
+static const char *rundir_below(char path[256], const char *name)
 {
-	static char path[256];
-
 	if (!path[0]) {
-		snprintf(path, sizeof(path), "%s/other", getenv("RMMAP_RUNDIR"));
+		snprintf(path, 256, "%s/%s", getenv("RMMAP_RUNDIR"), name);
 		mkdir(path, 0700);
 	}
 	return path;
 }
 
+const char *other_rundir(void)
+{
+	static char path[256];
+
+	return rundir_below(path, "other");
+}
+
+const char *third_rundir(void)
+{
+	static char path[256];
+
+	return rundir_below(path, "third");
+}
+
 static void clean_up(const char *dir)
 {
-	char other[256];
+	const char *const names[] = { "other", "third" };
 
-	snprintf(other, sizeof(other), "%s/other", dir);
 	end_daemon();
-	setenv("RMMAP_RUNDIR", other, 1);
-	end_daemon();
-	remove_directory(other);
+	for (unsigned i = 0; i < 2; i++) {
+		char below[256];
+
+		snprintf(below, sizeof(below), "%s/%s", dir, names[i]);
+		setenv("RMMAP_RUNDIR", below, 1);
+		end_daemon();
+		remove_directory(below);
+	}
 	remove_directory(dir);
 }
 

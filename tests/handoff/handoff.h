@@ -40,6 +40,7 @@ int end_self(pid_t pid, int out, char *text, size_t size);      /* exit status, 
 
 /* A second run directory, so another host to rmmap; for RMMAP_RUNDIR of what run_self() runs. */
 const char *other_rundir(void);
+const char *third_rundir(void);
 
 /* Have another process build what kind names, publish it and end; its handle. */
 void produce(const char *kind, char handle[RMMAP_HANDLE_MAX]);
