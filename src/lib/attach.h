@@ -84,11 +84,13 @@ struct conflict {
 /*
  * Cut the table's segments into runs, leaving out what lies in the own ranges (ascending) and
  * may be left to them, and marking what one of holdings (array of struct holding) has mapped
- * already: see plan.c. 0; -EADDRINUSE with conflict; -ENOMEM.
+ * already: see plan.c. published: what this process said of memory that it had attached when
+ * it last published (owner: the last attachment then), or NULL. 0; -EADDRINUSE with conflict;
+ * -ENOMEM.
  */
 int plan_attach(const struct rm_table *table, const struct array *own,
-                const struct array *holdings, struct array *runs, uint64_t *own_pages_left,
-                struct conflict *conflict);
+                const struct array *holdings, const struct holding *published,
+                struct array *runs, uint64_t *own_pages_left, struct conflict *conflict);
 /* Join runs into stretches. 0 or -ENOMEM. */
 int plan_stretches(const struct array *runs, struct array *stretches);
 /*

@@ -180,7 +180,8 @@ static int plan(struct holding *holding, uint64_t *own_left, struct conflict *co
 		          "another slot (RMMAP_SLOT)", (unsigned long long)table->root);
 	}
 	if (!err)
-		err = plan_attach(table, &own, &holdings, &holding->runs, own_left, conflict);
+		err = plan_attach(table, &own, &holdings, NULL, &holding->runs, own_left,
+		                  conflict);
 	if (err == -EADDRINUSE && conflict->addr && !conflict->owner)
 		rm_format(why, RM_TEXT_MAX, "address 0x%llx is needed and lies in this "
 		          "process's own heap; give publisher and attacher other slots "

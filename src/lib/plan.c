@@ -6,7 +6,9 @@
  * (by fork, or since it was handed on and came back); else what another attachment has
  * mapped, if that is the same place of the same layer (a diamond); else the publication's.
  * Two different contents at one address are a conflict; so is memory that two programs took
- * for themselves at the same addresses, since pointers would lead into the wrong one's.
+ * for themselves at the same addresses, since pointers would lead into the wrong one's. What
+ * this process changed of attached memory, and then published, is own content too, for who
+ * comes with it.
  *
  * Lists are ascending and may have 100,000s of items: they are merged, or searched by halves.
  * Pure: unit-tested apart.
@@ -115,17 +117,45 @@ static bool same_content(const struct run *a, const struct rm_layer_desc *a_laye
 	       memcmp(a_layers[a->layer].id, b_layers[b->layer].id, RM_ID_BYTES) == 0;
 }
 
+/* Runs of a table are being compared with what is there. */
+struct sharing {
+	const struct rm_layer_desc *layers;     /* the table's */
+	const struct holding *published;        /* or NULL */
+	struct array cut;                       /* the result */
+	struct conflict *conflict;
+};
+
+/*
+ * Is at, where a holding has other content, what this process made of it and published? How
+ * far that goes; 0 if it is not.
+ */
+static uint64_t published_end(const struct sharing *sharing, const struct run *run,
+                              const struct holding *holding, uint64_t at)
+{
+	const struct holding *published = sharing->published;
+	size_t i;
+
+	/* Changes to what was attached after that publish are not in it. */
+	if (!published || holding->owner > published->owner)
+		return 0;
+	i = first_above(&published->runs, at);
+	if (i == published->runs.count || start_of(&published->runs, i) > at ||
+	    !same_content(run, sharing->layers, (const struct run *)published->runs.data + i,
+	                  published->table.layers))
+		return 0;
+	return end_of(&published->runs, i);
+}
+
 /* One run, cut where a holding has mapped it already; the first *next runs end below it. */
-static int share_run(const struct run *run, const struct rm_layer_desc *layers,
-                     const struct holding *holding, size_t *next, struct array *cut,
-                     struct conflict *conflict)
+static int share_run(struct sharing *sharing, const struct run *run,
+                     const struct holding *holding, size_t *next)
 {
 	const struct run *theirs = holding->runs.data;
 	uint64_t at = run->addr, end = at + run->length;
 	int err = 0;
 
 	if (run->shared)        /* who has mapped it agrees with all others */
-		return add_run(cut, run, at, end, true);
+		return add_run(&sharing->cut, run, at, end, true);
 	while (!err && at < end) {
 		uint64_t stop = end;
 		bool here;
@@ -133,15 +163,22 @@ static int share_run(const struct run *run, const struct rm_layer_desc *layers,
 		while (*next < holding->runs.count && end_of(&holding->runs, *next) <= at)
 			++*next;
 		here = *next < holding->runs.count && theirs[*next].addr <= at;
-		if (here && !same_content(run, layers, &theirs[*next], holding->table.layers)) {
-			*conflict = (struct conflict){ at, holding->owner };
-			return -EADDRINUSE;
+		if (here && !same_content(run, sharing->layers, &theirs[*next],
+		                          holding->table.layers)) {
+			uint64_t own_end = published_end(sharing, run, holding, at);
+
+			if (!own_end) {
+				*sharing->conflict = (struct conflict){ at, holding->owner };
+				return -EADDRINUSE;
+			}
+			if (own_end < stop)
+				stop = own_end;
 		}
 		if (here && end_of(&holding->runs, *next) < stop)
 			stop = end_of(&holding->runs, *next);
 		else if (!here && *next < holding->runs.count && theirs[*next].addr < stop)
 			stop = theirs[*next].addr;
-		err = add_run(cut, run, at, stop, here);
+		err = add_run(&sharing->cut, run, at, stop, here);
 		at = stop;
 	}
 	return err;
@@ -159,10 +196,8 @@ static bool meets(const struct holding *holding, const struct array *runs)
 	return false;
 }
 
-static int share(struct array *runs, const struct rm_layer_desc *layers,
-                 const struct holding *holding, struct conflict *conflict)
+static int share(struct sharing *sharing, struct array *runs, const struct holding *holding)
 {
-	struct array cut = { .item = sizeof(struct run) };
 	const struct run *run = runs->data;
 	size_t next = 0;
 	int err = 0;
@@ -171,20 +206,25 @@ static int share(struct array *runs, const struct rm_layer_desc *layers,
 		return 0;
 	next = first_above(&holding->runs, run->addr);
 	for (size_t i = 0; !err && i < runs->count; i++)
-		err = share_run(&run[i], layers, holding, &next, &cut, conflict);
+		err = share_run(sharing, &run[i], holding, &next);
 	if (err) {
-		array_free(&cut);
+		array_free(&sharing->cut);
 		return err;
 	}
 	array_free(runs);
-	*runs = cut;
+	*runs = sharing->cut;
+	sharing->cut = (struct array){ .item = sizeof(struct run) };
 	return 0;
 }
 
 int plan_attach(const struct rm_table *table, const struct array *own,
-                const struct array *holdings, struct array *runs, uint64_t *own_pages_left,
-                struct conflict *conflict)
+                const struct array *holdings, const struct holding *published,
+                struct array *runs, uint64_t *own_pages_left, struct conflict *conflict)
 {
+	struct sharing sharing = {
+		.layers = table->layers, .published = published, .conflict = conflict,
+		.cut.item = sizeof(struct run),
+	};
 	const struct holding *holding = holdings->data;
 	size_t next = 0;
 	int err = 0;
@@ -193,7 +233,7 @@ int plan_attach(const struct rm_table *table, const struct array *own,
 	for (uint32_t i = 0; !err && i < table->segment_count; i++)
 		err = cut_segment(&table->segments[i], own, &next, runs, own_pages_left, conflict);
 	for (size_t i = 0; !err && i < holdings->count; i++)
-		err = share(runs, table->layers, &holding[i], conflict);
+		err = share(&sharing, runs, &holding[i]);
 	return err;
 }
 

@@ -324,7 +324,7 @@ static int plan(const struct array *own)
 	struct conflict conflict;
 
 	runs.count = 0;
-	return plan_attach(&table, own, &holdings, &runs, &left, &conflict);
+	return plan_attach(&table, own, &holdings, NULL, &runs, &left, &conflict);
 }
 
 START_TEST(many_segments)

@@ -79,10 +79,15 @@ static void add_piece(uint64_t from, uint64_t to, uint64_t offset, unsigned laye
 	ck_assert_int_eq(plan_stretches(&holding->runs, &holding->stretches), 0);
 }
 
-static int plan(void)
+static int plan_with(const struct holding *published)
 {
 	runs.count = 0;
-	return plan_attach(&table, &own, &holdings, &runs, &left, &conflict);
+	return plan_attach(&table, &own, &holdings, published, &runs, &left, &conflict);
+}
+
+static int plan(void)
+{
+	return plan_with(NULL);
 }
 
 static void is_run(size_t i, uint64_t from, uint64_t to, uint64_t offset, bool shared)
@@ -187,6 +192,40 @@ START_TEST(own_before_attached)
 }
 END_TEST
 
+/* What is attached was changed here, and published; somebody hands that on to here. */
+START_TEST(own_changes_come_back)
+{
+	struct holding published;
+
+	reset();
+	add_piece(15, 18, 33, 1, 9);
+	published = *holding_at(0);
+	holdings.count = 0;
+	add_piece(10, 20, 10, 1, 7);
+	add_piece(20, 30, 20, 1, 9);
+	segments[0].layer = 1;
+	segments[0].offset = PAGES(10);
+	segments[0].length = PAGES(5);
+	segments[1] = (struct rm_segment){ .addr = BASE + PAGES(15), .length = PAGES(3),
+	                                   .offset = PAGES(33), .layer = 1, .heap = HEAP };
+	table.segment_count = 2;
+	ck_assert_int_eq(plan(), -EADDRINUSE);
+	ck_assert_uint_eq(conflict.addr, BASE + PAGES(15));
+	ck_assert_int_eq(plan_with(&published), 0);
+	ck_assert_uint_eq(runs.count, 2);
+	is_run(0, 10, 15, 10, true);
+	is_run(1, 15, 18, 33, true);
+	segments[1].length = PAGES(4);  /* one page more than was published */
+	ck_assert_int_eq(plan_with(&published), -EADDRINUSE);
+	ck_assert_uint_eq(conflict.addr, BASE + PAGES(18));
+	published.owner = 6;            /* published before it was attached */
+	ck_assert_int_eq(plan_with(&published), -EADDRINUSE);
+	ck_assert_uint_eq(conflict.addr, BASE + PAGES(15));
+	array_free(&published.runs);
+	array_free(&published.stretches);
+}
+END_TEST
+
 START_TEST(what_only_one_has)
 {
 	uint64_t from = BASE + PAGES(10), to = BASE + PAGES(20), length;
@@ -216,6 +255,7 @@ int main(void)
 		{ nothing_in_the_way, 0 }, { own_content_stands, 0 },
 		{ own_content_of_another_program, 0 }, { all_of_it_own, 0 },
 		{ a_diamond, 0 }, { own_before_attached, 0 }, { what_only_one_has, 0 },
+		{ own_changes_come_back, 0 },
 	};
 
 	return unit_run("plan", tests, COUNT(tests));
