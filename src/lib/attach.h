@@ -56,6 +56,14 @@ struct content {                        /* pages that an attachment has mapped *
  */
 int attached_contents(struct array *contents);
 
+/* ---- freeze.c: the part for attaching ---- */
+/*
+ * What the last publish said, as struct run of these layers (struct rm_layer_desc, ids and
+ * lengths only), and the last attachment that there was. Both arrays need their item only.
+ * Under attached_lock(). 0 or -ENOMEM.
+ */
+int freeze_published(struct array *runs, struct array *layers, uint64_t *attached);
+
 /* ---- plan.c: which pages of a publication are to be mapped; pure ---- */
 struct run {                            /* pages of one layer that follow one another */
 	uint64_t addr, length, offset;

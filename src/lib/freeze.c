@@ -123,6 +123,30 @@ void freeze_handed_over(void)
 	}
 }
 
+int freeze_published(struct array *runs, struct array *layers, uint64_t *attached)
+{
+	const struct rm_segment *s = known.segments.data;
+
+	for (size_t i = 0; i < known.layers.count; i++) {
+		struct rm_layer_desc *desc = array_add(layers);
+
+		if (!desc)
+			return -ENOMEM;
+		memcpy(desc->id, layer_at(i)->id, RM_ID_BYTES);
+		desc->length = layer_at(i)->length;
+	}
+	for (size_t i = 0; i < known.segments.count; i++, s++) {
+		struct run *run = array_add(runs);
+
+		if (!run)
+			return -ENOMEM;
+		*run = (struct run){ .addr = s->addr, .length = s->length, .offset = s->offset,
+		                     .layer = s->layer, .heap = s->heap };
+	}
+	*attached = known.attached;
+	return 0;
+}
+
 /* ---- copying ---- */
 
 static int new_layer(const struct layer *layer, struct array *over, const struct rm_segment *s,
@@ -392,9 +416,9 @@ int freeze(uint64_t root, bool everything, bool self_contained, struct snapshot 
 	int err;
 
 	*snapshot = (struct snapshot){ .fds.item = sizeof(int) };
+	attached_lock();
 	if (everything)
 		freeze_forget();
-	attached_lock();
 	err = gather(&g, &known, everything, self_contained);
 	if (!err)
 		err = tidy(&g);
@@ -406,13 +430,13 @@ int freeze(uint64_t root, bool everything, bool self_contained, struct snapshot 
 		err = list_fresh(snapshot);
 	if (!err)
 		err = remember(&all);
+	if (err)
+		freeze_forget();
 	attached_unlock();
 	gather_free(&g);
 	array_free(&all);
-	if (err) {
-		freeze_forget();
+	if (err)
 		snapshot_free(snapshot);
-	}
 	return err;
 }
 

@@ -142,6 +142,25 @@ static size_t budget(void)
 	return used < MAPPINGS_LEAST ? MAPPINGS_LEAST : used;
 }
 
+/* What was copied in is what its layer has: no change of this process's, to be published. */
+static void settle(const struct array *carpets, const struct array *patches)
+{
+	const struct carpet *carpet = carpets->data;
+	const struct run *patch = patches->data;
+	size_t next = 0;
+
+	for (size_t i = 0; i < carpets->count && next < patches->count; i++) {
+		uint64_t end = carpet[i].addr + carpet[i].length;
+
+		if (patch[next].addr >= end)
+			continue;
+		while (next < patches->count && patch[next].addr < end)
+			next++;
+		/* Where it fails patches count as changed, and more is copied. */
+		track_settle(carpet[i].addr, carpet[i].length);
+	}
+}
+
 /* A page that is absent cannot be copied: what is lazy is mapped run by run. */
 static int map_all(struct holding *holding, const int *layer_fds, struct carpet *failed, char *why)
 {
@@ -161,9 +180,30 @@ static int map_all(struct holding *holding, const int *layer_fds, struct carpet 
 			unmap(holding);
 		}
 	}
+	if (!err && heap_publishes())
+		settle(&carpets, &patches);
 	holding->mappings = carpets.count;
 	array_free(&patches);
 	array_free(&carpets);
+	return err;
+}
+
+/* Once more, with what this process changed and published: that may have come back. */
+static int plan_published(struct holding *holding, const struct array *own, uint64_t *own_left,
+                          struct conflict *conflict)
+{
+	struct holding published = { .runs.item = sizeof(struct run) };
+	struct array layers = { .item = sizeof(struct rm_layer_desc) };
+	int err = freeze_published(&published.runs, &layers, &published.owner);
+
+	published.table.layers = layers.data;
+	if (!err) {
+		holding->runs.count = 0;
+		err = plan_attach(&holding->table, own, &holdings, &published, &holding->runs,
+		                  own_left, conflict);
+	}
+	array_free(&published.runs);
+	array_free(&layers);
 	return err;
 }
 
@@ -182,6 +222,8 @@ static int plan(struct holding *holding, uint64_t *own_left, struct conflict *co
 	if (!err)
 		err = plan_attach(table, &own, &holdings, NULL, &holding->runs, own_left,
 		                  conflict);
+	if (err == -EADDRINUSE && conflict->owner)
+		err = plan_published(holding, &own, own_left, conflict);
 	if (err == -EADDRINUSE && conflict->addr && !conflict->owner)
 		rm_format(why, RM_TEXT_MAX, "address 0x%llx is needed and lies in this "
 		          "process's own heap; give publisher and attacher other slots "
