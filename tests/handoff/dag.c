@@ -309,6 +309,35 @@ static void around(const char *dir)
 	CHECK(rmmap_unpublish(handle) == 0);
 }
 
+/* The same for what this process changed of another's; what a third changed it cannot have. */
+static void around_changed(const char *dir)
+{
+	char top[RMMAP_HANDLE_MAX], handle[RMMAP_HANDLE_MAX], back[RMMAP_HANDLE_MAX];
+	struct node *own = build(1, 3), *upstream, *came;
+
+	run_at(dirs[0], "make", "1", top);
+	upstream = rmmap_attach(top);
+	CHECK(upstream);
+	nth(upstream, 40)->value = 7;
+	own->next->next->next = upstream;
+	CHECK(rmmap_publish(own, handle, sizeof(handle)) == 0);
+	side(dir, -1, handle, back);
+	nth(upstream, 40)->value = 8;
+	came = rmmap_attach(back);
+	CHECK(came && nth(came, 3) == own && nth(came, 6 + 40)->value == 8);
+	CHECK(rmmap_detach(upstream) == 0);
+	CHECK(nth(came, 6 + 40)->value == 8);
+	CHECK(!check_nodes(nth(came, 6 + 41), 42, NODES - 41, false));
+	CHECK(rmmap_detach(came) == 0);
+	CHECK((upstream = rmmap_attach(top)));
+	side(dir, 3 + 60, handle, back);        /* a page that is attached here */
+	CHECK(!rmmap_attach(back));
+	CHECK_ERROR(EADDRINUSE, "differ in what is at");
+	CHECK(rmmap_detach(upstream) == 0);
+	CHECK(rmmap_unpublish(handle) == 0);
+	unpublish_at(dirs[0], top);
+}
+
 static int unpublish_mode(const char *handle)
 {
 	CHECK(rmmap_unpublish(handle) == 0);
@@ -355,6 +384,8 @@ int main(int argc, char **argv)
 		diamonds(second, third, dirs[0]);
 		stage("around", i);
 		around(second);
+		stage("around, changed", i);
+		around_changed(second);
 	}
 	return 0;
 }

@@ -168,6 +168,61 @@ static int two_mode(const char *argument)
 	return 0;
 }
 
+/* "HANDLE": hand it on, unchanged but for two pages. */
+static int on_mode(const char *handle)
+{
+	struct rmmap_stats stats = { .size = sizeof(stats) };
+	char mine[RMMAP_HANDLE_MAX], **root = malloc(sizeof(*root));
+
+	*root = rmmap_attach(handle);
+	CHECK(*root == address(0));
+	address(0)[100] = 1;
+	address(21)[100] = 2;
+	CHECK(rmmap_publish(root, mine, sizeof(mine)) == 0 && rmmap_stats(&stats) == 0);
+	printf("%llu %s", (unsigned long long)stats.copied_bytes, mine);
+	return 0;
+}
+
+/* "PAGES PERCENT HANDLE": what was handed on. */
+static int after_mode(const char *argument)
+{
+	struct crafted crafted;
+	char handle[RMMAP_HANDLE_MAX], **root;
+	unsigned long long pages;
+
+	CHECK(sscanf(argument, "%llu %u %511s", &pages, &crafted.percent, handle) == 3);
+	crafted.pages = pages;
+	root = rmmap_attach(handle);
+	CHECK(root && *root == address(0));
+	CHECK(address(0)[100] == 1 && address(21)[100] == 2);
+	address(0)[100] = address(21)[100] = 0;
+	all_right(&crafted, 0, crafted.pages);
+	return 0;
+}
+
+/* Through a process at dir; who comes after it sees the same. */
+static void hand_on(const struct crafted *crafted, const char *handle, const char *dir)
+{
+	char mine[RMMAP_HANDLE_MAX], argument[RMMAP_HANDLE_MAX + 64], out[RMMAP_HANDLE_MAX + 64];
+	char home[256];
+	unsigned long long copied;
+
+	snprintf(home, sizeof(home), "%s", getenv("RMMAP_RUNDIR"));
+	setenv("RMMAP_RUNDIR", dir, 1);
+	CHECK(run_self("on", handle, out, sizeof(out)) == 0);
+	CHECK(sscanf(out, "%llu %511s", &copied, mine) == 2);
+	printf("  handed on, %llu bytes copied\n", copied);
+	/* Where the kernel cannot note writes, what was copied in is copied again. */
+	CHECK(copied < crafted->pages * PAGE / 2 + (2 << 20));
+	snprintf(argument, sizeof(argument), "%llu %u %s", (unsigned long long)crafted->pages,
+	         crafted->percent, mine);
+	setenv("RMMAP_SLOT", "5", 1);
+	CHECK(run_self("after", argument, out, sizeof(out)) == 0);
+	setenv("RMMAP_RUNDIR", home, 1);
+	CHECK(run_self("after", argument, out, sizeof(out)) == 0);
+	setenv("RMMAP_SLOT", "3", 1);
+}
+
 static void one(unsigned flags, const struct crafted *crafted, const char *handle, const char *dir)
 {
 	char argument[RMMAP_HANDLE_MAX + 64], out[256], home[256];
@@ -200,7 +255,9 @@ static int size_mode(const char *size)
 	segments = crafted_publish(0, pages, NO_PAGE, handle);
 	printf("%llu pages, %u %% scattered, %u segments\n", pages, crafted.percent, segments);
 	one(0, &crafted, handle, home);
+	hand_on(&crafted, handle, home);
 	one(RMMAP_EAGER, &crafted, handle, other_rundir());
+	hand_on(&crafted, handle, other_rundir());
 	setenv("RMMAP_RUNDIR", other_rundir(), 1);
 	root = rmmap_attach_with(handle, &lazy);
 	CHECK(root || errno == ENOTSUP);
@@ -239,6 +296,10 @@ int main(int argc, char **argv)
 		return one_mode(argv[2]);
 	if (mode && strcmp(mode, "two") == 0)
 		return two_mode(argv[2]);
+	if (mode && strcmp(mode, "on") == 0)
+		return on_mode(argv[2]);
+	if (mode && strcmp(mode, "after") == 0)
+		return after_mode(argv[2]);
 	if (mode && strcmp(mode, "size") == 0)
 		return size_mode(argv[2]);
 	setenv("RMMAP_SLOT", "3", 1);           /* not where the crafted ones are */
