@@ -8,7 +8,8 @@ fuzz_programs = \
 	fuzz/fuzz_options \
 	fuzz/fuzz_peer \
 	fuzz/fuzz_table \
-	fuzz/fuzz_wire
+	fuzz/fuzz_wire \
+	fuzz/fuzz_workflow
 check_PROGRAMS += $(fuzz_programs)
 TESTS += $(fuzz_programs)
 fuzz_driver = fuzz/driver.c fuzz/fuzz.h
@@ -23,6 +24,8 @@ fuzz_fuzz_table_SOURCES = fuzz/fuzz_table.c $(fuzz_driver)
 fuzz_fuzz_table_LDADD = libcommon.la
 fuzz_fuzz_wire_SOURCES = fuzz/fuzz_wire.c $(fuzz_driver)
 fuzz_fuzz_wire_LDADD = libcommon.la
+fuzz_fuzz_workflow_SOURCES = fuzz/fuzz_workflow.c src/cli/workflow.c $(fuzz_driver)
+fuzz_fuzz_workflow_LDADD = libcommon.la
 
 # With libFuzzer the code under test is compiled anew: it has to be instrumented itself.
 fuzz_lf_flags = -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
@@ -31,7 +34,8 @@ fuzz_lf_programs = \
 	fuzz/lf_options \
 	fuzz/lf_peer \
 	fuzz/lf_table \
-	fuzz/lf_wire
+	fuzz/lf_wire \
+	fuzz/lf_workflow
 EXTRA_PROGRAMS += $(fuzz_lf_programs)
 fuzz_lf_handle_SOURCES = fuzz/fuzz_handle.c fuzz/fuzz.h $(libcommon_la_SOURCES)
 fuzz_lf_handle_CFLAGS = $(AM_CFLAGS) $(fuzz_lf_flags)
@@ -44,6 +48,8 @@ fuzz_lf_table_SOURCES = fuzz/fuzz_table.c fuzz/fuzz.h $(libcommon_la_SOURCES)
 fuzz_lf_table_CFLAGS = $(AM_CFLAGS) $(fuzz_lf_flags)
 fuzz_lf_wire_SOURCES = fuzz/fuzz_wire.c fuzz/fuzz.h $(libcommon_la_SOURCES)
 fuzz_lf_wire_CFLAGS = $(AM_CFLAGS) $(fuzz_lf_flags)
+fuzz_lf_workflow_SOURCES = fuzz/fuzz_workflow.c src/cli/workflow.c fuzz/fuzz.h $(libcommon_la_SOURCES)
+fuzz_lf_workflow_CFLAGS = $(AM_CFLAGS) $(fuzz_lf_flags)
 CLEANFILES += $(fuzz_lf_programs) fuzz_*.crash
 
 fuzz: $(fuzz_lf_programs)

@@ -21,8 +21,8 @@ EXTRA_DIST += \
 	tests/layering.sh
 
 # ---- the commands, the examples, what make install puts in place; rmmap.h as C99 and C++ ----
-TESTS += tests/cli.sh tests/examples.sh tests/wordcount.sh tests/books.sh tests/install.sh
-EXTRA_DIST += tests/cli.sh tests/examples.sh tests/wordcount.sh tests/books.sh \
+TESTS += tests/cli.sh tests/plan.sh tests/examples.sh tests/wordcount.sh tests/books.sh tests/install.sh
+EXTRA_DIST += tests/cli.sh tests/plan.sh tests/examples.sh tests/wordcount.sh tests/books.sh \
 	tests/wordcount-functions.sh tests/install.sh
 check_PROGRAMS += tests/header_c99 tests/header_cxx
 TESTS += tests/header_c99 tests/header_cxx
@@ -44,7 +44,8 @@ unit_tests = \
 	tests/unit/test_rundir \
 	tests/unit/test_say \
 	tests/unit/test_segment \
-	tests/unit/test_wire
+	tests/unit/test_wire \
+	tests/unit/test_workflow
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 unit_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -70,6 +71,9 @@ tests_unit_test_segment_LDADD = $(unit_ldadd)
 tests_unit_test_wire_SOURCES = tests/unit/test_wire.c tests/unit/unit.h
 tests_unit_test_wire_CFLAGS = $(unit_cflags)
 tests_unit_test_wire_LDADD = $(unit_ldadd)
+tests_unit_test_workflow_SOURCES = tests/unit/test_workflow.c src/cli/workflow.c
+tests_unit_test_workflow_CFLAGS = $(unit_cflags)
+tests_unit_test_workflow_LDADD = $(unit_ldadd)
 endif
 
 # what the manual and README say, held against header, option table and programs

@@ -35,6 +35,7 @@ int cli_info(const struct args *args);          /* info.c */
 int cli_list(const struct args *args);          /* list.c */
 int cli_stat(const struct args *args);
 int cli_unpublish(const struct args *args);
+int cli_plan(const struct args *args);          /* plan.c */
 
 /* ---- operand.c: a handle's place on the command line ---- */
 /*

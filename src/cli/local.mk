@@ -9,7 +9,10 @@ rmmap_SOURCES = \
 	src/cli/list.c \
 	src/cli/main.c \
 	src/cli/operand.c \
+	src/cli/plan.c \
 	src/cli/rdma.c \
-	src/cli/run.c
+	src/cli/run.c \
+	src/cli/workflow.c \
+	src/cli/workflow.h
 rmmap_CPPFLAGS = $(AM_CPPFLAGS) $(IBVERBS_CFLAGS)
 rmmap_LDADD = librmmap.la libcommon.la $(IBVERBS_LIBS)

@@ -68,6 +68,11 @@ static const struct command_desc commands[] = {
 	  "With --revoke, other hosts' memory keys are closed at once: a page that one of\n"
 	  "them has not fetched yet is a SIGBUS there. Processes of this host keep it.\n"
 	  OR_AN_ID },
+	{ "plan", "FILE | -", 1, 1, false, { OPTION_JSON },
+	  cli_plan, "a slot of addresses for every function of a workflow",
+	  "FILE has a line 'NAME: UPSTREAM...' for each function, NAME*4 for four instances;\n"
+	  "what follows # is not read. Prints 'NAME[I] RMMAP_SLOT=N' for each instance: no two\n"
+	  "have the same slot if their content may meet in one process.\n" },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
