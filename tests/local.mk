@@ -186,7 +186,8 @@ handoff_tests = \
 	tests/handoff/check_words \
 	tests/handoff/republish \
 	tests/handoff/republish_chain \
-	tests/handoff/republish_large
+	tests/handoff/republish_large \
+	tests/handoff/writers
 check_PROGRAMS += $(handoff_tests)
 TESTS += $(handoff_tests)
 check_LTLIBRARIES += libhandoff.la
@@ -209,6 +210,8 @@ tests_handoff_republish_chain_SOURCES = tests/handoff/republish_chain.c
 tests_handoff_republish_chain_LDADD = $(handoff_ldadd)
 tests_handoff_republish_large_SOURCES = tests/handoff/republish_large.c
 tests_handoff_republish_large_LDADD = $(handoff_ldadd)
+tests_handoff_writers_SOURCES = tests/handoff/writers.c
+tests_handoff_writers_LDADD = $(handoff_ldadd) -lpthread
 tests_handoff_republish_SOURCES = tests/handoff/republish.c
 tests_handoff_republish_LDADD = $(handoff_ldadd)
 tests_handoff_workers_SOURCES = tests/handoff/workers.c
