@@ -187,7 +187,8 @@ handoff_tests = \
 	tests/handoff/republish \
 	tests/handoff/republish_chain \
 	tests/handoff/republish_large \
-	tests/handoff/writers
+	tests/handoff/writers \
+	tests/handoff/stress
 check_PROGRAMS += $(handoff_tests)
 TESTS += $(handoff_tests)
 check_LTLIBRARIES += libhandoff.la
@@ -210,6 +211,8 @@ tests_handoff_republish_chain_SOURCES = tests/handoff/republish_chain.c
 tests_handoff_republish_chain_LDADD = $(handoff_ldadd)
 tests_handoff_republish_large_SOURCES = tests/handoff/republish_large.c
 tests_handoff_republish_large_LDADD = $(handoff_ldadd)
+tests_handoff_stress_SOURCES = tests/handoff/stress.c
+tests_handoff_stress_LDADD = $(handoff_ldadd) -lpthread
 tests_handoff_writers_SOURCES = tests/handoff/writers.c
 tests_handoff_writers_LDADD = $(handoff_ldadd) -lpthread
 tests_handoff_republish_SOURCES = tests/handoff/republish.c
