@@ -177,6 +177,7 @@ handoff_tests = \
 	tests/handoff/attach_counts \
 	tests/handoff/workers \
 	tests/handoff/start \
+	tests/handoff/lives \
 	tests/handoff/private \
 	tests/handoff/rounds \
 	tests/handoff/connection \
@@ -223,6 +224,8 @@ tests_handoff_start_SOURCES = tests/handoff/start.c
 tests_handoff_start_LDADD = $(handoff_ldadd)
 tests_handoff_private_SOURCES = tests/handoff/private.c
 tests_handoff_private_LDADD = $(handoff_ldadd)
+tests_handoff_lives_SOURCES = tests/handoff/lives.c
+tests_handoff_lives_LDADD = $(handoff_ldadd)
 tests_handoff_rounds_SOURCES = tests/handoff/rounds.c
 tests_handoff_rounds_LDADD = $(handoff_ldadd)
 tests_handoff_connection_SOURCES = tests/handoff/connection.c

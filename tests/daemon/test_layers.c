@@ -231,6 +231,65 @@ START_TEST(both_killed)
 }
 END_TEST
 
+/* ---- processes that end anywhere ---- */
+
+static bool nothing_left(void)
+{
+	struct rm_daemon_info info;
+
+	client_info(&info);
+	return !info.publications && !info.attachments && !info.held_bytes && info.clients == 1;
+}
+
+/* Publish and attach until killed; what is published lives for 20 ms without readers. */
+static void busy_process(uint16_t id)
+{
+	struct snapshot own = first, more = second(0, id);
+	int fd = client_new();
+
+	own.id = id;
+	own.ttl_ms = more.ttl_ms = 20;
+	ck_assert_int_eq(client_publish(fd, &own, handle), 0);
+	for (uint16_t i = 0;; i++) {
+		more.id = (uint16_t)(1000 + id * 1000 + i % 1000);
+		client_publish(fd, &more, handle);
+		client_attach(fd, handle, &more, NULL);
+		if (i % 3 == 0)
+			client_name(fd, RM_UNPUBLISH, handle);
+	}
+}
+
+START_TEST(crashes)
+{
+	pid_t keeper, worker, pids[8];
+	unsigned fds[2];
+
+	close(ready());
+	ck_assert(host_eventually(nothing_left, 5));
+	keeper = host_keeper();
+	worker = host_worker();
+	fds[0] = host_fds(keeper);
+	fds[1] = host_fds(worker);
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < COUNT(pids); i++) {
+			pids[i] = fork();
+			if (!pids[i])
+				busy_process((uint16_t)(1 + i));
+		}
+		usleep(150000);
+		for (unsigned i = 0; i < COUNT(pids); i++) {
+			kill(pids[i], SIGKILL);
+			usleep(3000 * i);
+		}
+		for (unsigned i = 0; i < COUNT(pids); i++)
+			host_wait(pids[i]);
+		ck_assert(host_eventually(nothing_left, 5));
+	}
+	ck_assert_uint_le(host_fds(keeper), fds[0] + 2);
+	ck_assert_uint_le(host_fds(worker), fds[1] + 2);
+}
+END_TEST
+
 /* ---- many ---- */
 
 #define MANY 1000
@@ -294,7 +353,7 @@ int main(void)
 		{ known_layers, 0 }, { more_known_than_layers, 0 }, { held_for_the_next_publish, 0 },
 		{ held_until_the_process_ends, 0 }, { limit_counts_layers_once, 0 },
 		{ worker_killed, 0 }, { worker_killed_with_nothing_but_holds, 0 }, { both_killed, 0 },
-		{ many_share_layers, 0 },
+		{ crashes, 0 }, { many_share_layers, 0 },
 	};
 
 	return unit_run("layers", tests, COUNT(tests));
