@@ -20,6 +20,15 @@ static void lease(const struct rm_pub_info *info, char *text, size_t size)
 		snprintf(text, size, "%" PRIu64 " s", info->expires_ms / 1000);
 }
 
+/* Attaches so far, and how many are allowed where that is bounded. */
+static void readers(const struct rm_pub_info *info, char *text, size_t size)
+{
+	if (info->readers)
+		snprintf(text, size, "%" PRIu32 "/%" PRIu32, info->admitted, info->readers);
+	else
+		snprintf(text, size, "%" PRIu32, info->admitted);
+}
+
 static void put_json(struct json *json, const struct rm_pub_info *info)
 {
 	json_text(json, "id", info->id);
@@ -45,16 +54,18 @@ static void put_json(struct json *json, const struct rm_pub_info *info)
 
 static void print_table(const struct rm_pub_info *infos, int count)
 {
-	char expires[32];
+	char expires[32], admitted[32];
 
 	if (count)
-		printf("%-9s %-11s %12s %8s %8s %10s %10s\n", "ID", "STATE", "DATA BYTES",
-		       "ATTACHED", "REMOTE", "AGE", "EXPIRES");
+		printf("%-9s %-11s %12s %6s %8s %8s %7s %8s %8s\n", "ID", "STATE", "DATA BYTES",
+		       "LAYERS", "ATTACHED", "REMOTE", "READERS", "AGE", "EXPIRES");
 	for (int i = 0; i < count; i++) {
 		lease(&infos[i], expires, sizeof(expires));
-		printf("%-9s %-11s %12" PRIu64 " %8" PRIu32 " %8" PRIu32 " %8" PRIu64 " s %10s\n",
-		       infos[i].id, state(&infos[i]), infos[i].data_bytes, infos[i].attached,
-		       infos[i].remote_attached, infos[i].age_ms / 1000, expires);
+		readers(&infos[i], admitted, sizeof(admitted));
+		printf("%-9s %-11s %12" PRIu64 " %6" PRIu32 " %8" PRIu32 " %8" PRIu32 " %7s "
+		       "%6" PRIu64 " s %8s\n", infos[i].id, state(&infos[i]), infos[i].data_bytes,
+		       infos[i].layers, infos[i].attached, infos[i].remote_attached, admitted,
+		       infos[i].age_ms / 1000, expires);
 	}
 }
 
