@@ -14,7 +14,7 @@
 #include "handoff.h"
 
 #define THREADS 16
-#define BLOCKS 500
+#define BLOCKS 200
 
 static atomic_bool stop;
 static atomic_ulong turns, forks;
@@ -37,7 +37,7 @@ static void check_block(const unsigned char *p, size_t size, unsigned char with)
 
 static size_t some_size(uint64_t r)
 {
-	return r % 100 < 90 ? r / 128 % 2000 : r % 100 < 99 ? r / 128 % 100000 : r / 128 % 4000000;
+	return r % 100 < 90 ? r / 128 % 2000 : r % 100 < 99 ? r / 128 % 30000 : r / 128 % 600000;
 }
 
 static void forked(void)
