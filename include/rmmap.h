@@ -37,7 +37,7 @@ extern "C" {
  * Publish all that is reachable from root: the whole heap of this process as it
  * is now. Later writes of this process do not change what was published.
  *
- * root    a pointer into memory that malloc of this library returned
+ * root    a pointer into memory that malloc of this library returned, or that is attached
  * handle  receives a printable token of at most RMMAP_HANDLE_MAX bytes; the
  *         token is a secret: whoever has it can read the whole heap
  * size    bytes at handle
@@ -54,7 +54,7 @@ extern "C" {
  *               returned (a string literal, a global, the stack), or the
  *               program's malloc is not this library's
  * ERANGE        the buffer is too small for the handle
- * ENOTSUP       root lies in attached memory; or the process cannot publish here
+ * ENOTSUP       the process cannot publish here
  * ECONNREFUSED  rmmapd cannot be started
  * ETIMEDOUT     rmmapd does not answer
  * EACCES        the run directory is not writable, or belongs to someone else
@@ -142,7 +142,7 @@ struct rmmap_attach_options {
 #define RMMAP_PUBLISH_OPTIONS_INIT { sizeof(struct rmmap_publish_options), 0, 0, 0 }
 #define RMMAP_ATTACH_OPTIONS_INIT  { sizeof(struct rmmap_attach_options), 0 }
 
-/* publish: the publication refers to no other one (as every one does today) */
+/* publish: the publication refers to no other one: all that is attached is copied */
 #define RMMAP_SELF_CONTAINED 1u
 /* attach: fetch everything from the other host before returning */
 #define RMMAP_EAGER 1u

@@ -184,6 +184,7 @@ handoff_tests = \
 	tests/handoff/rundir \
 	tests/handoff/scattered \
 	tests/handoff/dag \
+	tests/handoff/dag_back \
 	tests/handoff/check_words \
 	tests/handoff/republish \
 	tests/handoff/republish_chain \
@@ -235,8 +236,11 @@ tests_handoff_rundir_LDADD = $(handoff_ldadd)
 tests_handoff_scattered_SOURCES = tests/handoff/scattered.c tests/handoff/crafted.c \
 	tests/handoff/crafted.h
 tests_handoff_scattered_LDADD = $(handoff_ldadd) libcommon.la
-tests_handoff_dag_SOURCES = tests/handoff/dag.c
+nodes = tests/handoff/nodes.c tests/handoff/nodes.h
+tests_handoff_dag_SOURCES = tests/handoff/dag.c $(nodes)
 tests_handoff_dag_LDADD = $(handoff_ldadd)
+tests_handoff_dag_back_SOURCES = tests/handoff/dag_back.c $(nodes)
+tests_handoff_dag_back_LDADD = $(handoff_ldadd)
 tests_handoff_check_words_SOURCES = tests/handoff/check_words.c
 tests_handoff_check_words_LDADD = $(handoff_ldadd)
 if HAVE_CHECK

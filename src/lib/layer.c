@@ -4,7 +4,7 @@
  *
  * Copies straight from the live heap with pwrite(2): nothing is mapped, and a
  * page that another thread's free() takes away meanwhile is EFAULT here and not
- * a signal. Any thread; no allocation but the memfd.
+ * a signal. Under attached.c's lock where it copies; no allocation but the memfd.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +16,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "attach.h"
 #include "snapshot.h"
 
 #define PARTS 256               /* of one pwritev */
@@ -49,19 +50,35 @@ static void set_run(uint64_t *bitmap, uint64_t first, uint64_t end)
 		rm_bit_set(bitmap, page);
 }
 
+/*
+ * A page that cannot be read: what free() took away is a hole. Attached memory does not go
+ * (attached.c's lock is held): it is a page that its host can no longer give, and nobody
+ * may read it as zeros.
+ */
+static int unreadable(const struct layer *layer, uint64_t at, const void *addr)
+{
+	if (map_end((uintptr_t)addr))
+		return -EHOSTUNREACH;
+	rm_bit_clear(layer->bitmap, at >> RM_PAGE_SHIFT);
+	return 0;
+}
+
 /* Pages [page, end) into the memfd; one that is gone meanwhile loses its bit. */
 static int copy_run(const struct layer *layer, uint64_t page, uint64_t end)
 {
 	uint64_t at = page << RM_PAGE_SHIFT, stop = end << RM_PAGE_SHIFT;
 
 	while (at < stop) {
-		ssize_t n = pwrite(layer->fd.fd, (const char *)(uintptr_t)layer->addr + at,
-		                   stop - at, (off_t)at);
+		const char *from = (const char *)(uintptr_t)layer->addr + at;
+		ssize_t n = pwrite(layer->fd.fd, from, stop - at, (off_t)at);
 
 		if (n > 0) {
 			at += (uint64_t)n;
 		} else if (n < 0 && errno == EFAULT) {
-			rm_bit_clear(layer->bitmap, at >> RM_PAGE_SHIFT);
+			int err = unreadable(layer, at, from);
+
+			if (err)
+				return err;
 			at = rm_page_down(at) + RM_PAGE;
 		} else if (n == 0 || errno != EINTR) {
 			return n == 0 ? -EIO : -errno;
@@ -92,7 +109,10 @@ static int write_parts(const struct layer *layer, struct iovec *part, int count,
 		if (n == 0 || (n < 0 && errno != EINTR && errno != EFAULT))
 			return n == 0 ? -EIO : -errno;
 		if (n < 0 && errno == EFAULT) {
-			rm_bit_clear(layer->bitmap, at >> RM_PAGE_SHIFT);
+			int err = unreadable(layer, at, part->iov_base);
+
+			if (err)
+				return err;
 			done = RM_PAGE - at % RM_PAGE;
 		}
 		at += done;

@@ -85,6 +85,9 @@ static int freeze_failed(int err)
 	case -ENOMEM:
 	case -ENOSPC:
 		return fail(me, ENOMEM, "no memory for a copy of the heap");
+	case -EHOSTUNREACH:
+		return fail(me, EHOSTUNREACH, "a page of what is attached can no longer be had from its "
+		            "host; detach that publication, or attach with RMMAP_FETCH=eager");
 	default:
 		return fail(me, -err, "copying the heap: %s", rm_errno_text(-err));
 	}
@@ -125,6 +128,17 @@ static int unpublish(const char *function, const char *token)
 	return 0;
 }
 
+/* The claim of the slot goes with the publication; root may be another's, attached here. */
+static unsigned own_slot(uint64_t root)
+{
+	unsigned slot = rm_slot_of(root);
+
+	for (unsigned i = 0; slot_states[slot] != SLOT_OWN && i < RM_SLOTS_MAX; i++)
+		if (slot_states[i] == SLOT_OWN)
+			slot = i;
+	return slot;
+}
+
 /* Ids are chosen here, so that a request that had to be sent again is the same publication. */
 static int fill_request(struct rm_wire_publish *m, const struct rmmap_publish_options *options,
                         const struct snapshot *snapshot, uint64_t root)
@@ -138,7 +152,7 @@ static int fill_request(struct rm_wire_publish *m, const struct rmmap_publish_op
 	m->ttl_ms = options->ttl_ms ? options->ttl_ms : env_options()->ttl_ms;
 	m->layer_count = snapshot->layer_count;
 	m->known_layers = snapshot->layer_count - snapshot->fresh_layers;
-	m->slot = rm_slot_of(root);
+	m->slot = own_slot(root);
 	m->table_size = snapshot->table_size;
 	return err;
 }

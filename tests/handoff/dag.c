@@ -2,86 +2,14 @@
 /*
  * Handing on: A and B publish, C attaches both, changes some of A's nodes, links all with its
  * own and publishes; D sees all three, with the changes. On one host and on three, when A's
- * and B's own publications are gone, ten hops deep, and around to where it began. Two ways
- * to the same page are one, unless they changed it.
+ * and B's own publications are gone, and ten hops deep. Two ways to the same page are one,
+ * unless they changed it.
  */
-#include "handoff.h"
-
-#include <time.h>
-#include <unistd.h>
-
-#define NODES 3000u                     /* of one process: 3 MB */
-#define CHANGED 1000000u
-
-struct node {
-	struct node *next;
-	uint64_t value;
-	char text[1000];
-};
+#include "nodes.h"
 
 struct whole {                          /* what C publishes */
 	struct node *a, *own, *b;
 };
-
-static const char *dirs[3];
-
-static struct node *build(uint64_t first, unsigned n)
-{
-	struct node *head = NULL;
-
-	for (unsigned i = n; i-- > 0;) {
-		struct node *node = malloc(sizeof(*node));
-
-		CHECK(node);
-		node->next = head;
-		node->value = first + i;
-		snprintf(node->text, sizeof(node->text), "node %llu",
-		         (unsigned long long)(first + i));
-		head = node;
-	}
-	return head;
-}
-
-static bool is_changed(unsigned i)
-{
-	return i % 1000 == 500;
-}
-
-/* The n nodes from here on are these; what comes after them. */
-static struct node *check_nodes(struct node *node, uint64_t first, unsigned n, bool changed)
-{
-	char text[64];
-
-	for (unsigned i = 0; i < n; i++, node = node->next) {
-		snprintf(text, sizeof(text), "node %llu", (unsigned long long)(first + i));
-		CHECK(node && strcmp(node->text, text) == 0);
-		CHECK(node->value == first + i + (changed && is_changed(i) ? CHANGED : 0));
-	}
-	return node;
-}
-
-static struct node *nth(struct node *node, unsigned n)
-{
-	while (n--)
-		node = node->next;
-	return node;
-}
-
-static void print_handle(const void *root, unsigned flags)
-{
-	struct rmmap_publish_options options = RMMAP_PUBLISH_OPTIONS_INIT;
-	char handle[RMMAP_HANDLE_MAX];
-
-	options.flags = flags;
-	CHECK(rmmap_publish_with(root, &options, handle, sizeof(handle)) == 0);
-	printf("%s", handle);
-}
-
-static int make_mode(const char *first)
-{
-	print_handle(build(strtoull(first, NULL, 10), NODES), 0);
-	return 0;
-}
 
 /* "FLAGS HANDLE HANDLE" */
 static int merge_mode(const char *argument)
@@ -123,21 +51,6 @@ static int see_mode(const char *handle)
 	CHECK(!check_nodes(node, 10001, NODES, false));
 	CHECK(rmmap_detach(whole) == 0);
 	return 0;
-}
-
-static void run_at(const char *dir, const char *mode, const char *argument,
-                   char out[RMMAP_HANDLE_MAX])
-{
-	setenv("RMMAP_RUNDIR", dir, 1);
-	CHECK(run_self(mode, argument, out, RMMAP_HANDLE_MAX) == 0);
-	setenv("RMMAP_RUNDIR", dirs[0], 1);
-}
-
-static void unpublish_at(const char *dir, const char *handle)
-{
-	char out[RMMAP_HANDLE_MAX];
-
-	run_at(dir, "unpublish", handle, out);
 }
 
 static void two_merged(const char *where_c, const char *where_d, unsigned flags)
@@ -210,23 +123,7 @@ static void ten_hops(unsigned hosts)
 	unpublish_at(dirs[10 % hosts], from);
 }
 
-/* ---- diamonds, and around to where it began ---- */
-
-/* "NODE HANDLE": own nodes in front of what came; the node NODE of it is changed, if not -1. */
-static int side_mode(const char *argument)
-{
-	char handle[RMMAP_HANDLE_MAX];
-	struct node *head = build(1, 3);
-	int change;
-
-	CHECK(sscanf(argument, "%d %511s", &change, handle) == 2);
-	head->next->next->next = rmmap_attach(handle);
-	CHECK(nth(head, 3));
-	if (change >= 0)
-		nth(head, 3 + (unsigned)change)->value += CHANGED;
-	print_handle(head, 0);
-	return 0;
-}
+/* ---- diamonds ---- */
 
 /* "both HANDLE HANDLE": both can be had; "ADDRESS HANDLE HANDLE": they differ there. */
 static int both_mode(const char *argument)
@@ -264,14 +161,6 @@ static int where_mode(const char *argument)
 	return 0;
 }
 
-static void side(const char *dir, int change, const char *handle, char out[RMMAP_HANDLE_MAX])
-{
-	char argument[RMMAP_HANDLE_MAX + 16];
-
-	snprintf(argument, sizeof(argument), "%d %s", change, handle);
-	run_at(dir, "side", argument, out);
-}
-
 static void diamonds(const char *left_dir, const char *right_dir, const char *end_dir)
 {
 	char top[RMMAP_HANDLE_MAX], left[RMMAP_HANDLE_MAX], right[RMMAP_HANDLE_MAX];
@@ -291,86 +180,33 @@ static void diamonds(const char *left_dir, const char *right_dir, const char *en
 	run_at(end_dir, "both", argument, out);
 }
 
-/* What this process published, and another handed on changed: its own content stands here. */
-static void around(const char *dir)
+/* What is self-contained needs nobody else. */
+static void host_gone(void)
 {
-	struct node *own = build(1, NODES), *came;
-	char handle[RMMAP_HANDLE_MAX], back[RMMAP_HANDLE_MAX];
+	char a[RMMAP_HANDLE_MAX], b[RMMAP_HANDLE_MAX], c[RMMAP_HANDLE_MAX], out[RMMAP_HANDLE_MAX];
+	char argument[2 * RMMAP_HANDLE_MAX + 16];
 
-	CHECK(rmmap_publish(own, handle, sizeof(handle)) == 0);
-	side(dir, 40, handle, back);
-	came = rmmap_attach(back);
-	CHECK(came && came->value == 1 && nth(came, 3) == own);
-	CHECK(!check_nodes(own, 1, NODES, false));
-	own->value = 7;
-	CHECK(nth(came, 3)->value == 7);
-	CHECK(rmmap_detach(came) == 0);
-	CHECK(own->next->value == 2);
-	CHECK(rmmap_unpublish(handle) == 0);
+	run_at(dirs[0], "make", "1", a);
+	run_at(dirs[0], "make", "10001", b);
+	snprintf(argument, sizeof(argument), "%u %s %s", RMMAP_SELF_CONTAINED, a, b);
+	run_at(dirs[1], "merge", argument, c);
+	kill_daemon();
+	run_at(dirs[2], "see", c, out);
+	unpublish_at(dirs[1], c);
 }
 
-/* The same for what this process changed of another's; what a third changed it cannot have. */
-static void around_changed(const char *dir)
-{
-	char top[RMMAP_HANDLE_MAX], handle[RMMAP_HANDLE_MAX], back[RMMAP_HANDLE_MAX];
-	struct node *own = build(1, 3), *upstream, *came;
-
-	run_at(dirs[0], "make", "1", top);
-	upstream = rmmap_attach(top);
-	CHECK(upstream);
-	nth(upstream, 40)->value = 7;
-	own->next->next->next = upstream;
-	CHECK(rmmap_publish(own, handle, sizeof(handle)) == 0);
-	side(dir, -1, handle, back);
-	nth(upstream, 40)->value = 8;
-	came = rmmap_attach(back);
-	CHECK(came && nth(came, 3) == own && nth(came, 6 + 40)->value == 8);
-	CHECK(rmmap_detach(upstream) == 0);
-	CHECK(nth(came, 6 + 40)->value == 8);
-	CHECK(!check_nodes(nth(came, 6 + 41), 42, NODES - 41, false));
-	CHECK(rmmap_detach(came) == 0);
-	CHECK((upstream = rmmap_attach(top)));
-	side(dir, 3 + 60, handle, back);        /* a page that is attached here */
-	CHECK(!rmmap_attach(back));
-	CHECK_ERROR(EADDRINUSE, "differ in what is at");
-	CHECK(rmmap_detach(upstream) == 0);
-	CHECK(rmmap_unpublish(handle) == 0);
-	unpublish_at(dirs[0], top);
-}
-
-static int unpublish_mode(const char *handle)
-{
-	CHECK(rmmap_unpublish(handle) == 0);
-	return 0;
-}
-
-static const struct mode {
-	const char *name;
-	int (*run)(const char *argument);
-} modes[] = {
-	{ "make", make_mode }, { "merge", merge_mode }, { "see", see_mode }, { "hop", hop_mode },
-	{ "hops", hops_mode }, { "side", side_mode }, { "both", both_mode },
-	{ "where", where_mode }, { "unpublish", unpublish_mode },
+static const struct mode modes[] = {
+	{ "merge", merge_mode }, { "see", see_mode }, { "hop", hop_mode }, { "hops", hops_mode },
+	{ "both", both_mode }, { "where", where_mode }, { NULL, NULL },
 };
-
-static void stage(const char *what, int hosts)
-{
-	printf("%s, on %s\n", what, hosts ? "three hosts" : "one host");
-	fflush(stdout);
-}
 
 int main(int argc, char **argv)
 {
 	const char *mode = isolate(argc, argv);
-	char home[256];
 
-	for (size_t i = 0; mode && i < sizeof(modes) / sizeof(modes[0]); i++)
-		if (strcmp(mode, modes[i].name) == 0)
-			return modes[i].run(argv[2]);
-	snprintf(home, sizeof(home), "%s", getenv("RMMAP_RUNDIR"));
-	dirs[0] = home;
-	dirs[1] = other_rundir();
-	dirs[2] = third_rundir();
+	if (mode)
+		return run_mode(modes, mode, argv[2]);
+	find_dirs();
 	for (int i = 0; i < 2; i++) {           /* on one host, on three */
 		const char *second = dirs[i], *third = dirs[2 * i];
 
@@ -382,10 +218,8 @@ int main(int argc, char **argv)
 		ten_hops(i ? 3 : 1);
 		stage("diamonds", i);
 		diamonds(second, third, dirs[0]);
-		stage("around", i);
-		around(second);
-		stage("around, changed", i);
-		around_changed(second);
 	}
+	stage("a host is gone", 1);
+	host_gone();
 	return 0;
 }
