@@ -97,6 +97,7 @@ static int remember(const struct array *all)
 	if (!err)
 		prune(new_index);
 	own_pages_free(new_index, (layers + 1) * sizeof(*new_index));
+	known.lost = false;
 	known.attached = attached_serial();
 	return err;
 }
@@ -107,6 +108,8 @@ void freeze_forget(void)
 	for (size_t i = 0; i < known.layers.count; i++)
 		layer_free(layer_at(i));
 	known.layers.count = known.segments.count = 0;
+	known.attached = 0;
+	known.lost = true;
 }
 
 void freeze_handed_over(void)

@@ -14,6 +14,7 @@
 
 struct noting {                         /* pages that a scan tells go to a list */
 	struct array *to;
+	size_t from;                    /* its first of them: not joined with what was before */
 	uint32_t heap;
 };
 
@@ -23,8 +24,31 @@ static int note(void *arg, uint64_t start, uint64_t end)
 	struct rm_segment s = {
 		.addr = start, .length = end - start, .layer = WEAVE_NONE, .heap = noting->heap,
 	};
+	struct rm_segment *first;
 
-	return weave_add(noting->to, &s);
+	if (noting->to->count > noting->from)
+		return weave_add(noting->to, &s);
+	first = array_add(noting->to);
+	if (!first)
+		return -ENOMEM;
+	*first = s;
+	return 0;
+}
+
+static void note_again(void *arg)
+{
+	struct noting *noting = arg;
+
+	noting->to->count = noting->from;
+}
+
+/* Note what was written to it since the last publish, or with all: ever. */
+static int note_written(struct gathered *g, uint64_t addr, uint64_t length, uint32_t heap, bool all)
+{
+	struct noting noting = { &g->written, g->written.count, heap };
+	struct scan_to to = { note, note_again, &noting };
+
+	return all ? track_all(addr, length, &to) : track_changed(addr, length, &to);
 }
 
 static struct layer *layer_at(const struct gathered *g, size_t i)
@@ -105,7 +129,6 @@ static int blind_span(struct gathered *g, const struct span *span)
 static int gather_span(struct gathered *g, const struct known *known, const struct span *span)
 {
 	struct array part = { .item = sizeof(struct rm_segment) }, gaps = part;
-	struct noting noting = { &g->written, span->heap };
 	uint64_t end = span->addr + span->length;
 	size_t before = g->written.count;
 	int err = 0;
@@ -113,7 +136,7 @@ static int gather_span(struct gathered *g, const struct known *known, const stru
 	g->pages += span->length >> RM_PAGE_SHIFT;
 	if (span->kind == SPAN_SHARED)
 		return blind_span(g, span);
-	err = track_changed(span->addr, span->length, &(struct scan_to){ note, &noting });
+	err = note_written(g, span->addr, span->length, span->heap, known->lost);
 	if (err && err != -ENOMEM) {
 		g->written.count = before;
 		return blind_span(g, span);
@@ -169,13 +192,12 @@ static int upstream_layer(struct gathered *g, const struct content *content, uin
  * memory is the same then. What was mapped since for another, gone since, is not to be
  * trusted: all that was written there counts.
  */
-static int scan_content(struct gathered *g, const struct content *c, uint64_t length, bool old)
+static int scan_content(struct gathered *g, const struct known *known, const struct content *c,
+                        uint64_t length)
 {
-	struct noting noting = { &g->written, c->heap };
-	struct scan_to to = { note, &noting };
+	bool before = c->owner <= known->attached;
 
-	return old || !c->shared ? track_changed(c->addr, length, &to)
-	                         : track_all(c->addr, length, &to);
+	return note_written(g, c->addr, length, c->heap, known->lost || (!before && c->shared));
 }
 
 static bool goes_on(const struct content *c, uint64_t end)
@@ -220,8 +242,7 @@ static int gather_contents(struct gathered *g, const struct known *known, bool c
 		if (i + 1 < contents->count && goes_on(&c[i], end))
 			continue;
 		if (!err && !copy)
-			err = scan_content(g, &c[first], end - c[first].addr,
-			                   c[i].owner <= known->attached);
+			err = scan_content(g, known, &c[first], end - c[first].addr);
 		first = i + 1;
 	}
 	return err;

@@ -26,7 +26,8 @@ enum scan {
 	SCAN_CHANGED,           /* PRIVATE, written since the last such scan; marks them anew */
 };
 struct scan_to {
-	int (*run)(void *arg, uint64_t start, uint64_t end);    /* 0, or -errno to stop */
+	int (*run)(void *arg, uint64_t start, uint64_t end);    /* ascending; 0, or -errno to stop */
+	void (*again)(void *arg);       /* forget those so far: they are told once more; or NULL */
 	void *arg;
 };
 /*
@@ -96,6 +97,7 @@ struct known {
 	struct array layers;            /* struct layer, in the order in which they were made */
 	struct array segments;
 	uint64_t attached;              /* serial of the last attachment there was */
+	bool lost;                      /* pages that were told are in no layer: all count */
 };
 struct gathered {
 	struct array *layers;           /* known's; new ones are added to it */

@@ -81,7 +81,7 @@ static int found(void *arg, uint64_t start, uint64_t end)
 int track_changed(uint64_t addr, uint64_t length, const struct scan_to *to)
 {
 	bool any = false;
-	int err = scan(SCAN_PRIVATE, addr, length, &(struct scan_to){ found, &any });
+	int err = scan(SCAN_PRIVATE, addr, length, &(struct scan_to){ .run = found, .arg = &any });
 
 	if (err && !any)
 		return err;
@@ -91,8 +91,11 @@ int track_changed(uint64_t addr, uint64_t length, const struct scan_to *to)
 	err = mark(addr, length);
 	if (!err)
 		err = scan(SCAN_CHANGED, addr, length, to);
-	if (err && err != -ENOMEM)
+	if (err && err != -ENOMEM) {
+		if (to->again)
+			to->again(to->arg);
 		err = scan(SCAN_PRIVATE, addr, length, to);
+	}
 	return err;
 }
 
@@ -106,7 +109,7 @@ int track_settle(uint64_t addr, uint64_t length)
 {
 	int err = mark(addr, length);
 
-	return err ? err : scan(SCAN_CHANGED, addr, length, &(struct scan_to){ ignore, NULL });
+	return err ? err : scan(SCAN_CHANGED, addr, length, &(struct scan_to){ .run = ignore });
 }
 
 int track_all(uint64_t addr, uint64_t length, const struct scan_to *to)

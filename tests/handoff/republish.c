@@ -6,6 +6,7 @@
  */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -18,6 +19,7 @@
 #define PAGES 4096              /* 16 MiB */
 #define CHANGES 40
 #define VERSIONS 30
+#define KILLED 20                /* before this one rmmapd is gone, with all that it had */
 #define SCAN_NUMBER 0xc0606610u /* PAGEMAP_SCAN */
 
 /* As on Linux before 6.7: ENOTTY for the one, ENOSYS for the other. */
@@ -63,10 +65,30 @@ static void churn(void)
 	}
 }
 
+static void verify_in_another(const char *handle, unsigned version)
+{
+	char argument[RMMAP_HANDLE_MAX + 32], out[256];
+
+	snprintf(argument, sizeof(argument), "%u %s", version, handle);
+	CHECK(run_self("verify", argument, out, sizeof(out)) == 0);
+}
+
+static void kill_daemon(void)
+{
+	pid_t pid = daemon_pid(), children[8];
+	int count = daemon_children(pid, children, 8);
+
+	CHECK(pid > 1 && kill(pid, SIGKILL) == 0);
+	for (int i = 0; i < count; i++)
+		kill(children[i], SIGKILL);
+	while (!process_gone(pid))
+		usleep(1000);
+}
+
 static int produce_versions(const char *how)
 {
 	struct versions *v;
-	char handle[RMMAP_HANDLE_MAX];
+	static char handles[VERSIONS][RMMAP_HANDLE_MAX];
 	uint64_t before = 0;
 
 	if (strcmp(how, "old-kernel") == 0)
@@ -77,7 +99,12 @@ static int produce_versions(const char *how)
 			versions_change(v, i);
 		if (i > VERSIONS / 2)
 			churn();
-		if (rmmap_publish(v, handle, sizeof(handle))) {
+		if (i == KILLED) {
+			for (unsigned k = 0; k < KILLED; k += k ? 4 : 1)
+				verify_in_another(handles[k], k);
+			kill_daemon();
+		}
+		if (rmmap_publish(v, handles[i], sizeof(handles[i]))) {
 			fprintf(stderr, "%s\n", rmmap_error());
 			return 1;
 		}
@@ -85,7 +112,7 @@ static int produce_versions(const char *how)
 		if (i == 3 && strcmp(how, "old-kernel"))
 			CHECK(copied() - before < (uint64_t)(CHANGES + 64) * VERSIONS_PAGE * 4);
 		before = copied();
-		puts(handle);
+		puts(handles[i]);
 	}
 	return versions_are(v, VERSIONS - 1) ? 0 : 1;
 }
@@ -111,8 +138,7 @@ static int verify_version(const char *argument)
 static void run(const char *how)
 {
 	static char text[VERSIONS * (RMMAP_HANDLE_MAX + 1) + 1];
-	char *handles[VERSIONS], argument[RMMAP_HANDLE_MAX + 32], out[256];
-	int status;
+	char *handles[VERSIONS];
 
 	printf("%s\n", how);
 	fflush(stdout);
@@ -122,20 +148,15 @@ static void run(const char *how)
 		handles[i] = strtok(i ? NULL : text, "\n");
 		CHECK(handles[i]);
 	}
-	for (int i = 0; i < VERSIONS; i += i ? 4 : 1) {
-		snprintf(argument, sizeof(argument), "%d %s", i, handles[i]);
-		status = run_self("verify", argument, out, sizeof(out));
-		CHECK(status == 0);
+	for (unsigned i = KILLED; i < VERSIONS; i += 3)
+		verify_in_another(handles[i], i);
+	/* whatever shared a layer with these is as it was */
+	for (unsigned i = KILLED; i < VERSIONS; i += 2)
+		CHECK(rmmap_unpublish(handles[i]) == 0);
+	for (unsigned i = KILLED + 1; i < VERSIONS; i += 2) {
+		verify_in_another(handles[i], i);
+		CHECK(rmmap_unpublish(handles[i]) == 0);
 	}
-	/* whatever shared a layer with it is as it was */
-	for (int i = 0; i < VERSIONS; i += 2)
-		CHECK(rmmap_unpublish(handles[i]) == 0);
-	snprintf(argument, sizeof(argument), "%d %s", VERSIONS - 1, handles[VERSIONS - 1]);
-	CHECK(run_self("verify", argument, out, sizeof(out)) == 0);
-	snprintf(argument, sizeof(argument), "1 %s", handles[1]);
-	CHECK(run_self("verify", argument, out, sizeof(out)) == 0);
-	for (int i = 1; i < VERSIONS; i += 2)
-		CHECK(rmmap_unpublish(handles[i]) == 0);
 }
 
 int main(int argc, char **argv)
