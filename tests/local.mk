@@ -190,7 +190,8 @@ handoff_tests = \
 	tests/handoff/republish_chain \
 	tests/handoff/republish_large \
 	tests/handoff/writers \
-	tests/handoff/stress
+	tests/handoff/stress \
+	tests/handoff/zeros
 check_PROGRAMS += $(handoff_tests)
 TESTS += $(handoff_tests)
 check_LTLIBRARIES += libhandoff.la
@@ -219,6 +220,8 @@ tests_handoff_writers_SOURCES = tests/handoff/writers.c
 tests_handoff_writers_LDADD = $(handoff_ldadd) -lpthread
 tests_handoff_republish_SOURCES = tests/handoff/republish.c
 tests_handoff_republish_LDADD = $(handoff_ldadd)
+tests_handoff_zeros_SOURCES = tests/handoff/zeros.c
+tests_handoff_zeros_LDADD = $(handoff_ldadd) -lpthread
 tests_handoff_workers_SOURCES = tests/handoff/workers.c
 tests_handoff_workers_LDADD = $(handoff_ldadd)
 tests_handoff_start_SOURCES = tests/handoff/start.c

@@ -24,7 +24,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct array spans = { .item = sizeof(struct span) };    /* ascending */
-static bool shared;
+static bool shared, publishes;
 static unsigned forks;
 static uint64_t bytes;
 static int copied[2] = { -1, -1 };      /* around fork: a pipe that the child closes */
@@ -39,9 +39,10 @@ static uint64_t end_of(const struct span *s)
 	return s->addr + s->length;
 }
 
-void backing_init(bool with_files)
+void backing_init(bool with_files, bool to_publish)
 {
 	shared = with_files;
+	publishes = to_publish;
 }
 
 bool backing_shared(void)
@@ -145,7 +146,7 @@ static int map_anon(uint64_t addr, uint64_t length, int flags)
 /* The first part of [addr, addr + length) as a file, as far as that goes; 0: not at all. */
 static uint64_t map_part(uint64_t addr, uint64_t length, uint32_t heap)
 {
-	struct span span = { .addr = addr, .heap = heap, .kind = SPAN_SHARED };
+	struct span span = { .addr = addr, .heap = heap, .kind = SPAN_SHARED, .fresh = true };
 	int fd;
 
 	if (!shared || forks > FORKS_MAX)
@@ -178,7 +179,7 @@ static int map_all(uint64_t addr, uint64_t length, uint32_t heap)
 	while (addr < end) {
 		uint64_t part = map_part(addr, end - addr, heap);
 		struct span rest = { .addr = addr, .length = end - addr, .heap = heap,
-		                     .kind = SPAN_ANON };
+		                     .kind = SPAN_ANON, .fresh = true };
 
 		if (!part && !add(&rest)) {
 			munmap((void *)addr, end - addr);
@@ -204,6 +205,7 @@ int backing_map(uint64_t addr, uint64_t length, uint32_t heap)
 struct part {                           /* of a span, in the range that is purged */
 	uint64_t addr, length;
 	uint8_t kind;
+	bool fresh;
 };
 
 static bool next_part(uint64_t *at, uint64_t end, struct part *part)
@@ -214,6 +216,7 @@ static bool next_part(uint64_t *at, uint64_t end, struct part *part)
 	if (*at >= end || i == spans.count || s->addr >= end)
 		return false;
 	part->kind = s->kind;
+	part->fresh = s->fresh;
 	part->addr = s->addr > *at ? s->addr : *at;
 	part->length = (end_of(s) < end ? end_of(s) : end) - part->addr;
 	*at = part->addr + part->length;
@@ -242,14 +245,18 @@ static bool overlay(const struct part *part)
 	return true;
 }
 
-/* True if all of it reads as zeros now. */
+/*
+ * True if all of it reads as zeros now, and will in the next publish too. That takes pages
+ * without a write for unchanged: of what a publish knows already nobody may rely on zeros
+ * that nobody wrote.
+ */
 static bool zero(const struct part *part)
 {
 	switch (part->kind) {
 	case SPAN_SHARED:
 		return advise(part, MADV_REMOVE);
 	case SPAN_ANON:
-		return advise(part, MADV_DONTNEED);
+		return part->fresh && advise(part, MADV_DONTNEED);
 	default:
 		return overlay(part);
 	}
@@ -258,10 +265,10 @@ static bool zero(const struct part *part)
 bool backing_purge_forced(uint64_t addr, uint64_t length)
 {
 	uint64_t at = addr, end = addr + length;
-	struct part part = { addr, length, SPAN_ANON };
+	struct part part = { .addr = addr, .length = length };
 	bool zeros = true;
 
-	if (!shared)
+	if (!publishes)
 		return !advise(&part, MADV_DONTNEED);
 	pthread_mutex_lock(&lock);
 	while (next_part(&at, end, &part))
@@ -274,10 +281,10 @@ bool backing_purge_forced(uint64_t addr, uint64_t length)
 bool backing_purge_lazy(uint64_t addr, uint64_t length)
 {
 	uint64_t at = addr, end = addr + length;
-	struct part part = { addr, length, SPAN_ANON };
+	struct part part = { .addr = addr, .length = length };
 	bool done = true;
 
-	if (!shared)
+	if (!publishes)
 		return !advise(&part, MADV_FREE);
 	pthread_mutex_lock(&lock);
 	while (next_part(&at, end, &part))

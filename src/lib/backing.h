@@ -26,8 +26,11 @@ struct span {
 	bool fresh;             /* became this since the last backing_freeze(): what was known is void */
 };
 
-/* Before the first page: shared or anonymous from now on. */
-void backing_init(bool shared);
+/*
+ * Before the first page: shared or anonymous from now on; to_publish: backing_freeze() may
+ * be called. Without it all of it is anonymous, and nothing here is more than a madvise().
+ */
+void backing_init(bool shared, bool to_publish);
 /* Fresh memory, zeros, at an address where nothing is. 0, -EEXIST or other -errno. */
 int backing_map(uint64_t addr, uint64_t length, uint32_t heap);
 /* Give memory back. True: refused. Forced: it reads as zeros afterwards. */

@@ -70,7 +70,8 @@ static void heap_init(void)
 	publishes = options->heap == RM_HEAP_SHARED || env_imports("rmmap_publish") ||
 	            env_imports("rmmap_publish_with");
 	backing_init(publishes && (options->heap == RM_HEAP_SHARED ||
-	                           (options->heap == RM_HEAP_AUTO && !imports_pinning())));
+	                           (options->heap == RM_HEAP_AUTO && !imports_pinning())),
+	             publishes);
 	slot_init();
 	if (options->scrub)
 		rj_malloc_conf_2_conf_harder = PINNED ",junk:free";
