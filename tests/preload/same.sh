@@ -105,6 +105,7 @@ $(tail -n 30 "$tmp/plain.out" "$tmp/plain.err")"
 		case $_heap in
 		auto | anon)
 			[ ! -e "$runs/slots" ] || fail "$_name, $_heap: it touched the run directory" ;;
+		*) rm -f "$runs/slots" ;;
 		esac
 	done
 	echo "$_name: $PRELOAD_HEAPS: status $_plain, $(wc -c < "$tmp/plain.out") bytes," \
