@@ -11,6 +11,7 @@
 #include "backing.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -63,6 +64,19 @@ static bool imports_pinning(void)
 	       env_imports("fi_fabric") || env_imports("fi_getinfo");
 }
 
+/* Then malloc has to say that there is no memory; a memory file says so by SIGBUS, later. */
+static bool strict_overcommit(void)
+{
+	int fd = open("/proc/sys/vm/overcommit_memory", O_RDONLY | O_CLOEXEC);
+	char mode = '0';
+
+	if (fd >= 0 && read(fd, &mode, 1) != 1)
+		mode = '0';
+	if (fd >= 0)
+		close(fd);
+	return mode == '2';
+}
+
 static void heap_init(void)
 {
 	const struct rm_options *options = env_options();
@@ -70,8 +84,8 @@ static void heap_init(void)
 	publishes = options->heap == RM_HEAP_SHARED || env_imports("rmmap_publish") ||
 	            env_imports("rmmap_publish_with");
 	backing_init(publishes && (options->heap == RM_HEAP_SHARED ||
-	                           (options->heap == RM_HEAP_AUTO && !imports_pinning())),
-	             publishes);
+	                           (options->heap == RM_HEAP_AUTO && !imports_pinning() &&
+	                            !strict_overcommit())), publishes);
 	slot_init();
 	if (options->scrub)
 		rj_malloc_conf_2_conf_harder = PINNED ",junk:free";
