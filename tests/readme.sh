@@ -7,7 +7,7 @@
 
 requires cc --version
 requires pkg-config --version
-! nm -D "$abs_top_builddir/.libs/librmmap.so" | grep -q '__[atu][a-z]*san_' ||
+! nm -D "$abs_top_builddir/.libs/librmmap.so" | grep -q ' U __[atu][a-z]*san_' ||
 	skip "README's programs are not compiled with the sanitizer that the library has"
 readme=$abs_top_srcdir/README
 mkdir "$tmp/here" && cd "$tmp/here" || exit 99
