@@ -282,9 +282,18 @@ check_LTLIBRARIES += tests/preload/libctor.la
 TESTS += tests/symbols.sh tests/rename_jemalloc.sh tests/preload.sh \
 	tests/preload_rss.sh
 EXTRA_DIST += tests/symbols.sh tests/rename_jemalloc.sh tests/preload.sh tests/preload_rss.sh
-# What programs do that never heard of the library: sanitizers
-TESTS += tests/preload/sanitizers.sh
-EXTRA_DIST += tests/preload/sanitizers.sh tests/preload/beside.c
+# What programs do that never heard of the library: sanitizers, hard corners
+TESTS += tests/preload/sanitizers.sh tests/preload/corners.sh tests/preload/corners_root.sh
+EXTRA_DIST += tests/preload/sanitizers.sh tests/preload/beside.c tests/preload/corners.sh \
+	tests/preload/corners_root.sh
+check_PROGRAMS += tests/preload/corners
+check_LTLIBRARIES += tests/preload/libplug.la
+tests_preload_libplug_la_SOURCES = tests/preload/plug.c
+tests_preload_libplug_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
+tests_preload_corners_SOURCES = tests/preload/corners.c tests/preload/corners.h \
+	tests/preload/corners_limits.c tests/preload/corners_process.c \
+	tests/preload/corners_rights.c tests/preload/preload.h
+tests_preload_corners_LDADD = librmmap.la -lpthread
 # Real programs, with and without the library: one test for a family of them. Each heap:
 #     make check TESTS="tests/preload/git.sh" PRELOAD_HEAPS="anon shared"
 program_tests = \

@@ -19,17 +19,17 @@
 static const char me[] = "rmmap_publish";
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;        /* one publish at a time */
 
-static bool in_heap(uint64_t addr)
+/* 1: it does, 0: it does not, or -errno. */
+static int in_heap(uint64_t addr)
 {
 	struct array ranges;
 	const struct heap_range *range;
-	bool found = false;
+	int found = freeze_ranges(&ranges);
 
-	if (!freeze_ranges(&ranges))
-		for (size_t i = 0; i < ranges.count && !found; i++) {
-			range = (const struct heap_range *)ranges.data + i;
-			found = addr >= range->base && addr < range->top;
-		}
+	for (size_t i = 0; !found && i < ranges.count; i++) {
+		range = (const struct heap_range *)ranges.data + i;
+		found = addr >= range->base && addr < range->top;
+	}
 	array_free(&ranges);
 	return found;
 }
@@ -37,6 +37,7 @@ static bool in_heap(uint64_t addr)
 static int check_root(uint64_t root)
 {
 	char name[256];
+	int found;
 
 	if (!root)
 		return fail(me, EFAULT, "root is NULL; publish a pointer that malloc returned");
@@ -48,7 +49,11 @@ static int check_root(uint64_t root)
 		return fail(me, EFAULT, "this program's malloc is not rmmap's, so nothing it allocates "
 		            "can be published; link the program itself with -lrmmap, or run it with "
 		            "LD_PRELOAD=librmmap.so.0");
-	if (rm_in_window(root) && in_heap(root))
+	found = rm_in_window(root) ? in_heap(root) : 0;
+	if (found < 0)
+		return fail(me, -found, "%s: there is no memory left to publish with",
+		            rm_errno_text(-found));
+	if (found)
 		return 0;
 	if (attach_end(root))
 		return 0;
@@ -88,6 +93,12 @@ static int freeze_failed(int err)
 	case -EHOSTUNREACH:
 		return fail(me, EHOSTUNREACH, "a page of what is attached can no longer be had from its "
 		            "host; detach that publication, or attach with RMMAP_FETCH=eager");
+	case -EPERM:
+	case -EACCES:
+	case -ENOSYS:
+		return fail(me, ENOTSUP, "this process may not make what publishing needs, memory files "
+		            "and random numbers (memfd_create, getrandom: %s); allow it in its "
+		            "seccomp filter", rm_errno_text(-err));
 	default:
 		return fail(me, -err, "copying the heap: %s", rm_errno_text(-err));
 	}

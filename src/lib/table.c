@@ -11,7 +11,8 @@
 #include <sys/mman.h>
 
 #define FIRST_BYTES ((size_t)4096)
-#define TRIES 64
+#define ABOVE ((uint64_t)4 << 40)       /* room above the window, before programs lie there */
+#define TRIES 1024
 
 static bool outside(const char *p, size_t bytes)
 {
@@ -31,15 +32,20 @@ static void *map(void *at, size_t bytes)
 	return NULL;
 }
 
-/* The kernel's choice is outside already, but where the stack is unlimited. */
+/*
+ * The kernel's choice is outside already, but where the stack is unlimited: then one piece
+ * after the other above the window, and around again.
+ */
 void *own_pages(size_t bytes)
 {
+	static uint64_t next;
+	uint64_t step = rm_page_up(bytes);
 	void *p = map(NULL, bytes);
-	uint64_t at = RM_WINDOW_END;
 
-	for (int i = 0; !p && i < TRIES; i++) {
-		p = map((void *)at, bytes);
-		at += (uint64_t)1 << 32;
+	for (int i = 0; !p && i < TRIES && step && step < ABOVE; i++) {
+		uint64_t at = __atomic_fetch_add(&next, step, __ATOMIC_RELAXED) % ABOVE;
+
+		p = map((void *)(RM_WINDOW_END + at), bytes);
 	}
 	return p;
 }

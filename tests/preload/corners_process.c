@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* corners_process - descriptors, libraries, threads, signals and forks, more than is usual */
+#include "corners.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static bool open_at(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+/* As daemons do; each time the connection and the claim are gone. */
+void corner_close_all(void)
+{
+	for (int round = 0; round < 3; round++) {
+		use_heap();
+		publish(WORKS);
+		for (int fd = 3; fd < 4096; fd++)
+			close(fd);
+	}
+	use_heap();
+	publish(WORKS);
+}
+
+/* Files of the program's own stand where ours were: nobody writes into them or closes them. */
+void corner_dup2_over(void)
+{
+	char name[] = "/tmp/rmmap-corner.XXXXXX";
+	bool ours[4096] = { false };
+	struct stat st;
+	int file;
+
+	use_heap();
+	publish(WORKS);
+	file = mkstemp(name);
+	CHECK(file >= 0 && unlink(name) == 0);
+	for (int fd = 3; fd < 4096; fd++)
+		if (fd != file && open_at(fd)) {
+			CHECK(dup2(file, fd) == fd);
+			ours[fd] = true;
+		}
+	use_heap();
+	publish(WORKS);
+	use_heap();
+	publish(WORKS);
+	for (int fd = 3; fd < 4096; fd++) {
+		struct stat now;
+
+		if (!ours[fd])
+			continue;
+		CHECK(fstat(fd, &now) == 0 && fstat(file, &st) == 0);
+		CHECK(now.st_ino == st.st_ino && now.st_dev == st.st_dev && st.st_size == 0);
+	}
+}
+
+void corner_dlopen(void)
+{
+	const char *plug = getenv("PLUG");
+	long before = 0;
+
+	CHECK(plug);
+	for (int i = 0; i < 3000; i++) {
+		int (*work)(int);
+		void *lib = dlopen(plug, i & 1 ? RTLD_NOW : RTLD_LAZY);
+
+		CHECK(lib && (work = (int (*)(int))dlsym(lib, "plug_work")));
+		CHECK(work(i) == i + 1);
+		CHECK(dlclose(lib) == 0);
+		if (i == 500)
+			before = status_kb("VmRSS:");
+	}
+	CHECK(status_kb("VmRSS:") < before + 16 * 1024);
+	use_heap();
+	publish(WORKS);
+}
+
+static pthread_key_t key;
+
+static void at_thread_end(void *p)
+{
+	free(p);
+	free(malloc(1000));
+}
+
+/* Frees what another thread left, and leaves something. */
+static void *short_thread(void *arg)
+{
+	static void *left[64];
+	char *p = malloc(5000);
+	unsigned i = (unsigned)(uintptr_t)arg % 64;
+
+	CHECK(p && in_window(p));
+	memset(p, 1, 5000);
+	free(__atomic_exchange_n(&left[i], p, __ATOMIC_ACQ_REL));
+	CHECK(pthread_setspecific(key, malloc(333)) == 0);
+	return NULL;
+}
+
+void corner_short_threads(void)
+{
+	pthread_t threads[50];
+	long before = 0;
+
+	CHECK(pthread_key_create(&key, at_thread_end) == 0);
+	for (int round = 0; round < 200; round++) {
+		for (int i = 0; i < 50; i++)
+			CHECK(pthread_create(&threads[i], NULL, short_thread,
+			                     (void *)(uintptr_t)(round * 50 + i)) == 0);
+		for (int i = 0; i < 50; i++)
+			CHECK(pthread_join(threads[i], NULL) == 0);
+		if (round == 20)
+			before = status_kb("VmRSS:");
+	}
+	printf("%ld kB more after 9,000 threads\n", status_kb("VmRSS:") - before);
+	CHECK(status_kb("VmRSS:") < before + 16 * 1024);
+	use_heap();
+	publish(WORKS);
+}
+
+static volatile sig_atomic_t came;
+
+/* Only what a handler may do: errno is changed and put back. */
+static void on_alarm(int number)
+{
+	int saved = errno;
+
+	(void)number;
+	came++;
+	close(-1);
+	errno = saved;
+}
+
+static void signals(int flags)
+{
+	struct sigaction action = { .sa_handler = on_alarm, .sa_flags = flags };
+	struct itimerval often = { { 0, 300 }, { 0, 300 } }, never = { { 0, 0 }, { 0, 0 } };
+
+	CHECK(sigaction(SIGALRM, &action, NULL) == 0);
+	came = 0;
+	CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
+	while (came < 300)
+		use_heap_here();
+	for (int i = 0; i < 10; i++)
+		publish(WORKS);
+	CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0);
+}
+
+void corner_signals(void)
+{
+	signals(SA_RESTART);
+	signals(0);
+}
+
+static volatile bool stop;
+
+static void *churn(void *arg)
+{
+	while (!stop) {
+		char *line = NULL;
+
+		use_heap_here();
+		CHECK(asprintf(&line, "%d a line", came) > 0);
+		free(line);
+	}
+	return arg;
+}
+
+static void *forker(void *arg)
+{
+	for (int i = 0; i < 60; i++) {
+		pid_t pid = fork();
+		int status;
+
+		CHECK(pid >= 0);
+		if (!pid) {
+			use_heap_here();
+			_exit(7);
+		}
+		CHECK(waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 7);
+	}
+	return arg;
+}
+
+void corner_fork_threads(void)
+{
+	pthread_t threads[3], forkers[2];
+
+	for (int i = 0; i < 3; i++)
+		CHECK(pthread_create(&threads[i], NULL, churn, NULL) == 0);
+	for (int i = 0; i < 2; i++)
+		CHECK(pthread_create(&forkers[i], NULL, forker, NULL) == 0);
+	for (int i = 0; i < 10; i++) {
+		CHECK(system("true") == 0);
+		publish(WORKS);
+	}
+	for (int i = 0; i < 2; i++)
+		CHECK(pthread_join(forkers[i], NULL) == 0);
+	stop = true;
+	for (int i = 0; i < 3; i++)
+		CHECK(pthread_join(threads[i], NULL) == 0);
+}
+
+/* What the environment said was kept. */
+void corner_cleared_environment(void)
+{
+	CHECK(clearenv() == 0);
+	use_heap();
+	publish(WORKS);
+	CHECK(setenv("RMMAP_RUNDIR", "/nowhere", 1) == 0);
+	publish(WORKS);
+}
