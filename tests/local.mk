@@ -344,6 +344,7 @@ tests_preload_where_no_pie_LDFLAGS = $(AM_LDFLAGS) -no-pie
 tests_preload_where_no_pie_LDADD = librmmap.la
 if HAVE_CHECK
 core_tests = \
+	tests/unit/test_backing \
 	tests/unit/test_hooks \
 	tests/unit/test_own
 check_PROGRAMS += $(core_tests)
@@ -351,6 +352,10 @@ TESTS += $(core_tests)
 # jemalloc needs the library as the library needs jemalloc
 core_ldflags = $(AM_LDFLAGS) -Wl,-u,rm_jemalloc_mmap
 core_ldadd = librmmap-core.la $(rmjemalloc) $(CHECK_LIBS)
+tests_unit_test_backing_SOURCES = tests/unit/test_backing.c tests/unit/unit.h
+tests_unit_test_backing_CFLAGS = $(unit_cflags)
+tests_unit_test_backing_LDFLAGS = $(core_ldflags)
+tests_unit_test_backing_LDADD = $(core_ldadd)
 tests_unit_test_hooks_SOURCES = tests/unit/test_hooks.c tests/unit/unit.h
 tests_unit_test_hooks_CFLAGS = $(unit_cflags)
 tests_unit_test_hooks_LDFLAGS = $(core_ldflags)
