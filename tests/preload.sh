@@ -28,6 +28,7 @@ where()
 
 check "contract, preloaded" env LD_PRELOAD="$lib" "$programs/contract"
 check "contract, linked" "$programs/contract_linked"
+check "contract, checked" env LD_PRELOAD="$lib" RMMAP_CHECK=1 "$programs/contract"
 check "threads, preloaded" env LD_PRELOAD="$lib" "$programs/threads"
 check "threads, scrubbing" env LD_PRELOAD="$lib" RMMAP_SCRUB=1 "$programs/threads"
 check "ifunc" env LD_PRELOAD="$lib" "$programs/ifunc"
@@ -101,8 +102,8 @@ grep -q confirm_conf "$tmp/err" || fail "RMMAP_MALLOC_CONF was not read"
 RMMAP_MALLOC_CONF=narenas:8,oversize_threshold:1000000,retain:false,hpa:true,percpu_arena:percpu \
 	check "threads, against what is pinned" env LD_PRELOAD="$lib" "$programs/threads"
 
-# what is no pointer of malloc's ends the program with one line
-if (ulimit -c 0; LD_PRELOAD=$lib "$programs/where" free) > "$tmp/out" 2> "$tmp/err"; then
+# asked to check, what is no pointer of malloc's ends the program with one line
+if (ulimit -c 0; RMMAP_CHECK=1 LD_PRELOAD=$lib "$programs/where" free) > "$tmp/out" 2> "$tmp/err"; then
 	fail "free() of a global was taken"
 fi
 [ "$(grep -c 'librmmap: free(0x.*not from malloc' "$tmp/err")" -eq 1 ] ||

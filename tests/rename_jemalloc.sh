@@ -8,11 +8,12 @@ input=$(sed -n 's/^JEMALLOC_ARCHIVE = //p' "$abs_top_builddir/Makefile")
 [ -n "$input" ] || input=$abs_top_builddir/jemalloc/lib/libjemalloc_pic.a
 script=$abs_top_srcdir/scripts/rename-jemalloc
 
-"$script" "$input" "$tmp/one.a"
+"$script" "$input" "$tmp/one.a" "$tmp/one-exports.a"
 sleep 1.1
 mkdir "$tmp/elsewhere"
-(cd "$tmp/elsewhere" && umask 077 && LC_ALL=C.UTF-8 "$script" "$input" two.a)
+(cd "$tmp/elsewhere" && umask 077 && LC_ALL=C.UTF-8 "$script" "$input" two.a two-exports.a)
 cmp "$tmp/one.a" "$tmp/elsewhere/two.a" || fail "two runs made different archives"
+cmp "$tmp/one-exports.a" "$tmp/elsewhere/two-exports.a" || fail "two runs made different exports"
 cmp "$tmp/one.a" "$abs_top_builddir/src/lib/rmjemalloc.a" || fail "the build's archive is another"
 
 nm -g "$tmp/one.a" 2>/dev/null | awk 'NF >= 2 { print $NF }' | sort -u > "$tmp/names"
@@ -31,6 +32,14 @@ nm -g --defined-only "$tmp/one.a" 2>/dev/null | awk 'NF == 3 && $3 !~ /^(rj_|je_
 if objdump -h "$tmp/one.a" | grep -qE '\.(init_array|ctors)'; then
 	fail "a constructor is still there"
 fi
+
+# the other one differs by names of the same functions
+nm "$tmp/one-exports.a" 2>/dev/null | grep -vE ' T (malloc|calloc|own_malloc)$' > "$tmp/but"
+nm "$tmp/one.a" 2>/dev/null | cmp - "$tmp/but" || fail "more than malloc and calloc was added"
+for name in malloc calloc; do
+	[ "$(nm "$tmp/one-exports.a" 2>/dev/null | awk -v n="^(rj_)?$name\$" '$3 ~ n { print $1 }' |
+		sort | uniq -c | awk '{ print $1 }')" = 2 ] || fail "$name is not rj_$name"
+done
 
 # what is not jemalloc is refused, and leaves nothing
 echo 'int x;' > "$tmp/x.c"

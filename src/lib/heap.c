@@ -7,6 +7,9 @@
  * were created on our hooks. Any thread, at the first malloc of a process even before
  * libc is set up; whatever this calls may allocate in turn, and is then served from
  * arena 0, which lies outside the window.
+ *
+ * Nothing of this is on malloc's fast path. What jemalloc calls when it does not know a
+ * thread yet, or knows it as slow, is rm_jemalloc_fetch_slow() here.
  */
 #include "backing.h"
 
@@ -32,15 +35,18 @@
 
 const char *rj_malloc_conf_2_conf_harder = PINNED;
 
-unsigned heap_generation = 1;
-__thread unsigned heap_thread_generation __attribute__((tls_model("initial-exec")));
+bool heap_mixed;
 
+static unsigned generation = 1;         /* bumped by fork in the child */
+static __thread unsigned thread_generation __attribute__((tls_model("initial-exec")));
 static __thread bool entering __attribute__((tls_model("initial-exec")));
+static __thread bool thread_cache_off __attribute__((tls_model("initial-exec")));   /* by us */
 static __thread unsigned thread_place __attribute__((tls_model("initial-exec")));
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;        /* before jemalloc's own */
-static bool ready, publishes;
-static bool started;            /* jemalloc is set up, and the handlers of fork() stand */
+static bool ready, publishes;   /* ready: what follows from the environment and the program */
+static bool started;            /* jemalloc is set up */
+static bool handlers;           /* those of fork() stand */
 static struct { unsigned arena, threads; } pool[POOL_MAX];
 static unsigned pool_count, pool_max;
 static unsigned pool_before_fork;       /* the parent's first arena, or 0 */
@@ -86,6 +92,7 @@ static void heap_init(void)
 	backing_init(publishes && (options->heap == RM_HEAP_SHARED ||
 	                           (options->heap == RM_HEAP_AUTO && !imports_pinning() &&
 	                            !strict_overcommit())), publishes);
+	heap_mixed = options->check;    /* then free() tells what is nobody's */
 	slot_init();
 	if (options->scrub)
 		rj_malloc_conf_2_conf_harder = PINNED ",junk:free";
@@ -97,11 +104,24 @@ static void heap_start(void)
 	const char *version;
 	size_t size = sizeof(version);
 
-	/* Hooks are called under jemalloc's locks: registered before it, locked after it. */
-	pthread_atfork(hooks_prefork, hooks_parent, hooks_child);
-	rj_mallctl("version", &version, &size, NULL, 0);
-	fork_init();
-	started = true;
+	if (entering)
+		return;
+	entering = true;
+	beside_refuse();
+	pthread_mutex_lock(&lock);
+	if (!ready)
+		heap_init();
+	if (!started) {
+		/* Hooks are called under jemalloc's locks: registered before it, locked after it. */
+		pthread_atfork(hooks_prefork, hooks_parent, hooks_child);
+		rj_mallctl("version", &version, &size, NULL, 0);
+		if (!handlers)
+			fork_init();
+		handlers = true;
+		__atomic_store_n(&started, true, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&lock);
+	entering = false;
 }
 
 /*
@@ -149,16 +169,29 @@ static int pool_choose(void)
 	return (int)pool_count++;
 }
 
+static void cache_off(void)
+{
+	bool off = false, was = false;
+	size_t size = sizeof(was);
+
+	rj_mallctl("thread.tcache.enabled", &was, &size, &off, sizeof(off));
+	thread_cache_off |= was;
+}
+
+static void cache_on(void)
+{
+	if (thread_cache_off)
+		rj_mallctl("thread.tcache.enabled", NULL, NULL, &thread_cache_off,
+		           sizeof(thread_cache_off));
+	thread_cache_off = false;
+}
+
 static bool bind(void)
 {
 	unsigned arena;
 	int place;
 
 	pthread_mutex_lock(&lock);
-	if (!ready)
-		heap_init();
-	if (!started)
-		heap_start();
 	place = pool_choose();
 	if (place >= 0) {
 		pool[place].threads++;
@@ -169,31 +202,45 @@ static bool bind(void)
 		return false;
 	thread_place = (unsigned)place;
 	rj_mallctl("thread.arena", NULL, NULL, &arena, sizeof(arena));
-	/* Of arena 0, if something allocated on the way here, or inherited by fork. */
+	/* Of arena 0, if something allocated on the way here. */
 	rj_mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
-	heap_thread_generation = heap_generation;
+	cache_on();
+	thread_generation = generation;
 	return true;
 }
 
-bool heap_enter(void)
+void heap_enter(void)
 {
 	int saved = errno;
-	bool bound;
 
-	if (entering)
-		return true;
+	if (entering || thread_generation == generation)
+		return;
 	entering = true;
-	if (!__atomic_load_n(&ready, __ATOMIC_RELAXED))
-		beside_refuse();
-	bound = bind();
+	/* A thread without a cache stays slow, so this is tried again at its next allocation. */
+	if (!bind())
+		cache_off();
 	entering = false;
-	errno = bound ? saved : ENOMEM;
-	return bound;
+	errno = saved;
+}
+
+/*
+ * jemalloc's, for each of its entries, in a thread that is not known yet or slow; with no
+ * lock of its held. minimal: a thread that only frees.
+ */
+void *rm_jemalloc_fetch_slow(void *tsd, bool minimal)
+{
+	tsd = je_tsd_fetch_slow(tsd, minimal);
+	if (minimal)
+		return tsd;
+	if (!__atomic_load_n(&started, __ATOMIC_ACQUIRE))
+		heap_start();
+	heap_enter();
+	return tsd;
 }
 
 void heap_leave(void)
 {
-	if (heap_thread_generation != heap_generation)
+	if (thread_generation != generation)
 		return;
 	pthread_mutex_lock(&lock);
 	pool[thread_place].threads--;
@@ -206,26 +253,25 @@ void heap_leave(void)
  */
 static void __attribute__((constructor(101))) heap_constructor(void)
 {
-	if (beside_malloc())
-		beside_refuse();
+	if (beside_malloc()) {
+		heap_start();
+		heap_enter();           /* jemalloc knows the thread by now */
+		return;
+	}
 	pthread_mutex_lock(&lock);
-	entering = true;
 	if (!ready)
 		heap_init();
-	if (!started && beside_malloc())
-		heap_start();
-	entering = false;
 	pthread_mutex_unlock(&lock);
 }
 
 void heap_attaches(void)
 {
-	if (__atomic_load_n(&started, __ATOMIC_RELAXED) || heap_is_ours())
+	if (__atomic_load_n(&started, __ATOMIC_ACQUIRE) || heap_is_ours())
 		return;
 	pthread_mutex_lock(&lock);
-	if (!started)
+	if (!handlers)
 		fork_init();
-	started = true;
+	handlers = true;
 	pthread_mutex_unlock(&lock);
 }
 
@@ -244,20 +290,26 @@ bool heap_publishes(void)
 	return publishes;
 }
 
+/* jemalloc's own handler comes next, and would have a thread that it does not know bound. */
 void heap_prefork(void)
 {
+	if (__atomic_load_n(&started, __ATOMIC_ACQUIRE))
+		heap_enter();
+	entering = true;
 	pthread_mutex_lock(&lock);
 }
 
 void heap_parent(void)
 {
 	pthread_mutex_unlock(&lock);
+	entering = false;
 }
 
 /*
  * What the child allocates must not lie among what its parent goes on to allocate: nothing
- * comes from the old arenas any more, new ones begin in a new slot. A child of a program
- * that does not publish stays as it is.
+ * comes from the old arenas any more, new ones begin in a new slot. The thread's cache is
+ * emptied and off until its next allocation has found it an arena, and what it frees
+ * till then is not put there. A child of a program that does not publish stays as it is.
  */
 void heap_child(void)
 {
@@ -265,9 +317,13 @@ void heap_child(void)
 		if (pool_count)
 			pool_before_fork = pool[0].arena;
 		pool_count = 0;
-		heap_generation++;
+		generation++;
+		heap_mixed = true;
 		slot_child();
 	}
 	hooks_forked(publishes);
 	pthread_mutex_unlock(&lock);
+	if (publishes && started)
+		cache_off();
+	entering = false;
 }

@@ -106,13 +106,17 @@ struct heap_range { uint64_t base, top; uint32_t heap; };       /* see struct rm
 unsigned hooks_ranges(struct heap_range *ranges, unsigned max);
 
 /* ---- heap.c: jemalloc, set up; which arena a thread allocates from ---- */
-extern unsigned heap_generation;                /* bumped by fork in the child; starts at 1 */
-extern __thread unsigned heap_thread_generation __attribute__((tls_model("initial-exec")));
 /*
- * Before the first allocation of a thread, and its first after fork: set everything up and
- * give the thread its arena. True: go on to jemalloc. False: no memory, errno is set.
+ * There is memory that malloc's fast path must not take for its own: attached, or inherited by
+ * fork. Set before the first of it is there, never cleared.
  */
-bool heap_enter(void);
+extern bool heap_mixed;
+/*
+ * Before the first allocation of a thread, and its first after fork: give the thread its
+ * arena. Where there is no memory for one it allocates outside of the window, and the next
+ * allocation tries again.
+ */
+void heap_enter(void);
 void heap_leave(void);          /* the thread ends */
 void heap_attaches(void);       /* before the first attach: fork handlers stand from now on */
 bool heap_is_ours(void);        /* is the program's malloc this library's? */

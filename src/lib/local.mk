@@ -47,7 +47,8 @@ librmmap_core_la_LIBADD = libcommon.la
 
 # jemalloc with its public names changed to rj_*; programs that link librmmap-core.la link it too
 rmjemalloc = src/lib/rmjemalloc.a
-CLEANFILES += $(rmjemalloc)
+rmexports = src/lib/rmexports.a
+CLEANFILES += $(rmjemalloc) $(rmexports)
 EXTRA_DIST += scripts/build-jemalloc scripts/rename-jemalloc src/lib/librmmap.map
 if JEMALLOC_SOURCE
 jemalloc_input = jemalloc/lib/libjemalloc_pic.a
@@ -61,16 +62,18 @@ jemalloc_input = $(JEMALLOC_ARCHIVE)
 endif
 $(rmjemalloc): $(top_srcdir)/scripts/rename-jemalloc $(jemalloc_input)
 	$(AM_V_GEN)$(MKDIR_P) src/lib && NM="$(NM)" OBJCOPY="$(OBJCOPY)" AR="$(AR)" \
-		$(top_srcdir)/scripts/rename-jemalloc $(jemalloc_input) $@
-all-local: $(rmjemalloc)
+		$(top_srcdir)/scripts/rename-jemalloc $(jemalloc_input) $@ $(rmexports)
+$(rmexports): $(rmjemalloc)
+	@test -f $@ || { rm -f $(rmjemalloc); $(MAKE) $(AM_MAKEFLAGS) $(rmjemalloc); }
+all-local: $(rmexports)
 
 # The library itself. jemalloc goes in through the linker's own arguments: libtool would warn
-# of an archive, and it is in no other library.
+# of an archive, and it is in no other library. malloc and calloc are jemalloc's own.
 lib_LTLIBRARIES += librmmap.la
-librmmap_la_SOURCES = src/lib/malloc.c
+librmmap_la_SOURCES = src/lib/early.c src/lib/malloc.c
 librmmap_la_CFLAGS = $(AM_CFLAGS) -fno-builtin
 librmmap_la_LIBADD = librmmap-core.la
 librmmap_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(LT_VERSION) \
-	-Wl,$(rmjemalloc) -Wl,--version-script=$(top_srcdir)/src/lib/librmmap.map \
+	-Wl,$(rmexports) -Wl,--version-script=$(top_srcdir)/src/lib/librmmap.map \
 	-Wl,--no-undefined -Wl,-z,nodelete -Wl,-z,nodlopen
-EXTRA_librmmap_la_DEPENDENCIES = $(rmjemalloc) src/lib/librmmap.map
+EXTRA_librmmap_la_DEPENDENCIES = $(rmexports) src/lib/librmmap.map

@@ -2,9 +2,10 @@
 /*
  * malloc.c - the malloc family: entry points only
  *
- * Any thread, from before the first constructor on. The fast path is one compare and a
- * jump into jemalloc. These names have no symbol version: a malloc with a version of ours
- * would not take the place of malloc@GLIBC_2.2.5.
+ * Any thread, from before the first constructor on. malloc and calloc are jemalloc's own
+ * functions (local.mk); what comes before their first use is heap.c's. These names have no
+ * symbol version: a malloc with a version of ours would not take the place of
+ * malloc@GLIBC_2.2.5.
  */
 #include "internal.h"
 
@@ -16,11 +17,6 @@
 
 #include "../common/say.h"
 #include "jemalloc.h"
-
-static inline bool entered(void)
-{
-	return likely(heap_thread_generation == heap_generation) || heap_enter();
-}
 
 static void *or_enomem(void *p)
 {
@@ -117,24 +113,10 @@ static __attribute__((noinline)) void *realloc_elsewhere(void *p, size_t size)
 	return copy;
 }
 
-RM_EXPORT void *malloc(size_t size)
-{
-	if (!entered())
-		return NULL;
-	return rj_malloc(size);
-}
+__attribute__((visibility("hidden"))) void free_mixed(void *p);
 
-void *own_malloc(size_t size)
-	__attribute__((alias("malloc"), malloc, alloc_size(1), nothrow, leaf));
-
-RM_EXPORT void *calloc(size_t count, size_t size)
-{
-	if (!entered())
-		return NULL;
-	return rj_calloc(count, size);
-}
-
-RM_EXPORT void free(void *p)
+/* free() while there is memory that is not this heap's. */
+__attribute__((used)) void free_mixed(void *p)
 {
 	if (likely(heap_owns(p)))
 		rj_free(p);
@@ -142,13 +124,32 @@ RM_EXPORT void free(void *p)
 		free_elsewhere(p);
 }
 
+#ifdef __x86_64__
+/* Two instructions before jemalloc's: compilers make no conditional jump of a call. */
+__asm__(".text\n"
+        ".p2align 4\n"
+        ".globl free\n"
+        ".type free, @function\n"
+        "free:\n"
+        ".cfi_startproc\n"
+        "cmpb $0, heap_mixed(%rip)\n"
+        "je rj_free\n"
+        "jmp free_mixed\n"
+        ".cfi_endproc\n"
+        ".size free, . - free\n");
+#else
+RM_EXPORT void free(void *p)
+{
+	if (likely(!heap_mixed))
+		rj_free(p);
+	else
+		free_mixed(p);
+}
+#endif
+
 RM_EXPORT void *realloc(void *p, size_t size)
 {
-	if (!entered())
-		return NULL;
-	if (!p)
-		return rj_malloc(size);
-	if (unlikely(!heap_owns(p)))
+	if (unlikely(heap_mixed) && p && !heap_owns(p))
 		return realloc_elsewhere(p, size);
 	p = rj_realloc(p, size);
 	if (unlikely(!p) && size)
@@ -168,8 +169,6 @@ RM_EXPORT void *reallocarray(void *p, size_t count, size_t size)
 /* alignment is a power of two. */
 static void *aligned(size_t alignment, size_t size)
 {
-	if (!entered())
-		return NULL;
 	return or_enomem(rj_memalign(alignment, size));
 }
 
@@ -179,7 +178,7 @@ RM_EXPORT int posix_memalign(void **p, size_t alignment, size_t size)
 
 	if (!power_of_two(alignment) || alignment % sizeof(void *))
 		return EINVAL;
-	error = entered() ? rj_posix_memalign(p, alignment, size) : ENOMEM;
+	error = rj_posix_memalign(p, alignment, size);
 	errno = saved;
 	return error;
 }
