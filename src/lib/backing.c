@@ -313,12 +313,17 @@ static bool freeze_file(uint32_t file, uint64_t addr, uint64_t length)
 	                       MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd, 0) != MAP_FAILED;
 }
 
-static void freeze_all(void)
+/* look: for which pages have data, which is cheaper now than afterwards. */
+static void freeze_all(bool look)
 {
 	for (size_t i = 0; i < spans.count; i++) {
 		struct span *s = span_at(i);
 
-		if (s->kind != SPAN_SHARED || !freeze_file(s->file, s->addr, s->length))
+		if (s->kind != SPAN_SHARED)
+			continue;
+		if (look)
+			file_look(s->file, s->addr, s->length);
+		if (!freeze_file(s->file, s->addr, s->length))
 			continue;
 		s->kind = SPAN_FROZEN;
 		s->fresh = true;
@@ -349,7 +354,7 @@ int backing_freeze(struct array *out)
 	int err;
 
 	pthread_mutex_lock(&lock);
-	freeze_all();
+	freeze_all(true);
 	err = list(out);
 	pthread_mutex_unlock(&lock);
 	return err;
@@ -363,6 +368,16 @@ bool backing_file(uint32_t number, uint8_t id[RM_ID_BYTES], uint64_t *length, in
 	found = file_sealed(number, id, length, fd);
 	pthread_mutex_unlock(&lock);
 	return found;
+}
+
+const uint64_t *backing_seen(uint32_t number)
+{
+	const uint64_t *seen;
+
+	pthread_mutex_lock(&lock);
+	seen = file_seen(number);
+	pthread_mutex_unlock(&lock);
+	return seen;
 }
 
 void backing_file_close(uint32_t number)
@@ -392,7 +407,7 @@ void backing_prefork(void)
 	copied[0] = copied[1] = -1;
 	if (!shared)
 		return;
-	freeze_all();
+	freeze_all(false);
 	if (any_shared() && pipe2(copied, O_CLOEXEC))
 		copied[0] = copied[1] = -1;
 }

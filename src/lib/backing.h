@@ -41,6 +41,11 @@ bool backing_purge_lazy(uint64_t addr, uint64_t length);
 int backing_freeze(struct array *spans);
 /* A frozen file that rmmapd does not have yet; the descriptor stays backing's. */
 bool backing_file(uint32_t number, uint8_t id[RM_ID_BYTES], uint64_t *length, int *fd);
+/*
+ * Its pages that were mapped when it was frozen, at least: valid until it is closed, which is
+ * publish's to do. NULL if nobody looked.
+ */
+const uint64_t *backing_seen(uint32_t number);
 void backing_file_close(uint32_t number);       /* rmmapd has it, or nobody wants it */
 
 /*

@@ -6,6 +6,7 @@
  * to how many there are, and sizes grow with the heap. Under backing.c's lock.
  */
 #include "backing_file.h"
+#include "snapshot.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +26,7 @@ struct file {
 	uint64_t addr, used, size;      /* where its first byte is mapped; mapped so far; length */
 	uint8_t id[RM_ID_BYTES];
 	bool sealed;
+	uint64_t *seen;                 /* bitmap of pages, or NULL */
 };
 
 static struct array files = { .item = sizeof(struct file) };
@@ -123,11 +125,12 @@ bool file_seal(uint32_t number, uint64_t length)
 	struct file *file = find(number);
 
 	file->sealed = true;
-	file->size = length;
 	if (!random_bytes(file->id, sizeof(file->id)) &&
-	    !ftruncate(file->fd.fd, (off_t)length) &&
-	    !fcntl(file->fd.fd, F_ADD_SEALS, SEALS))
+	    (file->size == length || !ftruncate(file->fd.fd, (off_t)length)) &&
+	    !fcntl(file->fd.fd, F_ADD_SEALS, SEALS)) {
+		file->size = length;
 		return true;
+	}
 	file_close(number);
 	return false;
 }
@@ -144,6 +147,35 @@ bool file_sealed(uint32_t number, uint8_t id[RM_ID_BYTES], uint64_t *length, int
 	return true;
 }
 
+#define SEEN_BYTES (RM_LAYER_MAX / RM_PAGE / 8)
+
+static int see(void *arg, uint64_t start, uint64_t end)
+{
+	const struct file *file = arg;
+
+	for (uint64_t at = start; at < end; at += RM_PAGE)
+		rm_bit_set(file->seen, (at - file->addr) >> RM_PAGE_SHIFT);
+	return 0;
+}
+
+/* A page that comes after it, or that has been swapped, is missing: its user compares. */
+void file_look(uint32_t number, uint64_t addr, uint64_t length)
+{
+	struct file *file = find(number);
+
+	if (file && !file->seen)
+		file->seen = own_pages(SEEN_BYTES);
+	if (file && file->seen)
+		scan(SCAN_MAPPED, addr, length, &(struct scan_to){ .run = see, .arg = file });
+}
+
+const uint64_t *file_seen(uint32_t number)
+{
+	const struct file *file = find(number);
+
+	return file ? file->seen : NULL;
+}
+
 void file_close(uint32_t number)
 {
 	struct file *file = find(number);
@@ -152,5 +184,6 @@ void file_close(uint32_t number)
 		return;
 	if (fd_still(&file->fd))
 		close(file->fd.fd);
+	own_pages_free(file->seen, SEEN_BYTES);
 	array_remove(&files, (size_t)(file - (struct file *)files.data));
 }

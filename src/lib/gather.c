@@ -75,7 +75,7 @@ static int file_layer(struct gathered *g, const struct span *span, uint32_t *ind
 	if (*index != WEAVE_NONE || !backing_file(span->file, new.id, &new.length, &fd))
 		return 0;
 	fd_mark(&new.fd, fd);
-	err = layer_frozen(&new, fd);
+	err = layer_frozen(&new, fd, backing_seen(span->file));
 	layer = err ? NULL : array_add(g->layers);
 	if (!layer) {
 		layer_free(&new);

@@ -257,7 +257,7 @@ int layer_changes(struct layer *layer, const struct rm_segment *runs, size_t cou
 	return finish(layer, gather_pages(layer, runs, count));
 }
 
-int layer_frozen(struct layer *layer, int fd)
+int layer_frozen(struct layer *layer, int fd, const uint64_t *seen)
 {
 	off_t at = 0, hole;
 	struct stat st;
@@ -265,9 +265,17 @@ int layer_frozen(struct layer *layer, int fd)
 	layer->bitmap = own_pages(bitmap_bytes(layer->length));
 	if (!layer->bitmap)
 		return -ENOMEM;
-	/* Looking for holes costs a tenth of a microsecond a page, and mostly there are none. */
+	/*
+	 * Looking for holes costs a tenth of a microsecond a page. Mostly there are none, or just
+	 * those that were seen before the freeze: the number of blocks tells.
+	 */
 	if (fstat(fd, &st) == 0 && (uint64_t)st.st_blocks * 512 >= layer->length) {
 		set_run(layer->bitmap, 0, layer_pages(layer));
+		return 0;
+	}
+	if (seen && (uint64_t)st.st_blocks * 512 ==
+	            rm_bit_count(seen, layer_pages(layer)) << RM_PAGE_SHIFT) {
+		memcpy(layer->bitmap, seen, bitmap_bytes(layer->length));
 		return 0;
 	}
 	while ((at = lseek(fd, at, SEEK_DATA)) >= 0) {

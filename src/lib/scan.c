@@ -43,7 +43,7 @@ static int by_scan(int pagemap, enum scan what, uint64_t addr, uint64_t length,
                    const struct scan_to *to)
 {
 	struct scan_region regions[REGIONS];
-	const uint64_t not = SCAN_ZERO | SCAN_FILE;
+	const uint64_t not = what == SCAN_MAPPED ? 0 : SCAN_ZERO | SCAN_FILE;
 	struct scan_arg arg = {
 		.size = sizeof(arg), .start = addr, .end = addr + length,
 		.flags = what == SCAN_CHANGED ? SCAN_MARK | SCAN_ONLY_MARKABLE : 0,
@@ -114,7 +114,7 @@ int scan(enum scan what, uint64_t addr, uint64_t length, const struct scan_to *t
 		return -errno;
 	err = by_scan(pagemap, what, addr, length, to);
 	/* only the first call can say so: nothing was told yet */
-	if ((err == -ENOTTY || err == -EINVAL) && what != SCAN_CHANGED)
+	if ((err == -ENOTTY || err == -EINVAL) && what == SCAN_PRIVATE)
 		err = by_words(pagemap, addr, length, to);
 	close(pagemap);
 	return err;

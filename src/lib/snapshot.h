@@ -22,6 +22,7 @@
 
 /* ---- scan.c ---- */
 enum scan {
+	SCAN_MAPPED,            /* pages that are there, of a shared mapping */
 	SCAN_PRIVATE,           /* pages with data that are this process's alone, not a file's */
 	SCAN_CHANGED,           /* PRIVATE, written since the last such scan; marks them anew */
 };
@@ -87,8 +88,8 @@ static inline uint64_t layer_pages(const struct layer *layer)
 int layer_base(struct layer *layer, uint64_t addr, uint64_t length, const uint64_t *data);
 /* The pages of so many segments, one after the other: addr and length are taken. */
 int layer_changes(struct layer *layer, const struct rm_segment *runs, size_t count);
-/* A base that is a file of the heap's already, sealed: its bitmap. */
-int layer_frozen(struct layer *layer, int fd);
+/* A base that is a file of the heap's already, sealed: its bitmap. seen: see backing_seen(). */
+int layer_frozen(struct layer *layer, int fd, const uint64_t *seen);
 void layer_free(struct layer *layer);   /* closes its own descriptor */
 
 /* ---- gather.c ---- */
