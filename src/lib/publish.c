@@ -85,7 +85,7 @@ static int freeze_failed(int err)
 		return fail(me, -err, "too many open files: publishing needs one for each 64 MiB of "
 		            "heap for a moment; raise the limit (ulimit -n)");
 	case -EFBIG:
-		return fail(me, ENOMEM, "the limit for the size of files (ulimit -f) is too small for "
+		return fail(me, EFBIG, "the limit for the size of files (ulimit -f) is too small for "
 		            "the heap's layers; raise it to 64 MiB or more");
 	case -ENOMEM:
 	case -ENOSPC:

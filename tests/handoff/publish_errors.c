@@ -99,7 +99,7 @@ static void limits(const void *root)
 	small.rlim_max = old.rlim_max;
 	CHECK(setrlimit(RLIMIT_FSIZE, &small) == 0);
 	CHECK(rmmap_publish(root, handle, sizeof(handle)) == -1);
-	CHECK_ERROR(ENOMEM, "ulimit -f");
+	CHECK_ERROR(EFBIG, "ulimit -f");
 	CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
 	CHECK(rmmap_publish(root, handle, sizeof(handle)) == 0);
 	CHECK(rmmap_unpublish(handle) == 0);
