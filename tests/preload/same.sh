@@ -84,7 +84,7 @@ $(tail -n 30 "$tmp/$_heap.out" "$tmp/$_heap.err")"
 
 same()
 {
-	_expected=0 _limit=120
+	_expected=0 _limit=300
 	while :; do
 		case $1 in
 		-s) _expected=$2 ;;
