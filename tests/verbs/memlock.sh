@@ -1,0 +1,61 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# verbs: a limit of locked memory that is too low. Without a wish tcp is used and rmmap info says
+# why; where verbs is asked for, publish or attach says what is too low and what to do.
+. "${abs_top_srcdir:-.}/tests/functions.sh" || exit 99
+. "$abs_top_srcdir/tests/remote/functions.sh"
+set -e
+[ "$(id -u)" -eq 0 ] || skip "the limit holds for others than root, and only root can be others"
+requires setpriv --reuid 65534 --regid 65534 --clear-groups test -x "$field"
+chmod 0711 "$tmp"
+chown 65534:65534 "$a" "$b"
+RMMAP_LOG=
+
+# limited KIB DIR COMMAND ARG... - as an ordinary user with this limit
+limited()
+{
+	_limit=$(($1 * 1024))
+	_where=$2
+	shift 2
+	RMMAP_RUNDIR=$_where timeout 60 prlimit --memlock="$_limit:$_limit" \
+		setpriv --reuid 65534 --regid 65534 --clear-groups "$@"
+}
+# says WORDS - $tmp/out names the limit and the remedy
+says()
+{
+	cat "$tmp/out"
+	grep -q "$1" "$tmp/out" || fail "wanted '$1'"
+	grep -q 'ulimit -l' "$tmp/out" || fail "it does not say what to do"
+}
+
+# no provider named
+limited 8192 "$a" rmmap info >"$tmp/out"
+says '8192 KiB'
+handle=$(RMMAP_FABRIC='' limited 8192 "$a" "$field" publish 4 1) || fail "publish: $handle"
+limited 8192 "$a" rmmap info >"$tmp/out"
+grep '^fabric .*tcp' "$tmp/out" || fail "tcp is not used instead: $(cat "$tmp/out")"
+RMMAP_FABRIC='' limited 8192 "$b" "$field" walk auto up "$handle" >"$tmp/out" ||
+	fail "over tcp instead: $(cat "$tmp/out")"
+grep -q 'provider=tcp' "$tmp/out" || fail "$(cat "$tmp/out")"
+
+# verbs named, at the publisher: what is published cannot be registered, or verbs not opened
+stop_daemon "$a"
+stop_daemon "$b"
+_status=0
+handle=$(limited 16384 "$a" "$field" publish 24 2) || _status=$?
+if [ "$_status" -eq 0 ]; then
+	RMMAP_RUNDIR=$b
+	_status=0
+	limited 1048576 "$b" "$field" walk eager up "$handle" >"$tmp/out" 2>&1 || _status=$?
+	[ "$_status" -eq 4 ] || fail "24 MiB were registered within 16: $(cat "$tmp/out")"
+else
+	echo "$handle" >"$tmp/out"
+fi
+says 'locked memory'
+
+# with a limit that is high enough the same works
+stop_daemon "$a"
+stop_daemon "$b"
+handle=$(limited 1048576 "$a" "$field" publish 24 3) || fail "publish: $handle"
+limited 1048576 "$b" "$field" walk eager up "$handle" >"$tmp/out" || fail "$(cat "$tmp/out")"
+grep -q 'provider=verbs' "$tmp/out" || fail "$(cat "$tmp/out")"
