@@ -8,7 +8,7 @@
  *
  *   malloc  -> heap -> hooks -> slot
  *              heap -> jemalloc
- *   publish -> freeze -> gather, tidy, layer -> client -> (socket)
+ *   publish -> freeze -> gather, tidy, write -> client -> (socket)
  *   attach  -> attached -> map -> plan, lazy -> client
  */
 #ifndef RM_LIB_INTERNAL_H

@@ -26,6 +26,7 @@ librmmap_core_la_SOURCES = \
 	src/lib/tidy.c \
 	src/lib/track.c \
 	src/lib/weave.c \
+	src/lib/write.c \
 	src/lib/heap.c \
 	src/lib/hooks.c \
 	src/lib/internal.h \

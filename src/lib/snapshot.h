@@ -8,7 +8,7 @@
  *   gather.c   what is there: the heap's spans, attached memory, what is known of them
  *   track.c    which of those pages changed since; scan.c asks the kernel
  *   tidy.c     which unchanged pages are copied as well, so that layers stay few and dense
- *   layer.c    copies into new layers
+ *   write.c    new layers for all of that; layer.c copies
  *   weave.c    lists of segments laid over each other; pure
  *   freeze.c   all of it in order, and the table
  *
@@ -121,5 +121,9 @@ void gather_free(struct gathered *g);
  * anew: see tidy.c. 0 or -ENOMEM.
  */
 int tidy(struct gathered *g);
+
+/* ---- write.c ---- */
+/* Everything that there is, each page in its layer: all gets the segments. 0 or -errno. */
+int write_layers(const struct gathered *g, struct array *all, uint64_t *copied);
 
 #endif
