@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # preload_rss: after 1 GiB of blocks was freed the memory is the system's again, as it is
-# with jemalloc itself
+# with jemalloc itself, but for what either happens to keep a little longer
 . "${abs_top_srcdir:-.}/tests/functions.sh" || exit 99
 set -e
 
@@ -23,6 +23,6 @@ echo "resident MiB: $full in use, $freed when freed, $later after 12 s"
 if [ -n "$jemalloc" ]; then
 	read -r full theirs later_theirs < "$tmp/theirs"
 	echo "with $jemalloc: $full, $theirs, $later_theirs"
-	[ "$freed" -le $((theirs + 32)) ] || fail "jemalloc itself keeps $theirs MiB, we $freed"
-	[ "$later" -le $((later_theirs + 32)) ] || fail "jemalloc itself keeps $later_theirs MiB, we $later"
+	[ "$freed" -le $((theirs + 64)) ] || fail "jemalloc itself keeps $theirs MiB, we $freed"
+	[ "$later" -le $((later_theirs + 64)) ] || fail "jemalloc itself keeps $later_theirs MiB, we $later"
 fi
