@@ -27,6 +27,20 @@ static uint64_t walk_layer(const struct rm_table *t, uint32_t layer)
 	return data;
 }
 
+static void walk_places(const struct rm_places *places)
+{
+	char text[64];
+
+	for (uint32_t i = 0; i < places->count; i++) {
+		const struct rm_place *place = &places->place[i];
+
+		MUST(rm_places_find(places, place->start) == place);
+		MUST(rm_places_find(places, place->end - 1) == place);
+		rm_place_describe(places, place, place->start, false, text, sizeof(text));
+		MUST(text[0] && memchr(text, 0, sizeof(text)));
+	}
+}
+
 static void walk(const struct rm_table *t)
 {
 	uint64_t end = 0;
@@ -45,6 +59,7 @@ static void walk(const struct rm_table *t)
 		(void)rm_bit(rm_table_view_bitmap(t, s->layer), (s->offset + s->length - 1) / RM_PAGE);
 	}
 	MUST(rm_table_find(t, t->root) != NULL);
+	walk_places(&t->places);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -70,6 +85,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	return 0;
 }
 
+static size_t add_places(uint64_t *to, uint32_t count)
+{
+	struct rm_places_header *header = (void *)to;
+	struct rm_place *place = (void *)(header + 1);
+
+	*header = (struct rm_places_header){ .count = count, .text_size = 16 };
+	for (uint32_t i = 0; i < count; i++)
+		place[i] = (struct rm_place){ 4096 * i, 4096 * i + 4000, 0, 1u << i, i * 3 % 12 };
+	memcpy(place + count, "\0./a\0/a/a\0b\0c\0\0", 16);
+	return sizeof(*header) + count * sizeof(*place) + 16;
+}
+
 size_t fuzz_seed(unsigned n, uint8_t data[FUZZ_INPUT_MAX])
 {
 	static const uint64_t lengths[] = { 3 * RM_PAGE, 64 * RM_PAGE, 100 * RM_PAGE, RM_LAYER_MAX };
@@ -79,8 +106,9 @@ size_t fuzz_seed(unsigned n, uint8_t data[FUZZ_INPUT_MAX])
 	struct rm_segment *segments;
 	size_t size;
 
-	if (layers > 4)
+	if (layers > 8)
 		return 0;
+	layers = n % 4 + 1;
 	size = rm_table_size(lengths, layers, 2 * layers);
 	MUST(size != 0 && size <= FUZZ_INPUT_MAX);
 	memset(memory, 0, sizeof(memory));
@@ -93,6 +121,12 @@ size_t fuzz_seed(unsigned n, uint8_t data[FUZZ_INPUT_MAX])
 		segments[2 * i + 1] = (struct rm_segment)
 			{ addr, lengths[i] - RM_PAGE, RM_PAGE, i, 0 };
 		addr += lengths[i] + RM_PAGE;
+	}
+	if (n >= 4) {
+		size_t more = add_places(memory + size / 8, 3 * (n - 4));
+
+		rm_table_add_places(memory, more);
+		size += more;
 	}
 	memcpy(data, memory, size);
 	return size;

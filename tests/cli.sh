@@ -39,7 +39,7 @@ new_rundir a
 # ---- usage and help ----
 for line in "" "nonsense" "--nonsense" "run" "run --slot" "run --slot 1024 true" "run --slot x true" \
 	"run --nonsense true" "hello a b" "info more" "list more" "list --json=1" "stat" "stat a b" \
-	"unpublish" "unpublish --json a" "plan" "plan a b"; do
+	"unpublish" "unpublish --json a" "plan" "plan a b" "check" "check a b"; do
 	# shellcheck disable=SC2086 # words
 	status 2 rmmap $line
 	one_line
@@ -48,7 +48,7 @@ done
 status 0 rmmap --version
 grep -qx 'rmmap [0-9]*\.[0-9]*\.[0-9]*' "$tmp/out" || fail "--version: $(cat "$tmp/out")"
 status 0 rmmap --help
-for command in run hello info list stat unpublish plan; do
+for command in run hello info list stat unpublish check plan; do
 	grep -q "^  $command " "$tmp/out" || fail "$command is not in --help"
 	rmmap "$command" --help | grep -q "^usage: rmmap $command" || fail "$command --help"
 	rmmap "$command" --help | grep -q -- '^  --help' || fail "$command --help has no options"

@@ -21,8 +21,8 @@ EXTRA_DIST += \
 	tests/layering.sh
 
 # ---- the commands, the examples, what make install puts in place; rmmap.h as C99 and C++ ----
-TESTS += tests/cli.sh tests/plan.sh tests/examples.sh tests/wordcount.sh tests/books.sh tests/install.sh
-EXTRA_DIST += tests/cli.sh tests/plan.sh tests/examples.sh tests/wordcount.sh tests/books.sh \
+TESTS += tests/cli.sh tests/check.sh tests/plan.sh tests/examples.sh tests/wordcount.sh tests/books.sh tests/install.sh
+EXTRA_DIST += tests/cli.sh tests/check.sh tests/plan.sh tests/examples.sh tests/wordcount.sh tests/books.sh \
 	tests/wordcount-functions.sh tests/install.sh
 check_PROGRAMS += tests/header_c99 tests/header_cxx
 TESTS += tests/header_c99 tests/header_cxx
@@ -43,6 +43,7 @@ unit_tests = \
 	tests/unit/test_options \
 	tests/unit/test_rundir \
 	tests/unit/test_say \
+	tests/unit/test_scan \
 	tests/unit/test_segment \
 	tests/unit/test_wire \
 	tests/unit/test_workflow
@@ -65,6 +66,9 @@ tests_unit_test_rundir_LDADD = $(unit_ldadd)
 tests_unit_test_say_SOURCES = tests/unit/test_say.c tests/unit/unit.h
 tests_unit_test_say_CFLAGS = $(unit_cflags) -Wno-format -Wno-format-security
 tests_unit_test_say_LDADD = $(unit_ldadd)
+tests_unit_test_scan_SOURCES = tests/unit/test_scan.c tests/unit/unit.h
+tests_unit_test_scan_CFLAGS = $(unit_cflags)
+tests_unit_test_scan_LDADD = $(unit_ldadd)
 tests_unit_test_segment_SOURCES = tests/unit/test_segment.c tests/unit/unit.h
 tests_unit_test_segment_CFLAGS = $(unit_cflags)
 tests_unit_test_segment_LDADD = $(unit_ldadd)

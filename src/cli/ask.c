@@ -190,3 +190,67 @@ int ask_unpublish(struct ask *ask, const char *name, bool revoke)
 		close(fd);
 	return refused(ask, reply->error, reply->text);
 }
+
+/* The RM_LAYERS that follow the answer. */
+static int receive_layers(struct ask *ask, uint32_t count,
+                          int (*take)(void *arg, uint32_t layer, int fd), void *arg)
+{
+	const struct rm_wire_layers *message = (void *)ask->reply;
+	int fds[RM_CHANNEL_FDS_MAX], error = 0;
+	unsigned came;
+
+	for (uint32_t got = 0; got < count && !error; got += came) {
+		ssize_t size = rm_channel_recv(ask->fd, ask->reply, sizeof(ask->reply), fds, &came,
+		                               rm_now_ns() + SILENCE_NS);
+
+		if (size <= 0)
+			return failed(ask, size ? (int)size : -ECONNRESET,
+			              "rmmapd does not send all of the publication");
+		error = rm_wire_check(ask->reply, (size_t)size);
+		if (!error && (message->head.type != RM_LAYERS || message->first != got ||
+		               message->count != came || !came || came > count - got))
+			error = failed(ask, -EPROTO, "cannot talk to rmmapd");
+		for (unsigned i = 0; i < came; i++) {
+			if (error)
+				close(fds[i]);
+			else
+				error = take(arg, got + i, fds[i]);
+		}
+	}
+	return error;
+}
+
+int ask_attach(struct ask *ask, const char *handle, struct rm_wire_attach_reply *answer,
+               int *table, int (*take)(void *arg, uint32_t layer, int fd), void *arg)
+{
+	struct rm_wire_attach request = { .head.type = RM_ATTACH, .want = RM_FETCH_EAGER };
+	struct rm_options options;
+	int error;
+
+	rm_options_read(&options, environ, getauxval(AT_SECURE) != 0, NULL, NULL);
+	rm_format(request.fabric, sizeof(request.fabric), "%s", options.fabric ? options.fabric : "");
+	rm_format(request.handle, sizeof(request.handle), "%s", handle);
+	error = exchange(ask, &request, sizeof(request), RM_ATTACH_REPLY, table);
+	explicit_bzero(&request, sizeof(request));
+	if (error)
+		return error;
+	memcpy(answer, ask->reply, sizeof(*answer));
+	error = refused(ask, answer->error, answer->text);
+	if (!error)
+		error = receive_layers(ask, answer->layer_count, take, arg);
+	if (error && *table >= 0) {
+		close(*table);
+		*table = -1;
+	}
+	return error;
+}
+
+int ask_detach(struct ask *ask, uint64_t attachment)
+{
+	struct rm_wire_attachment request = { .head.type = RM_DETACH, .attachment = attachment };
+	int fd, error = exchange(ask, &request, sizeof(request), RM_REPLY, &fd);
+
+	if (fd >= 0)
+		close(fd);
+	return error;
+}

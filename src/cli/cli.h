@@ -35,6 +35,7 @@ int cli_info(const struct args *args);          /* info.c */
 int cli_list(const struct args *args);          /* list.c */
 int cli_stat(const struct args *args);
 int cli_unpublish(const struct args *args);
+int cli_check(const struct args *args);         /* check.c */
 int cli_plan(const struct args *args);          /* plan.c */
 
 /* ---- operand.c: a handle's place on the command line ---- */
@@ -64,6 +65,13 @@ void ask_close(struct ask *ask);
 int ask_records(struct ask *ask, int type, const char *name, size_t record_size, void **records);
 /* RM_UNPUBLISH: 0 or -errno with why. */
 int ask_unpublish(struct ask *ask, const char *name, bool revoke);
+/*
+ * RM_ATTACH, eager: the answer and its descriptor of the table, then the layers' one by one to
+ * take(), which owns them. 0 or -errno with why. ask_detach() ends it, as closing does not.
+ */
+int ask_attach(struct ask *ask, const char *handle, struct rm_wire_attach_reply *answer,
+               int *table, int (*take)(void *arg, uint32_t layer, int fd), void *arg);
+int ask_detach(struct ask *ask, uint64_t attachment);
 
 /* ---- rdma.c: RDMA devices by libibverbs ---- */
 struct json;

@@ -2,6 +2,7 @@
 bin_PROGRAMS += rmmap
 rmmap_SOURCES = \
 	src/cli/ask.c \
+	src/cli/check.c \
 	src/cli/cli.h \
 	src/cli/hello.c \
 	src/cli/info.c \

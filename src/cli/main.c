@@ -68,6 +68,11 @@ static const struct command_desc commands[] = {
 	  "With --revoke, other hosts' memory keys are closed at once: a page that one of\n"
 	  "them has not fetched yet is a SIGBUS there. Processes of this host keep it.\n"
 	  OR_AN_ID },
+	{ "check", "HANDLE | - | @FILE", 1, 1, false, { OPTION_JSON },
+	  cli_check, "words of a publication that look like pointers out of it",
+	  "Such as string literals and functions: they mean nothing to who attaches it.\n"
+	  "Exit status 1 if there are any. Counts as a reader.\n"
+	  IN_PLACE_OF_A_HANDLE },
 	{ "plan", "FILE | -", 1, 1, false, { OPTION_JSON },
 	  cli_plan, "a slot of addresses for every function of a workflow",
 	  "FILE has a line 'NAME: UPSTREAM...' for each function, NAME*4 for four instances;\n"

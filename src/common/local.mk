@@ -10,10 +10,14 @@ libcommon_la_SOURCES = \
 	src/common/memlock.h \
 	src/common/options.c \
 	src/common/options.h \
+	src/common/places.c \
+	src/common/places.h \
 	src/common/rundir.c \
 	src/common/rundir.h \
 	src/common/say.c \
 	src/common/say.h \
+	src/common/scan.c \
+	src/common/scan.h \
 	src/common/segment.c \
 	src/common/segment.h \
 	src/common/wire.c \

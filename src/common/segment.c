@@ -80,6 +80,11 @@ uint64_t *rm_table_bitmap(void *memory, uint32_t layer)
 	return (uint64_t *)memory + rm_table_layers(memory)[layer].bitmap / sizeof(uint64_t);
 }
 
+void rm_table_add_places(void *memory, size_t bytes)
+{
+	((struct rm_table_header *)memory)->size += bytes;
+}
+
 static const char *check_header(const struct rm_table_header *header, size_t size)
 {
 	if (header->magic != RM_TABLE_MAGIC)
@@ -99,7 +104,7 @@ static bool tail_clear(const uint64_t *bitmap, uint64_t pages)
 	return pages % 64 == 0 || bitmap[pages / 64] >> (pages % 64) == 0;
 }
 
-static const char *check_layers(const struct rm_table *t)
+static const char *check_layers(struct rm_table *t)
 {
 	uint64_t bitmap = arrays_end(t->layer_count, t->segment_count);
 
@@ -116,7 +121,9 @@ static const char *check_layers(const struct rm_table *t)
 			return "a layer's bitmap has bits beyond its pages";
 		bitmap += bytes;
 	}
-	return bitmap == t->size ? NULL : "bytes follow the table";
+	if (bitmap == t->size)
+		return NULL;
+	return rm_places_check((const char *)t->header + bitmap, t->size - bitmap, &t->places);
 }
 
 static const char *check_segment(const struct rm_table *t, const struct rm_segment *s)

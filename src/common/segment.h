@@ -5,7 +5,8 @@
  * One contiguous little block that the publisher builds, rmmapd keeps and hands
  * on unchanged, and every attacher reads: header, layer descriptions, segments
  * in ascending order, and for each layer a bitmap of the pages that hold data
- * (a clear bit is a hole: it reads as zeros and never crosses the network).
+ * (a clear bit is a hole: it reads as zeros and never crosses the network); and, if the
+ * publisher could say, what lay around it (places.h).
  * Pure: no globals, no allocation, no system call. Checking is fuzzed: a table
  * that rm_table_check() passed can be walked without another look.
  */
@@ -17,6 +18,7 @@
 #include <stdint.h>
 
 #include "layout.h"
+#include "places.h"
 
 #define RM_TABLE_MAGIC 0x31544d52u      /* "RMT1" */
 #define RM_TABLE_LAYERS_MAX (1u << 20)
@@ -63,6 +65,7 @@ struct rm_table {
 	uint32_t segment_count;
 	uint64_t root;
 	size_t size;
+	struct rm_places places;
 };
 
 /* Bytes that a table of these layers needs, 0 if beyond the limits. */
@@ -78,6 +81,9 @@ void rm_table_layout(void *memory, const uint64_t *layer_lengths, uint32_t layer
 struct rm_layer_desc *rm_table_layers(void *memory);
 struct rm_segment *rm_table_segments(void *memory);
 uint64_t *rm_table_bitmap(void *memory, uint32_t layer);
+
+/* What rm_table_layout() made is longer by this: places of so many bytes follow it. */
+void rm_table_add_places(void *memory, size_t bytes);
 
 /*
  * Check a table from outside and give a view of it: sizes and counts within

@@ -188,11 +188,19 @@ void publish_parent(void);
 void publish_child(void);
 
 /* ---- maps.c: /proc/self/maps, line by line ---- */
-struct map_line { uint64_t start, end; const char *name; };     /* name: "" if it has none */
+struct map_line {
+	uint64_t start, end, offset;
+	bool read, write, exec;
+	const char *name;               /* "" if it has none */
+};
 /* each() returns true to stop. 0, or -errno if the file cannot be read. */
 int maps_walk(bool (*each)(void *arg, const struct map_line *line), void *arg);
 /* The first mapping that has an address of [from, to): its start; name gets what it is. */
 uint64_t maps_find(uint64_t from, uint64_t to, char *name, size_t size);
+
+/* ---- places.c: what lies around the snapshot ---- */
+/* Note it behind the table, if that can be done; the table moves. */
+void places_note(struct snapshot *snapshot);
 
 /* ---- check.c: RMMAP_CHECK: words of the snapshot that point out of it ---- */
 void check_snapshot(const struct snapshot *snapshot);

@@ -37,6 +37,7 @@ librmmap_core_la_SOURCES = \
 	src/lib/map.c \
 	src/lib/maps.c \
 	src/lib/patch.c \
+	src/lib/places.c \
 	src/lib/plan.c \
 	src/lib/publish.c \
 	src/lib/slot.c \

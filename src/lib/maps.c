@@ -27,6 +27,15 @@ static const char *hex(const char *p, uint64_t *out)
 	}
 }
 
+static const char *next_field(const char *p)
+{
+	while (*p && *p != ' ')
+		p++;
+	while (*p == ' ')
+		p++;
+	return p;
+}
+
 /* "START-END PERMS OFFSET DEVICE INODE   NAME", NUL-terminated. */
 static bool parse(const char *p, struct map_line *line)
 {
@@ -34,15 +43,13 @@ static bool parse(const char *p, struct map_line *line)
 	if (*p++ != '-')
 		return false;
 	p = hex(p, &line->end);
-	for (int field = 0; field < 4; field++) {
-		while (*p == ' ')
-			p++;
-		while (*p && *p != ' ')
-			p++;
-	}
-	while (*p == ' ')
-		p++;
-	line->name = p;
+	if (*p++ != ' ' || strlen(p) < 4)
+		return false;
+	line->read = p[0] == 'r';
+	line->write = p[1] == 'w';
+	line->exec = p[2] == 'x';
+	p = hex(next_field(p), &line->offset);
+	line->name = next_field(next_field(next_field(p)));
 	return line->end > line->start;
 }
 

@@ -209,6 +209,7 @@ static int freeze_and_hand_over(uint64_t root, const struct rmmap_publish_option
 		err = freeze(root, true, options->flags & RMMAP_SELF_CONTAINED, snapshot);
 	if (err)
 		return freeze_failed(err);
+	places_note(snapshot);
 	if (env_options()->check)
 		check_snapshot(snapshot);
 	err = fill_request(m, options, snapshot, root);
