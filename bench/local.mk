@@ -1,6 +1,9 @@
 EXTRA_DIST += bench/README
 # figures; `make bench` builds and runs what README quotes
-EXTRA_PROGRAMS += bench/list_handoff bench/eager_fetch bench/bare_read bench/publish
+EXTRA_PROGRAMS += bench/list_handoff bench/eager_fetch bench/bare_read bench/publish \
+	bench/attach_walk
+bench_attach_walk_SOURCES = bench/attach_walk.c bench/bench.h
+bench_attach_walk_LDADD = librmmap.la
 bench_publish_SOURCES = bench/publish.c bench/bench.h
 bench_publish_LDADD = librmmap.la
 bench_list_handoff_SOURCES = bench/list_handoff.c bench/bench.h
@@ -13,7 +16,7 @@ bench_bare_read_LDADD = $(FABRIC_LIBS)
 
 .PHONY: bench
 bench: all bench/list_handoff$(EXEEXT) bench/eager_fetch$(EXEEXT) bench/bare_read$(EXEEXT) \
-		bench/publish$(EXEEXT)
+		bench/publish$(EXEEXT) bench/attach_walk$(EXEEXT)
 	$(top_builddir)/bench/spine
 	$(top_builddir)/bench/snapshots
 

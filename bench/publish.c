@@ -7,6 +7,9 @@
  *                       after it, publish again with 1 % of the pages changed
  *   fork MIB            the same amount in 4 KiB pages of anonymous memory, then prints:
  *                       fork() + exit + wait, first write to a page after a fork()
+ *   chain MIB WALK      1,000 publications, one after the other, 1 % of the pages changed in
+ *                       each, and prints for every 50th: its number, seconds of attach, and
+ *                       of attach and a walk through it, by attach_walk
  */
 #include <rmmap.h>
 #include <stdio.h>
@@ -133,13 +136,59 @@ static int bench_fork(size_t bytes)
 	return 0;
 }
 
+static int attach_in_another(const char *walker, const char *handle)
+{
+	int status;
+	pid_t pid = vfork();
+
+	if (pid == 0) {
+		execl(walker, walker, handle, (char *)NULL);
+		_exit(127);
+	}
+	return pid < 0 || waitpid(pid, &status, 0) != pid || status ? 1 : 0;
+}
+
+static int bench_chain(const char *walker, size_t bytes)
+{
+	size_t count = bytes / BLOCK, pages = bytes / PAGE;
+	char **blocks = need(calloc(count + 1, sizeof(*blocks)));
+	char handle[RMMAP_HANDLE_MAX], last[RMMAP_HANDLE_MAX] = "";
+
+	for (size_t i = 0; i < count; i++) {
+		blocks[i] = need(aligned_alloc(PAGE, BLOCK));
+		memset(blocks[i], (int)i + 1, BLOCK);
+	}
+	srandom(1);
+	for (int round = 0; round <= 1000; round++) {
+		for (size_t i = 0; round && i < pages / 100; i++) {
+			size_t page = (size_t)random() % pages;
+
+			blocks[page * PAGE / BLOCK][page * PAGE % BLOCK]++;
+		}
+		publish(blocks, handle);
+		if (last[0])
+			rmmap_unpublish(last);
+		memcpy(last, handle, sizeof(last));
+		if (round % 50)
+			continue;
+		printf("%d ", round);
+		fflush(stdout);
+		if (attach_in_another(walker, handle))
+			return 1;
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
-	size_t bytes = argc == 3 ? strtoul(argv[2], NULL, 10) << 20 : 0;
+	size_t bytes = argc >= 3 ? strtoul(argv[2], NULL, 10) << 20 : 0;
+
 
 	if (!bytes) {
-		fputs("usage: publish publish|fork MIB\n", stderr);
+		fputs("usage: publish publish|fork MIB\n       publish chain MIB ATTACH_WALK\n", stderr);
 		return 2;
 	}
+	if (argc == 4)
+		return bench_chain(argv[3], bytes);
 	return strcmp(argv[1], "fork") ? bench_publish(bytes) : bench_fork(bytes);
 }

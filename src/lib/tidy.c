@@ -8,9 +8,10 @@
  * - A layer of changes is copied into the new one if what is in use of it is no more than
  *   what goes there anyway, or than half of what it holds. As in a log-structured merge
  *   tree there are then some log2(heap / change) of them.
- * - A window of addresses of which more than a quarter is changes, or that many bases
- *   share, is written anew as a base. In one publish no more than an eighth of the heap,
- *   so that none takes as long as the first.
+ * - A window of addresses of which more than an eighth is changes, or that many bases
+ *   share, is written anew as a base: about there a publish and an attach together
+ *   cost least, since who attaches copies each change. In one publish no more than an
+ *   eighth of the heap, so that none takes as long as the first.
  *
  * Pure: looks at lists only.
  */
@@ -20,7 +21,7 @@
 
 #define WINDOW_MIN ((uint64_t)4 << 20)
 #define WINDOWS 64              /* of a heap, if that makes them no smaller or larger */
-#define OVERRIDDEN 4            /* one part in so many */
+#define OVERRIDDEN 8            /* one part in so many */
 #define BASES 16                /* in one window */
 #define PORTION 8               /* of the heap, to be written anew at once */
 #define PORTION_MIN 4096        /* pages: 16 MiB in any case */
