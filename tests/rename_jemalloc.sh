@@ -18,7 +18,8 @@ cmp "$tmp/one.a" "$abs_top_builddir/src/lib/rmjemalloc.a" || fail "the build's a
 
 nm -g "$tmp/one.a" 2>/dev/null | awk 'NF >= 2 { print $NF }' | sort -u > "$tmp/names"
 for name in malloc calloc realloc free posix_memalign aligned_alloc memalign valloc \
-	malloc_usable_size mallctl malloc_conf secure_getenv getenv readlink mmap pthread_key_create; do
+	malloc_usable_size mallctl malloc_conf secure_getenv getenv readlink mmap pthread_key_create pthread_mutex_lock \
+	pthread_mutex_trylock pthread_mutex_unlock; do
 	if grep -qx "$name" "$tmp/names"; then
 		fail "$name is still there"
 	fi

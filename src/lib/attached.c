@@ -110,13 +110,13 @@ bool attached_again(const uint8_t id[RM_ID_BYTES], uint64_t *root)
 {
 	struct attachment *a;
 
-	pthread_mutex_lock(&lock);
+	own_lock(&lock);
 	a = find_id(id);
 	if (a) {
 		a->count++;
 		*root = a->root;
 	}
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 	return a != NULL;
 }
 
@@ -126,12 +126,12 @@ int attached_add(const struct offer *offer, uint64_t *own_left, char *why)
 	int err;
 
 	*own_left = 0;
-	pthread_mutex_lock(&lock);
+	own_lock(&lock);
 	other = find_id(offer->id);
 	if (other)
 		other->count++;
 	err = other ? -EEXIST : add(offer, own_left, why);
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 	return err;
 }
 
@@ -170,23 +170,23 @@ bool attached_remove(uint64_t root)
 {
 	size_t i;
 
-	pthread_mutex_lock(&lock);
+	own_lock(&lock);
 	for (i = attachments.count; i > 0 && (at(i - 1)->root != root || !at(i - 1)->count); i--)
 		;
 	if (i > 0 && --at(i - 1)->count == 0)
 		drop_all();
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 	return i > 0;
 }
 
 void attached_lock(void)
 {
-	pthread_mutex_lock(&lock);
+	own_lock(&lock);
 }
 
 void attached_unlock(void)
 {
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 }
 
 uint64_t attached_serial(void)
@@ -200,9 +200,9 @@ uint64_t attach_end(uint64_t addr)
 
 	if (!map_any())
 		return 0;
-	pthread_mutex_lock(&lock);
+	own_lock(&lock);
 	end = map_end(addr);
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 	return end;
 }
 
@@ -212,7 +212,7 @@ uint64_t attach_end(uint64_t addr)
  */
 void attach_prefork(void)
 {
-	pthread_mutex_lock(&lock);
+	own_lock(&lock);
 	for (size_t i = 0; i < attachments.count; i++)
 		if (at(i)->lazy.active && lazy_complete(at(i)->number, at(i)->era) == 0)
 			settle(at(i));
@@ -220,7 +220,7 @@ void attach_prefork(void)
 
 void attach_parent(void)
 {
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 }
 
 /* rmmapd knows the parent only: a child's detach unmaps, and tells nobody. */
@@ -235,5 +235,5 @@ void attach_child(void)
 		}
 		a->number = 0;
 	}
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 }

@@ -51,11 +51,6 @@ void backing_init(bool with_files, bool to_publish)
 	publishes = to_publish;
 }
 
-bool backing_shared(void)
-{
-	return shared;
-}
-
 /* ---- the list ---- */
 
 /* The index of the first span that ends above addr. */
@@ -203,9 +198,9 @@ int backing_map(uint64_t addr, uint64_t length, uint32_t heap)
 {
 	int err;
 
-	pthread_mutex_lock(&lock);
+	own_lock(&lock);
 	err = map_all(addr, length, heap);
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 	return err;
 }
 
@@ -279,10 +274,10 @@ bool backing_purge_forced(uint64_t addr, uint64_t length)
 
 	if (!publishes)
 		return !advise(&part, MADV_DONTNEED);
-	pthread_mutex_lock(&lock);
+	own_lock(&lock);
 	while (next_part(&at, end, &part))
 		zeros &= zero(&part);
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 	return !zeros;
 }
 
@@ -295,10 +290,10 @@ bool backing_purge_lazy(uint64_t addr, uint64_t length)
 
 	if (!publishes)
 		return !advise(&part, MADV_FREE);
-	pthread_mutex_lock(&lock);
+	own_lock(&lock);
 	while (next_part(&at, end, &part))
 		done &= advise(&part, part.kind == SPAN_SHARED ? MADV_REMOVE : MADV_DONTNEED);
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 	return !done;
 }
 
@@ -353,10 +348,10 @@ int backing_freeze(struct array *out)
 {
 	int err;
 
-	pthread_mutex_lock(&lock);
+	own_lock(&lock);
 	freeze_all(true);
 	err = list(out);
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 	return err;
 }
 
@@ -364,9 +359,9 @@ bool backing_file(uint32_t number, uint8_t id[RM_ID_BYTES], uint64_t *length, in
 {
 	bool found;
 
-	pthread_mutex_lock(&lock);
+	own_lock(&lock);
 	found = file_sealed(number, id, length, fd);
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 	return found;
 }
 
@@ -374,17 +369,17 @@ const uint64_t *backing_seen(uint32_t number)
 {
 	const uint64_t *seen;
 
-	pthread_mutex_lock(&lock);
+	own_lock(&lock);
 	seen = file_seen(number);
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 	return seen;
 }
 
 void backing_file_close(uint32_t number)
 {
-	pthread_mutex_lock(&lock);
+	own_lock(&lock);
 	file_close(number);
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 }
 
 /* ---- fork ---- */
@@ -403,7 +398,7 @@ static bool any_shared(void)
  */
 void backing_prefork(void)
 {
-	pthread_mutex_lock(&lock);
+	own_lock(&lock);
 	copied[0] = copied[1] = -1;
 	if (!shared)
 		return;
@@ -424,7 +419,7 @@ void backing_parent(void)
 		close(copied[0]);
 	}
 	forks++;
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 }
 
 static void copy_span(struct span *s)
@@ -457,5 +452,5 @@ void backing_child(void)
 		close(copied[1]);
 	}
 	forks = 0;
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 }

@@ -55,6 +55,5 @@ void backing_file_close(uint32_t number);       /* rmmapd has it, or nobody want
 void backing_prefork(void);
 void backing_parent(void);
 void backing_child(void);
-bool backing_shared(void);      /* was it initialised so? */
 
 #endif

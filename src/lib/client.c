@@ -366,12 +366,12 @@ int client_call(struct exchange *x)
 
 void client_lock(void)
 {
-	pthread_mutex_lock(&connection.lock);
+	own_lock(&connection.lock);
 }
 
 void client_unlock(void)
 {
-	pthread_mutex_unlock(&connection.lock);
+	own_unlock(&connection.lock);
 }
 
 /* The lock was taken around the fork: this gives it back too. */

@@ -6,9 +6,8 @@
  * after them in parent and child: jemalloc works in all three. What is locked here is
  * locked before jemalloc's locks, as everywhere.
  *
- * _Fork() and clone() run no handlers. In a program that publishes, whose heap is shared
- * memory until it is frozen, they are taken in between: parent and child would go on in one
- * heap. vfork(), posix_spawn(), system() and popen() share memory anyway, until they
+ * _Fork() and clone() run no handlers. In a program that publishes they are taken in between:
+ * parent and child would go on in one heap, and that of shared memory is one memory. vfork(), posix_spawn(), system() and popen() share memory anyway, until they
  * exec. A raw clone system call cannot be seen.
  */
 #include "backing.h"
@@ -19,6 +18,8 @@
 #include <sched.h>
 #include <stdarg.h>
 #include <unistd.h>
+
+#include "jemalloc.h"
 
 static void prepare(void)
 {
@@ -43,7 +44,10 @@ static void child(void)
 	attach_child();
 	publish_child();
 	stats_child();
+	own_locks = 0;          /* jemalloc makes its own anew */
 }
+
+__thread unsigned own_locks __attribute__((tls_model("initial-exec")));
 
 void fork_init(void)
 {
@@ -55,35 +59,62 @@ void fork_init(void)
 static void prepare_all(void)
 {
 	prepare();
+	je_jemalloc_prefork();
 	hooks_prefork();
 }
 
 static void parent_all(void)
 {
 	hooks_parent();
+	je_jemalloc_postfork_parent();
 	parent();
 }
 
 static void child_all(void)
 {
 	hooks_child();
+	je_jemalloc_postfork_child();
 	child();
+}
+
+static pid_t (*next_fork)(void);
+static int (*next_clone)(int (*)(void *), void *, int, void *, ...);
+
+/* dlsym() may allocate, and _Fork() may be called by a signal handler: before there is one. */
+static void __attribute__((constructor(102))) find_next(void)
+{
+	if (!next_clone)
+		next_clone = (int (*)(int (*)(void *), void *, int, void *, ...))
+			dlsym(RTLD_NEXT, "clone");
+	if (!next_fork)
+		next_fork = (pid_t (*)(void))dlsym(RTLD_NEXT, "_Fork");
+	if (!next_fork)         /* the C library is older; nothing failed that the program did */
+		dlerror();
+}
+
+/*
+ * A signal handler's child of a thread that was in the middle of ours would wait for itself.
+ * Such a child may only do what is safe there, so that it leaves the heap alone.
+ */
+static bool takes_part(void)
+{
+	return heap_publishes() && heap_started() && !own_locks;
 }
 
 RM_EXPORT pid_t _Fork(void)
 {
-	pid_t (*next)(void) = (pid_t (*)(void))dlsym(RTLD_NEXT, "_Fork");
 	pid_t pid;
 	int error;
 
-	if (!next) {
+	find_next();
+	if (!next_fork) {
 		errno = ENOSYS;
 		return -1;
 	}
-	if (!backing_shared())
-		return next();
+	if (!takes_part())
+		return next_fork();
 	prepare_all();
-	pid = next();
+	pid = next_fork();
 	error = errno;
 	if (pid)
 		parent_all();
@@ -106,30 +137,41 @@ static int start(void *arg)
 	return s->function(s->arg);
 }
 
-RM_EXPORT int clone(int (*function)(void *), void *stack, int flags, void *arg, ...)
+/* What the child closes would be closed for its parent too: its descriptors are its own. */
+static int start_apart(void *arg)
 {
-	int (*next)(int (*)(void *), void *, int, void *, ...) =
-		(int (*)(int (*)(void *), void *, int, void *, ...))dlsym(RTLD_NEXT, "clone");
+	return unshare(CLONE_FILES) ? 127 : start(arg);
+}
+
+static int clone_apart(int (*function)(void *), void *stack, int flags, void *arg, void **ids)
+{
 	struct start s = { function, arg };
-	void *parent_tid, *tls, *child_tid;
-	va_list more;
 	int pid, error;
 
-	if (!next) {
-		errno = ENOSYS;
-		return -1;
-	}
-	va_start(more, arg);
-	parent_tid = va_arg(more, void *);
-	tls = va_arg(more, void *);
-	child_tid = va_arg(more, void *);
-	va_end(more);
-	if (flags & CLONE_VM || !backing_shared())
-		return next(function, stack, flags, arg, parent_tid, tls, child_tid);
 	prepare_all();
-	pid = next(start, stack, flags, &s, parent_tid, tls, child_tid);
+	pid = next_clone(flags & CLONE_FILES ? start_apart : start, stack, flags, &s, ids[0],
+	                 ids[1], ids[2]);
 	error = errno;
 	parent_all();
 	errno = error;
 	return pid;
+}
+
+RM_EXPORT int clone(int (*function)(void *), void *stack, int flags, void *arg, ...)
+{
+	void *ids[3];           /* where the parent, the threads and the child keep theirs */
+	va_list more;
+
+	find_next();
+	if (!next_clone || !function) {
+		errno = next_clone ? EINVAL : ENOSYS;
+		return -1;
+	}
+	va_start(more, arg);
+	for (int i = 0; i < 3; i++)
+		ids[i] = va_arg(more, void *);
+	va_end(more);
+	if (flags & CLONE_VM || !takes_part())
+		return next_clone(function, stack, flags, arg, ids[0], ids[1], ids[2]);
+	return clone_apart(function, stack, flags, arg, ids);
 }

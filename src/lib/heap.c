@@ -108,7 +108,7 @@ static void heap_start(void)
 		return;
 	entering = true;
 	beside_refuse();
-	pthread_mutex_lock(&lock);
+	own_lock(&lock);
 	if (!ready)
 		heap_init();
 	if (!started) {
@@ -120,7 +120,7 @@ static void heap_start(void)
 		handlers = true;
 		__atomic_store_n(&started, true, __ATOMIC_RELEASE);
 	}
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 	entering = false;
 }
 
@@ -191,13 +191,13 @@ static bool bind(void)
 	unsigned arena;
 	int place;
 
-	pthread_mutex_lock(&lock);
+	own_lock(&lock);
 	place = pool_choose();
 	if (place >= 0) {
 		pool[place].threads++;
 		arena = pool[place].arena;
 	}
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 	if (place < 0)
 		return false;
 	thread_place = (unsigned)place;
@@ -242,9 +242,9 @@ void heap_leave(void)
 {
 	if (thread_generation != generation)
 		return;
-	pthread_mutex_lock(&lock);
+	own_lock(&lock);
 	pool[thread_place].threads--;
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 }
 
 /*
@@ -258,21 +258,21 @@ static void __attribute__((constructor(101))) heap_constructor(void)
 		heap_enter();           /* jemalloc knows the thread by now */
 		return;
 	}
-	pthread_mutex_lock(&lock);
+	own_lock(&lock);
 	if (!ready)
 		heap_init();
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 }
 
 void heap_attaches(void)
 {
 	if (__atomic_load_n(&started, __ATOMIC_ACQUIRE) || heap_is_ours())
 		return;
-	pthread_mutex_lock(&lock);
+	own_lock(&lock);
 	if (!handlers)
 		fork_init();
 	handlers = true;
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 }
 
 bool heap_is_ours(void)
@@ -290,18 +290,23 @@ bool heap_publishes(void)
 	return publishes;
 }
 
+bool heap_started(void)
+{
+	return __atomic_load_n(&started, __ATOMIC_ACQUIRE);
+}
+
 /* jemalloc's own handler comes next, and would have a thread that it does not know bound. */
 void heap_prefork(void)
 {
 	if (__atomic_load_n(&started, __ATOMIC_ACQUIRE))
 		heap_enter();
 	entering = true;
-	pthread_mutex_lock(&lock);
+	own_lock(&lock);
 }
 
 void heap_parent(void)
 {
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 	entering = false;
 }
 
@@ -322,7 +327,7 @@ void heap_child(void)
 		slot_child();
 	}
 	hooks_forked(publishes);
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 	if (publishes && started)
 		cache_off();
 	entering = false;

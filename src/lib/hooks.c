@@ -31,12 +31,12 @@ uint64_t heap_run;
 
 static void hooks_lock(void)
 {
-	pthread_mutex_lock(&lock);
+	own_lock(&lock);
 }
 
 static void hooks_unlock(void)
 {
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 }
 
 static uint64_t run_base(uint64_t run)

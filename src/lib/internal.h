@@ -14,6 +14,7 @@
 #ifndef RM_LIB_INTERNAL_H
 #define RM_LIB_INTERNAL_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -121,6 +122,7 @@ void heap_leave(void);          /* the thread ends */
 void heap_attaches(void);       /* before the first attach: fork handlers stand from now on */
 bool heap_is_ours(void);        /* is the program's malloc this library's? */
 bool heap_publishes(void);      /* the program imports rmmap_publish, or RMMAP_HEAP=shared */
+bool heap_started(void);        /* jemalloc is set up */
 void heap_prefork(void);
 void heap_parent(void);
 void heap_child(void);
@@ -248,6 +250,23 @@ bool lazy_possible(void);       /* can this process get a userfaultfd that serve
 
 /* ---- fork.c: the one pthread_atfork registration ---- */
 void fork_init(void);
+/*
+ * Locks that this thread holds or waits for, jemalloc's too: what a fork in a signal handler
+ * would wait for.
+ */
+extern __thread unsigned own_locks __attribute__((tls_model("initial-exec")));
+static inline void own_lock(pthread_mutex_t *mutex)
+{
+	own_locks++;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	pthread_mutex_lock(mutex);
+}
+static inline void own_unlock(pthread_mutex_t *mutex)
+{
+	pthread_mutex_unlock(mutex);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	own_locks--;
+}
 /* attach.c's part: complete lazy attachments before, give a child SIGBUS where that failed */
 void attach_prefork(void);
 void attach_parent(void);

@@ -21,6 +21,9 @@ char *rm_jemalloc_getenv(const char *name);
 ssize_t rm_jemalloc_readlink(const char *path, char *buffer, size_t size);
 void *rm_jemalloc_mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset);
 int rm_jemalloc_key_create(pthread_key_t *key, void (*destructor)(void *));
+int rm_jemalloc_trylock(pthread_mutex_t *mutex);
+int rm_jemalloc_lock(pthread_mutex_t *mutex);
+int rm_jemalloc_unlock(pthread_mutex_t *mutex);
 
 /* MALLOC_CONF is for the allocator that a program was built with; ours has its own name. */
 char *rm_jemalloc_getenv(const char *name)
@@ -175,4 +178,29 @@ int rm_jemalloc_key_create(pthread_key_t *key, void (*destructor)(void *))
 	cleanup = destructor;
 	cleanup_key = *key;
 	return error;
+}
+
+/* Counted, for fork.c: a signal handler that forks may have interrupted any of it. */
+int rm_jemalloc_trylock(pthread_mutex_t *mutex)
+{
+	int error;
+
+	own_locks++;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	error = pthread_mutex_trylock(mutex);
+	if (error)
+		own_locks--;
+	return error;
+}
+
+int rm_jemalloc_lock(pthread_mutex_t *mutex)
+{
+	own_lock(mutex);
+	return 0;
+}
+
+int rm_jemalloc_unlock(pthread_mutex_t *mutex)
+{
+	own_unlock(mutex);
+	return 0;
 }

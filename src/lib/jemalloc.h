@@ -52,6 +52,9 @@ RJ void *rj_memalign(size_t alignment, size_t size);
 RJ int rj_posix_memalign(void **p, size_t alignment, size_t size);
 RJ size_t rj_malloc_usable_size(const void *p);
 RJ int rj_mallctl(const char *name, void *old, size_t *old_size, void *new, size_t new_size);
+RJ void je_jemalloc_prefork(void);      /* its handlers of fork() */
+RJ void je_jemalloc_postfork_parent(void);
+RJ void je_jemalloc_postfork_child(void);
 RJ void *je_tsd_fetch_slow(void *tsd, bool minimal);
 RJ void *rm_jemalloc_fetch_slow(void *tsd, bool minimal);       /* heap.c: in its place */
 RJ extern const char *rj_malloc_conf_2_conf_harder;

@@ -224,13 +224,13 @@ static int publish_locked(uint64_t root, const struct rmmap_publish_options *opt
 {
 	int err;
 
-	pthread_mutex_lock(&lock);
+	own_lock(&lock);
 	err = freeze_and_hand_over(root, options, false, m, snapshot, text);
 	if (err && errno == ESTALE) {
 		snapshot_free(snapshot);
 		err = freeze_and_hand_over(root, options, true, m, snapshot, text);
 	}
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 	snapshot_free(snapshot);
 	return err;
 }
@@ -302,16 +302,16 @@ RM_EXPORT int rmmap_unpublish(const char *handle)
 
 void publish_prefork(void)
 {
-	pthread_mutex_lock(&lock);
+	own_lock(&lock);
 }
 
 void publish_parent(void)
 {
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 }
 
 void publish_child(void)
 {
 	track_child();
-	pthread_mutex_unlock(&lock);
+	own_unlock(&lock);
 }
