@@ -275,6 +275,7 @@ preload_programs = \
 	tests/preload/contract_linked \
 	tests/preload/forks \
 	tests/preload/ifunc \
+	tests/preload/private \
 	tests/preload/rss \
 	tests/preload/same_slot \
 	tests/preload/threads \
@@ -330,6 +331,8 @@ tests_preload_contract_linked_LDADD = librmmap.la
 tests_preload_forks_SOURCES = tests/preload/forks.c
 tests_preload_forks_LDADD = librmmap.la -lpthread
 tests_preload_ifunc_SOURCES = tests/preload/ifunc.c
+tests_preload_private_SOURCES = tests/preload/private.c
+tests_preload_private_LDADD = -lpthread
 tests_preload_rss_SOURCES = tests/preload/rss.c
 tests_preload_same_slot_SOURCES = tests/preload/same_slot.c
 tests_preload_same_slot_LDADD = librmmap.la

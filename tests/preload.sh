@@ -35,6 +35,11 @@ check "ifunc" env LD_PRELOAD="$lib" "$programs/ifunc"
 [ ! -e "$runs/slots" ] || fail "a program that does not publish touched the run directory"
 check "forks" "$programs/forks" 200
 [ -e "$runs/slots" ] || fail "a program that publishes claimed no slot"
+check "forks, shared heap" env RMMAP_HEAP=shared "$programs/forks" 200
+check "forks, anonymous heap" env RMMAP_HEAP=anon "$programs/forks" 100
+check "private memory of children" env LD_PRELOAD="$lib" RMMAP_HEAP=shared "$programs/private"
+check "10,000 forks" env LD_PRELOAD="$lib" RMMAP_HEAP=shared "$programs/private" 10000
+check "threads, shared heap" env LD_PRELOAD="$lib" RMMAP_HEAP=shared "$programs/threads"
 
 # an unlimited stack lays libraries into the window
 (
