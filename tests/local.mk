@@ -187,6 +187,7 @@ handoff_tests = \
 	tests/handoff/connection \
 	tests/handoff/rundir \
 	tests/handoff/scattered \
+	tests/handoff/crashes \
 	tests/handoff/dag \
 	tests/handoff/dag_back \
 	tests/handoff/check_words \
@@ -232,6 +233,8 @@ tests_handoff_start_SOURCES = tests/handoff/start.c
 tests_handoff_start_LDADD = $(handoff_ldadd)
 tests_handoff_private_SOURCES = tests/handoff/private.c
 tests_handoff_private_LDADD = $(handoff_ldadd)
+tests_handoff_crashes_SOURCES = tests/handoff/crashes.c
+tests_handoff_crashes_LDADD = $(handoff_ldadd)
 tests_handoff_lives_SOURCES = tests/handoff/lives.c
 tests_handoff_lives_LDADD = $(handoff_ldadd)
 tests_handoff_rounds_SOURCES = tests/handoff/rounds.c
