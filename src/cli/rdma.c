@@ -153,8 +153,8 @@ static void print_limits(struct json *json, const char *name, struct ibv_context
 	}
 	if (memlock >= RM_MEMLOCK_LEAST)
 		return;
-	rm_format(text, sizeof(text), "%s: only %llu KiB may be locked, so that rmmapd uses tcp "
-	          "unless RMMAP_FABRIC names verbs", name, (unsigned long long)memlock >> 10);
+	rm_format(text, sizeof(text), "%s: only %llu KiB may be locked, so that rmmapd does not use "
+	          "it", name, (unsigned long long)memlock >> 10);
 	print_trouble(json, text, "'ulimit -l unlimited', memlock in /etc/security/limits.conf, "
 	              "LimitMEMLOCK=infinity in a unit; then start rmmapd anew");
 }

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-/* With less than this an RDMA device is left alone, unless it was asked for by name. */
+/* With less than this an RDMA device is left alone: ofi_rxm's own buffers take 32 MiB and more. */
 #define RM_MEMLOCK_LEAST ((uint64_t)64 << 20)
 
 /* RLIMIT_MEMLOCK in bytes; UINT64_MAX: none, or CAP_IPC_LOCK is above it. */

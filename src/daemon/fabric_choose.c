@@ -432,6 +432,9 @@ int fabric_choose(const struct rm_fabric_spec *spec, const struct rm_fabric_addr
 
 	if (any && rdma)
 		rdma = rdma_usable(why, why_size) == 1;
+	/* An endpoint might still open, and then no connection to it could be made. */
+	if (!again && is_verbs(spec->provider) && rdma_usable(why, why_size) < 0)
+		return -EINVAL;
 	if (!again && !spec->address[0] && (any ? rdma : is_verbs(spec->provider)) &&
 	    !choose_rdma(spec->port, info))
 		return 0;

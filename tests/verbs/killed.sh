@@ -6,13 +6,20 @@
 . "$abs_top_srcdir/tests/remote/functions.sh"
 set -e
 
+fetching()
+{
+	case $(fact fetched_pages "$handle" "$b" 2>/dev/null) in
+	'' | 0) return 1 ;;
+	esac
+}
+
 # during HOW PIDS - killed as soon as pages arrive; ends within 30 s: _status
 during()
 {
 	_status=0
 	(
 		i=0
-		while [ "$(fact fetched_pages "$handle" "$b" 2>/dev/null)" -le 0 ] && [ $i -lt 50 ]; do
+		until fetching || [ $i -ge 50 ]; do
 			i=$((i + 1))
 		done
 		# shellcheck disable=SC2086
