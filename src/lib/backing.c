@@ -80,8 +80,9 @@ static bool insert(size_t i, const struct span *span)
 
 static bool goes_on(const struct span *a, const struct span *b)
 {
+	/* a file is frozen as one span, also where that failed before it grew */
 	return end_of(a) == b->addr && a->kind == b->kind && a->file == b->file &&
-	       a->heap == b->heap && a->fresh == b->fresh &&
+	       a->heap == b->heap && (a->fresh == b->fresh || a->kind == SPAN_SHARED) &&
 	       (!a->file || a->offset + a->length == b->offset);
 }
 

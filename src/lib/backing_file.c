@@ -163,9 +163,12 @@ void file_look(uint32_t number, uint64_t addr, uint64_t length)
 {
 	struct file *file = find(number);
 
-	if (file && !file->seen)
-		file->seen = own_pages(SEEN_BYTES);
-	if (file && file->seen)
+	if (!file)
+		return;
+	/* once more, if it could not be frozen the last time */
+	own_pages_free(file->seen, SEEN_BYTES);
+	file->seen = own_pages(SEEN_BYTES);
+	if (file->seen)
 		scan(SCAN_MAPPED, addr, length, &(struct scan_to){ .run = see, .arg = file });
 }
 
