@@ -194,6 +194,7 @@ handoff_tests = \
 	tests/handoff/republish \
 	tests/handoff/republish_chain \
 	tests/handoff/republish_large \
+	tests/handoff/protected \
 	tests/handoff/writers \
 	tests/handoff/stress \
 	tests/handoff/zeros
@@ -223,6 +224,8 @@ tests_handoff_stress_SOURCES = tests/handoff/stress.c
 tests_handoff_stress_LDADD = $(handoff_ldadd) -lpthread
 tests_handoff_writers_SOURCES = tests/handoff/writers.c
 tests_handoff_writers_LDADD = $(handoff_ldadd) -lpthread
+tests_handoff_protected_SOURCES = tests/handoff/protected.c
+tests_handoff_protected_LDADD = $(handoff_ldadd)
 tests_handoff_republish_SOURCES = tests/handoff/republish.c
 tests_handoff_republish_LDADD = $(handoff_ldadd)
 tests_handoff_zeros_SOURCES = tests/handoff/zeros.c

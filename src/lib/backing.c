@@ -309,9 +309,22 @@ static bool freeze_file(uint32_t file, uint64_t addr, uint64_t length)
 	                       MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd, 0) != MAP_FAILED;
 }
 
+static bool any_shared(void)
+{
+	for (size_t i = 0; i < spans.count; i++)
+		if (span_at(i)->kind == SPAN_SHARED)
+			return true;
+	return false;
+}
+
 /* look: for which pages have data, which is cheaper now than afterwards. */
 static void freeze_all(bool look)
 {
+	struct array protections;
+
+	if (!any_shared())
+		return;
+	protections_note(&protections, span_at(0)->addr, end_of(span_at(spans.count - 1)));
 	for (size_t i = 0; i < spans.count; i++) {
 		struct span *s = span_at(i);
 
@@ -321,12 +334,14 @@ static void freeze_all(bool look)
 			file_look(s->file, s->addr, s->length);
 		if (!freeze_file(s->file, s->addr, s->length))
 			continue;
+		protections_set(&protections, s->addr, end_of(s));
 		s->kind = SPAN_FROZEN;
 		s->fresh = true;
 		/* Pinned by a device: what that writes would be missing here and there. */
 		if (!file_seal(s->file, s->length))
 			s->file = 0;
 	}
+	array_free(&protections);
 }
 
 static int list(struct array *out)
@@ -384,14 +399,6 @@ void backing_file_close(uint32_t number)
 }
 
 /* ---- fork ---- */
-
-static bool any_shared(void)
-{
-	for (size_t i = 0; i < spans.count; i++)
-		if (span_at(i)->kind == SPAN_SHARED)
-			return true;
-	return false;
-}
 
 /*
  * A writable shared mapping would be one memory of two processes. What cannot be frozen,

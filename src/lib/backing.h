@@ -37,6 +37,13 @@ int backing_map(uint64_t addr, uint64_t length, uint32_t heap);
 bool backing_purge_forced(uint64_t addr, uint64_t length);
 bool backing_purge_lazy(uint64_t addr, uint64_t length);
 
+/*
+ * What a program made of its pages by mprotect(): note it before they are mapped anew, and
+ * set it again. backing_protect.c; allocates in struct array, takes no lock.
+ */
+void protections_note(struct array *list, uint64_t from, uint64_t to);
+void protections_set(const struct array *list, uint64_t from, uint64_t to);
+
 /* Freeze what is shared. *spans gets the whole heap, ascending. 0 or -ENOMEM. */
 int backing_freeze(struct array *spans);
 /* A frozen file that rmmapd does not have yet; the descriptor stays backing's. */

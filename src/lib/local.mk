@@ -20,6 +20,7 @@ librmmap_core_la_SOURCES = \
 	src/lib/backing.h \
 	src/lib/backing_file.c \
 	src/lib/backing_file.h \
+	src/lib/backing_protect.c \
 	src/lib/gather.c \
 	src/lib/scan.c \
 	src/lib/snapshot.h \
