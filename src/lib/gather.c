@@ -134,7 +134,8 @@ static int gather_span(struct gathered *g, const struct known *known, const stru
 	int err = 0;
 
 	g->pages += span->length >> RM_PAGE_SHIFT;
-	if (span->kind == SPAN_SHARED)
+	/* A device may write to a file that could not be sealed, and no scan tells. */
+	if (span->kind == SPAN_SHARED || (span->kind == SPAN_FROZEN && !span->file))
 		return blind_span(g, span);
 	err = note_written(g, span->addr, span->length, span->heap, known->lost);
 	if (err && err != -ENOMEM) {

@@ -5,7 +5,8 @@
  *   stores      threads count in words of their own: nothing they wrote is lost, and each
  *               word of a snapshot is one that was there between the call's begin and end
  *   read        read(2) into blocks: what the system call has filled is there afterwards
- *   fixed       memory pinned by io_uring: cannot be sealed, is copied, is right
+ *   fixed       memory pinned by io_uring: cannot be sealed, is copied, is right, also what
+ *               was read into it between two publishes
  *   direct      O_DIRECT reads in flight: may be lost (rmmap_publish(3) says so): counted only
  */
 #include <fcntl.h>
@@ -29,7 +30,7 @@ struct shared {
 	struct {
 		atomic_ulong *word[WORDS];
 	} of[THREADS];
-	unsigned char *pinned;
+	unsigned char *pinned, filled;
 };
 
 static atomic_bool stop;
@@ -213,8 +214,33 @@ static int verify_pinned(const char *handle)
 
 	CHECK(s);
 	for (size_t i = 0; i < BLOCK; i++)
-		CHECK(s->pinned[i] == 0xa5);
+		CHECK(s->pinned[i] == s->filled);
 	return 0;
+}
+
+/* One block of the file into the registered buffer, and wait for it. */
+static void read_fixed(int ring, const struct io_uring_params *params, unsigned char block)
+{
+	size_t size = params->sq_off.array + params->sq_entries * sizeof(unsigned);
+	char *sq = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
+	struct io_uring_sqe *sqe = mmap(NULL, sizeof(*sqe), PROT_READ | PROT_WRITE, MAP_SHARED,
+	                                ring, (off_t)IORING_OFF_SQES);
+	_Atomic unsigned *tail;
+
+	CHECK(sq != MAP_FAILED && sqe != MAP_FAILED);
+	*sqe = (struct io_uring_sqe){
+		.opcode = IORING_OP_READ_FIXED, .fd = file, .addr = (uintptr_t)shared->pinned,
+		.len = BLOCK, .off = (uint64_t)block * BLOCK,
+	};
+	tail = (void *)(sq + params->sq_off.tail);
+	((unsigned *)(void *)(sq + params->sq_off.array))[*tail % params->sq_entries] = 0;
+	atomic_fetch_add(tail, 1);
+	CHECK(syscall(SYS_io_uring_enter, ring, 1, block + 1, IORING_ENTER_GETEVENTS, NULL, 0) == 1);
+	munmap(sq, size);
+	munmap(sqe, sizeof(*sqe));
+	shared->filled = block + 1;
+	for (size_t i = 0; i < BLOCK; i++)
+		CHECK(shared->pinned[i] == shared->filled);
 }
 
 static void fixed(void)
@@ -231,6 +257,7 @@ static void fixed(void)
 	shared->pinned = aligned_alloc(PAGE, 8 << 20);
 	CHECK(shared->pinned);
 	memset(shared->pinned, 0xa5, 8 << 20);
+	shared->filled = 0xa5;
 	buffer = (struct iovec){ shared->pinned, BLOCK };
 	if (syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &buffer, 1)) {
 		printf("fixed: not tried, IORING_REGISTER_BUFFERS: %s\n", strerror(errno));
@@ -242,6 +269,7 @@ static void fixed(void)
 		CHECK(run_self("pinned", handle, out, sizeof(out)) == 0);
 		CHECK(rmmap_unpublish(handle) == 0);
 		shared->pinned[BLOCK + i] = 1;
+		read_fixed(ring, &params, (unsigned char)i);
 	}
 	close(ring);
 	printf("fixed: pinned memory was copied\n");
