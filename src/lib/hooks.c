@@ -13,6 +13,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "../common/channel.h"
 #include "jemalloc.h"
 
 #define STEP ((uint64_t)2 << 20)
@@ -177,11 +178,40 @@ static bool hook_purge_lazy(extent_hooks_t *self, void *addr, size_t size, size_
 	return refused;
 }
 
+/*
+ * jemalloc gives large free extents back at once. A program that takes and frees large blocks
+ * again and again would have all their pages faulted in each time (stock jemalloc takes 5
+ * to 8 times as long as glibc for that). So each piece of a large extent has the
+ * moment when it was last given back, and one that is given back again within a second is not:
+ * the kernel may have it when it needs memory (the lazy purge, which comes next).
+ */
+#define LARGE ((size_t)8 << 20)
+#define PIECE_SHIFT 21
+#define PIECES 4096
+#define SOON_MS 1000
+
+static bool comes_back(uint64_t addr, uint64_t length)
+{
+	static uint64_t given[PIECES];          /* the piece's number, and milliseconds below it */
+	uint64_t first = addr >> PIECE_SHIFT, last = (addr + length - 1) >> PIECE_SHIFT;
+	uint64_t middle = (first + last) / 2, seen;
+	uint32_t now;
+
+	if (length < LARGE)
+		return false;
+	now = (uint32_t)(rm_now_ns() / 1000000);
+	seen = __atomic_load_n(&given[middle % PIECES], __ATOMIC_RELAXED);
+	for (uint64_t i = first; i <= last && i - first < PIECES; i++)
+		__atomic_store_n(&given[i % PIECES], i << 32 | now, __ATOMIC_RELAXED);
+	return seen >> 32 == middle && now - (uint32_t)seen < SOON_MS;
+}
+
 static bool hook_purge_forced(extent_hooks_t *self, void *addr, size_t size, size_t offset,
                               size_t length, unsigned arena)
 {
 	int saved = errno;
-	bool refused = backing_purge_forced((uintptr_t)addr + offset, length);
+	bool refused = comes_back((uintptr_t)addr + offset, length) ||
+	               backing_purge_forced((uintptr_t)addr + offset, length);
 
 	(void)self, (void)size, (void)arena;
 	errno = saved;
