@@ -24,3 +24,9 @@ bench: all bench/list_handoff$(EXEEXT) bench/eager_fetch$(EXEEXT) bench/bare_rea
 EXTRA_PROGRAMS += bench/alloc_churn
 bench_alloc_churn_SOURCES = bench/alloc_churn.c bench/bench.h
 bench_alloc_churn_LDADD = -lpthread
+
+# many workloads for malloc; bench/alloc builds what it needs and prints the table
+EXTRA_PROGRAMS += bench/alloc_work bench/alloc_run
+bench_alloc_work_SOURCES = bench/alloc_work.c bench/bench.h
+bench_alloc_work_LDADD = -lpthread
+bench_alloc_run_SOURCES = bench/alloc_run.c bench/bench.h
