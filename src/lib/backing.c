@@ -243,6 +243,7 @@ static bool overlay(const struct part *part)
 	    map_anon(part->addr, part->length, MAP_FIXED))
 		return false;
 	s = span_at(find(part->addr));
+	file_unmapped(s->file, s->length);
 	s->kind = SPAN_ANON;
 	s->file = 0;
 	s->offset = 0;

@@ -25,7 +25,8 @@ struct file {
 	struct fd_mark fd;
 	uint64_t addr, used, size;      /* where its first byte is mapped; mapped so far; length */
 	uint8_t id[RM_ID_BYTES];
-	bool sealed;
+	bool sealed, asked;             /* asked: publish has looked, and says when it is done */
+	uint64_t live;                  /* sealed: bytes that are mapped still */
 	uint64_t *seen;                 /* bitmap of pages, or NULL */
 };
 
@@ -128,7 +129,7 @@ bool file_seal(uint32_t number, uint64_t length)
 	if (!random_bytes(file->id, sizeof(file->id)) &&
 	    (file->size == length || !ftruncate(file->fd.fd, (off_t)length)) &&
 	    !fcntl(file->fd.fd, F_ADD_SEALS, SEALS)) {
-		file->size = length;
+		file->size = file->live = length;
 		return true;
 	}
 	file_close(number);
@@ -137,14 +138,26 @@ bool file_seal(uint32_t number, uint64_t length)
 
 bool file_sealed(uint32_t number, uint8_t id[RM_ID_BYTES], uint64_t *length, int *fd)
 {
-	const struct file *file = find(number);
+	struct file *file = find(number);
 
 	if (!file || !file->sealed || !fd_still(&file->fd))
 		return false;
+	file->asked = true;
 	memcpy(id, file->id, RM_ID_BYTES);
 	*length = file->size;
 	*fd = file->fd.fd;
 	return true;
+}
+
+void file_unmapped(uint32_t number, uint64_t length)
+{
+	struct file *file = find(number);
+
+	if (!file)
+		return;
+	file->live -= length;
+	if (!file->live && !file->asked)
+		file_close(number);
 }
 
 #define SEEN_BYTES (RM_LAYER_MAX / RM_PAGE / 8)

@@ -17,6 +17,8 @@ int file_fd(uint32_t number);           /* -1: the program closed it */
 /* No shared mapping is left: cut it to length and seal it. False: it cannot be a layer. */
 bool file_seal(uint32_t number, uint64_t length);
 bool file_sealed(uint32_t number, uint8_t id[RM_ID_BYTES], uint64_t *length, int *fd);
+/* So much less of a sealed one is mapped: with the last of it goes what no publish took. */
+void file_unmapped(uint32_t number, uint64_t length);
 /* Before it is frozen: note which of its pages are there. */
 void file_look(uint32_t number, uint64_t addr, uint64_t length);
 const uint64_t *file_seen(uint32_t number);     /* NULL if it was not looked at */

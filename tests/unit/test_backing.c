@@ -256,6 +256,47 @@ START_TEST(purges_frozen)
 }
 END_TEST
 
+static int files(void)
+{
+	char path[64], name[64];
+	int count = 0;
+
+	for (int fd = 3; fd < 4096; fd++) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		n = readlink(path, name, sizeof(name) - 1);
+		if (n <= 0)
+			continue;
+		name[n] = '\0';
+		count += strstr(name, "rmmap-heap") != NULL;
+	}
+	return count;
+}
+
+/* What was frozen by a fork, and is free since, is held by nobody. */
+START_TEST(given_back)
+{
+	char *p = shared(8 * MIB);
+	uint8_t id[RM_ID_BYTES];
+	uint64_t length;
+	int fd;
+
+	frozen(2);
+	ck_assert_int_eq(files(), 2);
+	ck_assert(!backing_purge_forced((uintptr_t)p, 3 * MIB));
+	ck_assert_int_eq(files(), 2);
+	ck_assert(!backing_purge_forced((uintptr_t)p, 4 * MIB));
+	ck_assert_int_eq(files(), 1);
+	/* but for what a publish may be about to hand over */
+	check_span(frozen(2) + 1, SPAN_FROZEN, p + 4 * MIB, 4 * MIB, false);
+	ck_assert(backing_file(((const struct span *)spans.data)[1].file, id, &length, &fd));
+	ck_assert(!backing_purge_forced((uintptr_t)p + 4 * MIB, 4 * MIB));
+	ck_assert_int_eq(files(), 1);
+	ck_assert(filled(p, 0, 8 * MIB));
+}
+END_TEST
+
 /* Not more than some 8,192 spans, whatever comes back in pieces. */
 START_TEST(purges_bounded)
 {
@@ -491,6 +532,7 @@ int main(void)
 {
 	const struct unit_test tests[] = {
 		{ freezes, 0 }, { grows, 0 }, { purges_shared, 0 }, { purges_frozen, 0 },
+		{ given_back, 0 },
 		{ purges_bounded, 0 }, { purges_anon, 0 }, { pinned, 0 }, { closed, 0 },
 		{ no_descriptor, 0 }, { small_files, 0 }, { no_memfd, 2 }, { few_descriptors, 0 },
 		{ forks, 2 }, { named, 0 },
