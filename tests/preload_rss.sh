@@ -15,6 +15,15 @@ if [ -n "$jemalloc" ]; then
 	LD_PRELOAD=$jemalloc "$abs_top_builddir/tests/preload/rss" > "$tmp/theirs"
 fi
 wait "$pid" || fail "rss failed"
+new_rundir runs
+for how in "" fork; do
+	# shellcheck disable=SC2086
+	RMMAP_HEAP=shared LD_PRELOAD=$lib "$abs_top_builddir/tests/preload/rss" $how > "$tmp/shared"
+	read -r full freed later < "$tmp/shared"
+	echo "shared heap, ${how:-not} forked: $full, $freed, $later"
+	[ "$full" -ge 1024 ] || fail "1 GiB was not in use"
+	[ "$freed" -le 300 ] && [ "$later" -le 300 ] || fail "$freed MiB stay resident, $later later"
+done
 read -r full freed later < "$tmp/ours"
 echo "resident MiB: $full in use, $freed when freed, $later after 12 s"
 [ "$full" -ge 1024 ] || fail "1 GiB was not in use"

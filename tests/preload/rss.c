@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* rss - prints resident MiB: with 1 GiB of blocks in use, soon after they were freed, and later */
+/*
+ * rss - prints resident MiB: with 1 GiB of blocks in use, soon after they were freed, and later.
+ * With an argument a child is forked and ends while they are in use
+ */
 #include "preload.h"
 
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,7 +25,7 @@ static long resident(void)
 	return pages * getpagesize() >> 20;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct timespec end, now;
 	long full, freed;
@@ -32,6 +36,13 @@ int main(void)
 		memset(blocks[i], 1, SIZE);
 	}
 	full = resident();
+	if (argc > 1) {
+		pid_t pid = fork();
+
+		if (!pid)
+			_exit(strcmp(argv[1], "fork") != 0);
+		CHECK(waitpid(pid, NULL, 0) == pid);
+	}
 	for (int i = 0; i < BLOCKS; i++)
 		free(blocks[i]);
 	freed = resident();
