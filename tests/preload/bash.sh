@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # bash: pipelines, subshells, here-documents, substitutions, coprocesses, traps
+PRELOAD_HEAPS=${PRELOAD_HEAPS:-auto shared}
 . "${abs_top_srcdir:-.}/tests/preload/same.sh" || exit 99
 
 program bash

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # gcc builds a C project to the same bytes, and its programs run
+PRELOAD_HEAPS=${PRELOAD_HEAPS:-auto shared}
 . "${abs_top_srcdir:-.}/tests/preload/same.sh" || exit 99
 
 program gcc

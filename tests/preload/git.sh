@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # git: init, commit, clone, gc, fsck, log, blame, rebase of a repository that it makes
+PRELOAD_HEAPS=${PRELOAD_HEAPS:-auto shared}
 . "${abs_top_srcdir:-.}/tests/preload/same.sh" || exit 99
 
 program git

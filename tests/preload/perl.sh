@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # perl: hashes, strings, regular expressions, sorting, fork, threads where it has them
+PRELOAD_HEAPS=${PRELOAD_HEAPS:-auto shared}
 . "${abs_top_srcdir:-.}/tests/preload/same.sh" || exit 99
 
 program perl

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # python: its own allocator and PYTHONMALLOC=malloc; fork and spawn, threads, subprocesses
+PRELOAD_HEAPS=${PRELOAD_HEAPS:-auto shared}
 . "${abs_top_srcdir:-.}/tests/preload/same.sh" || exit 99
 
 program python3
