@@ -279,6 +279,8 @@ endif
 preload_programs = \
 	tests/preload/contract \
 	tests/preload/contract_linked \
+	tests/preload/fork_stdio \
+	tests/preload/fork_stdio_linked \
 	tests/preload/forks \
 	tests/preload/ifunc \
 	tests/preload/private \
@@ -334,6 +336,10 @@ tests_preload_libctor_la_LDFLAGS = $(AM_LDFLAGS) -avoid-version -rpath /nowhere
 tests_preload_contract_SOURCES = tests/preload/contract.c tests/preload/preload.h
 tests_preload_contract_linked_SOURCES = tests/preload/contract.c
 tests_preload_contract_linked_LDADD = librmmap.la
+tests_preload_fork_stdio_SOURCES = tests/preload/fork_stdio.c
+tests_preload_fork_stdio_LDADD = -lpthread
+tests_preload_fork_stdio_linked_SOURCES = tests/preload/fork_stdio.c
+tests_preload_fork_stdio_linked_LDADD = librmmap.la -lpthread
 tests_preload_forks_SOURCES = tests/preload/forks.c
 tests_preload_forks_LDADD = librmmap.la -lpthread
 tests_preload_ifunc_SOURCES = tests/preload/ifunc.c

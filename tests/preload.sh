@@ -31,6 +31,8 @@ check "contract, linked" "$programs/contract_linked"
 check "contract, checked" env LD_PRELOAD="$lib" RMMAP_CHECK=1 "$programs/contract"
 check "threads, preloaded" env LD_PRELOAD="$lib" "$programs/threads"
 check "threads, scrubbing" env LD_PRELOAD="$lib" RMMAP_SCRUB=1 "$programs/threads"
+check "fork and streams, preloaded" env LD_PRELOAD="$lib" "$programs/fork_stdio"
+check "fork and streams, linked" "$programs/fork_stdio_linked"
 check "ifunc" env LD_PRELOAD="$lib" "$programs/ifunc"
 [ ! -e "$runs/slots" ] || fail "a program that does not publish touched the run directory"
 check "forks" "$programs/forks" 200

@@ -21,8 +21,25 @@
 
 #include "jemalloc.h"
 
+/*
+ * glibc's own. fork() takes the lock of all streams after the handlers, jemalloc's among
+ * them; a thread that has it and allocates would wait for jemalloc's locks, and fork()
+ * for that thread. So it is taken here, before these. It counts how often its
+ * owner took it, and in the child it begins anew, as in fork() itself.
+ */
+void _IO_list_lock(void) __attribute__((weak, visibility("default")));
+void _IO_list_unlock(void) __attribute__((weak, visibility("default")));
+void _IO_list_resetlock(void) __attribute__((weak, visibility("default")));
+
+static bool streams(void)
+{
+	return _IO_list_lock && _IO_list_unlock && _IO_list_resetlock;
+}
+
 static void prepare(void)
 {
+	if (streams())
+		_IO_list_lock();
 	publish_prefork();
 	attach_prefork();
 	client_lock();
@@ -35,10 +52,14 @@ static void parent(void)
 	client_unlock();
 	attach_parent();
 	publish_parent();
+	if (streams())
+		_IO_list_unlock();
 }
 
 static void child(void)
 {
+	if (streams())
+		_IO_list_resetlock();
 	heap_child();
 	client_child();
 	attach_child();
