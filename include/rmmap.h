@@ -121,6 +121,15 @@ int rmmap_unpublish(const char *handle);
  */
 const char *rmmap_error(void);
 
+/*
+ * jemalloc's mallctl() on the allocator inside of this library: see jemalloc(3)
+ * for names and values. Returns 0 or an error's number. For those who tune
+ * and measure; what is said there of arenas and extent hooks is the
+ * library's own business, and changing that breaks publications.
+ */
+int rmmap_mallctl(const char *name, void *old, size_t *old_size, void *new_value,
+                  size_t new_size);
+
 /* The version of the library, such as "0.1.0". */
 const char *rmmap_version(void);
 

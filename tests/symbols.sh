@@ -12,8 +12,12 @@ aligned_alloc
 calloc
 clone
 free
+mallinfo
+mallinfo2
 malloc
+malloc_trim
 malloc_usable_size
+mallopt
 memalign
 posix_memalign
 pvalloc

@@ -41,6 +41,7 @@ struct arena_config {
 	bool metadata_use_hooks;
 };
 
+#define RJ_ALL_ARENAS "4096"            /* MALLCTL_ARENAS_ALL */
 #define RJ_TCACHE_NONE 0x100            /* MALLOCX_TCACHE_NONE */
 
 RJ void *rj_malloc(size_t size);

@@ -73,7 +73,7 @@ all-local: $(rmexports)
 # The library itself. jemalloc goes in through the linker's own arguments: libtool would warn
 # of an archive, and it is in no other library. malloc and calloc are jemalloc's own.
 lib_LTLIBRARIES += librmmap.la
-librmmap_la_SOURCES = src/lib/early.c src/lib/malloc.c
+librmmap_la_SOURCES = src/lib/early.c src/lib/malloc.c src/lib/tune.c
 librmmap_la_CFLAGS = $(AM_CFLAGS) -fno-builtin
 librmmap_la_LIBADD = librmmap-core.la
 librmmap_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(LT_VERSION) \

@@ -2,6 +2,7 @@
 /* contract - what each entry point of the malloc family promises, errors included */
 #include "preload.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <malloc.h>
 #include <string.h>
@@ -185,8 +186,38 @@ static void the_rest(void)
 	CHECK(errno == 77);
 }
 
+/* What programs call beside the family: nothing of it upsets anything. */
+static void tuning(void)
+{
+	int (*mallctl)(const char *, void *, size_t *, void *, size_t) =
+		(int (*)(const char *, void *, size_t *, void *, size_t))dlsym(RTLD_DEFAULT,
+		                                                              "rmmap_mallctl");
+	size_t before = mallinfo2().uordblks, size = 10 << 20, page = 0, page_size = sizeof(page);
+	char *text = NULL, *p = malloc(size);
+	FILE *out = open_memstream(&text, &size);
+
+	good(p, 10 << 20, 16);
+	CHECK(mallinfo2().uordblks >= before + (10 << 20) && mallinfo2().arena >= 10 << 20);
+	CHECK(mallinfo2().uordblks < before + (100 << 20));
+	CHECK(out && malloc_info(0, out) == 0 && fclose(out) == 0 && strstr(text, "<malloc"));
+	free(text);
+	CHECK(mallopt(M_MMAP_THRESHOLD, 4096) == 1);
+	CHECK(malloc_trim(0) == 1);
+	fill(p, 65536);
+	CHECK(malloc_trim(1000000) == 1);
+	verify(p, 65536);
+	free(p);
+	CHECK(mallinfo2().uordblks < before + (10 << 20));
+
+	CHECK(mallctl);
+	CHECK(mallctl("arenas.page", &page, &page_size, NULL, 0) == 0 && page >= 4096);
+	CHECK(mallctl("no.such.name", NULL, NULL, NULL, 0) == ENOENT);
+	CHECK(mallctl("arenas.page", NULL, NULL, &page, sizeof(page)) == EPERM);
+}
+
 int main(void)
 {
+	tuning();
 	sizes();
 	alignments();
 	errors();
