@@ -42,13 +42,16 @@ static void note_again(void *arg)
 	noting->to->count = noting->from;
 }
 
-/* Note what was written to it since the last publish, or with all: ever. */
+/*
+ * Note what was written to it since the last publish, or with all: ever. What a device writes
+ * leaves no mark, so where one may all counts.
+ */
 static int note_written(struct gathered *g, uint64_t addr, uint64_t length, uint32_t heap, bool all)
 {
 	struct noting noting = { &g->written, g->written.count, heap };
 	struct scan_to to = { note, note_again, &noting };
 
-	return all ? track_all(addr, length, &to) : track_changed(addr, length, &to);
+	return all || heap_pins() ? track_all(addr, length, &to) : track_changed(addr, length, &to);
 }
 
 static struct layer *layer_at(const struct gathered *g, size_t i)

@@ -44,7 +44,7 @@ static __thread bool thread_cache_off __attribute__((tls_model("initial-exec")))
 static __thread unsigned thread_place __attribute__((tls_model("initial-exec")));
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;        /* before jemalloc's own */
-static bool ready, publishes;   /* ready: what follows from the environment and the program */
+static bool ready, publishes, pins;   /* ready: what follows from the environment and the program */
 static bool started;            /* jemalloc is set up */
 static bool handlers;           /* those of fork() stand */
 static struct { unsigned arena, threads; } pool[POOL_MAX];
@@ -89,8 +89,9 @@ static void heap_init(void)
 
 	publishes = options->heap == RM_HEAP_SHARED || env_imports("rmmap_publish") ||
 	            env_imports("rmmap_publish_with");
+	pins = imports_pinning();
 	backing_init(publishes && (options->heap == RM_HEAP_SHARED ||
-	                           (options->heap == RM_HEAP_AUTO && !imports_pinning() &&
+	                           (options->heap == RM_HEAP_AUTO && !pins &&
 	                            !strict_overcommit())), publishes);
 	heap_mixed = options->check;    /* then free() tells what is nobody's */
 	slot_init();
@@ -283,6 +284,11 @@ bool heap_is_ours(void)
 
 	free(p);
 	return ours;
+}
+
+bool heap_pins(void)
+{
+	return pins;
 }
 
 bool heap_publishes(void)

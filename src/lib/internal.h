@@ -121,6 +121,7 @@ void heap_enter(void);
 void heap_leave(void);          /* the thread ends */
 void heap_attaches(void);       /* before the first attach: fork handlers stand from now on */
 bool heap_is_ours(void);        /* is the program's malloc this library's? */
+bool heap_pins(void);           /* the program may have devices write to its memory */
 bool heap_publishes(void);      /* the program imports rmmap_publish, or RMMAP_HEAP=shared */
 bool heap_started(void);        /* jemalloc is set up */
 void heap_prefork(void);

@@ -67,6 +67,9 @@ static void kill_worker(int fd)
 
 /* ---- known layers ---- */
 
+static pid_t keeper, worker;
+static unsigned had[2];           /* descriptors: keeper, worker */
+
 START_TEST(known_layers)
 {
 	char one[RM_HANDLE_TEXT_MAX], two[RM_HANDLE_TEXT_MAX];
@@ -212,7 +215,6 @@ static bool nobody_listens(void)
 START_TEST(both_killed)
 {
 	struct snapshot next = second(2, 1);
-	pid_t keeper, worker;
 	int fd = ready();
 
 	ck_assert_int_eq(client_publish(fd, &first, NULL), 0);
@@ -259,17 +261,22 @@ static void busy_process(uint16_t id)
 	}
 }
 
+/* The keeper hears of the end of things a little later than the worker tells it. */
+static bool descriptors_as_before(void)
+{
+	return host_fds(keeper) <= had[0] + 2 && host_fds(worker) <= had[1] + 2;
+}
+
 START_TEST(crashes)
 {
-	pid_t keeper, worker, pids[8];
-	unsigned fds[2];
+	pid_t pids[8];
 
 	close(ready());
 	ck_assert(host_eventually(nothing_left, 5));
 	keeper = host_keeper();
 	worker = host_worker();
-	fds[0] = host_fds(keeper);
-	fds[1] = host_fds(worker);
+	had[0] = host_fds(keeper);
+	had[1] = host_fds(worker);
 	for (unsigned round = 0; round < 3; round++) {
 		for (unsigned i = 0; i < COUNT(pids); i++) {
 			pids[i] = fork();
@@ -285,8 +292,7 @@ START_TEST(crashes)
 			host_wait(pids[i]);
 		ck_assert(host_eventually(nothing_left, 5));
 	}
-	ck_assert_uint_le(host_fds(keeper), fds[0] + 2);
-	ck_assert_uint_le(host_fds(worker), fds[1] + 2);
+	ck_assert(host_eventually(descriptors_as_before, 5));
 }
 END_TEST
 
@@ -314,8 +320,7 @@ static void publish_many(void)
 START_TEST(many_share_layers)
 {
 	static struct rm_pub_info infos[MANY];
-	pid_t keeper, worker, pid;
-	unsigned fds[2];
+	pid_t pid;
 	int fd = ready();
 	long rss;
 
@@ -323,13 +328,13 @@ START_TEST(many_share_layers)
 	close(fd);
 	keeper = host_keeper();
 	worker = host_worker();
-	fds[0] = host_fds(keeper);
-	fds[1] = host_fds(worker);
+	had[0] = host_fds(keeper);
+	had[1] = host_fds(worker);
 	rss = host_rss(worker) + host_rss(keeper);
 	pid = fork();
 	if (!pid) {
 		publish_many();
-		if (host_fds(keeper) > fds[0] + MANY + 30 || host_fds(worker) > fds[1] + MANY + 30)
+		if (host_fds(keeper) > had[0] + MANY + 30 || host_fds(worker) > had[1] + MANY + 30)
 			_exit(1);
 		_exit(0);
 	}
@@ -341,8 +346,8 @@ START_TEST(many_share_layers)
 	}
 	ck_assert_uint_eq(client_list(NULL, 0), 0);
 	ck_assert_uint_le(held_bytes(), 12 * RM_PAGE);
-	ck_assert_uint_le(host_fds(keeper), fds[0] + 4);
-	ck_assert_uint_le(host_fds(worker), fds[1] + 4);
+	ck_assert_uint_le(host_fds(keeper), had[0] + 4);
+	ck_assert_uint_le(host_fds(worker), had[1] + 4);
 	ck_assert_int_le(host_rss(worker) + host_rss(keeper), rss + 4096);
 }
 END_TEST
