@@ -258,6 +258,9 @@ static int size_mode(const char *size)
 	hand_on(&crafted, handle, home);
 	one(RMMAP_EAGER, &crafted, handle, other_rundir());
 	hand_on(&crafted, handle, other_rundir());
+	CHECK(rmmap_unpublish(handle) == 0);
+	/* Others, since the cache of the first is full: it would need no userfaultfd. */
+	crafted_publish(0, pages, NO_PAGE, handle);
 	setenv("RMMAP_RUNDIR", other_rundir(), 1);
 	root = rmmap_attach_with(handle, &lazy);
 	CHECK(root || errno == ENOTSUP);
@@ -268,7 +271,6 @@ static int size_mode(const char *size)
 		printf("userfaultfd is not allowed here: lazy attaches were not tested\n");
 	CHECK(rmmap_unpublish(handle) == 0);
 	if (root) {
-		/* Another publication: the cache of the first is full. */
 		crafted_publish(0, pages, NO_PAGE, handle);
 		one(RMMAP_LAZY, &crafted, handle, other_rundir());
 		CHECK(rmmap_unpublish(handle) == 0);
