@@ -142,8 +142,10 @@ void *rm_jemalloc_mmap(void *addr, size_t length, int prot, int flags, int fd, o
 		if (at + step > PRIVATE_SIZE)
 			break;
 		p = mmap((void *)(base + at), length, prot, flags | MAP_FIXED_NOREPLACE, fd, offset);
-		if (p == (void *)(base + at))
+		if (p == (void *)(base + at)) {
+			own_name(p, length, "rmmap allocator");
 			return p;
+		}
 		if (p != MAP_FAILED)            /* Linux before 4.17 takes it as a hint */
 			munmap(p, length);
 		else if (errno != EEXIST)

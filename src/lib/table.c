@@ -7,12 +7,28 @@
  */
 #include "internal.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #define FIRST_BYTES ((size_t)4096)
 #define ABOVE ((uint64_t)4 << 40)       /* room above the window, before programs lie there */
 #define TRIES 1024
+
+/* Newer than the build host's headers may be. */
+#ifndef PR_SET_VMA
+#define PR_SET_VMA 0x53564d41
+#define PR_SET_VMA_ANON_NAME 0
+#endif
+
+void own_name(void *pages, size_t bytes, const char *name)
+{
+	int saved = errno;      /* kernels without names refuse */
+
+	(void)prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, pages, bytes, name);
+	errno = saved;
+}
 
 static bool outside(const char *p, size_t bytes)
 {
@@ -26,8 +42,10 @@ static void *map(void *at, size_t bytes)
 
 	if (p == MAP_FAILED)
 		return NULL;
-	if (outside(p, bytes))
+	if (outside(p, bytes)) {
+		own_name(p, bytes, "rmmap library");
 		return p;
+	}
 	munmap(p, bytes);
 	return NULL;
 }
