@@ -193,6 +193,8 @@ struct rmmap_stats {
 	uint64_t prefetched_pages; /* of those, pages that nobody had asked for yet */
 	uint64_t prefetched_used;  /* of those, pages that were touched later */
 	char provider[32];         /* libfabric provider they came by; "" if none */
+	uint64_t fault_median_ns;  /* half of the faults took no longer, to within a quarter */
+	uint64_t fault_p99_ns;     /* and 99 of 100 */
 };
 
 /*

@@ -21,4 +21,5 @@ libcommon_la_SOURCES = \
 	src/common/segment.c \
 	src/common/segment.h \
 	src/common/wire.c \
+	src/common/fault_times.h \
 	src/common/wire.h

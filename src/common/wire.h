@@ -37,6 +37,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "fault_times.h"
 #include "handle.h"
 #include "layout.h"
 
@@ -155,6 +156,7 @@ struct rm_counters {                    /* of one process, one publication, or a
 	uint64_t reads, fetched_pages, fetched_bytes;
 	uint64_t prefetched_pages, prefetched_used;
 	char provider[RM_PROVIDER_MAX];
+	uint32_t fault_times[RM_FAULT_TIMES];
 };
 
 struct rm_wire_stats_reply {            /* RM_STATS_REPLY */

@@ -80,6 +80,7 @@ static void faults_served(struct lazy *lazy, uint64_t addr, uint64_t end)
 		}
 		*at = fault->next;
 		counters->fault_ns += now - fault->at_ns;
+		counters->fault_times[rm_fault_time(now - fault->at_ns)]++;
 		free(fault);
 	}
 }

@@ -170,6 +170,8 @@ void counters_add(struct rm_counters *sum, const struct rm_counters *more)
 	sum->fetched_bytes += more->fetched_bytes;
 	sum->prefetched_pages += more->prefetched_pages;
 	sum->prefetched_used += more->prefetched_used;
+	for (unsigned i = 0; i < RM_FAULT_TIMES; i++)
+		sum->fault_times[i] += more->fault_times[i];
 	if (more->provider[0])
 		memcpy(sum->provider, more->provider, sizeof(sum->provider));
 }

@@ -49,6 +49,8 @@ static void fetch_counters(struct rmmap_stats *s)
 		return;
 	s->faults = reply->counters.faults;
 	s->fault_ns = reply->counters.fault_ns;
+	s->fault_median_ns = rm_fault_within(reply->counters.fault_times, 500);
+	s->fault_p99_ns = rm_fault_within(reply->counters.fault_times, 990);
 	s->reads = reply->counters.reads;
 	s->fetched_pages = reply->counters.fetched_pages;
 	s->fetched_bytes = reply->counters.fetched_bytes;
@@ -115,7 +117,7 @@ static const char *time_text(uint64_t ns, char text[24])
 
 static void say(int fd, const struct rmmap_stats *s)
 {
-	char a[24], b[24], c[24];
+	char a[24], b[24], c[24], d[24];
 
 	rm_say_fd(fd, "rmmap: heap: %s now, %s at most, %llu extents", bytes_text(s->heap_bytes, a),
 	          bytes_text(s->heap_peak, b), (unsigned long long)s->extents);
@@ -125,11 +127,12 @@ static void say(int fd, const struct rmmap_stats *s)
 	rm_say_fd(fd, "rmmap: attached: %llu times, %s now, %llu pages left to own content, in %s",
 	          (unsigned long long)s->attaches, bytes_text(s->attached_bytes, a),
 	          (unsigned long long)s->own_pages, time_text(s->attach_ns, b));
-	rm_say_fd(fd, "rmmap: fetched: %llu pages, %s, by %llu fi_read calls%s%s; %llu faults in %s; "
-	          "%llu pages prefetched, %llu of them used", (unsigned long long)s->fetched_pages,
+	rm_say_fd(fd, "rmmap: fetched: %llu pages, %s, by %llu fi_read calls%s%s; %llu faults in %s, "
+	          "half of them within %s, 99 of 100 within %s; %llu pages prefetched, %llu of them used", (unsigned long long)s->fetched_pages,
 	          bytes_text(s->fetched_bytes, a), (unsigned long long)s->reads,
 	          s->provider[0] ? " of " : "", s->provider, (unsigned long long)s->faults,
-	          time_text(s->fault_ns, b), (unsigned long long)s->prefetched_pages,
+	          time_text(s->fault_ns, b), time_text(s->fault_median_ns, c),
+	          time_text(s->fault_p99_ns, d), (unsigned long long)s->prefetched_pages,
 	          (unsigned long long)s->prefetched_used);
 }
 

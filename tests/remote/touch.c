@@ -91,6 +91,8 @@ int main(int argc, char **argv)
 	write_from();
 	CHECK(rmmap_stats(&stats) == 0);
 	CHECK(stats.fetched_pages < 4096);
+	CHECK(!stats.faults == !stats.fault_median_ns &&
+	      stats.fault_p99_ns >= stats.fault_median_ns);
 	fork_child();
 	remote_counters();
 	CHECK(rmmap_detach(array) == 0);

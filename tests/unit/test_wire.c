@@ -122,11 +122,35 @@ START_TEST(every_type_is_known_here)
 }
 END_TEST
 
+START_TEST(fault_times_are_right_to_a_quarter)
+{
+	uint32_t times[RM_FAULT_TIMES] = { 0 };
+
+	ck_assert_uint_eq(rm_fault_within(times, 500), 0);
+	ck_assert_uint_eq(rm_fault_time(0), 0);
+	ck_assert_uint_eq(rm_fault_time(UINT64_MAX), RM_FAULT_TIMES - 1);
+	for (uint64_t ns = 4000; ns < 262000000; ns += ns / 7) {
+		unsigned i = rm_fault_time(ns);
+
+		memset(times, 0, sizeof(times));
+		times[i] = 1;
+		ck_assert(rm_fault_within(times, 500) > ns);
+		ck_assert(rm_fault_within(times, 500) <= ns + ns / 4 + 1000);
+	}
+	memset(times, 0, sizeof(times));
+	times[rm_fault_time(10500)] = 985;
+	times[rm_fault_time(900000)] = 15;
+	ck_assert_uint_eq(rm_fault_within(times, 500), 12000);
+	ck_assert_uint_eq(rm_fault_within(times, 990), 1024000);
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_test tests[] = {
 		{ exact_length_only, COUNT(forms) }, { open_texts, COUNT(forms) }, { heads, 0 },
 		{ types_that_are_none, 0 }, { unaligned, 0 }, { every_type_is_known_here, 0 },
+		{ fault_times_are_right_to_a_quarter, 0 },
 	};
 
 	return unit_run("wire", tests, COUNT(tests));
