@@ -284,11 +284,13 @@ int main(int argc, char **argv)
 	if (mode)
 		return verify_pinned(argv[2]);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	stores();
 	make_file();
+	/* first: into pages that were published already a device writes unseen */
+	build();
+	fixed();
+	stores();
 	system_calls("read", 0, true);
 	system_calls("direct", O_DIRECT, false);
-	fixed();
 	close(file);
 	unlink("writers.data");
 	return 0;

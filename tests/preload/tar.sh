@@ -4,7 +4,7 @@
 
 program tar xz gzip
 same "tar and xz -T2" sh -c "
-	tar -C '$abs_top_srcdir' --sort=name --owner=0 --group=0 -cf a.tar src tests && md5sum < a.tar
+	tar -C '$abs_top_srcdir' --sort=name --owner=0 --group=0 --mode=u+w -cf a.tar src tests && md5sum < a.tar
 	xz -T2 -2 --block-size=300KiB -k a.tar && md5sum < a.tar.xz && xz -dT2 < a.tar.xz | cmp - a.tar
 	mkdir x && tar -C x -xf a.tar.xz && find x -type f | sort | xargs cat | md5sum; tar -tf a.tar.xz | sort | md5sum"
 same "tar's own pipes" sh -c "
