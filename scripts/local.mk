@@ -3,9 +3,10 @@ EXTRA_DIST += scripts/demo scripts/check scripts/packages.sh .ci/run
 
 # Programs that need no librmmap under them, so that sanitizers and valgrind can look into
 # them: unit tests, runs of the fuzzed functions, rmmapd and what drives it as a process.
-# test_hooks and test_own have its heap: jemalloc at addresses that a sanitizer's shadow has.
+# test_hooks, test_own and test_backing have its heap: at addresses that a sanitizer's shadow
+# has, and with mappings that valgrind would make its own.
 list_units = printf '%s\n' $(check_PROGRAMS) | grep -E '(^tests/|/)test_|^fuzz/' | \
-	grep -Ev '/test_(hooks|own)$$'
+	grep -Ev '/test_(hooks|own|backing)$$'
 
 .PHONY: check-units check-valgrind distcheck-units
 check-units:

@@ -6,6 +6,7 @@
  * address is a loopback one, so that this needs no network.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #include "../unit/unit.h"
@@ -25,6 +26,13 @@ static void setup(void)
 	it.worker.loop = loop_new();
 	it.worker.keeper = keeper_new(pair[0], 0);
 	ck_assert(it.worker.loop && it.worker.keeper);
+}
+
+static void done(void)
+{
+	worker_fabric_close(&it);
+	loop_free(it.worker.loop);
+	free(it.worker.keeper);
 }
 
 static const char *provider(const struct peers *peers)
@@ -78,7 +86,7 @@ START_TEST(named_and_not)
 	ck_assert(strstr(it.worker.fabric_why, "tcp;ofi_rxm"));
 	ck_assert_ptr_null(published("off"));
 	ck_assert_uint_eq(it.net_count, 1);
-	worker_fabric_close(&it);
+	done();
 	ck_assert_ptr_null(it.worker.nets);
 }
 END_TEST
@@ -100,14 +108,14 @@ START_TEST(of_a_handle)
 	/* one that this libfabric does not have: what is open refuses it */
 	ck_assert_str_eq(reached("", "pigeon"), "tcp;ofi_rxm");
 	ck_assert_uint_eq(it.net_count, 2);
-	worker_fabric_close(&it);
+	done();
 	/* nothing is open */
 	setup();
 	ck_assert_ptr_null(reached("", "pigeon"));
 	ck_assert_str_eq(reached("", "sockets"), "sockets");
 	/* not what was chosen for publications, but good enough without an RDMA device */
 	ck_assert_str_eq(published(""), "sockets");
-	worker_fabric_close(&it);
+	done();
 }
 END_TEST
 
@@ -135,7 +143,7 @@ START_TEST(port_down_and_up)
 	worker_fabric_changed(&it.nets[0], false);
 	ck_assert_str_eq(published(""), "tcp;ofi_rxm");
 	ck_assert_uint_eq(it.net_count, 2);
-	worker_fabric_close(&it);
+	done();
 }
 END_TEST
 
