@@ -4,7 +4,7 @@
 
 # shellcheck disable=SC2034 # for those who source this
 build_packages="autoconf automake libtool make gcc g++ libc6-dev binutils pkgconf
-	libfabric-dev libibverbs-dev libsodium-dev libjemalloc-dev check"
+	libfabric-dev libibverbs-dev libsodium-dev libjemalloc-dev systemtap-sdt-dev check"
 
 # What tests/preload runs with and without the library.
 program_packages="bash bzip2 clang coreutils curl dash ffmpeg gcc git imagemagick make nginx-light

@@ -292,9 +292,10 @@ preload_programs = \
 	tests/preload/where_no_pie
 check_PROGRAMS += $(preload_programs)
 check_LTLIBRARIES += tests/preload/libctor.la
-TESTS += tests/symbols.sh tests/rename_jemalloc.sh tests/preload.sh \
+TESTS += tests/symbols.sh tests/probes.sh tests/rename_jemalloc.sh tests/preload.sh \
 	tests/preload_rss.sh
-EXTRA_DIST += tests/symbols.sh tests/rename_jemalloc.sh tests/preload.sh tests/preload_rss.sh
+EXTRA_DIST += tests/symbols.sh tests/probes.sh tests/rename_jemalloc.sh tests/preload.sh \
+	tests/preload_rss.sh
 # What programs do that never heard of the library: sanitizers, hard corners
 TESTS += tests/preload/sanitizers.sh tests/preload/corners.sh tests/preload/corners_root.sh
 EXTRA_DIST += tests/preload/sanitizers.sh tests/preload/beside.c tests/preload/corners.sh \

@@ -14,6 +14,7 @@ libcommon_la_SOURCES = \
 	src/common/places.h \
 	src/common/rundir.c \
 	src/common/rundir.h \
+	src/common/probe.h \
 	src/common/say.c \
 	src/common/say.h \
 	src/common/scan.c \

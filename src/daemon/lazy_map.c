@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "../common/channel.h"
+#include "../common/probe.h"
 #include "../common/say.h"
 #include "lazy.h"
 #include "uffd.h"
@@ -81,6 +82,7 @@ static void faults_served(struct lazy *lazy, uint64_t addr, uint64_t end)
 		*at = fault->next;
 		counters->fault_ns += now - fault->at_ns;
 		counters->fault_times[rm_fault_time(now - fault->at_ns)]++;
+		RM_PROBE(fault, fault->addr, RM_PAGE, now - fault->at_ns);
 		free(fault);
 	}
 }

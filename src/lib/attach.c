@@ -13,6 +13,7 @@
 
 #include "../common/channel.h"
 #include "../common/handle.h"
+#include "../common/probe.h"
 #include "../common/say.h"
 #include "attach.h"
 #include "rmmap.h"
@@ -197,7 +198,7 @@ static void *attach(const char *text, const struct rmmap_attach_options *options
 	struct rm_wire_attach m = { .head.type = RM_ATTACH };
 	struct rm_handle handle;
 	char why[RM_TEXT_MAX] = "";
-	uint64_t begin = rm_now_ns(), root = 0;
+	uint64_t begin = rm_now_ns(), root = 0, took;
 	int err = -ESTALE;
 
 	if (!beside_maps()) {
@@ -220,7 +221,9 @@ static void *attach(const char *text, const struct rmmap_attach_options *options
 		return NULL;
 	}
 	count(COUNT_ATTACHES, 1);
-	count(COUNT_ATTACH_NS, rm_now_ns() - begin);
+	took = rm_now_ns() - begin;
+	count(COUNT_ATTACH_NS, took);
+	RM_PROBE(attach, root, attach_bytes(), took);
 	return (void *)(uintptr_t)root;
 }
 

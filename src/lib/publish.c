@@ -12,6 +12,7 @@
 
 #include "../common/channel.h"
 #include "../common/handle.h"
+#include "../common/probe.h"
 #include "../common/say.h"
 #include "internal.h"
 #include "rmmap.h"
@@ -242,7 +243,7 @@ static int publish(uint64_t root, const struct rmmap_publish_options *given, cha
 	struct rm_wire_publish m = { 0 };
 	struct snapshot snapshot;
 	char text[RM_HANDLE_TEXT_MAX];
-	uint64_t begin = rm_now_ns();
+	uint64_t begin = rm_now_ns(), took;
 	int err;
 
 	if (!handle)
@@ -265,7 +266,9 @@ static int publish(uint64_t root, const struct rmmap_publish_options *given, cha
 	count(COUNT_PUBLISHES, 1);
 	count(COUNT_PUBLISHED_BYTES, snapshot.data_bytes);
 	count(COUNT_COPIED_BYTES, snapshot.copied_bytes);
-	count(COUNT_PUBLISH_NS, rm_now_ns() - begin);
+	took = rm_now_ns() - begin;
+	count(COUNT_PUBLISH_NS, took);
+	RM_PROBE(publish, root, snapshot.data_bytes, took);
 	return 0;
 }
 
