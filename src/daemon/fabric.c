@@ -104,6 +104,8 @@ static void set_timer(struct fabric *fabric, uint64_t now)
 
 	if (fabric->retry_at < at)
 		at = fabric->retry_at;
+	if (fabric->idle_at < at)
+		at = fabric->idle_at;
 	if (fabric->wait.fd < 0 && now + FABRIC_RETRY_NS < at)
 		at = now + FABRIC_RETRY_NS;
 	if (at == UINT64_MAX)
@@ -120,6 +122,7 @@ static bool fabric_poll(struct poller *poller)
 
 	fabric->asked = false;
 	fabric_reads_expire(fabric, now);
+	fabric_peers_expire(fabric, now);
 	progress |= post(fabric, progress, now);
 	progress |= fabric_reads_finish(fabric);
 	if (progress || fabric->woken)
@@ -284,7 +287,7 @@ static int try_open(struct fabric **out, const struct rm_fabric_spec *spec,
 	if (!fabric)
 		return -ENOMEM;
 	fabric->wait.fd = -1;
-	fabric->retry_at = fabric->next_deadline = UINT64_MAX;
+	fabric->retry_at = fabric->next_deadline = fabric->idle_at = UINT64_MAX;
 	fabric->finished_end = &fabric->finished;
 	error = fabric_choose(spec, again, rdma, &fabric->info, why, why_size);
 	if (error) {

@@ -32,6 +32,7 @@
 #define FABRIC_RECEIVES 32      /* message buffers posted */
 #define FABRIC_SENDS 64         /* messages on their way, to all peers */
 #define FABRIC_PEER_SENDS 16    /* of those, to one: a stopped peer must not starve the others */
+#define FABRIC_PEER_IDLE_NS UINT64_C(30000000000) /* three renewals: an RDMA peer is gone */
 #define FABRIC_IDLE_PEERS 64    /* addresses that stay, so that their connections do */
 #define FABRIC_PIECE ((size_t)1 << 20)
 #define FABRIC_PEER_PIECES 32   /* fi_read under way from one peer */
@@ -75,6 +76,7 @@ struct fabric_peer {
 	unsigned users;                 /* fabric_peer() minus fabric_peer_put() */
 	unsigned sends, pieces;         /* operations under way */
 	unsigned posted_sends;          /* of the sends, those that the provider has */
+	uint64_t idle_since;            /* nobody has named it since then */
 	bool broken;                    /* an operation failed: insert the address anew */
 	bool stalled;                   /* the provider said EAGAIN in this round */
 	struct fabric_read *first, *last; /* not finished; in the order of asking */
@@ -100,6 +102,7 @@ struct fabric {
 	struct timer timer;             /* wakes the poller: deadlines, retries */
 	uint64_t active_until;          /* spin until then */
 	uint64_t retry_at;              /* something got EAGAIN: next try; 0: nothing did */
+	uint64_t idle_at;               /* look for idle peers then; UINT64_MAX: there are none */
 	uint64_t next_deadline;         /* the earliest of all reads; UINT64_MAX: none */
 	bool armed;                     /* fi_trywait() said yes: the descriptor means something */
 	bool woken;                     /* it fired then */
@@ -175,5 +178,6 @@ void fabric_reads_close(struct fabric *fabric);
 /* fabric_peer.c */
 int fabric_peer_reach(struct fabric *fabric, struct fabric_peer *peer); /* address is usable */
 void fabric_peer_reap(struct fabric *fabric, struct fabric_peer *peer);
+void fabric_peers_expire(struct fabric *fabric, uint64_t now);
 
 #endif

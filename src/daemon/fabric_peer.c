@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../common/channel.h"
 #include "../common/say.h"
 #include "fabric_internal.h"
 
@@ -81,6 +82,16 @@ static bool idle(const struct fabric_peer *peer)
 	return !peer->users && !peer->first && !peer->pieces && !peer->sends;
 }
 
+static void drop(struct fabric *fabric, struct fabric_peer **link)
+{
+	struct fabric_peer *peer = *link;
+
+	*link = peer->next;
+	if (peer->address != FI_ADDR_NOTAVAIL)
+		fi_av_remove(fabric->av, &peer->address, 1, 0);
+	free(peer);
+}
+
 /*
  * Nobody names it and the provider is done with it. Its address stays for a while, since the
  * connection goes with it, with what was just sent on that and has not arrived: of the idle
@@ -93,6 +104,11 @@ void fabric_peer_reap(struct fabric *fabric, struct fabric_peer *peer)
 
 	if (!idle(peer))
 		return;
+	if (fabric_device(fabric)) {
+		peer->idle_since = rm_now_ns();
+		if (fabric->idle_at == UINT64_MAX)
+			fabric->idle_at = peer->idle_since + FABRIC_PEER_IDLE_NS;
+	}
 	for (link = &fabric->peers; *link; link = &(*link)->next) {
 		if (!idle(*link))
 			continue;
@@ -101,11 +117,32 @@ void fabric_peer_reap(struct fabric *fabric, struct fabric_peer *peer)
 	}
 	if (count <= FABRIC_IDLE_PEERS)
 		return;
-	peer = *oldest;
-	*oldest = peer->next;
-	if (peer->address != FI_ADDR_NOTAVAIL)
-		fi_av_remove(fabric->av, &peer->address, 1, 0);
-	free(peer);
+	drop(fabric, oldest);
+}
+
+/*
+ * An RDMA connection does not notice that the other side is gone, or was cut off and has given
+ * the connection up; and while it stands here, ofi_rxm refuses that host's next one. Who is
+ * there has been heard of: leases are renewed.
+ */
+void fabric_peers_expire(struct fabric *fabric, uint64_t now)
+{
+	struct fabric_peer *peer, **link = &fabric->peers;
+
+	if (now < fabric->idle_at)
+		return;
+	fabric->idle_at = UINT64_MAX;
+	while ((peer = *link)) {
+		if (!idle(peer)) {
+			link = &peer->next;
+		} else if (now >= peer->idle_since + FABRIC_PEER_IDLE_NS) {
+			drop(fabric, link);
+		} else {
+			if (peer->idle_since + FABRIC_PEER_IDLE_NS < fabric->idle_at)
+				fabric->idle_at = peer->idle_since + FABRIC_PEER_IDLE_NS;
+			link = &peer->next;
+		}
+	}
 }
 
 void fabric_peer_put(struct fabric *fabric, struct fabric_peer *peer)

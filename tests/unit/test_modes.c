@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test_modes.c - fabric_mr.c and the posting of reads, for whatever mr_mode a provider has
+ * test_modes.c - fabric_mr.c and the posting of reads, for whatever mr_mode a provider has, and
+ * when fabric_peer.c drops who is not named any more
  *
  * The provider is a fake one behind libfabric's tables of functions: it notes what it is asked
  * for, pins so much and no more, and completes nothing by itself.
@@ -35,6 +36,8 @@ static struct {
 	struct fi_info *info;
 	struct fid_domain domain;
 	struct fid_ep ep;
+	struct fid_av av;
+	unsigned removed;               /* addresses */
 	struct fabric_peer peer;
 	size_t pinned, limit;
 	unsigned open, clashes;         /* clashes: so many keys are in use already */
@@ -118,6 +121,15 @@ static ssize_t take_read(struct fid_ep *ep, void *to, size_t length, void *desc,
 	return 0;
 }
 
+static int remove_address(struct fid_av *av, fi_addr_t *address, size_t count, uint64_t flags)
+{
+	ck_assert(av == &it.av && *address == 7 && count == 1 && !flags);
+	it.removed++;
+	return 0;
+}
+
+static struct fi_ops_av av_ops = { .size = sizeof(av_ops), .remove = remove_address };
+
 static struct fi_ops_rma ep_rma = { .size = sizeof(ep_rma), .read = take_read };
 
 static void begin(int mr_mode, size_t key_size, size_t limit)
@@ -128,12 +140,14 @@ static void begin(int mr_mode, size_t key_size, size_t limit)
 	it.info->domain_attr->mr_key_size = key_size;
 	it.domain.mr = &domain_mr;
 	it.ep.rma = &ep_rma;
+	it.av.ops = &av_ops;
 	it.limit = limit;
 	it.fabric.info = it.info;
 	it.fabric.domain = &it.domain;
 	it.fabric.ep = &it.ep;
+	it.fabric.av = &it.av;
 	it.fabric.piece_size = 4 * 4096;
-	it.fabric.next_deadline = UINT64_MAX;
+	it.fabric.next_deadline = it.fabric.idle_at = UINT64_MAX;
 	it.fabric.finished_end = &it.fabric.finished;
 	it.fabric.peers = &it.peer;
 	it.peer.address = 7;
@@ -334,11 +348,84 @@ START_TEST(words)
 }
 END_TEST
 
+static struct fabric_peer *add_peer(void)
+{
+	struct fabric_peer *peer = calloc(1, sizeof(*peer));
+
+	peer->address = 7;
+	peer->users = 1;
+	peer->next = it.fabric.peers;
+	it.fabric.peers = peer;
+	return peer;
+}
+
+static void begin_peers(const char *provider)
+{
+	begin(0, 8, 0);
+	strcpy(it.fabric.addr.provider, provider);
+	it.info->domain_attr->name = strdup("rxe0");
+}
+
+/* Of a device, who was not heard of for so long is dropped, and with it the connection. */
+START_TEST(idle_peers)
+{
+	struct fabric_peer *first, *second, *used;
+	uint64_t later;
+
+	begin_peers("verbs;ofi_rxm");
+	first = add_peer();
+	second = add_peer();
+	used = add_peer();
+	fabric_peer_put(&it.fabric, first);
+	fabric_peer_put(&it.fabric, second);
+	ck_assert_uint_eq(it.fabric.idle_at, first->idle_since + FABRIC_PEER_IDLE_NS);
+	later = first->idle_since + FABRIC_PEER_IDLE_NS;
+	second->idle_since += 5;
+	fabric_peers_expire(&it.fabric, later - 1);
+	ck_assert_uint_eq(it.removed, 0);
+	fabric_peers_expire(&it.fabric, later);
+	ck_assert_uint_eq(it.removed, 1);
+	ck_assert(it.fabric.peers == used && used->next == second && second->next == &it.peer);
+	ck_assert_uint_eq(it.fabric.idle_at, second->idle_since + FABRIC_PEER_IDLE_NS);
+	/* named again, or with something under way, it stays; then its time begins anew */
+	second->users++;
+	fabric_peers_expire(&it.fabric, UINT64_MAX - 1);
+	ck_assert_uint_eq(it.removed, 1);
+	ck_assert_uint_eq(it.fabric.idle_at, UINT64_MAX);
+	second->sends = 1;
+	fabric_peer_put(&it.fabric, second);
+	ck_assert_uint_eq(it.fabric.idle_at, UINT64_MAX);
+	second->sends = 0;
+	fabric_peer_reap(&it.fabric, second);
+	ck_assert_uint_eq(it.fabric.idle_at, second->idle_since + FABRIC_PEER_IDLE_NS);
+	fabric_peers_expire(&it.fabric, it.fabric.idle_at);
+	ck_assert(it.removed == 2 && used->next == &it.peer);
+	free(used);
+	end();
+	/* elsewhere who is gone hangs up: only too many are dropped, those without an address too */
+	begin_peers("tcp;ofi_rxm");
+	first = add_peer();
+	fabric_peer_put(&it.fabric, first);
+	ck_assert_uint_eq(it.fabric.idle_at, UINT64_MAX);
+	first->address = FI_ADDR_NOTAVAIL;
+	for (later = 0; later < FABRIC_IDLE_PEERS; later++)
+		fabric_peer_put(&it.fabric, add_peer());
+	ck_assert_uint_eq(it.removed, 0);
+	fabric_peer_put(&it.fabric, add_peer());
+	ck_assert_uint_eq(it.removed, 1);
+	while ((first = it.fabric.peers) != &it.peer) {
+		it.fabric.peers = first->next;
+		free(first);
+	}
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_test tests[] = {
 		{ keys, 0 }, { endpoint, 0 }, { not_local, 0 }, { local, 0 }, { eviction, 0 },
-		{ words, 0 },
+		{ words, 0 }, { idle_peers, 0 },
 	};
 
 	return unit_run("modes", tests, COUNT(tests));
