@@ -7,6 +7,7 @@ fuzz_programs = \
 	fuzz/fuzz_handle \
 	fuzz/fuzz_options \
 	fuzz/fuzz_peer \
+	fuzz/fuzz_saved \
 	fuzz/fuzz_table \
 	fuzz/fuzz_wire \
 	fuzz/fuzz_workflow
@@ -20,6 +21,8 @@ fuzz_fuzz_options_LDADD = libcommon.la
 fuzz_fuzz_peer_SOURCES = fuzz/fuzz_peer.c $(fuzz_driver)
 fuzz_fuzz_peer_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS) $(SODIUM_CFLAGS)
 fuzz_fuzz_peer_LDADD = libdaemon.la
+fuzz_fuzz_saved_SOURCES = fuzz/fuzz_saved.c $(fuzz_driver)
+fuzz_fuzz_saved_LDADD = libcommon.la
 fuzz_fuzz_table_SOURCES = fuzz/fuzz_table.c $(fuzz_driver)
 fuzz_fuzz_table_LDADD = libcommon.la
 fuzz_fuzz_wire_SOURCES = fuzz/fuzz_wire.c $(fuzz_driver)
@@ -33,6 +36,7 @@ fuzz_lf_programs = \
 	fuzz/lf_handle \
 	fuzz/lf_options \
 	fuzz/lf_peer \
+	fuzz/lf_saved \
 	fuzz/lf_table \
 	fuzz/lf_wire \
 	fuzz/lf_workflow
@@ -44,6 +48,8 @@ fuzz_lf_options_CFLAGS = $(AM_CFLAGS) $(fuzz_lf_flags)
 fuzz_lf_peer_SOURCES = fuzz/fuzz_peer.c fuzz/fuzz.h src/daemon/peer_wire.c src/daemon/peer_wire.h
 fuzz_lf_peer_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS) $(SODIUM_CFLAGS) $(fuzz_lf_flags)
 fuzz_lf_peer_LDADD = $(SODIUM_LIBS)
+fuzz_lf_saved_SOURCES = fuzz/fuzz_saved.c fuzz/fuzz.h $(libcommon_la_SOURCES)
+fuzz_lf_saved_CFLAGS = $(AM_CFLAGS) $(fuzz_lf_flags)
 fuzz_lf_table_SOURCES = fuzz/fuzz_table.c fuzz/fuzz.h $(libcommon_la_SOURCES)
 fuzz_lf_table_CFLAGS = $(AM_CFLAGS) $(fuzz_lf_flags)
 fuzz_lf_wire_SOURCES = fuzz/fuzz_wire.c fuzz/fuzz.h $(libcommon_la_SOURCES)

@@ -1,6 +1,7 @@
 # man pages; those of two lines are links to the page that describes the function
 dist_man_MANS += \
 	man/rmmap.1 \
+	man/rmmap-file.5 \
 	man/rmmap_attach.3 \
 	man/rmmap_attach_with.3 \
 	man/rmmap_detach.3 \

@@ -26,7 +26,7 @@ present() {
 }
 present "$libdir/librmmap.so" "$libdir/librmmap.so.0" "$libdir/pkgconfig/rmmap.pc" \
 	"$(place includedir)/rmmap.h" "$(place bindir)/rmmap" "$(place libexecdir)/rmmapd" \
-	"$(place mandir)/man1/rmmap.1" "$(place mandir)/man7/rmmap.7" "$(place mandir)/man8/rmmapd.8"
+	"$(place mandir)/man1/rmmap.1" "$(place mandir)/man5/rmmap-file.5" "$(place mandir)/man7/rmmap.7" "$(place mandir)/man8/rmmapd.8"
 for function in publish attach detach unpublish error version stats publish_with attach_with; do
 	present "$(place mandir)/man3/rmmap_$function.3"
 done

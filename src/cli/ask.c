@@ -34,47 +34,83 @@ static int refused(struct ask *ask, int error, const char *text)
 	return -error;
 }
 
-/* Send request and wait for a reply of this type; its first descriptor goes to *fd. */
-static int exchange(struct ask *ask, void *request, size_t size, int type, int *fd)
+static int send_request(struct ask *ask, const struct ask_request *request, uint64_t deadline)
 {
-	struct rm_wire *head = request;
-	uint64_t deadline = rm_now_ns() + SILENCE_NS;
+	struct rm_wire_layers m = { .head = *(const struct rm_wire *)request->message };
+	int error = rm_channel_send(ask->fd, request->message, request->size, request->fds,
+	                            request->fd_count, deadline);
+
+	m.head.type = RM_LAYERS;
+	while (!error && m.first < request->layer_count) {
+		m.count = request->layer_count - m.first;
+		if (m.count > RM_CHANNEL_FDS_MAX)
+			m.count = RM_CHANNEL_FDS_MAX;
+		error = rm_channel_send(ask->fd, &m, sizeof(m), request->layers + m.first, m.count,
+		                        deadline);
+		m.first += m.count;
+	}
+	return error;
+}
+
+/* One message of rmmapd's; its first descriptor goes to *fd. 0 or -errno with why. */
+static int receive(struct ask *ask, uint64_t deadline, int *fd)
+{
 	int fds[RM_CHANNEL_FDS_MAX], error;
 	unsigned count;
+	ssize_t got = rm_channel_recv(ask->fd, ask->reply, sizeof(ask->reply), fds, &count, deadline);
+
+	*fd = -1;
+	if (got < 0)
+		return failed(ask, (int)got, "rmmapd does not answer");
+	if (got == 0)
+		return failed(ask, -ECONNRESET, "rmmapd ended while it was asked; try again");
+	for (unsigned i = 1; i < count; i++)
+		close(fds[i]);
+	if (count)
+		*fd = fds[0];
+	error = rm_wire_check(ask->reply, (size_t)got);
+	if (!error)
+		return 0;
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+	return failed(ask, error, error == -EPROTO ? "the rmmapd that runs here is of another "
+	              "version; end it" : "cannot talk to rmmapd");
+}
+
+int ask_exchange(struct ask *ask, struct ask_request *request, int type, int *fd)
+{
+	struct rm_wire *head = request->message, *reply = (struct rm_wire *)ask->reply;
+	uint64_t deadline = rm_now_ns() + SILENCE_NS;
+	int error;
 
 	head->magic = RM_WIRE_MAGIC;
 	head->version = RM_WIRE_VERSION;
 	head->seq = ++ask->seq;
 	*fd = -1;
-	error = rm_channel_send(ask->fd, request, size, NULL, 0, deadline);
+	error = send_request(ask, request, deadline);
 	while (!error) {
-		struct rm_wire *reply = (struct rm_wire *)ask->reply;
-		ssize_t got = rm_channel_recv(ask->fd, ask->reply, sizeof(ask->reply), fds, &count,
-		                              deadline);
-
-		if (got < 0)
-			return failed(ask, (int)got, "rmmapd does not answer");
-		if (got == 0)
-			return failed(ask, -ECONNRESET, "rmmapd ended while it was asked; try again");
-		for (unsigned i = 1; i < count; i++)
-			close(fds[i]);
-		if (count)
-			*fd = fds[0];
-		error = rm_wire_check(ask->reply, (size_t)got);
-		if (!error && reply->type == type && reply->seq == head->seq)
+		error = receive(ask, deadline, fd);
+		if (error)
+			return error;
+		if (reply->type == type && reply->seq == head->seq)
 			return 0;
 		if (*fd >= 0)
 			close(*fd);
 		*fd = -1;
-		if (error)
-			break;
-		if (reply->type == RM_RESTARTED)
-			error = rm_channel_send(ask->fd, request, size, NULL, 0, deadline);
 		deadline = rm_now_ns() + SILENCE_NS;
+		if (reply->type == RM_RESTARTED)
+			error = send_request(ask, request, deadline);
 	}
-	if (error == -EPROTO)
-		return failed(ask, error, "the rmmapd that runs here is of another version; end it");
 	return failed(ask, error, "cannot talk to rmmapd");
+}
+
+/* The same for what takes no descriptors with it. */
+static int exchange(struct ask *ask, void *message, size_t size, int type, int *fd)
+{
+	struct ask_request request = { .message = message, .size = size };
+
+	return ask_exchange(ask, &request, type, fd);
 }
 
 static int greet(struct ask *ask)

@@ -20,6 +20,8 @@ struct args {                   /* a command's line, taken apart by the table in
 	const char *slot;       /* --slot N, or NULL */
 	bool json;              /* --json */
 	bool revoke;            /* --revoke */
+	const char *readers;    /* --readers N, or NULL */
+	const char *ttl;        /* --ttl SECONDS|none, or NULL */
 	char **operands;        /* NULL at the end */
 	int count;
 };
@@ -37,6 +39,8 @@ int cli_stat(const struct args *args);
 int cli_unpublish(const struct args *args);
 int cli_check(const struct args *args);         /* check.c */
 int cli_plan(const struct args *args);          /* plan.c */
+int cli_save(const struct args *args);          /* save.c */
+int cli_load(const struct args *args);          /* load.c */
 
 /* ---- operand.c: a handle's place on the command line ---- */
 /*
@@ -72,6 +76,32 @@ int ask_unpublish(struct ask *ask, const char *name, bool revoke);
 int ask_attach(struct ask *ask, const char *handle, struct rm_wire_attach_reply *answer,
                int *table, int (*take)(void *arg, uint32_t layer, int fd), void *arg);
 int ask_detach(struct ask *ask, uint64_t attachment);
+struct ask_request {            /* a message and what goes with it */
+	void *message;          /* its head but for the type is set by ask_exchange() */
+	size_t size;
+	int fds[2];
+	unsigned fd_count;
+	const int *layers;      /* sent after it in RM_LAYERS */
+	uint32_t layer_count;
+};
+/* Send it and wait for a reply of this type; its first descriptor goes to *fd, or -1. */
+int ask_exchange(struct ask *ask, struct ask_request *request, int type, int *fd);
+
+/* ---- ask_publish.c ---- */
+/* As ask_open(), but where no rmmapd runs one is started. */
+int ask_open_or_start(struct ask *ask);
+struct ask_publication {
+	uint64_t root;
+	int table_fd;           /* a memfd; layer_fds: sealed ones, as the table says */
+	uint64_t table_size;
+	const int *layer_fds;
+	uint32_t layer_count;
+	uint32_t readers;       /* 0: any number */
+	uint32_t ttl_ms;        /* 0: RMMAP_TTL */
+};
+/* RM_PUBLISH: 0 and the handle, or -errno with why. */
+int ask_publish(struct ask *ask, const struct ask_publication *publication,
+                char handle[RM_HANDLE_TEXT_MAX]);
 
 /* ---- rdma.c: RDMA devices by libibverbs ---- */
 struct json;

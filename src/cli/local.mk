@@ -2,17 +2,24 @@
 bin_PROGRAMS += rmmap
 rmmap_SOURCES = \
 	src/cli/ask.c \
+	src/cli/ask_publish.c \
 	src/cli/check.c \
 	src/cli/cli.h \
 	src/cli/hello.c \
 	src/cli/info.c \
 	src/cli/json.c \
 	src/cli/list.c \
+	src/cli/load.c \
 	src/cli/main.c \
+	src/cli/newfile.c \
+	src/cli/newfile.h \
 	src/cli/operand.c \
 	src/cli/plan.c \
 	src/cli/rdma.c \
 	src/cli/run.c \
+	src/cli/save.c \
+	src/cli/snapshot.c \
+	src/cli/snapshot.h \
 	src/cli/workflow.c \
 	src/cli/workflow.h
 rmmap_CPPFLAGS = $(AM_CPPFLAGS) $(IBVERBS_CFLAGS)

@@ -78,6 +78,17 @@ static const struct command_desc commands[] = {
 	  "FILE has a line 'NAME: UPSTREAM...' for each function, NAME*4 for four instances;\n"
 	  "what follows # is not read. Prints 'NAME[I] RMMAP_SLOT=N' for each instance: no two\n"
 	  "have the same slot if their content may meet in one process.\n" },
+	{ "save", "{HANDLE | - | @FILE} FILE", 2, 2, false, { { 0 } },
+	  cli_save, "a publication into a file",
+	  "FILE is replaced once all is written, or stays as it was. Counts as a reader.\n"
+	  IN_PLACE_OF_A_HANDLE },
+	{ "load", "FILE", 1, 1, false,
+	  { { "--readers", "N", "how many may attach it", offsetof(struct args, readers) },
+	    { "--ttl", "SECONDS", "or none; how long it lives while nobody is attached",
+	      offsetof(struct args, ttl) } },
+	  cli_load, "publish what was saved, at the same addresses",
+	  "Prints the handle. A file that is damaged or not of save is refused.\n"
+	  "Load only what you trust: the pointers in it are its maker's.\n" },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "crc32c.h"
 #include "layout.h"
 
 #define RM_HANDLE_PREFIX "rmmap1:"
@@ -55,7 +56,5 @@ int rm_handle_decode(const char *text, struct rm_handle *out);
 
 /* First 8 hex digits of an id and a NUL: what list, logs and messages show. */
 void rm_short_id(const uint8_t id[RM_ID_BYTES], char text[9]);
-
-uint32_t rm_crc32c(uint32_t crc, const void *data, size_t length);
 
 #endif

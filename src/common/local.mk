@@ -3,6 +3,8 @@ noinst_LTLIBRARIES += libcommon.la
 libcommon_la_SOURCES = \
 	src/common/channel.c \
 	src/common/channel.h \
+	src/common/crc32c.c \
+	src/common/crc32c.h \
 	src/common/handle.c \
 	src/common/handle.h \
 	src/common/layout.h \
@@ -17,6 +19,8 @@ libcommon_la_SOURCES = \
 	src/common/probe.h \
 	src/common/say.c \
 	src/common/say.h \
+	src/common/saved.c \
+	src/common/saved.h \
 	src/common/scan.c \
 	src/common/scan.h \
 	src/common/segment.c \

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ask_publish.c - a publication of this program's making; starting rmmapd
+ *
+ * One thread.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "../common/handle.h"
+#include "../common/options.h"
+#include "../common/rundir.h"
+#include "../common/say.h"
+#include "cli.h"
+#include "rmmap.h"
+
+/*
+ * The library starts an rmmapd when it has something to ask it: that a publication be ended
+ * which there cannot be.
+ */
+static void have_it_started(void)
+{
+	struct rm_handle nobodys = { .layout = rm_layout_here() };
+	char text[RM_HANDLE_TEXT_MAX];
+
+	if (!rm_handle_encode(&nobodys, text, sizeof(text)))
+		rmmap_unpublish(text);
+}
+
+int ask_open_or_start(struct ask *ask)
+{
+	int error = ask_open(ask);
+
+	if (error != -ENOENT)
+		return error;
+	have_it_started();
+	error = ask_open(ask);
+	if (error == -ENOENT)
+		rm_format(ask->why, sizeof(ask->why), "%s", rmmap_error());
+	return error;
+}
+
+/*
+ * The claim on this slot, that a process which takes one for its heap looks at, or -1: it is
+ * another's, whose addresses need not be these.
+ */
+static int claim_slot(const struct rm_options *options, unsigned slot)
+{
+	struct flock range = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = slot, .l_len = 1,
+	};
+	char path[RM_RUNDIR_MAX], name[RM_RUNDIR_MAX + sizeof("/" RM_SLOTS_NAME)], why[RM_TEXT_MAX];
+	int fd;
+
+	if (rm_rundir_find(options, false, path, why, sizeof(why)))
+		return -1;
+	snprintf(name, sizeof(name), "%s/" RM_SLOTS_NAME, path);
+	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &range)) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+static int fill_request(struct rm_wire_publish *m, const struct rm_options *options,
+                        const struct ask_publication *p, char *why, size_t why_size)
+{
+	if (options->fabric && strlen(options->fabric) >= sizeof(m->fabric)) {
+		rm_format(why, why_size, "RMMAP_FABRIC is too long");
+		return -EINVAL;
+	}
+	if (getrandom(m->id, sizeof(m->id), 0) != sizeof(m->id) ||
+	    getrandom(m->secret, sizeof(m->secret), 0) != sizeof(m->secret)) {
+		rm_format(why, why_size, "getrandom: %m");
+		return -EIO;
+	}
+	m->readers = p->readers;
+	m->ttl_ms = p->ttl_ms ? p->ttl_ms : options->ttl_ms;
+	m->layer_count = p->layer_count;
+	m->slot = rm_slot_of(p->root);
+	m->table_size = p->table_size;
+	rm_format(m->fabric, sizeof(m->fabric), "%s", options->fabric ? options->fabric : "");
+	return 0;
+}
+
+int ask_publish(struct ask *ask, const struct ask_publication *publication,
+                char handle[RM_HANDLE_TEXT_MAX])
+{
+	struct rm_wire_publish m = { .head.type = RM_PUBLISH };
+	const struct rm_wire_reply *reply = (void *)ask->reply;
+	struct ask_request request = {
+		.message = &m, .size = sizeof(m), .fd_count = 1,
+		.layers = publication->layer_fds, .layer_count = publication->layer_count,
+	};
+	struct rm_options options;
+	int error, fd = -1;
+
+	rm_options_read(&options, environ, getauxval(AT_SECURE) != 0, NULL, NULL);
+	error = fill_request(&m, &options, publication, ask->why, sizeof(ask->why));
+	if (error)
+		return error;
+	request.fds[0] = publication->table_fd;
+	request.fds[1] = claim_slot(&options, m.slot);
+	m.has_slot_lock = request.fds[1] >= 0;
+	request.fd_count += m.has_slot_lock;
+	error = ask_exchange(ask, &request, RM_REPLY, &fd);
+	explicit_bzero(&m, sizeof(m));
+	if (fd >= 0)
+		close(fd);
+	if (request.fds[1] >= 0)
+		close(request.fds[1]);
+	if (!error && reply->error) {
+		error = -reply->error;
+		rm_format(ask->why, sizeof(ask->why), "%s", reply->text);
+	}
+	if (!error)
+		rm_format(handle, RM_HANDLE_TEXT_MAX, "%s", reply->text);
+	return error;
+}

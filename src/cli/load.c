@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * load.c - rmmap load: publish what rmmap save wrote
+ *
+ * One thread. All of the file is checked before rmmapd hears of it, and what was checked is
+ * what is published: content is copied into memory files as it is read. The file itself
+ * cannot be a layer: anybody who may write to it could change or cut it under those who have
+ * it attached, and no seal prevents that.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../common/crc32c.h"
+#include "../common/options.h"
+#include "../common/saved.h"
+#include "../common/say.h"
+#include "cli.h"
+
+#define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
+#define TTL_MAX_S 4294966u              /* as RMMAP_TTL */
+
+struct loading {
+	const char *path;
+	int fd;
+	uint64_t size;
+	char *front;
+	uint64_t front_size;
+	struct rm_saved saved;
+	int *layer_fds;
+	uint32_t layers;                /* so many are here */
+	int table_fd;
+};
+
+/* Reads it all: the file was as long as that a moment ago. */
+static int read_all(const struct loading *loading, char *data, uint64_t size, uint64_t at)
+{
+	while (size) {
+		ssize_t n = pread(loading->fd, data, size, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return cli_fail("cannot read %s: %m", loading->path);
+		if (n == 0)
+			return cli_fail("%s became shorter while it was read", loading->path);
+		data += n;
+		at += (uint64_t)n;
+		size -= (uint64_t)n;
+	}
+	return 0;
+}
+
+/* ---- header and table ---- */
+
+static int open_file(struct loading *loading)
+{
+	struct stat st;
+
+	loading->fd = open(loading->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (loading->fd < 0 || fstat(loading->fd, &st))
+		return cli_fail("cannot open %s: %m", loading->path);
+	if (!S_ISREG(st.st_mode))
+		return cli_fail("%s is not a file", loading->path);
+	loading->size = (uint64_t)st.st_size;
+	return 0;
+}
+
+static int read_front(struct loading *loading)
+{
+	static struct rm_saved_header header;
+	uint64_t there = loading->size < sizeof(header) ? loading->size : sizeof(header);
+	const char *why;
+
+	if (read_all(loading, (char *)&header, there, 0))
+		return 1;
+	if (rm_saved_check_header(&header, loading->size, &why))
+		return cli_fail("%s %s; nothing is published", loading->path, why);
+	loading->front_size = header.data_offset;
+	loading->front = malloc(loading->front_size);
+	if (!loading->front)
+		return cli_fail("there is no memory for the table of %s", loading->path);
+	if (read_all(loading, loading->front, loading->front_size, 0))
+		return 1;
+	if (rm_saved_check(loading->front, loading->front_size, loading->size, &loading->saved, &why))
+		return cli_fail("%s %s; nothing is published", loading->path, why);
+	return 0;
+}
+
+/* ---- content ---- */
+
+static int no_memory_file(void)
+{
+	if (errno == EMFILE || errno == ENFILE)
+		return cli_fail("too many open files: loading needs one for each 64 MiB; raise the "
+		                "limit (ulimit -n)");
+	if (errno == EFBIG)
+		return cli_fail("the limit for the size of files (ulimit -f) is too small for 64 MiB "
+		                "of memory; raise it");
+	return cli_fail("there is no memory for what is in the file: %m");
+}
+
+/* A memory file of this size, or -1 after the line on stderr. */
+static int memory_file(const char *name, uint64_t size)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd >= 0 && ftruncate(fd, (off_t)size) == 0)
+		return fd;
+	no_memory_file();
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static int put(int fd, const char *data, uint64_t size, uint64_t at)
+{
+	while (size) {
+		ssize_t n = pwrite(fd, data, size, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return no_memory_file();
+		data += n;
+		at += (uint64_t)n;
+		size -= (uint64_t)n;
+	}
+	return 0;
+}
+
+static bool is_zero(const char *data, uint64_t size)
+{
+	return !data[0] && !memcmp(data, data + 1, size - 1);
+}
+
+static int damaged(const struct loading *loading, uint64_t at)
+{
+	return cli_fail("%s is damaged: the checksum of its content at byte %llu is wrong; nothing "
+	                "is published", loading->path, (unsigned long long)at);
+}
+
+/*
+ * Pages [page, end) of a layer that begins at base in the file. Where the publication has a
+ * hole the file has one, or zeros if it was copied by a program that knows no holes.
+ */
+static int load_chunk(const struct loading *loading, uint32_t layer, uint64_t page, uint64_t end,
+                      uint64_t base, uint32_t sum, int fd)
+{
+	static char buffer[RM_SAVED_CHUNK];
+	const uint64_t *bitmap = rm_table_view_bitmap(&loading->saved.table, layer);
+	uint64_t first = page * RM_PAGE, size = (end - page) * RM_PAGE, at = page, start, count;
+	bool data = rm_bit_run(bitmap, page, end, true, &start, &count);
+	off_t there = data ? 0 : lseek(loading->fd, (off_t)(base + first), SEEK_DATA);
+
+	if (!data && (there < 0 ? errno == ENXIO : (uint64_t)there >= base + first + size))
+		return sum ? damaged(loading, base + first) : 0;
+	if (read_all(loading, buffer, size, base + first))
+		return 1;
+	if (data ? rm_crc32c(0, buffer, size) != sum : sum || !is_zero(buffer, size))
+		return damaged(loading, base + first);
+	while (rm_bit_run(bitmap, at, end, true, &start, &count)) {
+		if (put(fd, buffer + (start - page) * RM_PAGE, count * RM_PAGE, start * RM_PAGE))
+			return 1;
+		at = start + count;
+	}
+	return 0;
+}
+
+static int load_layers(struct loading *loading)
+{
+	const uint64_t pages = RM_SAVED_CHUNK / RM_PAGE;
+	const struct rm_table *table = &loading->saved.table;
+	const uint32_t *sum = loading->saved.sums;
+	uint64_t base = loading->front_size;
+
+	loading->layer_fds = calloc(table->layer_count, sizeof(int));
+	if (!loading->layer_fds)
+		return no_memory_file();
+	for (uint32_t i = 0; i < table->layer_count; i++) {
+		uint64_t length = table->layers[i].length, end = length / RM_PAGE;
+		int fd = memory_file("rmmap-layer", length);
+
+		if (fd < 0)
+			return 1;
+		loading->layer_fds[loading->layers++] = fd;
+		for (uint64_t page = 0; page < end; page += pages)
+			if (load_chunk(loading, i, page, page + pages < end ? page + pages : end,
+			               base, *sum++, fd))
+				return 1;
+		if (fcntl(fd, F_ADD_SEALS, SEALS))
+			return no_memory_file();
+		base += length;
+	}
+	return 0;
+}
+
+/*
+ * Layers get names of their own: a name stands for content, also on other hosts, and what a
+ * file says of that is not to be believed.
+ */
+static int make_table(struct loading *loading)
+{
+	const struct rm_table *table = &loading->saved.table;
+	char *memory = loading->front + RM_SAVED_TABLE_OFFSET;
+
+	for (uint32_t i = 0; i < table->layer_count; i++)
+		if (getrandom(rm_table_layers(memory)[i].id, RM_ID_BYTES, 0) != RM_ID_BYTES)
+			return cli_fail("getrandom: %m");
+	loading->table_fd = memory_file("rmmap-table", table->size);
+	if (loading->table_fd < 0 || put(loading->table_fd, memory, table->size, 0))
+		return 1;
+	return fcntl(loading->table_fd, F_ADD_SEALS, SEALS) ? no_memory_file() : 0;
+}
+
+/* ---- the whole ---- */
+
+static int publish(const struct loading *loading, uint32_t readers, uint32_t ttl_ms)
+{
+	struct ask_publication publication = {
+		.root = loading->saved.table.root,
+		.table_fd = loading->table_fd, .table_size = loading->saved.table.size,
+		.layer_fds = loading->layer_fds, .layer_count = loading->layers,
+		.readers = readers, .ttl_ms = ttl_ms,
+	};
+	char handle[RM_HANDLE_TEXT_MAX];
+	struct ask ask;
+	int error = ask_open_or_start(&ask);
+
+	if (!error) {
+		error = ask_publish(&ask, &publication, handle);
+		ask_close(&ask);
+	}
+	if (error)
+		return cli_fail("%s", ask.why[0] ? ask.why : rm_errno_text(-error));
+	printf("%s\n", handle);
+	explicit_bzero(handle, sizeof(handle));
+	return 0;
+}
+
+static int read_options(const struct args *args, uint32_t *readers, uint32_t *ttl_ms)
+{
+	uint64_t number = 0;
+
+	if (args->readers && rm_parse_number(args->readers, 1, UINT32_MAX, &number)) {
+		cli_fail("--readers wants a number of attaches, 1 or more");
+		return 2;
+	}
+	*readers = (uint32_t)number;
+	number = 0;
+	if (args->ttl && !strcmp(args->ttl, "none")) {
+		*ttl_ms = UINT32_MAX;
+		return 0;
+	}
+	if (args->ttl && rm_parse_number(args->ttl, 1, TTL_MAX_S, &number)) {
+		cli_fail("--ttl wants a number of seconds from 1 to %u, or none", TTL_MAX_S);
+		return 2;
+	}
+	*ttl_ms = (uint32_t)number * 1000;
+	return 0;
+}
+
+/* One descriptor for each layer; more memory than a file may be long is an error, no signal. */
+static void set_limits(void)
+{
+	struct rlimit limit;
+
+	signal(SIGXFSZ, SIG_IGN);
+	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static void end(struct loading *loading)
+{
+	for (uint32_t i = 0; i < loading->layers; i++)
+		close(loading->layer_fds[i]);
+	if (loading->table_fd >= 0)
+		close(loading->table_fd);
+	if (loading->fd >= 0)
+		close(loading->fd);
+	free(loading->layer_fds);
+	free(loading->front);
+}
+
+int cli_load(const struct args *args)
+{
+	struct loading loading = { .path = args->operands[0], .fd = -1, .table_fd = -1 };
+	uint32_t readers, ttl_ms;
+	int status = read_options(args, &readers, &ttl_ms);
+
+	if (status)
+		return status;
+	set_limits();
+	status = open_file(&loading);
+	if (!status)
+		status = read_front(&loading);
+	if (!status)
+		status = load_layers(&loading);
+	if (!status)
+		status = make_table(&loading);
+	if (!status)
+		status = publish(&loading, readers, ttl_ms);
+	end(&loading);
+	return status;
+}

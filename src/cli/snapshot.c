@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * snapshot.c - a publication, attached to be read
+ *
+ * One thread. What is mapped keeps no descriptor: a large publication has more layers than a
+ * process may have files open.
+ */
+#include "snapshot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../common/say.h"
+
+#define ROOM 1024                       /* the arrays grow by so much */
+
+static int make_room(struct snapshot *snapshot)
+{
+	size_t room = (size_t)snapshot->count + ROOM;
+	void *more = realloc(snapshot->data, room * sizeof(*snapshot->data));
+
+	if (!more)
+		return -ENOMEM;
+	snapshot->data = more;
+	more = realloc(snapshot->lengths, room * sizeof(*snapshot->lengths));
+	if (!more)
+		return -ENOMEM;
+	snapshot->lengths = more;
+	return 0;
+}
+
+static int take_layer(void *arg, uint32_t index, int fd)
+{
+	struct snapshot *snapshot = arg;
+	struct stat st;
+	void *data = MAP_FAILED;
+	int error = index % ROOM == 0 ? make_room(snapshot) : 0;
+
+	if (!error && !fstat(fd, &st))
+		data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
+	if (!error && data == MAP_FAILED)
+		error = -errno;
+	close(fd);
+	if (error)
+		return error;
+	snapshot->data[index] = data;
+	snapshot->lengths[index] = (uint64_t)st.st_size;
+	snapshot->count = index + 1;
+	return 0;
+}
+
+static void drop(struct snapshot *snapshot)
+{
+	if (snapshot->table.header)
+		munmap((void *)(uintptr_t)snapshot->table.header, snapshot->table.size);
+	for (uint32_t i = 0; i < snapshot->count; i++)
+		munmap((void *)(uintptr_t)snapshot->data[i], snapshot->lengths[i]);
+	free(snapshot->data);
+	free(snapshot->lengths);
+}
+
+static int open_table(struct snapshot *snapshot, int fd)
+{
+	uint64_t size = snapshot->answer.table_size;
+	struct rm_table *table = &snapshot->table;
+	void *memory = MAP_FAILED;
+	struct stat st;
+
+	if (fd >= 0 && !fstat(fd, &st) && size && (uint64_t)st.st_size >= size)
+		memory = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (memory != MAP_FAILED && rm_table_check(memory, size, table, NULL)) {
+		munmap(memory, size);
+		memory = MAP_FAILED;
+	}
+	if (memory == MAP_FAILED || table->layer_count != snapshot->count)
+		return cli_fail("rmmapd sent a snapshot that cannot be right");
+	for (uint32_t i = 0; i < snapshot->count; i++)
+		if (snapshot->lengths[i] < table->layers[i].length)
+			return cli_fail("rmmapd sent a layer that is too short");
+	return 0;
+}
+
+/* Of another host's publication this may well be the first that is asked for here. */
+int snapshot_open(struct snapshot *snapshot, const char *handle)
+{
+	struct ask *ask = &snapshot->ask;
+	int fd = -1, error, status;
+
+	memset(snapshot, 0, sizeof(*snapshot));
+	if (ask_open_or_start(ask))
+		return cli_fail("%s", ask->why);
+	error = ask_attach(ask, handle, &snapshot->answer, &fd, take_layer, snapshot);
+	if (error)
+		status = cli_fail("%s", ask->why[0] ? ask->why : rm_errno_text(-error));
+	else
+		status = open_table(snapshot, fd);
+	if (fd >= 0)
+		close(fd);
+	if (status) {
+		drop(snapshot);
+		ask_close(ask);
+	}
+	return status;
+}
+
+void snapshot_close(struct snapshot *snapshot)
+{
+	ask_detach(&snapshot->ask, snapshot->answer.attachment);
+	ask_close(&snapshot->ask);
+	drop(snapshot);
+}
+
+const void *snapshot_data(void *arg, const struct rm_segment *segment)
+{
+	const struct snapshot *snapshot = arg;
+
+	return snapshot->data[segment->layer] + segment->offset;
+}
