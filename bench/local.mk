@@ -30,3 +30,5 @@ EXTRA_PROGRAMS += bench/alloc_work bench/alloc_run
 bench_alloc_work_SOURCES = bench/alloc_work.c bench/bench.h
 bench_alloc_work_LDADD = -lpthread
 bench_alloc_run_SOURCES = bench/alloc_run.c bench/bench.h
+
+include bench/ways/local.mk

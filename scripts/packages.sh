@@ -6,6 +6,9 @@
 build_packages="autoconf automake libtool make gcc g++ libc6-dev binutils pkgconf
 	libfabric-dev libibverbs-dev libsodium-dev libjemalloc-dev systemtap-sdt-dev check"
 
+# What bench/ways compares with.
+ways_packages="libcjson-dev libhiredis-dev libmsgpack-dev libprotobuf-c-dev protobuf-c-compiler"
+
 # What tests/preload runs with and without the library.
 program_packages="bash bzip2 clang coreutils curl dash ffmpeg gcc git imagemagick make nginx-light
 	nodejs openssl perl postgresql python3 redis-server sqlite3 tar xz-utils zstd"

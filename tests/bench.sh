@@ -1,0 +1,37 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# bench/ways: every structure comes out the same by every way that is built in, between two
+# run directories too. No times are looked at.
+. "${abs_top_srcdir:-.}/tests/functions.sh" || exit 99
+set -e
+ways=$abs_top_builddir/bench/ways
+new_rundir b
+new_rundir a
+
+built=$("$ways/plain" ways | grep -v redis | tr '\n' ,)
+kinds=7 touches=3
+"$ways/pair" --ways "${built}rmmap" --sizes 65536 --reps 1 >"$tmp/same" || fail "$(grep '^#' "$tmp/same")"
+lines=$((kinds * touches * $(echo "${built}rmmap" | tr , '\n' | wc -l)))
+[ "$(grep -vc '^#' "$tmp/same")" -eq "$lines" ] || fail "not $lines rows: $(cat "$tmp/same")"
+
+"$ways/pair" --net apart --rundirs "$a,$b" --ways binary,rmmap,rmmap-eager --sizes 1048576 --reps 1 \
+	--touches full,few >"$tmp/apart" || fail "$(grep '^#' "$tmp/apart")"
+[ "$(grep -c '^apart' "$tmp/apart")" -eq $((kinds * 2 * 3)) ] || fail "apart: $(cat "$tmp/apart")"
+
+if "$ways/plain" ways | grep -q redis && command -v redis-server >/dev/null; then
+	mkdir "$tmp/redis"
+	port=$((20000 + $$ % 10000))
+	redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no --dir "$tmp/redis" \
+		>"$tmp/redis/log" &
+	cleanup_fn kill $!
+	listens()
+	{
+		grep -q 'Ready to accept' "$tmp/redis/log"
+	}
+	wait_for 10 listens || fail "redis-server: $(cat "$tmp/redis/log")"
+	WAYS_REDIS=127.0.0.1:$port "$ways/pair" --ways redis --sizes 65536 --reps 1 --touches full \
+		>"$tmp/redis/rows" || fail "$(grep '^#' "$tmp/redis/rows")"
+	[ "$(grep -vc '^#' "$tmp/redis/rows")" -eq "$kinds" ] || fail "$(cat "$tmp/redis/rows")"
+else
+	echo "without Redis: hiredis or redis-server is not installed"
+fi
