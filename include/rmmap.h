@@ -191,10 +191,16 @@ struct rmmap_stats {
 	uint64_t fetched_pages;    /* pages fetched by them */
 	uint64_t fetched_bytes;    /* bytes fetched by them */
 	uint64_t prefetched_pages; /* of those, pages that nobody had asked for yet */
-	uint64_t prefetched_used;  /* of those, pages that were touched later */
+	uint64_t prefetched_used;  /* of those, pages that were touched later: see rmmap_stats(3) */
 	char provider[32];         /* libfabric provider they came by; "" if none */
 	uint64_t fault_median_ns;  /* half of the faults took no longer, to within a quarter */
 	uint64_t fault_p99_ns;     /* and 99 of 100 */
+	uint64_t readahead_pages;  /* of the prefetched: next to, or in line with, what was touched */
+	uint64_t readahead_used;
+	uint64_t pointer_pages;    /* pages that a page which came points to */
+	uint64_t pointer_used;
+	uint64_t asked_pages;      /* pages that rmmap_prefetch() asked for */
+	uint64_t asked_used;
 };
 
 /*

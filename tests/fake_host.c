@@ -18,6 +18,7 @@
 #define MIB ((uint64_t)1 << 20)
 
 struct fake fake;
+void (*fake_fill)(void);
 
 /* ---- the publication ---- */
 
@@ -66,6 +67,8 @@ static void make_table(void)
 	memcpy(rm_table_segments(fake.table), segments, sizeof segments);
 	for (i = 0; i < FAKE_LAYERS; i++)
 		fill_layer(i);
+	if (fake_fill)
+		fake_fill();
 }
 
 void fake_open(void)

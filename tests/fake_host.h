@@ -56,6 +56,7 @@ struct fake {
 };
 
 extern struct fake fake;
+extern void (*fake_fill)(void);         /* called by fake_open(): write more into the sources */
 
 /*
  * Three layers of 1, 4 and 40 MiB in four segments; in the second every third page is a

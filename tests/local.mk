@@ -116,6 +116,9 @@ endif
 # ---- rmmapd's modules, apart from the process ----
 if HAVE_CHECK
 daemon_tests = \
+	tests/daemon/test_budget \
+	tests/daemon/test_pointers \
+	tests/daemon/test_stream \
 	tests/daemon/test_loop \
 	tests/daemon/test_nets \
 	tests/daemon/test_records \
@@ -124,6 +127,15 @@ check_PROGRAMS += $(daemon_tests)
 TESTS += $(daemon_tests)
 daemon_test_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS) $(FABRIC_CFLAGS)
 daemon_test_ldadd = libdaemon.la $(CHECK_LIBS)
+tests_daemon_test_budget_SOURCES = tests/daemon/test_budget.c tests/unit/unit.h
+tests_daemon_test_budget_CFLAGS = $(daemon_test_cflags)
+tests_daemon_test_budget_LDADD = $(daemon_test_ldadd)
+tests_daemon_test_pointers_SOURCES = tests/daemon/test_pointers.c tests/unit/unit.h
+tests_daemon_test_pointers_CFLAGS = $(daemon_test_cflags)
+tests_daemon_test_pointers_LDADD = $(daemon_test_ldadd)
+tests_daemon_test_stream_SOURCES = tests/daemon/test_stream.c tests/unit/unit.h
+tests_daemon_test_stream_CFLAGS = $(daemon_test_cflags)
+tests_daemon_test_stream_LDADD = $(daemon_test_ldadd)
 tests_daemon_test_loop_SOURCES = tests/daemon/test_loop.c tests/unit/unit.h
 tests_daemon_test_loop_CFLAGS = $(daemon_test_cflags)
 tests_daemon_test_loop_LDADD = $(daemon_test_ldadd)

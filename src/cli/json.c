@@ -162,13 +162,23 @@ void json_bool(struct json *json, const char *key, bool value)
 
 void json_counters(struct json *json, const char *key, const struct rm_counters *counters)
 {
+	static const char *const keys[RM_AHEADS][2] = {
+		[RM_AHEAD_SCAN] = { "readahead_pages", "readahead_used" },
+		[RM_AHEAD_POINTER] = { "pointer_pages", "pointer_used" },
+		[RM_AHEAD_ASKED] = { "asked_pages", "asked_used" },
+	};
+
 	json_object(json, key);
 	json_text(json, "provider", counters->provider[0] ? counters->provider : NULL);
 	json_number(json, "fi_reads", counters->reads);
 	json_number(json, "fetched_pages", counters->fetched_pages);
 	json_number(json, "fetched_bytes", counters->fetched_bytes);
-	json_number(json, "prefetched_pages", counters->prefetched_pages);
-	json_number(json, "prefetched_used", counters->prefetched_used);
+	json_number(json, "prefetched_pages", rm_ahead_sum(counters).pages);
+	json_number(json, "prefetched_used", rm_ahead_sum(counters).used);
+	for (unsigned i = 0; i < RM_AHEADS; i++) {
+		json_number(json, keys[i][0], counters->ahead[i].pages);
+		json_number(json, keys[i][1], counters->ahead[i].used);
+	}
 	json_number(json, "faults", counters->faults);
 	json_number(json, "fault_ns", counters->fault_ns);
 	json_close(json, '}');

@@ -130,7 +130,7 @@ static void print_one(const struct rm_pub_info *info)
 	printf("fetched          %" PRIu64 " bytes, %" PRIu64 " pages, by %" PRIu64
 	       " fi_read calls\n", c->fetched_bytes, c->fetched_pages, c->reads);
 	printf("prefetched       %" PRIu64 " pages, %" PRIu64 " of them used\n",
-	       c->prefetched_pages, c->prefetched_used);
+	       rm_ahead_sum(c).pages, rm_ahead_sum(c).used);
 	printf("faults           %" PRIu64, c->faults);
 	if (c->faults)
 		printf(", %" PRIu64 " us each", c->fault_ns / c->faults / 1000);

@@ -130,6 +130,19 @@ static bool read_fetch(struct rm_options *o, const char *value)
 	return true;
 }
 
+static bool read_prefetch(struct rm_options *o, const char *value)
+{
+	if (is(value, "pointer"))
+		o->prefetch = RM_PREFETCH_POINTER;
+	else if (is(value, "sequential"))
+		o->prefetch = RM_PREFETCH_SEQUENTIAL;
+	else if (is(value, "off"))
+		o->prefetch = RM_PREFETCH_OFF;
+	else
+		return false;
+	return true;
+}
+
 static bool read_daemon(struct rm_options *o, const char *value)
 {
 	const char *program = value;
@@ -231,6 +244,8 @@ static bool read_stats(struct rm_options *o, const char *value)
 	  "the libfabric provider and address by which other hosts reach this one") \
 	X("RMMAP_FETCH", "auto|lazy|eager", read_fetch, "auto, lazy or eager", \
 	  "when pages of another host's publication are fetched") \
+	X("RMMAP_PREFETCH", "pointer|sequential|off", read_prefetch, "pointer, sequential or off", \
+	  "which pages of another host's publication are fetched before they are touched") \
 	X("RMMAP_TTL", "SECONDS|none", read_ttl, "a number of seconds from 1 to 4294966, or none", \
 	  "how long a publication lives while nobody is attached (3600)") \
 	X("RMMAP_LIMIT", "BYTES", read_limit, "a number of bytes, such as 512M or 4G; 0 is no limit", \

@@ -15,6 +15,7 @@
 
 enum rm_heap_mode { RM_HEAP_AUTO, RM_HEAP_ANON, RM_HEAP_SHARED };
 enum rm_fetch_mode { RM_FETCH_AUTO, RM_FETCH_LAZY, RM_FETCH_EAGER };
+enum rm_prefetch_mode { RM_PREFETCH_POINTER, RM_PREFETCH_SEQUENTIAL, RM_PREFETCH_OFF };
 
 #define RM_DAEMON_PRIVATE "private"
 
@@ -23,6 +24,7 @@ struct rm_options {
 	int rank;                       /* SLURM_PROCID, PMIX_RANK or OMPI_COMM_WORLD_RANK, or -1 */
 	enum rm_heap_mode heap;         /* RMMAP_HEAP */
 	enum rm_fetch_mode fetch;       /* RMMAP_FETCH */
+	enum rm_prefetch_mode prefetch; /* RMMAP_PREFETCH */
 	const char *daemon;             /* RMMAP_DAEMON: NULL or "shared", RM_DAEMON_PRIVATE,
 	                                   that with ":" and a path, "off", a path */
 	const char *rundir;             /* RMMAP_RUNDIR or NULL */

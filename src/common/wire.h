@@ -42,7 +42,7 @@
 #include "layout.h"
 
 #define RM_WIRE_MAGIC 0x57524d52u
-#define RM_WIRE_VERSION 3
+#define RM_WIRE_VERSION 4
 #define RM_TEXT_MAX 512
 #define RM_SPEC_MAX 128                 /* RMMAP_FABRIC as given, NUL included */
 
@@ -102,6 +102,8 @@ struct rm_wire_attach {                 /* RM_ATTACH */
 	struct rm_wire head;
 	uint32_t want;                  /* enum rm_fetch_mode */
 	uint32_t can_lazy;              /* userfaultfd can be had by this process */
+	uint32_t prefetch;              /* enum rm_prefetch_mode */
+	uint32_t reserved;
 	char fabric[RM_SPEC_MAX];
 	char handle[RM_HANDLE_TEXT_MAX];
 };
@@ -151,13 +153,36 @@ struct rm_wire_reply {                  /* RM_REPLY */
 	char text[RM_TEXT_MAX];         /* the handle of RM_PUBLISH; else why it failed */
 };
 
+enum rm_ahead {                         /* why a page was fetched before anybody asked for it */
+	RM_AHEAD_SCAN,                  /* readahead */
+	RM_AHEAD_POINTER,               /* a page that came points to it */
+	RM_AHEAD_ASKED,                 /* rmmap_prefetch() */
+	RM_AHEADS
+};
+
+struct rm_ahead_counters {
+	uint64_t pages;
+	uint64_t used;                  /* of those, as a sample says */
+};
+
 struct rm_counters {                    /* of one process, one publication, or all of rmmapd */
 	uint64_t faults, fault_ns;
 	uint64_t reads, fetched_pages, fetched_bytes;
-	uint64_t prefetched_pages, prefetched_used;
+	struct rm_ahead_counters ahead[RM_AHEADS];
 	char provider[RM_PROVIDER_MAX];
 	uint32_t fault_times[RM_FAULT_TIMES];
 };
+
+static inline struct rm_ahead_counters rm_ahead_sum(const struct rm_counters *counters)
+{
+	struct rm_ahead_counters sum = { 0, 0 };
+
+	for (unsigned i = 0; i < RM_AHEADS; i++) {
+		sum.pages += counters->ahead[i].pages;
+		sum.used += counters->ahead[i].used;
+	}
+	return sum;
+}
 
 struct rm_wire_stats_reply {            /* RM_STATS_REPLY */
 	struct rm_wire head;

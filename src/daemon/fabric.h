@@ -43,6 +43,7 @@ struct fabric_read {            /* one read; the caller's until done() was calle
 	uint64_t from;                  /* region base + offset */
 	uint64_t key;
 	uint64_t deadline;              /* ns; then done with -ETIMEDOUT */
+	bool later;                     /* those without it that come after it go before it */
 	void (*done)(struct fabric_read *read, int error);     /* 0 or -errno */
 	/* fabric's: */
 	size_t posted, completed;

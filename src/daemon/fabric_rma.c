@@ -110,22 +110,38 @@ static void give_up(struct fabric *fabric, struct fabric_read *read, int error)
 	finish(fabric, read, error);
 }
 
+/* The first that may wait, of those that were not begun: a read that may not goes before it. */
+static struct fabric_read *first_later(const struct fabric_peer *peer)
+{
+	struct fabric_read *read = peer->cursor;
+
+	if (read && read->posted)
+		read = read->next;
+	while (read && !read->later)
+		read = read->next;
+	return read;
+}
+
 void fabric_read(struct fabric *fabric, struct fabric_read *read)
 {
 	struct fabric_peer *peer = read->peer;
+	struct fabric_read *next = read->later ? NULL : first_later(peer);
 
 	read->posted = read->completed = 0;
 	read->outstanding = 0;
 	read->error = 0;
 	fabric->asked = true;
-	read->next = NULL;
-	read->prev = peer->last;
-	if (peer->last)
-		peer->last->next = read;
+	read->next = next;
+	read->prev = next ? next->prev : peer->last;
+	if (read->prev)
+		read->prev->next = read;
 	else
 		peer->first = read;
-	peer->last = read;
-	if (!peer->cursor)
+	if (next)
+		next->prev = read;
+	else
+		peer->last = read;
+	if (!peer->cursor || peer->cursor == next)
 		peer->cursor = read;
 	if (read->deadline < fabric->next_deadline)
 		fabric->next_deadline = read->deadline;

@@ -202,6 +202,7 @@ static void post(struct piece *piece)
 		.from = region->base + (offset - region->offset),
 		.key = region->key,
 		.deadline = deadline < piece->deadline ? deadline : piece->deadline,
+		.later = piece->later,
 		.done = read_done,
 	};
 	remote->fetch.outstanding++;
@@ -209,9 +210,10 @@ static void post(struct piece *piece)
 }
 
 /* One piece out of these pages: how many it took, 0 if there is no memory for it. */
-static uint64_t start_piece(struct remote *remote, uint64_t attachment, uint32_t layer,
-                            uint64_t page, uint64_t count)
+static uint64_t start_piece(struct remote *remote, uint64_t attachment,
+                            const struct remote_waiter *waiter, uint64_t page, uint64_t count)
 {
+	uint32_t layer = waiter->layer;
 	const struct peer_region *region = fetch_region(remote, layer, page * RM_PAGE);
 	struct piece *piece;
 	uint64_t most;
@@ -229,6 +231,7 @@ static uint64_t start_piece(struct remote *remote, uint64_t attachment, uint32_t
 	piece->remote = remote;
 	piece->attachment = attachment;
 	piece->layer = layer;
+	piece->later = waiter->later;
 	piece->page = page;
 	piece->count = count;
 	piece->deadline = rm_now_ns() + GIVE_UP_NS;
@@ -250,8 +253,7 @@ void remote_fetch(struct remote *remote, struct attachment *for_whom, struct rem
 	if (remote->state == REMOTE_LOST)
 		waiter->error = remote->error;
 	while (!waiter->error && cache_wanted(cache, page, end, PIECE_PAGES, false, &start, &count)) {
-		count = start_piece(remote, for_whom ? for_whom->number : 0, waiter->layer,
-		                    start, count);
+		count = start_piece(remote, for_whom ? for_whom->number : 0, waiter, start, count);
 		if (!count)
 			waiter->error = -ENOMEM;
 		page = start + count;

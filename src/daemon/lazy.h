@@ -4,6 +4,7 @@
  *
  *   pager.c      events, completion, the record
  *   lazy_fetch.c which pages a fault brings, and having them fetched
+ *   lazy_ahead.c what was fetched before anybody asked: pointers followed, use found out
  *   lazy_map.c   resolving pages that are here, giving up those that will not come
  *   lazy_ranges.c which addresses are this uffd's at all
  *
@@ -12,16 +13,17 @@
 #ifndef RM_LAZY_H
 #define RM_LAZY_H
 
+#include "budget.h"
 #include "loop.h"
 #include "pager.h"
+#include "pointers.h"
+#include "stream.h"
 #include "sweep.h"
 
 enum { LAZY_UFFD, LAZY_LINE_THEIRS, LAZY_LINE_OURS, LAZY_RANGES, LAZY_STDERR, LAZY_FDS };
 
-#define LAZY_BATCH_MIN 16
-#define LAZY_BATCH_MAX 512
 #define LAZY_PART 64                    /* a batch comes in such parts, each of use at once */
-#define LAZY_STREAMS 4
+#define LAZY_NOBODY UINT64_MAX          /* no page is waited for */
 
 struct lazy_fault {             /* somebody waits at this address */
 	uint64_t addr, at_ns;
@@ -33,13 +35,32 @@ struct lazy_batch {             /* part of a batch: pages being fetched because 
 	struct lazy *lazy;
 	uint32_t segment;
 	uint64_t page, count;           /* in the segment */
+	uint64_t ahead;                 /* of those, fetched before anybody asked for them */
+	enum rm_ahead why;              /* if any are */
+	bool waited;                    /* somebody waited for one of them from the start */
+	bool trip;                      /* and that one was absent */
+	uint64_t at_ns;
 	struct lazy_batch *next;
 };
 
-struct lazy_stream {            /* faults that go up or down through the addresses */
-	uint64_t low, high;             /* the pages of its last batch */
-	uint64_t size;                  /* of that batch, before it was cut; 0: no stream */
-	bool down;
+struct lazy_asked {             /* rmmap_prefetch() under way */
+	uint64_t at, end;               /* page numbers still to be asked for */
+	struct lazy_asked *next;
+};
+
+#define LAZY_QUEUE 16384                /* pages to be fetched on a pointer's word */
+
+struct lazy_ahead {                     /* what is fetched before anybody asks for it */
+	uint8_t *state;                 /* of each page: see lazy_ahead.c */
+	uint64_t *queue;                /* page numbers: first come, first served; NULL: not yet */
+	unsigned head, queued;
+	struct budget budget;
+	struct streams streams;
+	struct lazy_asked *asked;       /* the first to come goes first */
+	unsigned asked_count;
+	unsigned flying;                /* batches under way that nobody waited for */
+	uint64_t flying_pages;
+	bool pumping;
 };
 
 struct lazy_completion {
@@ -65,11 +86,11 @@ struct lazy {
 	uint64_t *mapped;               /* resolved once; a hint, the kernel may drop pages */
 	struct rm_wire_range *ranges;   /* what the uffd is registered for */
 	size_t range_count;
+	uint64_t pages;                 /* of all segments */
 	uint64_t left;                  /* pages of data that are not mapped */
 	struct lazy_fault *faults;
 	struct lazy_batch *batches;
-	struct lazy_stream streams[LAZY_STREAMS];
-	unsigned next_stream;
+	struct lazy_ahead ahead;
 	struct sweep sweep;             /* lazy_complete() under way */
 	struct lazy_completion *completions;
 	int completed;                  /* their error */
@@ -79,6 +100,33 @@ struct lazy {
 /* ---- lazy_fetch.c ---- */
 /* Serve a fault on this page of a segment, with as many around it as seems wise. */
 void lazy_fault(struct lazy *lazy, uint32_t segment, uint64_t page);
+uint32_t lazy_segment(const struct lazy *lazy, uint64_t number);        /* of a page number */
+/*
+ * Have pages of one segment fetched, and mapped when they are here; waited is the number of
+ * the page that somebody waits for, or LAZY_NOBODY. Those that are here are mapped at once.
+ * With sample, a few are left for a fault that tells whether they are used.
+ */
+void lazy_fetch(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t count,
+                enum rm_ahead why, bool sample, uint64_t waited);
+/* ---- lazy_ahead.c ---- */
+/* These are about to be fetched: note those that nobody waits for. How many that are. */
+uint64_t ahead_note(struct lazy *lazy, const struct lazy_batch *batch, bool sample,
+                    uint64_t waited);
+/* Leave this page for a fault, which tells that a stream has come so far. */
+void ahead_mark(struct lazy *lazy, uint64_t number);
+/* Somebody touched it. True if it was left for that. */
+bool ahead_touched(struct lazy *lazy, uint64_t number);
+/* Pages that readahead brought were used: number, number + step, ... */
+void ahead_proven(struct lazy *lazy, const struct stream_plan *plan);
+/* A fault on a page that is neither here nor under way. */
+void ahead_missed(struct lazy *lazy, uint64_t number);
+/* A batch is over: count what it brought, see where its pages point to. */
+void ahead_arrived(struct lazy *lazy, const struct lazy_batch *batch, int error);
+/* As lazy_map(), but for pages that are left to find out whether they are used. */
+void ahead_map(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t end);
+void ahead_scan(struct lazy *lazy, uint32_t segment, uint64_t page);
+void ahead_pump(struct lazy *lazy);     /* fetch on, as far as trust goes */
+void ahead_free(struct lazy *lazy);
 /* ---- lazy_ranges.c ---- */
 /*
  * Number the pages of all segments. Those that are not this uffd's count as mapped: they are

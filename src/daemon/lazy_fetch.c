@@ -2,17 +2,37 @@
 /*
  * lazy_fetch.c - which pages a fault brings, and having them fetched
  *
- * A lone fault brings the 16 pages that it lies among. Faults that go on where the last
- * batch ended, upwards or (a list that grew at its head) downwards, bring twice as many each
- * time. A batch is fetched in parts, so that who waits for its beginning goes on while the
- * rest arrives; and when somebody waits in its second half, the next one is on its way.
- * Worker thread; allocates.
+ * stream.h says what a fault brings. A batch is fetched in parts, so that who waits for its
+ * beginning goes on while the rest arrives. With RMMAP_PREFETCH=off a fault brings its page
+ * and no other. Worker thread; allocates.
  */
 #include <errno.h>
 #include <stdlib.h>
 
+#include "../common/channel.h"
 #include "lazy.h"
 #include "util.h"
+
+#define FIRST_PART 16                   /* so many pages come first, for who waits */
+
+static const struct rm_segment *segment_at(const struct lazy *lazy, uint32_t segment)
+{
+	return &remote_table(lazy->remote)->segments[segment];
+}
+
+uint32_t lazy_segment(const struct lazy *lazy, uint64_t number)
+{
+	uint32_t low = 0, high = remote_table(lazy->remote)->segment_count, mid;
+
+	while (high - low > 1) {
+		mid = low + (high - low) / 2;
+		if (lazy->first[mid] <= number)
+			low = mid;
+		else
+			high = mid;
+	}
+	return low;
+}
 
 static void part_done(struct remote_waiter *waiter, int error)
 {
@@ -22,11 +42,13 @@ static void part_done(struct remote_waiter *waiter, int error)
 	for (at = &lazy->batches; *at != batch; at = &(*at)->next)
 		;
 	*at = batch->next;
-	lazy_map(lazy, batch->segment, batch->page, batch->page + batch->count);
+	ahead_map(lazy, batch->segment, batch->page, batch->page + batch->count);
 	if (error)
 		lazy_lost(lazy, batch->segment, batch->page, batch->page + batch->count, error);
+	ahead_arrived(lazy, batch, error);
 	free(batch);
 	lazy_progress(lazy);
+	ahead_pump(lazy);
 }
 
 static bool on_its_way(const struct lazy *lazy, uint32_t segment, uint64_t page)
@@ -38,9 +60,10 @@ static bool on_its_way(const struct lazy *lazy, uint32_t segment, uint64_t page)
 	return batch != NULL;
 }
 
-static void fetch_part(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t count)
+void lazy_fetch(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t count,
+                enum rm_ahead why, bool sample, uint64_t waited)
 {
-	const struct rm_segment *s = &remote_table(lazy->remote)->segments[segment];
+	const struct rm_segment *s = segment_at(lazy, segment);
 	struct lazy_batch *batch = calloc(1, sizeof *batch);
 
 	if (!batch) {
@@ -51,122 +74,108 @@ static void fetch_part(struct lazy *lazy, uint32_t segment, uint64_t page, uint6
 	batch->segment = segment;
 	batch->page = page;
 	batch->count = count;
+	batch->why = why;
+	batch->waited = waited != LAZY_NOBODY;
+	batch->at_ns = rm_now_ns();
 	batch->waiter.layer = s->layer;
 	batch->waiter.page = s->offset / RM_PAGE + page;
 	batch->waiter.count = count;
+	batch->waiter.later = !batch->waited;
 	batch->waiter.done = part_done;
+	batch->trip = batch->waited && remote_wanted(lazy->remote, s->layer, batch->waiter.page +
+	                                             waited - lazy->first[segment] - page);
+	batch->ahead = ahead_note(lazy, batch, sample, waited);
 	batch->next = lazy->batches;
 	lazy->batches = batch;
 	remote_fetch(lazy->remote, lazy->attachment, &batch->waiter);
 }
 
-/* In the order in which they will be wanted. */
-static void fetch_batch(struct lazy *lazy, uint32_t segment, uint64_t from, uint64_t end,
-                        bool down)
+/* Pages without gaps, in the order in which they will be wanted. */
+static void fetch_range(struct lazy *lazy, const struct stream_plan *plan, uint64_t waited)
 {
-	uint64_t left = end - from, count, page;
+	bool down = plan->step < 0;
+	uint64_t low = down ? plan->first + 1 - plan->count : plan->first, high = low + plan->count;
+	uint64_t part = waited == LAZY_NOBODY ? LAZY_PART : FIRST_PART, from, end, first;
+	uint32_t segment;
 
-	for (; left && !lazy->finished; left -= count) {
-		count = left < LAZY_PART ? left : LAZY_PART;
-		page = down ? from + left - count : end - left;
-		fetch_part(lazy, segment, page, count); /* what is in flight is not read twice */
-	}
-}
-
-/* The stream whose last batch ended just before this page, in its direction. */
-static struct lazy_stream *find_stream(struct lazy *lazy, uint64_t number)
-{
-	struct lazy_stream *stream;
-
-	for (stream = lazy->streams; stream < lazy->streams + LAZY_STREAMS; stream++) {
-		if (!stream->size)
-			continue;
-		if (number - stream->high < LAZY_BATCH_MIN) {
-			stream->down = false;
-			return stream;
+	for (; low < high && !lazy->finished; part = LAZY_PART) {
+		segment = lazy_segment(lazy, down ? high - 1 : low);
+		first = lazy->first[segment];
+		if (down) {
+			end = high;
+			from = high - low > part ? high - part : low;
+			from = from > first ? from : first;
+			high = from;
+		} else {
+			from = low;
+			end = high - low > part ? low + part : high;
+			first += segment_at(lazy, segment)->length / RM_PAGE;
+			end = end < first ? end : first;
+			low = end;
 		}
-		if (stream->low - 1 - number < LAZY_BATCH_MIN) {
-			stream->down = true;
-			return stream;
-		}
+		first = lazy->first[segment];
+		lazy_fetch(lazy, segment, from - first, end - from, RM_AHEAD_SCAN, plan->lone,
+		           waited - from < end - from ? waited : LAZY_NOBODY);
 	}
-	return NULL;
 }
 
-/* The stream's next batch begins at this page. */
-static void advance(struct lazy *lazy, struct lazy_stream *stream, uint32_t segment,
-                    uint64_t page, uint64_t *from, uint64_t *end)
+/* What is in flight is not read twice. */
+static void fetch_plan(struct lazy *lazy, const struct stream_plan *plan, uint64_t waited)
 {
-	uint64_t pages = remote_table(lazy->remote)->segments[segment].length / RM_PAGE;
-	uint64_t most = stream->down ? page + 1 : pages - page;
+	uint64_t number = plan->first;
+	uint32_t segment;
 
-	stream->size = 2 * stream->size < LAZY_BATCH_MAX ? 2 * stream->size : LAZY_BATCH_MAX;
-	if (most > stream->size)
-		most = stream->size;
-	*from = stream->down ? page + 1 - most : page;
-	*end = *from + most;
-	stream->low = lazy->first[segment] + *from;
-	stream->high = lazy->first[segment] + *end;
-}
-
-/* Which pages this fault shall bring: [*from, *end), and whether from above. */
-static bool window(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t *from,
-                   uint64_t *end)
-{
-	uint64_t pages = remote_table(lazy->remote)->segments[segment].length / RM_PAGE;
-	struct lazy_stream *stream = find_stream(lazy, lazy->first[segment] + page);
-
-	if (stream) {
-		advance(lazy, stream, segment, page, from, end);
-		return stream->down;
-	}
-	stream = &lazy->streams[lazy->next_stream++ % LAZY_STREAMS];
-	*from = page - page % LAZY_BATCH_MIN;
-	*end = *from + LAZY_BATCH_MIN < pages ? *from + LAZY_BATCH_MIN : pages;
-	stream->size = LAZY_BATCH_MIN;
-	stream->low = lazy->first[segment] + *from;
-	stream->high = lazy->first[segment] + *end;
-	return false;
-}
-
-static bool in_second_half(const struct lazy_stream *stream, uint64_t number)
-{
-	if (stream->size <= LAZY_PART)
-		return false;
-	return stream->down ? number - stream->low < stream->size / 2
-	                    : stream->high - 1 - number < stream->size / 2;
-}
-
-/* Somebody waits for a page that is on its way. */
-static void read_ahead(struct lazy *lazy, uint32_t segment, uint64_t page)
-{
-	uint64_t pages = remote_table(lazy->remote)->segments[segment].length / RM_PAGE;
-	uint64_t base = lazy->first[segment], next, from, end;
-	struct lazy_stream *stream = lazy->streams;
-
-	while (stream < lazy->streams + LAZY_STREAMS && !in_second_half(stream, base + page))
-		stream++;
-	if (stream == lazy->streams + LAZY_STREAMS)
+	ahead_proven(lazy, plan);
+	if (plan->mark != STREAM_NONE)
+		ahead_mark(lazy, plan->mark);
+	if (plan->step == 1 || plan->step == -1) {
+		fetch_range(lazy, plan, waited);
 		return;
-	next = (stream->down ? stream->low - 1 : stream->high) - base;
-	if (next >= pages)
-		return;                 /* another segment's: its first fault begins there */
-	advance(lazy, stream, segment, next, &from, &end);
-	fetch_batch(lazy, segment, from, end, stream->down);
+	}
+	for (uint64_t i = 0; i < plan->count && !lazy->finished; i++) {
+		segment = lazy_segment(lazy, number);
+		lazy_fetch(lazy, segment, number - lazy->first[segment], 1, RM_AHEAD_SCAN, false,
+		           number == waited ? waited : LAZY_NOBODY);
+		number += (uint64_t)plan->step;
+	}
+}
+
+static void alone(struct lazy *lazy, uint32_t segment, uint64_t page)
+{
+	if (lazy_available(lazy, segment, page))
+		lazy_map(lazy, segment, page, page + 1);
+	else if (!on_its_way(lazy, segment, page))
+		lazy_fetch(lazy, segment, page, 1, RM_AHEAD_SCAN, false,
+		           lazy->first[segment] + page);
 }
 
 void lazy_fault(struct lazy *lazy, uint32_t segment, uint64_t page)
 {
-	uint64_t from, end;
-	bool down;
+	uint64_t number = lazy->first[segment] + page;
+	struct streams *streams = &lazy->ahead.streams;
+	bool left, here = lazy_available(lazy, segment, page), coming;
+	struct stream_plan plan;
 
-	if (on_its_way(lazy, segment, page)) {
-		read_ahead(lazy, segment, page);
+	if (lazy->attachment->prefetch == RM_PREFETCH_OFF) {
+		alone(lazy, segment, page);
+		ahead_pump(lazy);
 		return;
 	}
-	down = window(lazy, segment, page, &from, &end);
-	if (lazy_available(lazy, segment, page))
-		lazy_map(lazy, segment, from, end);
-	else
-		fetch_batch(lazy, segment, from, end, down);
+	left = ahead_touched(lazy, number);
+	coming = on_its_way(lazy, segment, page);
+	if (here && (left || coming)) {
+		lazy_map(lazy, segment, page, page + 1);
+		ahead_scan(lazy, segment, page);
+	} else if (!coming) {
+		if (!here)
+			ahead_missed(lazy, number);
+		/* What another process had fetched is mapped by the same rules. */
+		streams_fault(streams, number, lazy->pages, &plan);
+		fetch_plan(lazy, &plan, number);
+		ahead_pump(lazy);
+		return;
+	}
+	if (streams_touch(streams, number, lazy->pages, &plan))
+		fetch_plan(lazy, &plan, LAZY_NOBODY);
+	ahead_pump(lazy);
 }

@@ -70,9 +70,13 @@ int lazy_number(struct lazy *lazy)
 		lazy->first[i] = pages;
 		pages += table->segments[i].length / RM_PAGE;
 	}
+	lazy->pages = pages;
 	error = read_ranges(lazy, table, pages);
 	if (error)
 		return error;
+	lazy->ahead.state = calloc(pages + 1, sizeof *lazy->ahead.state);
+	if (!lazy->ahead.state)
+		return -ENOMEM;
 	lazy->mapped = calloc((pages + 63) / 64 + 1, sizeof *lazy->mapped);
 	if (!lazy->mapped)
 		return -ENOMEM;

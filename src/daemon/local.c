@@ -34,7 +34,7 @@ struct attachment_record {              /* data of RECORD_ATTACHMENT */
 	uint64_t client, connection, seq;
 	uint8_t id[RM_ID_BYTES];
 	uint32_t mode;
-	uint32_t reserved;
+	uint32_t prefetch;
 };
 
 /* ---- attachments ---- */
@@ -57,7 +57,8 @@ void attachment_save(struct held *held)
 {
 	struct client *client = held->attachment.client;
 	struct attachment_record record = { .client = client->record, .seq = held->seq,
-	                                    .connection = held->connection, .mode = held->mode };
+	                                    .connection = held->connection, .mode = held->mode,
+	                                    .prefetch = held->attachment.prefetch };
 
 	memcpy(record.id, held->id, RM_ID_BYTES);
 	keeper_put(client->local->worker->keeper, RECORD_ATTACHMENT, held->attachment.number,
@@ -152,6 +153,7 @@ void local_restore_attachment(struct local *local, const struct record *record)
 	held->connection = saved->connection;
 	held->seq = saved->seq;
 	held->mode = saved->mode;
+	held->attachment.prefetch = saved->prefetch;
 	memcpy(held->id, saved->id, RM_ID_BYTES);
 	if (publication)
 		store_readmit(publication);
@@ -168,8 +170,10 @@ void counters_add(struct rm_counters *sum, const struct rm_counters *more)
 	sum->reads += more->reads;
 	sum->fetched_pages += more->fetched_pages;
 	sum->fetched_bytes += more->fetched_bytes;
-	sum->prefetched_pages += more->prefetched_pages;
-	sum->prefetched_used += more->prefetched_used;
+	for (unsigned i = 0; i < RM_AHEADS; i++) {
+		sum->ahead[i].pages += more->ahead[i].pages;
+		sum->ahead[i].used += more->ahead[i].used;
+	}
 	for (unsigned i = 0; i < RM_FAULT_TIMES; i++)
 		sum->fault_times[i] += more->fault_times[i];
 	if (more->provider[0])

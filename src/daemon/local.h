@@ -23,6 +23,7 @@ struct attachment {
 	struct publication *publication;        /* one of these two */
 	struct remote *remote;
 	struct lazy *lazy;              /* pager.h; NULL if it does not page */
+	uint32_t prefetch;              /* enum rm_prefetch_mode, as its process said */
 	struct rm_wire_attach_reply *pending;   /* reply under preparation, else NULL */
 	struct attachment *next;        /* of the client */
 };

@@ -207,6 +207,7 @@ static void attach_remote(struct connection *connection, const struct rm_wire_at
 	if (!held)
 		return;
 	held->waiting = connection;
+	held->attachment.prefetch = request->prefetch;
 	connection_busy(connection, request->head.seq);
 	remote_attach(worker->remotes, &held->attachment, handle, eager, remote_here, held);
 }

@@ -92,6 +92,7 @@ static void lazy_free(struct lazy *lazy)
 	loop_timer_cancel(lazy->worker->loop, &lazy->timer);
 	if (lazy->attachment->lazy == lazy)
 		lazy->attachment->lazy = NULL;
+	ahead_free(lazy);
 	free(lazy->first);
 	free(lazy->mapped);
 	free(lazy->ranges);

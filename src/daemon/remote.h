@@ -64,7 +64,8 @@ void remote_unhold(struct remote *remote);
 /* --- for the pager --- */
 const struct rm_table *remote_table(const struct remote *remote);
 bool remote_present(const struct remote *remote, uint32_t layer, uint64_t page); /* holes are */
-
+bool remote_wanted(const struct remote *remote, uint32_t layer, uint64_t page); /* nor asked for */
+struct rm_counters *remote_counters(struct remote *remote);
 /* Where the worker can read a page that is present and no hole. */
 const void *remote_data(const struct remote *remote, uint32_t layer, uint64_t page);
 /*
@@ -83,6 +84,7 @@ const char *remote_why(const struct remote *remote);    /* why it is lost, or ""
 struct remote_waiter {
 	uint32_t layer;
 	uint64_t page, count;
+	bool later;                     /* nobody waits for them yet: others' reads go first */
 	void (*done)(struct remote_waiter *waiter, int error);  /* all of them are settled */
 	struct remote_waiter *next;
 	int error;                      /* remote's */

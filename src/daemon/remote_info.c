@@ -92,6 +92,18 @@ bool remote_present(const struct remote *remote, uint32_t layer, uint64_t page)
 	return cache_has(&remote->caches[layer], page);
 }
 
+struct rm_counters *remote_counters(struct remote *remote)
+{
+	return &remote->counters;
+}
+
+bool remote_wanted(const struct remote *remote, uint32_t layer, uint64_t page)
+{
+	const struct cache *cache = &remote->caches[layer];
+
+	return !cache_has(cache, page) && !rm_bit(cache->inflight, page);
+}
+
 const void *remote_data(const struct remote *remote, uint32_t layer, uint64_t page)
 {
 	return remote->caches[layer].map + page * RM_PAGE;

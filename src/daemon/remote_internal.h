@@ -52,6 +52,7 @@ struct piece {                  /* one read of at most PIECE_PAGES of one layer 
 	struct remote *remote;
 	uint64_t attachment;            /* its number, for the counters; it may be gone by then */
 	uint32_t layer;
+	bool later;                     /* see struct remote_waiter */
 	uint64_t page, count;
 	uint64_t deadline;              /* of all attempts together */
 	unsigned attempts;

@@ -188,6 +188,7 @@ static int take_mode(const struct rmmap_attach_options *given, struct rm_wire_at
 	if (options.flags == (RMMAP_EAGER | RMMAP_LAZY))
 		return fail(me, EINVAL, "RMMAP_EAGER and RMMAP_LAZY exclude each other");
 	m->can_lazy = lazy_possible();
+	m->prefetch = (uint32_t)env_options()->prefetch;
 	m->want = options.flags & RMMAP_EAGER ? RM_FETCH_EAGER :
 	          options.flags & RMMAP_LAZY ? RM_FETCH_LAZY : (uint32_t)env_options()->fetch;
 	return 0;

@@ -40,6 +40,7 @@ static void fetch_counters(struct rmmap_stats *s)
 	struct rm_wire m = { .type = RM_STATS };
 	_Alignas(8) char message[RM_WIRE_MAX];
 	const struct rm_wire_stats_reply *reply = (const void *)message;
+	const struct rm_ahead_counters *ahead = reply->counters.ahead;
 	struct exchange x = {
 		.request = &m, .request_size = sizeof(m), .only_if_connected = true,
 		.reply = message, .reply_type = RM_STATS_REPLY,
@@ -54,8 +55,14 @@ static void fetch_counters(struct rmmap_stats *s)
 	s->reads = reply->counters.reads;
 	s->fetched_pages = reply->counters.fetched_pages;
 	s->fetched_bytes = reply->counters.fetched_bytes;
-	s->prefetched_pages = reply->counters.prefetched_pages;
-	s->prefetched_used = reply->counters.prefetched_used;
+	s->prefetched_pages = rm_ahead_sum(&reply->counters).pages;
+	s->prefetched_used = rm_ahead_sum(&reply->counters).used;
+	s->readahead_pages = ahead[RM_AHEAD_SCAN].pages;
+	s->readahead_used = ahead[RM_AHEAD_SCAN].used;
+	s->pointer_pages = ahead[RM_AHEAD_POINTER].pages;
+	s->pointer_used = ahead[RM_AHEAD_POINTER].used;
+	s->asked_pages = ahead[RM_AHEAD_ASKED].pages;
+	s->asked_used = ahead[RM_AHEAD_ASKED].used;
 	rm_format(s->provider, sizeof(s->provider), "%s", reply->counters.provider);
 }
 
@@ -128,12 +135,17 @@ static void say(int fd, const struct rmmap_stats *s)
 	          (unsigned long long)s->attaches, bytes_text(s->attached_bytes, a),
 	          (unsigned long long)s->own_pages, time_text(s->attach_ns, b));
 	rm_say_fd(fd, "rmmap: fetched: %llu pages, %s, by %llu fi_read calls%s%s; %llu faults in %s, "
-	          "half of them within %s, 99 of 100 within %s; %llu pages prefetched, %llu of them used", (unsigned long long)s->fetched_pages,
+	          "half of them within %s, 99 of 100 within %s", (unsigned long long)s->fetched_pages,
 	          bytes_text(s->fetched_bytes, a), (unsigned long long)s->reads,
 	          s->provider[0] ? " of " : "", s->provider, (unsigned long long)s->faults,
 	          time_text(s->fault_ns, b), time_text(s->fault_median_ns, c),
-	          time_text(s->fault_p99_ns, d), (unsigned long long)s->prefetched_pages,
-	          (unsigned long long)s->prefetched_used);
+	          time_text(s->fault_p99_ns, d));
+	rm_say_fd(fd, "rmmap: prefetched: %llu pages, %llu of them used: by readahead %llu and %llu, "
+	          "by pointers %llu and %llu, by rmmap_prefetch() %llu and %llu",
+	          (unsigned long long)s->prefetched_pages, (unsigned long long)s->prefetched_used,
+	          (unsigned long long)s->readahead_pages, (unsigned long long)s->readahead_used,
+	          (unsigned long long)s->pointer_pages, (unsigned long long)s->pointer_used,
+	          (unsigned long long)s->asked_pages, (unsigned long long)s->asked_used);
 }
 
 __attribute__((constructor)) static void keep_stderr(void)

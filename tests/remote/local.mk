@@ -11,13 +11,15 @@ remote_tests = \
 	tests/remote/deaths.sh \
 	tests/remote/consumers.sh \
 	tests/remote/touches.sh \
+	tests/remote/prefetch.sh \
 	tests/remote/leaving.sh \
 	tests/remote/fan_in.sh \
 	tests/remote/idle.sh
 TESTS += $(remote_tests)
 EXTRA_DIST += $(remote_tests) tests/remote/functions.sh
 check_PROGRAMS += \
-	tests/remote/structure tests/remote/field tests/remote/touch tests/remote/forge
+	tests/remote/structure tests/remote/field tests/remote/touch tests/remote/forge \
+	tests/remote/chase
 remote_helper = tests/remote/remote.c tests/remote/remote.h
 tests_remote_structure_SOURCES = tests/remote/structure.c $(remote_helper)
 tests_remote_structure_LDADD = libhandoff.la librmmap.la
@@ -25,5 +27,7 @@ tests_remote_field_SOURCES = tests/remote/field.c $(remote_helper)
 tests_remote_field_LDADD = libhandoff.la librmmap.la
 tests_remote_touch_SOURCES = tests/remote/touch.c $(remote_helper)
 tests_remote_touch_LDADD = libhandoff.la librmmap.la
+tests_remote_chase_SOURCES = tests/remote/chase.c $(remote_helper)
+tests_remote_chase_LDADD = libhandoff.la librmmap.la
 tests_remote_forge_SOURCES = tests/remote/forge.c
 tests_remote_forge_LDADD = libcommon.la

@@ -32,8 +32,11 @@ void remote_counters(void)
 		exit(1);
 	}
 	printf("pages=%" PRIu64 " bytes=%" PRIu64 " reads=%" PRIu64 " faults=%" PRIu64
-	       " provider=%s\n", stats.fetched_pages, stats.fetched_bytes, stats.reads, stats.faults,
-	       stats.provider);
+	       " provider=%s prefetched=%" PRIu64 " used=%" PRIu64 " pointer=%" PRIu64
+	       " pointer_used=%" PRIu64 " asked=%" PRIu64 "\n", stats.fetched_pages,
+	       stats.fetched_bytes, stats.reads, stats.faults, stats.provider,
+	       stats.prefetched_pages, stats.prefetched_used, stats.pointer_pages,
+	       stats.pointer_used, stats.asked_pages);
 	fflush(stdout);
 }
 

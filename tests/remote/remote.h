@@ -8,7 +8,7 @@
 /* "eager", "lazy" or "auto". NULL with errno as rmmap_attach() does. */
 void *remote_attach(const char *how, const char *handle);
 
-/* One line: pages=N bytes=N reads=N faults=N provider=NAME */
+/* One line: pages=N bytes=N reads=N faults=N provider=NAME prefetched=N and so on */
 void remote_counters(void);
 
 /* The name of errno and rmmap_error() on standard output; 4, to be the exit status. */

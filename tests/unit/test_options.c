@@ -40,6 +40,7 @@ static void expect_defaults(const struct rm_options *o)
 	ck_assert_int_eq(o->rank, -1);
 	ck_assert_int_eq(o->heap, RM_HEAP_AUTO);
 	ck_assert_int_eq(o->fetch, RM_FETCH_AUTO);
+	ck_assert_int_eq(o->prefetch, RM_PREFETCH_POINTER);
 	ck_assert_ptr_null(o->daemon);
 	ck_assert_ptr_null(o->rundir);
 	ck_assert_ptr_null(o->xdg_runtime_dir);
@@ -66,6 +67,7 @@ END_TEST
 static char *everything[] = {
 	(char *)"RMMAP_SLOT=7", (char *)"RMMAP_HEAP=shared", (char *)"RMMAP_DAEMON=/usr/libexec/rmmapd",
 	(char *)"RMMAP_RUNDIR=/tmp/x", (char *)"RMMAP_FABRIC=tcp@lo:4711", (char *)"RMMAP_FETCH=lazy",
+	(char *)"RMMAP_PREFETCH=sequential",
 	(char *)"RMMAP_TTL=20", (char *)"RMMAP_LIMIT=3G", (char *)"RMMAP_LOG=/tmp/log",
 	(char *)"RMMAP_CHECK=1", (char *)"RMMAP_SCRUB=1", (char *)"RMMAP_STATS=1",
 	(char *)"RMMAP_MALLOC_CONF=narenas:1", (char *)"XDG_RUNTIME_DIR=/run/user/1",
@@ -83,6 +85,7 @@ START_TEST(everything_set)
 	ck_assert_int_eq(o.rank, 3);
 	ck_assert_int_eq(o.heap, RM_HEAP_SHARED);
 	ck_assert_int_eq(o.fetch, RM_FETCH_LAZY);
+	ck_assert_int_eq(o.prefetch, RM_PREFETCH_SEQUENTIAL);
 	ck_assert_str_eq(o.daemon, "/usr/libexec/rmmapd");
 	ck_assert_str_eq(o.rundir, "/tmp/x");
 	ck_assert_str_eq(o.xdg_runtime_dir, "/run/user/1");
@@ -115,6 +118,7 @@ START_TEST(values_that_cannot_be_used)
 		"RMMAP_HEAP=SHARED", "RMMAP_HEAP=share", "RMMAP_HEAP=anon ",
 		"RMMAP_DAEMON=rmmapd", "RMMAP_DAEMON=./rmmapd", "RMMAP_DAEMON=on",
 		"RMMAP_FETCH=now", "RMMAP_FETCH=lazy,eager",
+		"RMMAP_PREFETCH=on", "RMMAP_PREFETCH=pointers", "RMMAP_PREFETCH=0",
 		"RMMAP_TTL=0", "RMMAP_TTL=-1", "RMMAP_TTL=1.5", "RMMAP_TTL=4294967", "RMMAP_TTL=NONE",
 		"RMMAP_TTL=10s", "RMMAP_TTL=18446744073709551616",
 		"RMMAP_LIMIT=x", "RMMAP_LIMIT=1X", "RMMAP_LIMIT=1KK", "RMMAP_LIMIT=-1",
