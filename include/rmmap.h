@@ -107,6 +107,21 @@ void *rmmap_attach(const char *handle);
 int rmmap_detach(const void *root);
 
 /*
+ * Have pages of what is attached fetched from its host now, before they are touched.
+ * The call does not wait for them. It is advice: whatever of the range is not attached, or
+ * is here already, is left out, and what cannot be fetched fails when it is touched.
+ *
+ * addr    a pointer into memory that is attached
+ * length  bytes from there on; 0 asks for nothing
+ *
+ * EINVAL        addr + length is beyond the end of all addresses
+ * EFAULT        nothing is attached at addr
+ * EAGAIN        more than 1,024 ranges that were asked for are still to be fetched
+ * ETIMEDOUT, EPROTO, ECONNREFUSED, ENOMEM  see rmmap_attach()
+ */
+int rmmap_prefetch(const void *addr, size_t length);
+
+/*
  * End a publication: nobody can attach it any more. Who has it attached keeps
  * it. Only the user who published it, on the host where that was done, may.
  *

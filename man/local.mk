@@ -7,6 +7,7 @@ dist_man_MANS += \
 	man/rmmap_detach.3 \
 	man/rmmap_error.3 \
 	man/rmmap_mallctl.3 \
+	man/rmmap_prefetch.3 \
 	man/rmmap_publish.3 \
 	man/rmmap_publish_with.3 \
 	man/rmmap_stats.3 \

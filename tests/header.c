@@ -19,6 +19,7 @@ static int (*volatile publish_with)(const void *, const struct rmmap_publish_opt
 static void *(*volatile attach_with)(const char *, const struct rmmap_attach_options *) =
 	rmmap_attach_with;
 static int (*volatile mallctl)(const char *, void *, size_t *, void *, size_t) = rmmap_mallctl;
+static int (*volatile prefetch)(const void *, size_t) = rmmap_prefetch;
 static int (*volatile stats)(struct rmmap_stats *) = rmmap_stats;
 #ifdef __cplusplus
 }
@@ -31,7 +32,7 @@ int main(void)
 	char text[32], handle[RMMAP_HANDLE_MAX];
 
 	if (!publish || !attach || !detach || !unpublish || !error || !publish_with ||
-	    !attach_with || !stats || !mallctl || RMMAP_SELF_CONTAINED != 1 || RMMAP_EAGER != 1 ||
+	    !attach_with || !stats || !mallctl || !prefetch || RMMAP_SELF_CONTAINED != 1 || RMMAP_EAGER != 1 ||
 	    RMMAP_LAZY != 2 || sizeof(handle) != 512)
 		return 1;
 	if (p.size != sizeof(p) || p.readers || p.ttl_ms || p.flags || a.size != sizeof(a) || a.flags)

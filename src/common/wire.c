@@ -46,6 +46,7 @@ static const struct form forms[] = {
 	[RM_REPLY] = FORM(rm_wire_reply, TEXT(rm_wire_reply, text)),
 	[RM_PROGRESS] = BARE,
 	[RM_RESTARTED] = BARE,
+	[RM_PREFETCH] = { .size = sizeof(struct rm_wire_prefetch) },
 };
 
 _Static_assert(sizeof(struct rm_wire_hello_reply) <= RM_WIRE_MAX, "fits a message");

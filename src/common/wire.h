@@ -23,7 +23,7 @@
  *   and if its mode is RM_ATTACH_LAZY, after mapping and registering:
  *   RM_LAZY fds: uffd, lifeline x 2[, ranges][, stderr] ->
  *                                       <-   RM_REPLY
- *   RM_DETACH, RM_COMPLETE, RM_UNPUBLISH ->
+ *   RM_DETACH, RM_COMPLETE, RM_UNPUBLISH, RM_PREFETCH ->
  *                                       <-   RM_REPLY
  *   RM_STATS                            ->
  *                                       <-   RM_STATS_REPLY
@@ -54,6 +54,7 @@ enum rm_wire_type {
 	RM_STATS, RM_STATS_REPLY,
 	RM_LIST, RM_STAT, RM_INFO, RM_INFO_REPLY,
 	RM_REPLY, RM_PROGRESS, RM_RESTARTED,
+	RM_PREFETCH,
 };
 
 struct rm_wire {                        /* every message begins so; RM_STATS, RM_LIST, RM_INFO,
@@ -137,6 +138,11 @@ struct rm_wire_attachment {             /* RM_LAZY, RM_COMPLETE (0: all of this 
 
 struct rm_wire_range {                  /* an item of that memfd, which is ascending */
 	uint64_t addr, length;
+};
+
+struct rm_wire_prefetch {               /* RM_PREFETCH: of whatever is attached there */
+	struct rm_wire head;
+	uint64_t addr, length;          /* whole pages */
 };
 
 struct rm_wire_name {                   /* RM_UNPUBLISH, RM_STAT */

@@ -251,6 +251,7 @@ static void dispatch(struct connection *connection, const void *message, const i
 	case RM_HELLO: hello(connection, head->seq, 0, ""); break;
 	case RM_ATTACH: request_attach(connection, message); break;
 	case RM_COMPLETE: request_complete(connection, message); break;
+	case RM_PREFETCH: request_prefetch(connection, message); break;
 	case RM_DETACH: request_detach(connection, message); break;
 	case RM_UNPUBLISH: request_unpublish(connection, message); break;
 	case RM_STATS:

@@ -31,6 +31,7 @@
 #define RARE_AFTER 1024                 /* pages of a kind */
 #define FLYING_MAX 24                   /* so that the fabric has room for who waits */
 #define ASKED_WINDOW 512                /* pages under way for rmmap_prefetch() */
+#define ASKED_MAX 1024                  /* ranges that it asked for and that are still to come */
 #define SHOWN_MAX 64                    /* pages that are here and get mapped, in one go */
 
 /* As good as drawn at random, and the same for a page each time. */
@@ -311,6 +312,52 @@ static bool fetch_asked(struct lazy *lazy)
 	}
 	lazy_fetch(lazy, segment, page, count, RM_AHEAD_ASKED, true, LAZY_NOBODY);
 	return true;
+}
+
+static int ask(struct lazy *lazy, uint64_t at, uint64_t end)
+{
+	struct lazy_ahead *ahead = &lazy->ahead;
+	struct lazy_asked **last = &ahead->asked, *asked;
+
+	while (*last && (*last)->next)
+		last = &(*last)->next;
+	/* Pages that go on where the last ones end, in the next segment or the next call. */
+	if (*last && (*last)->end == at) {
+		(*last)->end = end;
+		return 0;
+	}
+	if (ahead->asked_count == ASKED_MAX)
+		return -EAGAIN;
+	asked = calloc(1, sizeof *asked);
+	if (!asked)
+		return -ENOMEM;
+	asked->at = at;
+	asked->end = end;
+	if (*last)
+		last = &(*last)->next;
+	*last = asked;
+	ahead->asked_count++;
+	return 0;
+}
+
+int lazy_prefetch(struct lazy *lazy, uint64_t addr, uint64_t length)
+{
+	const struct rm_table *table = remote_table(lazy->remote);
+	const struct rm_segment *s = table->segments;
+	uint64_t end = length > RM_WINDOW_END - addr ? RM_WINDOW_END : addr + length, from, to;
+	int error = 0;
+
+	if (addr >= RM_WINDOW_END || lazy->attachment->prefetch == RM_PREFETCH_OFF)
+		return 0;
+	for (uint32_t i = 0; i < table->segment_count && !error; i++, s++) {
+		from = addr > s->addr ? addr : s->addr;
+		to = end < s->addr + s->length ? end : s->addr + s->length;
+		if (from < to)
+			error = ask(lazy, lazy->first[i] + (from - s->addr) / RM_PAGE,
+			            lazy->first[i] + rm_page_up(to - s->addr) / RM_PAGE);
+	}
+	ahead_pump(lazy);
+	return error;
 }
 
 void ahead_pump(struct lazy *lazy)

@@ -332,6 +332,22 @@ void request_complete(struct connection *connection, const struct rm_wire_attach
 	completed(completion, 0);
 }
 
+/* ---- RM_PREFETCH ---- */
+
+/* Asked twice after RM_RESTARTED it does no harm: what is here or on its way is not read again. */
+void request_prefetch(struct connection *connection, const struct rm_wire_prefetch *request)
+{
+	int ret = 0, one;
+
+	for (struct attachment *a = connection->client->attachments; a; a = a->next) {
+		one = a->lazy ? lazy_prefetch(a->lazy, request->addr, request->length) : 0;
+		ret = ret ? ret : one;
+	}
+	connection_reply(connection, request->head.seq, ret, ret == -EAGAIN ?
+	                 "too much that was asked for before is still on its way: ask later" :
+	                 ret ? "rmmapd has no memory" : "");
+}
+
 /* ---- RM_DETACH, and connections that end ---- */
 
 /* Unknown is detached already: the request came twice. */

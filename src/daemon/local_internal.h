@@ -124,6 +124,7 @@ void request_attach(struct connection *connection, const struct rm_wire_attach *
 void request_lazy(struct connection *connection, const struct rm_wire_attachment *request,
                   const int *fds, unsigned count);
 void request_complete(struct connection *connection, const struct rm_wire_attachment *request);
+void request_prefetch(struct connection *connection, const struct rm_wire_prefetch *request);
 void request_detach(struct connection *connection, const struct rm_wire_attachment *request);
 void attach_connection_gone(struct connection *connection);
 

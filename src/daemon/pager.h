@@ -38,6 +38,11 @@ void lazy_restore(struct attachment *attachment, const struct record *record);
 
 /* Fill every absent page, tell when done: 0, or -errno if some had to be poisoned. */
 void lazy_complete(struct lazy *lazy, void (*done)(void *arg, int error), void *arg);
+/*
+ * Fetch what is absent of [addr, addr + length), which may lie anywhere, while nobody waits.
+ * 0, -ENOMEM, or -EAGAIN if too much of that is still to be done.
+ */
+int lazy_prefetch(struct lazy *lazy, uint64_t addr, uint64_t length);
 /* The consumer's socket closed: true if its memory is gone (exec, exit). */
 bool lazy_gone(struct lazy *lazy);
 /* Detached or dead: close all, disarm the lifeline; a done() still owed gets -ECANCELED. */

@@ -40,6 +40,7 @@ librmmap_core_la_SOURCES = \
 	src/lib/patch.c \
 	src/lib/places.c \
 	src/lib/plan.c \
+	src/lib/prefetch.c \
 	src/lib/publish.c \
 	src/lib/slot.c \
 	src/lib/start.c \

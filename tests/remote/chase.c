@@ -5,11 +5,14 @@
  * chase publish list|hostile          prints the handle
  * chase walk HOW HANDLE               HOW: eager, lazy. Prints the sum of all that is in it,
  *                                     then the counters
+ * chase ask HANDLE                    have half of the hostile pages fetched by rmmap_prefetch(),
+ *                                     and look at them; the counters
  */
 #include "../handoff/handoff.h"
 #include "remote.h"
 
 #include <inttypes.h>
+#include <unistd.h>
 
 #define NODES 200000
 #define HOSTILE (8u << 20)
@@ -103,12 +106,63 @@ static int walk(const char *how, const char *handle)
 	return 0;
 }
 
+static struct rmmap_stats stats_now(void)
+{
+	struct rmmap_stats stats = { .size = sizeof(stats) };
+
+	CHECK(rmmap_stats(&stats) == 0);
+	return stats;
+}
+
+static void refused(const void *addr, size_t length, int error)
+{
+	errno = 0;
+	CHECK(rmmap_prefetch(addr, length) == -1 && errno == error && *rmmap_error());
+}
+
+static int ask(const char *handle)
+{
+	static int unattached;
+	const struct root *root;
+	uint64_t half, wanted, pages;
+
+	refused(NULL, 1, EFAULT);
+	root = remote_attach("lazy", handle);
+	if (!root)
+		return remote_failed();
+	refused(&unattached, sizeof(unattached), EFAULT);
+	refused(root->words, SIZE_MAX, EINVAL);
+	CHECK(rmmap_prefetch(root, 0) == 0);
+	half = root->count / 2;
+	pages = half * 8 / 4096;
+	CHECK(stats_now().asked_pages == 0);
+	CHECK(rmmap_prefetch(root->words, half * 8) == 0);
+	CHECK(rmmap_prefetch(root->words, half * 8) == 0);      /* once more is no more */
+	for (int i = 0; i < 500 && stats_now().asked_pages < pages - 64; i++)
+		usleep(20000);
+	CHECK(stats_now().asked_pages >= pages - 64 && stats_now().asked_pages <= pages + 1);
+	CHECK(stats_now().asked_used == 0);
+	for (uint64_t i = 0, base = (uintptr_t)root->words; i < half; i++) {
+		wanted = i % 7 ? base - 65536 + draw() % (HOSTILE + 131072) : base + i * 8;
+		CHECK(root->words[i] == wanted);
+	}
+	CHECK(stats_now().asked_used > pages / 4);
+	CHECK(stats_now().asked_used <= stats_now().asked_pages);
+	CHECK(rmmap_prefetch(root, SIZE_MAX / 4) == 0);         /* far beyond: what is there */
+	remote_counters();
+	CHECK(rmmap_detach(root) == 0);
+	refused(root, 8, EFAULT);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 3 && strcmp(argv[1], "publish") == 0)
 		return publish(argv[2]);
 	if (argc == 4 && strcmp(argv[1], "walk") == 0)
 		return walk(argv[2], argv[3]);
+	if (argc == 3 && strcmp(argv[1], "ask") == 0)
+		return ask(argv[2]);
 	fprintf(stderr, "chase: wrong arguments\n");
 	return 2;
 }

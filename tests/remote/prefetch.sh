@@ -39,3 +39,15 @@ for kind in list hostile; do
 			fail "it saved no fault"
 	fi
 done
+
+# what a program asks for; the last publication is the one of hostile pages
+at "$b" env RMMAP_PREFETCH=sequential "$chase" ask "$handle" >"$tmp/ask" ||
+	fail "rmmap_prefetch: $(cat "$tmp/ask")"
+echo "rmmap_prefetch: $(cat "$tmp/ask")"
+[ "$(counter faults "$tmp/ask")" -lt 400 ] || fail "it saved no fault"
+# of this host there is nothing to fetch, and with off it does nothing
+at "$a" "$chase" walk eager "$handle" >"$tmp/here"
+if at "$b" env RMMAP_PREFETCH=off "$chase" ask "$handle" >"$tmp/ask" 2>&1; then
+	fail "RMMAP_PREFETCH=off fetched what was asked for"
+fi
+grep -q 'asked_pages >=' "$tmp/ask" || fail "RMMAP_PREFETCH=off: $(cat "$tmp/ask")"
