@@ -25,18 +25,17 @@ examples_03_optional_nopie_CPPFLAGS = $(example_cppflags)
 examples_03_optional_nopie_CFLAGS = $(AM_CFLAGS) -fno-pie
 examples_03_optional_nopie_LDFLAGS = $(AM_LDFLAGS) -XCClinker -no-pie
 
-wordcount_common = examples/wordcount/handoff.c examples/wordcount/words.h
+wordcount_common = examples/wordcount/handoff.c examples/wordcount/need.c \
+	examples/wordcount/text.c examples/wordcount/table.c examples/wordcount/words.h
 examples_wordcount_split_SOURCES = examples/wordcount/split.c $(wordcount_common)
 examples_wordcount_split_CPPFLAGS = $(example_cppflags)
 examples_wordcount_split_LDADD = librmmap.la
 examples_wordcount_split_LDFLAGS = $(AM_LDFLAGS) -no-install
-examples_wordcount_map_SOURCES = examples/wordcount/map.c examples/wordcount/table.c \
-	$(wordcount_common)
+examples_wordcount_map_SOURCES = examples/wordcount/map.c $(wordcount_common)
 examples_wordcount_map_CPPFLAGS = $(example_cppflags)
 examples_wordcount_map_LDADD = librmmap.la
 examples_wordcount_map_LDFLAGS = $(AM_LDFLAGS) -no-install
-examples_wordcount_reduce_SOURCES = examples/wordcount/reduce.c examples/wordcount/table.c \
-	$(wordcount_common)
+examples_wordcount_reduce_SOURCES = examples/wordcount/reduce.c $(wordcount_common)
 examples_wordcount_reduce_CPPFLAGS = $(example_cppflags)
 examples_wordcount_reduce_LDADD = librmmap.la
 examples_wordcount_reduce_LDFLAGS = $(AM_LDFLAGS) -no-install
@@ -46,6 +45,49 @@ dist_examples_DATA = examples/01_publish.c examples/02_attach.c examples/03_opti
 	examples/shapes.h
 wordcountdir = $(examplesdir)/wordcount
 dist_wordcount_DATA = examples/wordcount/split.c examples/wordcount/map.c \
-	examples/wordcount/reduce.c examples/wordcount/table.c examples/wordcount/handoff.c \
+	examples/wordcount/reduce.c examples/wordcount/table.c examples/wordcount/text.c \
+	examples/wordcount/need.c examples/wordcount/handoff.c \
 	examples/wordcount/words.h
 dist_wordcount_SCRIPTS = examples/wordcount/wordcount.sh
+
+# ---- the paper's workflows, in three ways: what they need beside rmmap is optional ----
+EXTRA_DIST += examples/workflows/README \
+	examples/workflows/wordcount/workflow
+if HAVE_MSGPACK_REDIS
+noinst_LTLIBRARIES += libway.la
+way_cflags = $(AM_CFLAGS) $(MSGPACK_CFLAGS) $(HIREDIS_CFLAGS)
+libway_la_SOURCES = examples/workflows/common/way.c examples/workflows/common/way.h \
+	examples/workflows/common/ways.h examples/workflows/common/message.c \
+	examples/workflows/common/messaging.c examples/workflows/common/storage.c \
+	examples/workflows/common/rmmap.c examples/wordcount/need.c
+libway_la_CPPFLAGS = $(example_cppflags)
+libway_la_CFLAGS = $(way_cflags)
+libway_la_LIBADD = $(MSGPACK_LIBS) $(HIREDIS_LIBS)
+
+noinst_PROGRAMS += examples/workflows/common/conduct
+examples_workflows_common_conduct_SOURCES = examples/workflows/common/conduct.c \
+	examples/workflows/common/conduct.h examples/workflows/common/stages.c \
+	examples/workflows/common/memory.c
+examples_workflows_common_conduct_CPPFLAGS = $(example_cppflags)
+
+noinst_LTLIBRARIES += libcounting.la
+libcounting_la_SOURCES = examples/workflows/wordcount/kinds.c examples/workflows/wordcount/kinds.h \
+	examples/wordcount/table.c examples/wordcount/text.c
+libcounting_la_CPPFLAGS = $(example_cppflags)
+libcounting_la_CFLAGS = $(way_cflags)
+libcounting_la_LIBADD = libway.la
+noinst_PROGRAMS += examples/workflows/wordcount/split examples/workflows/wordcount/map \
+	examples/workflows/wordcount/reduce
+examples_workflows_wordcount_split_SOURCES = examples/workflows/wordcount/split.c
+examples_workflows_wordcount_split_CPPFLAGS = $(example_cppflags)
+examples_workflows_wordcount_split_CFLAGS = $(way_cflags)
+examples_workflows_wordcount_split_LDADD = libcounting.la
+examples_workflows_wordcount_map_SOURCES = examples/workflows/wordcount/map.c
+examples_workflows_wordcount_map_CPPFLAGS = $(example_cppflags)
+examples_workflows_wordcount_map_CFLAGS = $(way_cflags)
+examples_workflows_wordcount_map_LDADD = libcounting.la
+examples_workflows_wordcount_reduce_SOURCES = examples/workflows/wordcount/reduce.c
+examples_workflows_wordcount_reduce_CPPFLAGS = $(example_cppflags)
+examples_workflows_wordcount_reduce_CFLAGS = $(way_cflags)
+examples_workflows_wordcount_reduce_LDADD = libcounting.la
+endif

@@ -9,6 +9,9 @@ build_packages="autoconf automake libtool make gcc g++ libc6-dev binutils pkgcon
 # What bench/ways compares with.
 ways_packages="libcjson-dev libhiredis-dev libmsgpack-dev libprotobuf-c-dev protobuf-c-compiler"
 
+# What examples/workflows use beside some of those; all of it optional to configure.
+workflow_packages="redis-server libgsl-dev libsvm-dev gnuplot-nox"
+
 # What tests/preload runs with and without the library.
 program_packages="bash bzip2 clang coreutils curl dash ffmpeg gcc git imagemagick make nginx-light
 	nodejs openssl perl postgresql python3 redis-server sqlite3 tar xz-utils zstd"

@@ -397,3 +397,8 @@ tests_unit_test_own_CFLAGS = $(unit_cflags)
 tests_unit_test_own_LDFLAGS = $(core_ldflags)
 tests_unit_test_own_LDADD = $(core_ldadd)
 endif
+
+# ---- the paper's workflows in three ways ----
+workflow_tests = tests/workflows/wordcount.sh
+TESTS += $(workflow_tests)
+EXTRA_DIST += $(workflow_tests) tests/workflows/functions.sh

@@ -6,17 +6,6 @@
 
 #include "words.h"
 
-void *need(size_t bytes)
-{
-	void *memory = malloc(bytes);
-
-	if (!memory) {
-		perror("malloc");
-		exit(1);
-	}
-	return memory;
-}
-
 int publish(const void *root)
 {
 	char handle[RMMAP_HANDLE_MAX];

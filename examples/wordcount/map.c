@@ -8,32 +8,6 @@
 
 #include "words.h"
 
-static void count_words(struct table *table, const struct piece *piece)
-{
-	size_t room = 64, length = 0;
-	char *word = need(room);
-
-	for (size_t i = 0; i <= piece->length; i++) {
-		char byte = i < piece->length ? word_byte(piece->text[i]) : 0;
-
-		if (byte) {
-			if (length == room) {
-				room *= 2;
-				word = realloc(word, room);
-				if (!word) {
-					perror("realloc");
-					exit(1);
-				}
-			}
-			word[length++] = byte;
-		} else if (length) {
-			table_add(table, word, length, 1);
-			length = 0;
-		}
-	}
-	free(word);
-}
-
 int main(int argc, char **argv)
 {
 	struct table *table = table_new();

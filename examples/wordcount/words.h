@@ -39,6 +39,14 @@ struct table {
 struct table *table_new(void);
 /* Count word (length bytes, no NUL among them) count times more. */
 void table_add(struct table *table, const char *word, size_t length, unsigned long count);
+/* Add the counts of a table to those of another. */
+void table_merge(struct table *all, const struct table *table);
+/* "COUNT WORD" on standard output, the most frequent first. */
+void print_table(const struct table *table);
+/* The words of a text. */
+void count_words(struct table *table, const struct piece *piece);
+/* Read texts and divide each into so many parts of about the same size, never inside a word. */
+struct parts *deal_texts(size_t count, char **files);
 
 /* The byte as a part of a word (in lower case), or 0 if it parts words. */
 static inline char word_byte(char byte)

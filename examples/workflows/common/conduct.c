@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * conduct - run a workflow: start all functions, hand their references on, tell what it took
+ *
+ *   conduct [--via WAY] [-n N] [--far PREFIX] [--figures FILE] [--memory MS [--also PID]...]
+ *           WORKFLOW [ARG...]
+ *
+ * All functions are started first, and wait for their input; the clock runs from then until the
+ * last one has given its answer (on standard output). PREFIX are words before the commands of
+ * functions that are far. The figures are one line: seconds, CPU seconds spent packing, unpacking
+ * and in all, bytes sent and received, and the most memory that all had together, looked at every
+ * MS milliseconds (0 where it is not asked for), with that of the processes that --also names.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "conduct.h"
+
+#define SECONDS_MAX 600
+
+static struct stage stages[STAGES_MAX];
+static size_t stage_count;
+static struct instance instances[INSTANCES_MAX];
+static size_t instance_count;
+static pid_t pids[INSTANCES_MAX + 64];          /* those, and then the ones of --also */
+static size_t pid_count;
+
+static const char *via = "rmmap";
+static char *far_words[64];
+static long functions = 4, sample_ms;
+static const char *figures;
+
+static struct {
+	double packing, unpacking, cpu, sent, received, memory;
+} total;
+
+void fail(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fputs("conduct: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+	va_end(args);
+	for (size_t i = 0; i < instance_count; i++)
+		if (instances[i].pid > 0)
+			kill(instances[i].pid, SIGTERM);
+	exit(1);
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* ---- start ---- */
+
+/* In the child: its command, with what is far before it, and rmmap run where that is needed. */
+static void become(const struct stage *stage, size_t part, size_t number, int report)
+{
+	static char texts[4][32], program[2 * PATH_MAX];
+	char *argv[WORDS_MAX + 80], *slash;
+	size_t n = 0;
+
+	snprintf(texts[0], sizeof(texts[0]), "%d", report);
+	setenv("WORKFLOW_REPORT", texts[0], 1);
+	for (size_t i = 0; stage->far && far_words[i]; i++)
+		argv[n++] = far_words[i];
+	if (!strcmp(via, "rmmap")) {
+		/* a slot for each, so that no two hosts choose the same; another one in the next run */
+		snprintf(texts[1], sizeof(texts[1]), "%zu", (number + (size_t)getppid() * 37) % 900);
+		setenv("RMMAP_SLOT", texts[1], 1);
+		setenv("RMMAP_HEAP", "shared", 1);
+		argv[n++] = (char *)"rmmap";
+		argv[n++] = (char *)"run";
+		argv[n++] = (char *)"--";
+	}
+	if (readlink("/proc/self/exe", program, PATH_MAX - 1) < 0)
+		fail("/proc/self/exe: %m");
+	for (int up = 0; up < 2 && (slash = strrchr(program, '/')); up++)
+		*slash = 0;
+	snprintf(program + strlen(program), PATH_MAX, "/%s", stage->word[0]);
+	argv[n++] = program;
+	argv[n++] = (char *)"--via";
+	argv[n++] = (char *)via;
+	snprintf(texts[2], sizeof(texts[2]), "%zu", part);
+	argv[n++] = (char *)"--part";
+	argv[n++] = texts[2];
+	snprintf(texts[3], sizeof(texts[3]), "%zu", stage->receivers);
+	argv[n++] = (char *)"--receivers";
+	argv[n++] = texts[3];
+	for (size_t i = 1; i < stage->words; i++)
+		argv[n++] = stage->word[i];
+	argv[n] = NULL;
+	execvp(argv[0], argv);
+	fprintf(stderr, "conduct: %s: %s\n", argv[0], strerror(errno));
+	_exit(127);
+}
+
+static void start(struct instance *instance, const struct stage *stage, size_t part)
+{
+	int in[2], out[2], report[2];
+
+	if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC) || pipe2(report, O_CLOEXEC))
+		fail("no pipe: %m");
+	instance->stage = stage;
+	instance->pid = fork();
+	if (instance->pid < 0)
+		fail("no process: %m");
+	if (!instance->pid) {
+		dup2(in[0], STDIN_FILENO);
+		if (stage->receivers)
+			dup2(out[1], STDOUT_FILENO);
+		fcntl(report[1], F_SETFD, 0);
+		become(stage, part, (size_t)(instance - instances), report[1]);
+	}
+	close(in[0]);
+	close(out[1]);
+	close(report[1]);
+	instance->input = in[1];
+	instance->output = out[0];
+	instance->report = report[0];
+}
+
+static void start_all(void)
+{
+	for (size_t i = 0; i < stage_count; i++) {
+		stages[i].count = stages[i].many ? (size_t)functions : 1;
+		for (size_t j = 0; j < stages[i].inputs; j++)
+			stages[stages[i].input[j]].receivers += stages[i].count;
+	}
+	for (size_t i = 0; i < stage_count; i++) {
+		stages[i].first = instance_count;
+		if (instance_count + stages[i].count > INSTANCES_MAX)
+			fail("more than %d processes", INSTANCES_MAX);
+		for (size_t part = 0; part < stages[i].count; part++)
+			start(&instances[instance_count++], &stages[i], part);
+	}
+}
+
+/* ---- references ---- */
+
+/* Line number `at` of what this instance printed; NULL if it is not there yet. */
+static const char *line_of(const struct instance *from, size_t at, size_t *length)
+{
+	const char *line = from->lines, *end = from->lines + from->length, *newline;
+
+	while (line && line < end && (newline = memchr(line, '\n', (size_t)(end - line)))) {
+		if (!at--) {
+			*length = (size_t)(newline + 1 - line);
+			return line;
+		}
+		line = newline + 1;
+	}
+	return NULL;
+}
+
+/* Which line of each input is whose: the receivers of a function are those of the first stage
+ * that has it as an input, by number, and then those of the next. */
+static size_t line_for(const struct instance *to, size_t input)
+{
+	size_t line = (size_t)(to - instances) - to->stage->first;
+
+	for (const struct stage *s = stages; s < to->stage; s++)
+		for (size_t i = 0; i < s->inputs; i++)
+			if (s->input[i] == input)
+				line += s->count;
+	return line;
+}
+
+/* Whatever this instance can get by now, in the order of its inputs. */
+static void give(struct instance *to)
+{
+	while (to->stage_at < to->stage->inputs && to->input >= 0) {
+		const size_t input = to->stage->input[to->stage_at];
+		const struct stage *stage = &stages[input];
+		const struct instance *from = &instances[stage->first + to->got];
+		size_t length;
+		const char *line = line_of(from, line_for(to, input), &length);
+
+		if (!line)
+			return;
+		if (write(to->input, line, length) != (ssize_t)length)
+			fail("%s takes no reference: %m", to->stage->name);
+		if (++to->got == stage->count) {
+			to->got = 0;
+			to->stage_at++;
+		}
+	}
+	if (to->input >= 0) {
+		close(to->input);
+		to->input = -1;
+	}
+}
+
+static void hear_output(struct instance *from)
+{
+	char bytes[16384];
+	const ssize_t got = read(from->output, bytes, sizeof(bytes));
+
+	if (got <= 0) {
+		close(from->output);
+		from->output = -1;
+		return;
+	}
+	from->lines = realloc(from->lines, from->length + (size_t)got);
+	if (!from->lines)
+		fail("no memory");
+	memcpy(from->lines + from->length, bytes, (size_t)got);
+	from->length += (size_t)got;
+	for (size_t i = 0; i < instance_count; i++)
+		give(&instances[i]);
+}
+
+/* ---- what they report ---- */
+
+static void ended(struct instance *instance)
+{
+	int status;
+
+	close(instance->report);
+	instance->report = -1;
+	if (waitpid(instance->pid, &status, 0) != instance->pid)
+		fail("%s is lost: %m", instance->stage->name);
+	instance->pid = 0;
+	pids[instance - instances] = 0;
+	if (!WIFEXITED(status) || WEXITSTATUS(status) || !strstr(instance->said, "spent"))
+		fail("%s failed", instance->stage->name);
+}
+
+/* True when it has said that it is done. */
+static bool hear_report(struct instance *instance)
+{
+	const ssize_t got = read(instance->report, instance->said + instance->said_length,
+	                         sizeof(instance->said) - 1 - instance->said_length);
+	double packing, unpacking, cpu, sent, received;
+	const char *spent;
+
+	if (got <= 0) {
+		ended(instance);
+		return false;
+	}
+	instance->said_length += (size_t)got;
+	instance->said[instance->said_length] = 0;
+	instance->ready = strstr(instance->said, "ready\n") != NULL;
+	spent = strstr(instance->said, "spent ");
+	if (!spent || !strchr(spent, '\n') ||
+	    sscanf(spent, "spent %lf %lf %lf %lf %lf", &packing, &unpacking, &cpu, &sent,
+	           &received) != 5)
+		return false;
+	total.packing += packing;
+	total.unpacking += unpacking;
+	total.cpu += cpu;
+	total.sent += sent;
+	total.received += received;
+	return true;
+}
+
+static void sample(void)
+{
+	static double next;
+	double bytes;
+
+	if (!sample_ms || now() < next)
+		return;
+	bytes = memory_of(pids, pid_count);
+	if (bytes > total.memory)
+		total.memory = bytes;
+	next = now() + (double)sample_ms * 1e-3;
+}
+
+/* Wait for something to be said, and hear it: true when the last function is done. */
+static bool hear(void)
+{
+	static struct pollfd fds[2 * INSTANCES_MAX];
+	bool done = false;
+
+	for (size_t i = 0; i < instance_count; i++) {
+		fds[2 * i] = (struct pollfd){ .fd = instances[i].report, .events = POLLIN };
+		fds[2 * i + 1] = (struct pollfd){ .fd = instances[i].output, .events = POLLIN };
+	}
+	if (poll(fds, 2 * instance_count, sample_ms ? (int)sample_ms : 1000) < 0)
+		fail("poll: %m");
+	for (size_t i = 0; i < instance_count; i++) {
+		if (fds[2 * i + 1].revents)
+			hear_output(&instances[i]);
+		if (fds[2 * i].revents && hear_report(&instances[i]) && i == instance_count - 1)
+			done = true;
+	}
+	return done;
+}
+
+static size_t how_many_are_not_ready(void)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < instance_count; i++)
+		count += !instances[i].ready;
+	return count;
+}
+
+static size_t how_many_run(void)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < instance_count; i++)
+		count += instances[i].pid > 0;
+	return count;
+}
+
+/* ---- the end ---- */
+
+/* In the child: rmmap unpublish, where this instance has published. */
+static void become_unpublish(const struct instance *from, int handle)
+{
+	char *argv[80];
+	size_t n = 0;
+
+	dup2(handle, STDIN_FILENO);
+	for (size_t i = 0; from->stage->far && far_words[i]; i++)
+		argv[n++] = far_words[i];
+	argv[n++] = (char *)"rmmap";
+	argv[n++] = (char *)"unpublish";
+	argv[n++] = (char *)"-";
+	argv[n] = NULL;
+	execvp(argv[0], argv);
+	_exit(127);
+}
+
+/* The handles are known here alone: what was published goes now, and not when its time is up. */
+static void unpublish_all(void)
+{
+	for (size_t i = 0; i < instance_count && !strcmp(via, "rmmap"); i++) {
+		size_t length = 0;
+		const char *handle = line_of(&instances[i], 0, &length);
+		int fds[2];
+		pid_t pid;
+
+		if (!handle || pipe2(fds, O_CLOEXEC))
+			continue;
+		pid = fork();
+		if (!pid)
+			become_unpublish(&instances[i], fds[0]);
+		close(fds[0]);
+		if (pid < 0 || write(fds[1], handle, length) != (ssize_t)length)
+			fputs("conduct: a publication is left to its time to live\n", stderr);
+		close(fds[1]);
+		if (pid > 0)
+			waitpid(pid, NULL, 0);
+	}
+}
+
+/* ---- the options ---- */
+
+static void usage(void)
+{
+	fputs("usage: conduct [--via rmmap|messaging|storage] [-n N] [--far PREFIX]\n"
+	      "               [--figures FILE] [--memory MS [--also PID]...] WORKFLOW [ARG...]\n", stderr);
+	exit(2);
+}
+
+static void read_options(int argc, char **argv, pid_t *also, size_t *also_count)
+{
+	static const struct option options[] = {
+		{ "via", required_argument, NULL, 'v' },
+		{ "far", required_argument, NULL, 'f' },
+		{ "figures", required_argument, NULL, 'o' },
+		{ "memory", required_argument, NULL, 'm' },
+		{ "also", required_argument, NULL, 'a' },
+		{ NULL, 0, NULL, 0 },
+	};
+	size_t words = 0;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "+n:", options, NULL)) >= 0) {
+		if (option == 'v') {
+			via = optarg;
+		} else if (option == 'f') {
+			for (char *word = strtok(optarg, " "); word; word = strtok(NULL, " "))
+				if (words < sizeof(far_words) / sizeof(*far_words) - 1)
+					far_words[words++] = word;
+		} else if (option == 'o') {
+			figures = optarg;
+		} else if (option == 'm') {
+			sample_ms = atol(optarg);
+		} else if (option == 'a' && *also_count < 64) {
+			also[(*also_count)++] = (pid_t)atol(optarg);
+		} else if (option == 'n') {
+			functions = atol(optarg);
+		} else {
+			usage();
+		}
+	}
+	if (optind >= argc || functions < 1 || functions > INSTANCES_MAX / 2)
+		usage();
+}
+
+static void write_figures(double seconds)
+{
+	FILE *file = fopen(figures, "ae");
+
+	if (!file || fprintf(file, "%.6f %.6f %.6f %.6f %.0f %.0f %.0f\n", seconds, total.packing,
+	                     total.unpacking, total.cpu, total.sent, total.received,
+	                     total.memory) < 0 || fclose(file))
+		fail("%s: %m", figures);
+}
+
+int main(int argc, char **argv)
+{
+	pid_t also[64];
+	size_t also_count = 0;
+	double began, deadline = now() + SECONDS_MAX, done = 0;
+
+	signal(SIGPIPE, SIG_IGN);
+	read_options(argc, argv, also, &also_count);
+	stage_count = read_workflow(argv[optind], argv + optind + 1, stages);
+	start_all();
+	atexit(unpublish_all);
+	for (size_t i = 0; i < instance_count; i++)
+		pids[pid_count++] = instances[i].pid;
+	for (size_t i = 0; i < also_count; i++)
+		pids[pid_count++] = also[i];
+	while (how_many_are_not_ready()) {
+		hear();
+		if (now() > deadline)
+			fail("the functions did not start in time");
+	}
+	began = now();
+	for (size_t i = 0; i < instance_count; i++)
+		give(&instances[i]);
+	while (how_many_run()) {
+		sample();
+		if (hear())
+			done = now();
+		if (now() > deadline)
+			fail("this takes more than %d seconds", SECONDS_MAX);
+	}
+	if (figures)
+		write_figures(done - began);
+	return 0;
+}
