@@ -52,7 +52,7 @@ dist_wordcount_SCRIPTS = examples/wordcount/wordcount.sh
 
 # ---- the paper's workflows, in three ways: what they need beside rmmap is optional ----
 EXTRA_DIST += examples/workflows/README \
-	examples/workflows/wordcount/workflow
+	examples/workflows/wordcount/workflow examples/workflows/finra/workflow
 if HAVE_MSGPACK_REDIS
 noinst_LTLIBRARIES += libway.la
 way_cflags = $(AM_CFLAGS) $(MSGPACK_CFLAGS) $(HIREDIS_CFLAGS)
@@ -90,4 +90,30 @@ examples_workflows_wordcount_reduce_SOURCES = examples/workflows/wordcount/reduc
 examples_workflows_wordcount_reduce_CPPFLAGS = $(example_cppflags)
 examples_workflows_wordcount_reduce_CFLAGS = $(way_cflags)
 examples_workflows_wordcount_reduce_LDADD = libcounting.la
+
+noinst_LTLIBRARIES += libfinra.la
+libfinra_la_SOURCES = examples/workflows/finra/finra.h examples/workflows/finra/kinds.c \
+	examples/workflows/finra/table.c
+libfinra_la_CPPFLAGS = $(example_cppflags)
+libfinra_la_CFLAGS = $(way_cflags)
+libfinra_la_LIBADD = libway.la
+noinst_PROGRAMS += examples/workflows/finra/market examples/workflows/finra/portfolio \
+	examples/workflows/finra/rule examples/workflows/finra/merge
+examples_workflows_finra_market_SOURCES = examples/workflows/finra/market.c
+examples_workflows_finra_market_CPPFLAGS = $(example_cppflags)
+examples_workflows_finra_market_CFLAGS = $(way_cflags)
+examples_workflows_finra_market_LDADD = libfinra.la
+examples_workflows_finra_portfolio_SOURCES = examples/workflows/finra/portfolio.c
+examples_workflows_finra_portfolio_CPPFLAGS = $(example_cppflags)
+examples_workflows_finra_portfolio_CFLAGS = $(way_cflags)
+examples_workflows_finra_portfolio_LDADD = libfinra.la
+examples_workflows_finra_rule_SOURCES = examples/workflows/finra/rule.c examples/workflows/finra/rules.c \
+	examples/workflows/finra/survey.c
+examples_workflows_finra_rule_CPPFLAGS = $(example_cppflags)
+examples_workflows_finra_rule_CFLAGS = $(way_cflags)
+examples_workflows_finra_rule_LDADD = libfinra.la -lm
+examples_workflows_finra_merge_SOURCES = examples/workflows/finra/merge.c
+examples_workflows_finra_merge_CPPFLAGS = $(example_cppflags)
+examples_workflows_finra_merge_CFLAGS = $(way_cflags)
+examples_workflows_finra_merge_LDADD = libfinra.la
 endif

@@ -399,6 +399,6 @@ tests_unit_test_own_LDADD = $(core_ldadd)
 endif
 
 # ---- the paper's workflows in three ways ----
-workflow_tests = tests/workflows/wordcount.sh
+workflow_tests = tests/workflows/wordcount.sh tests/workflows/finra.sh
 TESTS += $(workflow_tests)
 EXTRA_DIST += $(workflow_tests) tests/workflows/functions.sh

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* market FILE COPIES - fetch market data, hand the table to all rules */
+#include <stdlib.h>
+
+#include "finra.h"
+
+int main(int argc, char **argv)
+{
+	begin(&argc, argv);
+	if (argc < 3)
+		die("which file, and how many copies of it?");
+	hand_over(&market_kind, read_market(argv[1], strtoul(argv[2], NULL, 10)));
+	return finish();
+}
