@@ -45,8 +45,8 @@ static void try_attached(const uint8_t *data, size_t size)
 
 	if (peer_get_attached(data, size, &body))
 		return;
-	blob = peer_blob_size(body.table_size, body.region_count);
-	MUST(blob >= body.table_size && body.table_size);
+	blob = peer_inline_size(body.table_size, body.region_count);
+	MUST(blob >= body.table_size && blob && (body.table_size || body.is_inline));
 	if (body.is_inline)
 		MUST(body.data >= data && body.data + blob == data + size);
 }
@@ -75,6 +75,7 @@ static void try_region(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	uint8_t back[PEER_BODY_MAX];
 	struct peer_attach_body attach;
 	struct peer_renew_body renew;
 	struct peer_admit_body admit;
@@ -87,7 +88,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		try_message(data, size);
 		break;
 	case ATTACH:
-		peer_get_attach(data, size, &attach);
+		if (!peer_get_attach(data, size, &attach)) {
+			MUST(attach.want_count <= PEER_WANTS_MAX);
+			MUST(peer_put_attach(&attach, back) == size && !memcmp(back, data, size));
+		}
 		break;
 	case ATTACHED:
 		try_attached(data, size);
@@ -130,7 +134,7 @@ static size_t seed_message(unsigned type, uint8_t *data)
 
 static size_t seed_body(unsigned kind, uint8_t *data)
 {
-	struct peer_attach_body attach = { .again = true };
+	struct peer_attach_body attach = { .again = true, .want_count = 2, .wants = { { 3, 4 } } };
 	struct peer_refused_body refused = { ENOENT, "gone" };
 	struct peer_attached_body attached = { .table_size = 100, .region_count = 2 };
 	struct peer_renew_body renew = { .have_table = true };

@@ -129,14 +129,78 @@ struct later {                  /* a read under way */
 	int error;
 };
 
+/* All regions, in their order: how many. */
+static unsigned make_regions(struct peer_region regions[FAKE_REGIONS])
+{
+	uint64_t part, at;
+	unsigned count = 0;
+	uint32_t i;
+
+	for (i = 0; i < FAKE_LAYERS; i++) {
+		part = fake.region_bytes ? fake.region_bytes : fake.lengths[i];
+		for (at = 0; at < fake.lengths[i]; at += part)
+			regions[count++] = (struct peer_region){
+				.layer = i, .offset = at,
+				.length = part < fake.lengths[i] - at ? part : fake.lengths[i] - at,
+				.base = (uintptr_t)fake.source[i] + at, .key = fake.key };
+	}
+	for (i = 0; fake.room && i < count; i++) {
+		regions[i].key = fake.keys[i];
+		regions[i].keyless = !fake.keys[i];
+		regions[i].base = fake.keys[i] ? regions[i].base : 0;
+	}
+	return count;
+}
+
+/* With room: give this one a key, and take that of the one that has had it longest. */
+static void grant(unsigned i)
+{
+	static uint64_t last = 1000;
+	unsigned k, oldest, held;
+
+	if (!fake.keys[i]) {
+		for (k = 0, held = 0, oldest = FAKE_REGIONS; k < FAKE_REGIONS; k++) {
+			held += fake.keys[k] != 0;
+			if (fake.keys[k] && (oldest == FAKE_REGIONS ||
+			                     fake.granted[k] < fake.granted[oldest]))
+				oldest = k;
+		}
+		if (held >= fake.room)
+			fake.keys[oldest] = 0;
+		fake.keys[i] = ++last;
+	}
+	fake.granted[i] = ++last;
+}
+
+void fake_take_keys(void)
+{
+	memset(fake.keys, 0, sizeof fake.keys);
+}
+
+static bool readable(const struct fabric_read *read)
+{
+	struct peer_region regions[FAKE_REGIONS];
+	unsigned count, i;
+
+	if (!fake.room)
+		return read->key == fake.key;
+	count = make_regions(regions);
+	for (i = 0; i < count; i++)
+		if (fake.keys[i] == read->key && read->from >= regions[i].base &&
+		    read->from + read->length <= regions[i].base + regions[i].length)
+			return true;
+	return false;
+}
+
 static void read_over(struct timer *timer)
 {
 	struct later *later = container_of(timer, struct later, timer);
 	struct fabric_read *read = later->read;
 	int error = later->error;
 
-	if (!error && read->key != fake.key)
+	if (!error && !readable(read))
 		error = -EACCES;
+	fake.failed += error != 0;
 	if (!error)
 		memcpy(read->to, (const void *)(uintptr_t)read->from, read->length);
 	fake.queued -= read->length;
@@ -210,16 +274,17 @@ struct peer_session {
 	unsigned count;                 /* asked for by peer_admit() */
 	const struct peer_events *events;
 	void *arg;
-	bool wrong;
+	bool wrong, asked;
 };
 
 static void answer(struct timer *timer)
 {
 	struct peer_session *session = container_of(timer, struct peer_session, timer);
-	struct peer_region regions[64];
-	struct peer_snapshot snapshot = { fake.table, fake.table_size, regions, 0 };
-	uint64_t part, at;
-	uint32_t i;
+	struct peer_region all[FAKE_REGIONS], wanted[FAKE_REGIONS];
+	struct peer_snapshot snapshot = { fake.table, fake.table_size, all, 0 };
+	struct peer_want wants[4];
+	unsigned count = session->asked ? session->events->wants(session->arg, wants, 4) : 0, i;
+	unsigned n = 0, k;
 
 	if (fake.attach_error || session->wrong) {
 		loop_timer_cancel(fake.worker.loop, &session->admit);
@@ -228,15 +293,23 @@ static void answer(struct timer *timer)
 		free(session);
 		return;
 	}
-	for (i = 0; i < FAKE_LAYERS; i++) {
-		part = fake.region_bytes ? fake.region_bytes : fake.lengths[i];
-		for (at = 0; at < fake.lengths[i]; at += part)
-			regions[snapshot.region_count++] = (struct peer_region){
-				.layer = i, .offset = at,
-				.length = part < fake.lengths[i] - at ? part : fake.lengths[i] - at,
-				.base = (uintptr_t)fake.source[i] + at, .key = fake.key };
+	for (i = 0; fake.room && !session->asked && i < fake.room; i++)
+		grant(i);
+	/* No more than there is room for: the rest is asked for again. */
+	for (i = 0; fake.room && i < count; i++)
+		for (k = 0; k < wants[i].count && n < fake.room; k++, n++)
+			grant(wants[i].first + k);
+	snapshot.region_count = make_regions(all) - fake.skip_regions;
+	if (n) {
+		snapshot.table = NULL;
+		snapshot.table_size = 0;
+		for (i = 0, n = 0; i < count; i++)
+			for (k = 0; k < wants[i].count && n < fake.room; k++)
+				wanted[n++] = all[wants[i].first + k];
+		snapshot.regions = wanted;
+		snapshot.region_count = n;
 	}
-	snapshot.region_count -= fake.skip_regions;
+	session->asked = true;
 	session->events->attached(session->arg, 0, "", &snapshot);
 }
 
@@ -290,6 +363,8 @@ int peer_attach(struct peers *peers, const struct rm_handle *handle, bool again,
 void peer_again(struct peer_session *session)
 {
 	fake.agains++;
+	if (session->events->complete(session->arg))
+		abort();
 	if (!fake.no_answer)
 		loop_timer(fake.worker.loop, &session->timer, rm_now_ns() + 1000000);
 }

@@ -17,6 +17,7 @@
 #define FAKE_LAYERS 3
 #define FAKE_RECORDS 16
 #define FAKE_FDS 16
+#define FAKE_REGIONS 64
 
 struct fake_record {
 	struct record record;           /* type 0: free */
@@ -43,8 +44,11 @@ struct fake {
 	bool no_answer;                 /* to peer_attach() and peer_again(); to peer_admit() late */
 	bool earlier;                   /* the last peer_attach() was for who had it before */
 	unsigned skip_regions;          /* leave out so many of them */
+	unsigned room;                  /* so many regions have a key at a time; 0: all */
+	uint64_t keys[FAKE_REGIONS];    /* with room: theirs; 0: none */
+	uint64_t granted[FAKE_REGIONS]; /* when, by key */
 	/* counted: */
-	unsigned attaches, agains, admits, detaches, reads;
+	unsigned attaches, agains, admits, detaches, reads, failed;
 	uint64_t read_bytes, queued, queued_max;
 	/* the process at the other end of an attachment: */
 	struct attachment attachment[4];
@@ -70,6 +74,7 @@ bool fake_hole(uint32_t layer, uint64_t page);
 
 void fake_run(uint64_t ms);             /* the loop, for at most so long */
 void fake_wake(void);                   /* the loop returns */
+void fake_take_keys(void);              /* with room: nobody has a key any more */
 
 /* Over a socket: put a record that a worker sent into fake.records. False: the worker is gone. */
 bool fake_keep(int socket, uint64_t deadline);

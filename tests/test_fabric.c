@@ -453,7 +453,7 @@ static int try_provider(const char *provider)
 static int try_names(void)
 {
 	struct rm_fabric_spec spec = { .provider = "pigeon" };
-	struct fabric_events events = { NULL, got_message };
+	struct fabric_events events = { .message = got_message };
 	struct fabric *fabric;
 	char why[256];
 	pid_t pid = fork();

@@ -20,7 +20,7 @@
 
 #include "../src/common/channel.h"
 #include "../src/common/say.h"
-#include "../src/daemon/fabric.h"
+#include "../src/daemon/fabric_internal.h"
 #include "../src/daemon/peer_internal.h"
 
 #define SMALL 0                 /* fits a message */
@@ -36,7 +36,9 @@
 
 struct shared {                 /* what the server's store counts, for the client to see */
 	unsigned attached[2], admitted[2], again[2];
-	bool unpublished;               /* by the client, for the server to see */
+	bool unpublished;               /* by the client, for the server to see: */
+	size_t limit;                   /* of what may be registered at once; 0: none */
+	unsigned slow_ms;               /* registering takes so long */
 };
 
 static struct shared *shared;
@@ -51,7 +53,9 @@ struct host {
 	int error;
 	char why[256];
 	struct peer_region regions[REGIONS];
-	unsigned region_count;
+	unsigned region_count, keys;    /* keys: how many came without a table */
+	struct peer_want want;          /* what to ask for; count 0: nothing */
+	bool complete;
 	void *table;
 	size_t table_size;
 };
@@ -184,6 +188,31 @@ static void message(void *arg, const void *data, size_t length)
 		peers_message(host->worker.peers, data, length);
 }
 
+/* ---- a limit of what can be registered, as RDMA devices have it ---- */
+
+static struct fi_ops_mr limited, *unlimited;
+static struct fabric *limited_fabric;
+
+static int limited_reg(struct fid *fid, const void *memory, size_t length, uint64_t access,
+                       uint64_t offset, uint64_t key, uint64_t flags, struct fid_mr **mr,
+                       void *context)
+{
+	if (shared->limit && limited_fabric->registered + length > shared->limit)
+		return -FI_ENOMEM;
+	if (shared->slow_ms)
+		usleep(shared->slow_ms * 1000);
+	return unlimited->reg(fid, memory, length, access, offset, key, flags, mr, context);
+}
+
+static void limit(struct fabric *fabric)
+{
+	limited_fabric = fabric;
+	unlimited = fabric->domain->mr;
+	limited = *unlimited;
+	limited.reg = limited_reg;
+	fabric->domain->mr = &limited;
+}
+
 static void open_host(struct host *host, uint8_t name, const struct rm_fabric_addr *again)
 {
 	const char *providers = getenv("RMMAP_TEST_PROVIDERS"), *at = getenv("RMMAP_TEST_ADDRESS");
@@ -218,6 +247,8 @@ static void server(const struct rm_fabric_addr *again, int fd)
 	make_publication(BIG);
 	open_host(&host, 1, again);
 	host.worker.restarts = again ? 1 : 0;
+	host.worker.peers->times.room = 1000 * MS;
+	limit(host.worker.fabric);
 	EXPECT(write(fd, fabric_addr(host.worker.fabric), sizeof(struct rm_fabric_addr)) ==
 	       sizeof(struct rm_fabric_addr));
 	loop_run(host.worker.loop);
@@ -260,6 +291,38 @@ static bool run(struct host *host, uint64_t ns)
 	return !host->timed_out;
 }
 
+static void take_keys(struct host *host, const struct peer_snapshot *snapshot)
+{
+	const struct peer_region *region = snapshot->regions;
+	unsigned i;
+
+	EXPECT(!snapshot->table_size && snapshot->region_count && host->region_count == REGIONS);
+	host->keys = snapshot->region_count;
+	for (; region < snapshot->regions + snapshot->region_count; region++) {
+		for (i = 0; i < REGIONS; i++)
+			if (region->layer == host->regions[i].layer &&
+			    region->offset == host->regions[i].offset)
+				break;
+		EXPECT(i < REGIONS && !region->keyless);
+		host->regions[i] = *region;
+	}
+	loop_stop(host->worker.loop);
+}
+
+static unsigned on_wants(void *arg, struct peer_want *wants, unsigned most)
+{
+	struct host *host = arg;
+
+	EXPECT(most == PEER_WANTS_MAX);
+	wants[0] = host->want;
+	return host->want.count != 0;
+}
+
+static bool on_complete(void *arg)
+{
+	return ((struct host *)arg)->complete;
+}
+
 static void on_attached(void *arg, int error, const char *why,
                         const struct peer_snapshot *snapshot)
 {
@@ -268,6 +331,10 @@ static void on_attached(void *arg, int error, const char *why,
 	host->attaches++;
 	host->error = error;
 	snprintf(host->why, sizeof(host->why), "%s", why);
+	if (!error && !snapshot->table) {
+		take_keys(host, snapshot);
+		return;
+	}
 	free(host->table);
 	host->table = NULL;
 	if (!error) {
@@ -316,7 +383,10 @@ static void admit(struct host *host, struct peer_session *session, unsigned coun
 
 static struct peer_session *attach(struct host *host, const struct rm_handle *handle)
 {
-	static const struct peer_events events = { on_attached, on_admitted, on_lost };
+	static const struct peer_events events = {
+		.attached = on_attached, .admitted = on_admitted, .lost = on_lost,
+		.wants = on_wants, .complete = on_complete,
+	};
 	struct peer_session *session;
 	unsigned before = host->attaches;
 	char why[256];
@@ -343,34 +413,39 @@ static void read_done(struct fabric_read *read, int error)
 }
 
 /* A key for each run of pages with data of layers 0 and 1, and none for a hole. */
-static int read_layers(struct host *host, struct peer_session *session)
+static int read_region(struct host *host, struct peer_session *session, unsigned i)
 {
 	static const uint64_t runs[] = { 2, 5, 7 };
 	static uint64_t page[512];
-	unsigned i, w;
+	struct peer_region *region = &host->regions[i];
+	struct test_read test = {
+		.read = { .peer = peer_of(session), .to = page, .length = RM_PAGE,
+		          .from = region->base, .key = region->key,
+		          .deadline = rm_now_ns() + 2000 * MS, .done = read_done },
+		.host = host,
+		.error = 1,
+	};
+	unsigned w;
+
+	EXPECT(region->layer == i / 3 && region->offset == runs[i % 3] * RM_PAGE &&
+	       region->length == RM_PAGE && !region->keyless);
+	fabric_read(host->worker.fabric, &test.read);
+	while (test.error == 1)
+		run(host, 3000 * MS);
+	for (w = 0; !test.error && w < 512; w++)
+		EXPECT(page[w] == pattern(i / 3, runs[i % 3] * 512 + w));
+	return test.error;
+}
+
+static int read_layers(struct host *host, struct peer_session *session)
+{
+	int error = 0;
+	unsigned i;
 
 	EXPECT(host->region_count == REGIONS);
-	for (i = 0; i < REGIONS; i++) {
-		struct peer_region *region = &host->regions[i];
-		struct test_read test = {
-			.read = { .peer = peer_of(session), .to = page, .length = RM_PAGE,
-			          .from = region->base, .key = region->key,
-			          .deadline = rm_now_ns() + 2000 * MS, .done = read_done },
-			.host = host,
-			.error = 1,
-		};
-
-		EXPECT(region->layer == i / 3 && region->offset == runs[i % 3] * RM_PAGE &&
-		       region->length == RM_PAGE);
-		fabric_read(host->worker.fabric, &test.read);
-		while (test.error == 1)
-			run(host, 3000 * MS);
-		if (test.error)
-			return test.error;
-		for (w = 0; w < 512; w++)
-			EXPECT(page[w] == pattern(i / 3, runs[i % 3] * 512 + w));
-	}
-	return 0;
+	for (i = 0; i < REGIONS && !error; i++)
+		error = read_region(host, session, i);
+	return error;
 }
 
 static void expect_table(struct host *host, unsigned segments)
@@ -573,6 +648,110 @@ static void try_expiry(struct host *host, const struct rm_fabric_addr *addr)
 	wait_attached(host, SMALL, 0);
 }
 
+/* Ask again for these keys; what the other side answered, 0 or -errno. */
+static int want(struct host *host, struct peer_session *session, unsigned first, unsigned count)
+{
+	unsigned before = host->attaches;
+
+	host->keys = 0;
+	host->want = (struct peer_want){ first, count };
+	peer_again(session);
+	while (host->attaches == before)
+		EXPECT(run(host, 8000 * MS));
+	host->want.count = 0;
+	return host->error;
+}
+
+static unsigned keyless(const struct host *host)
+{
+	unsigned i, count = 0;
+
+	for (i = 0; i < host->region_count; i++)
+		count += host->regions[i].keyless;
+	return count;
+}
+
+/* There is room for three of the six regions: what was asked for longest ago makes room. */
+static void try_room(struct host *host, const struct rm_fabric_addr *addr)
+{
+	struct rm_handle handle;
+	struct peer_session *session, *other;
+	struct peer_region first[REGIONS];
+
+	shared->limit = 3 * RM_PAGE;
+	make_handle(&handle, SMALL, addr);
+	session = attach(host, &handle);
+	EXPECT(!host->error && keyless(host) == 3 && host->regions[3].keyless);
+	EXPECT(!read_region(host, session, 0) && !read_region(host, session, 2));
+	/* its own, where it does not ask for them */
+	EXPECT(!want(host, session, 3, 1) && host->keys == 1 && keyless(host) == 2);
+	EXPECT(!read_region(host, session, 3) && !read_region(host, session, 1));
+	EXPECT(read_region(host, session, 0) < 0);
+	/* again: a fresh key; what is asked for and there stays as it is */
+	memcpy(first, host->regions, sizeof(first));
+	EXPECT(!want(host, session, 0, 1) && host->keys == 1);
+	EXPECT(host->regions[0].key != first[0].key && !read_region(host, session, 0));
+	EXPECT(!want(host, session, 3, 1) && host->regions[3].key == first[3].key);
+	/* more than there is room for: some of it */
+	EXPECT(!want(host, session, 0, 6) && host->keys == 3);
+	EXPECT(!read_region(host, session, 0) && !read_region(host, session, 2));
+	/* another host needs one: of the first's, after a while */
+	memcpy(first, host->regions, sizeof(first));
+	memset(host->worker.host, 9, sizeof(host->worker.host));
+	other = attach(host, &handle);
+	EXPECT(!host->error && keyless(host) == 6);
+	EXPECT(!want(host, other, 4, 2) && host->keys && !read_region(host, other, 4));
+	memcpy(host->regions, first, sizeof(first));
+	EXPECT(read_region(host, session, 2) < 0 && !read_region(host, session, 0));
+	peer_detach(other);
+	wait_attached(host, SMALL, 1);
+	/* who has read all of it keeps no key */
+	host->complete = true;
+	run(host, 400 * MS);
+	EXPECT(read_region(host, session, 0) < 0);
+	host->complete = false;
+	EXPECT(!want(host, session, 0, 3) && host->keys == 3 && !read_region(host, session, 2));
+	/* not even one fits: that is said, and the session is over */
+	shared->limit = 1;
+	EXPECT(want(host, session, 5, 1) == -ENOMEM);
+	printf("  no room: %s\n", host->why);
+	EXPECT(strstr(host->why, "cannot register more") && strstr(host->why, "ulimit -l"));
+	wait_attached(host, SMALL, 0);
+	shared->limit = 0;
+	memset(host->worker.host, 2, sizeof(host->worker.host));
+	EXPECT(!read_layers(host, session = attach(host, &handle)));
+	peer_detach(session);
+	wait_attached(host, SMALL, 0);
+}
+
+/* Registering takes long: who asks for something else is answered meanwhile. */
+static void try_slow(struct host *host, const struct rm_fabric_addr *addr)
+{
+	static const struct peer_events events = { .attached = on_attached, .lost = on_lost };
+	struct peer_session *session, *slow;
+	struct rm_handle handle;
+	unsigned before;
+	char why[256];
+
+	make_handle(&handle, SMALL, addr);
+	session = attach(host, &handle);
+	before = host->attaches;
+	memset(host->worker.host, 9, sizeof(host->worker.host));
+	shared->slow_ms = 100;
+	EXPECT(!peer_attach(host->worker.peers, &handle, false, &events, host, &slow, why,
+	                    sizeof(why)));
+	admit(host, session, 1);
+	EXPECT(!host->error && host->admitted == 1 && host->attaches == before);
+	while (host->attaches == before)
+		EXPECT(run(host, 8000 * MS));
+	shared->slow_ms = 0;
+	EXPECT(!host->error && !keyless(host) && !read_layers(host, slow));
+	peer_detach(slow);
+	peer_detach(session);
+	wait_attached(host, SMALL, 0);
+	memset(host->worker.host, 2, sizeof(host->worker.host));
+}
+
 static void next_server(int fd, struct rm_fabric_addr *addr)
 {
 	EXPECT(write(fd, "", 1) == 1);
@@ -647,7 +826,7 @@ static void try_rubbish(struct host *host, const struct rm_fabric_addr *addr)
 	EXPECT(!fabric_peer(host->worker.fabric, addr, &peer, why, sizeof(why)));
 	for (i = 0; i < 200; i++) {
 		randombytes_buf(message, sizeof(message));
-		memcpy(message, "RMP1\1", 5);
+		memcpy(message, "RMP1\2", 5);
 		message[5] = (uint8_t)(1 + i % 13);
 		message[6] = message[7] = 0;
 		message[40] = i % 3 ? 16 : 0;
@@ -671,6 +850,8 @@ static void client(const struct rm_fabric_addr *addr, int fd)
 	try_attach(&host, addr);
 	try_expiry(&host, addr);
 	try_admit(&host, addr);
+	try_room(&host, addr);
+	try_slow(&host, addr);
 	try_rubbish(&host, addr);
 	try_restart(&host, addr, fd);
 	peers_free(host.worker.peers);

@@ -56,6 +56,11 @@ struct fabric_events {
 	void *arg;
 	/* A message arrived; data is valid during the call. */
 	void (*message)(void *arg, const void *data, size_t length);
+	/*
+	 * A read finds no room to be registered, in the limit of locked memory: give up something
+	 * that others may read. False: there is nothing. May be NULL.
+	 */
+	bool (*room)(void *arg);
 };
 
 /*

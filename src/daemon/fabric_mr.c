@@ -144,6 +144,11 @@ static struct fabric_local *local_find(struct fabric *fabric, uintptr_t start, u
 	return local;
 }
 
+static bool room(struct fabric *fabric)
+{
+	return fabric->events.room && fabric->events.room(fabric->events.arg);
+}
+
 static int local_open(struct fabric *fabric, void *memory, size_t length,
                       struct fabric_local **out)
 {
@@ -156,7 +161,7 @@ static int local_open(struct fabric *fabric, void *memory, size_t length,
 		;
 	do {
 		error = mr_reg(fabric, memory, length, FI_READ, &local->mr);
-	} while (error == -FI_ENOMEM && evict(fabric));
+	} while (error == -FI_ENOMEM && (evict(fabric) || room(fabric)));
 	if (error) {
 		free(local);
 		return error;

@@ -116,6 +116,7 @@ static void held_expired(struct timer *timer)
 		piece->next = late;
 		late = piece;
 	}
+	remote->fetch.held_end = at;
 	if (next != UINT64_MAX)
 		loop_timer(remote->remotes->worker->loop, timer, next);
 	remote_hold(remote);
@@ -126,16 +127,52 @@ static void held_expired(struct timer *timer)
 	remote_unhold(remote);
 }
 
+/* In the order of coming: who waits longest gets keys first. */
 static void hold_piece(struct piece *piece)
 {
 	struct remote *remote = piece->remote;
 	struct timer *timer = &remote->fetch.held_timer;
 
-	piece->next = remote->fetch.held;
-	remote->fetch.held = piece;
+	piece->next = NULL;
+	*remote->fetch.held_end = piece;
+	remote->fetch.held_end = &piece->next;
 	if (!timer->index || piece->deadline < timer->at)
 		loop_timer(remote->remotes->worker->loop, timer, piece->deadline);
-	remote_renew(remote);
+}
+
+/*
+ * Keys are asked for when no read is under way: what is not asked for by then may be given up
+ * over there, and a read that meets that ends an RDMA connection.
+ */
+static void want_keys(struct remote *remote)
+{
+	if (remote->fetch.held && !remote->fetch.outstanding)
+		remote_renew(remote);
+}
+
+unsigned fetch_wants(const struct remote *remote, struct peer_want *wants, unsigned most)
+{
+	const struct peer_region *region;
+	const struct piece *piece;
+	unsigned count = 0, i;
+	uint32_t n;
+
+	for (piece = remote->fetch.held; piece; piece = piece->next) {
+		region = fetch_region(remote, piece->layer, piece->page * RM_PAGE);
+		if (!region)
+			continue;
+		n = (uint32_t)(region - remote->regions);
+		for (i = 0; i < count; i++)
+			if (n - wants[i].first <= wants[i].count)
+				break;
+		if (i == count && count == most)
+			break;
+		if (i == count)
+			wants[count++] = (struct peer_want){ n, 1 };
+		else if (n - wants[i].first == wants[i].count)
+			wants[i].count++;
+	}
+	return count;
 }
 
 static void read_done(struct fabric_read *read, int error)
@@ -153,16 +190,18 @@ static void read_done(struct fabric_read *read, int error)
 		settle(piece, remote->error ? remote->error : error);
 	else if (piece->attempts >= ATTEMPTS || rm_now_ns() >= piece->deadline)
 		settle(piece, error);
-	else
+	else {
 		hold_piece(piece);
+		remote_renew(remote);
+	}
+	want_keys(remote);
 	remote_unhold(remote);
 }
 
-const struct peer_region *fetch_region(const struct remote *remote, uint32_t layer,
-                                       uint64_t offset)
+struct peer_region *fetch_region(const struct remote *remote, uint32_t layer, uint64_t offset)
 {
 	unsigned low = 0, high = remote->region_count, mid;
-	const struct peer_region *region;
+	struct peer_region *region;
 
 	while (low < high) {
 		mid = low + (high - low) / 2;
@@ -191,6 +230,14 @@ static void post(struct piece *piece)
 		settle(piece, -EPROTO); /* other regions after a renewal than before */
 		return;
 	}
+	if (region->keyless) {
+		/* Its host has just said so: it is there, and had others to serve. */
+		piece->deadline = rm_now_ns() + GIVE_UP_NS;
+		hold_piece(piece);
+		return;
+	}
+	if (piece->read.key != region->key)
+		piece->attempts = 0;    /* the last one was taken away, which is no failure */
 	piece->attempts++;
 	cache_run(cache, piece->page, AROUND_PAGES, &start, &count);
 	piece->read = (struct fabric_read){
@@ -236,10 +283,13 @@ static uint64_t start_piece(struct remote *remote, uint64_t attachment,
 	piece->count = count;
 	piece->deadline = rm_now_ns() + GIVE_UP_NS;
 	cache_mark_inflight(&remote->caches[layer], page, count, true);
-	if (remote->session && !remote->renewing)
+	if (remote->session && !remote->renewing) {
 		post(piece);
-	else
+		want_keys(remote);
+	} else {
 		hold_piece(piece);
+		remote_renew(remote);
+	}
 	return count;
 }
 
@@ -289,6 +339,7 @@ void remote_forget(struct remote *remote, struct remote_waiter *waiter)
 void fetch_init(struct remote *remote)
 {
 	remote->fetch.held_timer.fire = held_expired;
+	remote->fetch.held_end = &remote->fetch.held;
 }
 
 static struct piece *take_held(struct remote *remote)
@@ -296,6 +347,7 @@ static struct piece *take_held(struct remote *remote)
 	struct piece *held = remote->fetch.held;
 
 	remote->fetch.held = NULL;
+	remote->fetch.held_end = &remote->fetch.held;
 	loop_timer_cancel(remote->remotes->worker->loop, &remote->fetch.held_timer);
 	return held;
 }
@@ -309,6 +361,7 @@ void fetch_renewed(struct remote *remote)
 		held = piece->next;
 		post(piece);
 	}
+	want_keys(remote);
 	remote_unhold(remote);
 }
 

@@ -32,6 +32,7 @@ struct peers *peers_new(struct worker *worker, struct fabric *fabric)
 	peers->times.renew = 10 * PEER_SECOND;
 	peers->times.lost = 30 * PEER_SECOND;
 	peers->times.expire = 60 * PEER_SECOND;
+	peers->times.room = 3 * PEER_SECOND;            /* less than answer */
 	return peers;
 }
 

@@ -9,12 +9,13 @@
  *
  * As a server: answers attach requests for the store's publications, registers
  * their layers under keys of that reader's own, closes them when it detaches or
- * has not renewed its lease. As a client: fetches snapshots and renews them.
+ * has not renewed its lease, or when the room is needed and others want it more. As a client: fetches snapshots and renews them.
  * Worker thread only.
  */
 #ifndef RM_PEER_H
 #define RM_PEER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,15 +27,21 @@
 
 struct peer_region {                    /* where a part of a layer can be read */
 	uint32_t layer;
-	uint32_t reserved;
+	bool keyless;                   /* it cannot yet: its key is to be asked for */
 	uint64_t offset, length;        /* in the layer */
 	uint64_t base, key;             /* read at base + (position - offset) */
+};
+
+/* Keys that are needed now: of so many regions, in the order of the snapshot, from this one on. */
+struct peer_want {
+	uint32_t first, count;
 };
 
 struct peer_session;                    /* one publication of another host, held by a lease */
 
 struct peer_snapshot {                  /* handed to peer_attached; freed after it returns */
-	const void *table;              /* not checked yet, 8-byte aligned */
+	const void *table;              /* not checked yet, 8-byte aligned; NULL: it is the same
+	                                   as before, and these regions have their keys now */
 	size_t table_size;
 	const struct peer_region *regions;      /* checked: inside layers of the table or not
 	                                           is the receiver's to check */
@@ -55,6 +62,13 @@ struct peer_events {
 	void (*admitted)(void *arg, int error, const char *why, unsigned count);
 	/* The other host no longer has the lease (revoked, restarted, or unreachable for long). */
 	void (*lost)(void *arg, int error, const char *why);
+	/*
+	 * Asked whenever a message to the other host can say it; both may be NULL. Which keys are
+	 * needed, the most urgent first: how many there are of at most that many. And whether
+	 * nothing is left to be read: then no key is, until it is asked for again.
+	 */
+	unsigned (*wants)(void *arg, struct peer_want *wants, unsigned most);
+	bool (*complete)(void *arg);
 };
 
 /* One for each fabric that is open: they are linked from worker->nets. */
@@ -72,8 +86,9 @@ int peer_attach(struct peers *peers, const struct rm_handle *handle, bool again,
                 const struct peer_events *events, void *arg,
                 struct peer_session **session, char *why, size_t why_size);
 /*
- * The same session once more, after reads failed: the other host's worker may have been
- * replaced and its keys with it. attached() is called again.
+ * The same session once more, after reads failed or because keys are wanted: the other host's
+ * worker may have been replaced and its keys with it, or it gave keys up to have room for
+ * others. attached() is called again.
  */
 void peer_again(struct peer_session *session);
 /*
@@ -83,6 +98,12 @@ void peer_again(struct peer_session *session);
 void peer_admit(struct peer_session *session, unsigned count);
 struct fabric_peer *peer_of(struct peer_session *session);
 void peer_detach(struct peer_session *session);         /* tells the other host; ends the session */
+
+/*
+ * This host's own reads find no room to be registered: give up what other hosts may read and
+ * have not asked for in longest. False: there is nothing.
+ */
+bool peers_make_room(struct peers *peers);
 
 /* The store drops a publication, or revokes it: close what other hosts have of it. */
 struct publication;

@@ -76,6 +76,8 @@ static void send_attach(struct peer_session *session)
 	uint8_t bytes[PEER_BODY_MAX];
 
 	memcpy(body.host, peers->worker->host, RM_ID_BYTES);
+	if (session->tabled && session->events.wants)
+		body.want_count = session->events.wants(session->arg, body.wants, PEER_WANTS_MAX);
 	if (peer_request(peers, PEER_ATTACH, session->handle.id, session->session,
 	                 session->expected, session->keys.request, bytes,
 	                 peer_put_attach(&body, bytes), &message))
@@ -88,6 +90,8 @@ static void send_renew(struct peer_session *session)
 	struct peer_message message;
 	uint8_t bytes[8];
 
+	if (session->state == SESSION_HELD && session->events.complete)
+		body.complete = session->events.complete(session->arg);
 	session->expected = ++session->number;
 	if (peer_request(session->peers, PEER_RENEW, session->handle.id, session->session,
 	                 session->expected, session->keys.request, bytes,
@@ -207,7 +211,7 @@ void peer_detach(struct peer_session *session)
 void session_fetched(struct peer_session *session, const struct peer_snapshot *snapshot)
 {
 	session->state = SESSION_HELD;
-	session->admitted = true;
+	session->admitted = session->tabled = true;
 	session->again = false;
 	session->answered = rm_now_ns();
 	if (session->fetched) {
@@ -241,8 +245,11 @@ static void on_attached(struct peer_session *session, const uint8_t *bytes, size
 
 	if (session->state != SESSION_ASKING)
 		return;                 /* the answer to a repetition */
+	if (!error && !body.table_size && !session->tabled)
+		error = -EPROTO;
 	if (!error && body.is_inline) {
-		memcpy(inline_copy, body.data, peer_blob_size(body.table_size, body.region_count));
+		memcpy(inline_copy, body.data,
+		       peer_inline_size(body.table_size, body.region_count));
 		session->fetched = false;
 		error = fetch_deliver(session, &body, (uint8_t *)inline_copy);
 	} else if (!error) {

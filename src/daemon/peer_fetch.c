@@ -16,10 +16,10 @@
 int fetch_deliver(struct peer_session *session, const struct peer_attached_body *body,
                   uint8_t *memory)
 {
-	size_t blob = peer_blob_size(body->table_size, body->region_count);
+	size_t blob = peer_inline_size(body->table_size, body->region_count);
 	const uint8_t *in = memory + blob - body->region_count * (size_t)PEER_REGION_BYTES;
 	struct peer_snapshot snapshot = {
-		.table = memory,
+		.table = body->table_size ? memory : NULL,
 		.table_size = body->table_size,
 		.region_count = body->region_count,
 	};

@@ -9,6 +9,7 @@
  *   peer_admit.c    more readers of what such a session has
  *   peer_fetch.c    a table that did not fit a message
  *   peer_server.c   what other hosts hold here
+ *   peer_attach.c   how they come to it
  *   peer_grant.c    and what each of them may read
  */
 #ifndef RM_PEER_INTERNAL_H
@@ -34,6 +35,7 @@ struct peer_times {             /* ns; a test makes them short */
 	uint64_t renew;         /* between renewals */
 	uint64_t lost;          /* unanswered for so long: the lease is gone */
 	uint64_t expire;        /* the publisher's side waits so long for a renewal */
+	uint64_t room;          /* and somebody who wants keys, so long for room for them */
 };
 
 struct peer_message {           /* a request as sent, to be sent again unchanged */
@@ -68,6 +70,7 @@ struct peer_session {
 	struct peer_more more;
 	bool admitted;          /* attached once: the next attach is not one more reader */
 	bool again;             /* asking once more on our own account: failure is a loss */
+	bool tabled;            /* it has a table: an answer may have none */
 	bool fetched;           /* the last table came by a read: tell with the next renewal */
 	unsigned fetches;       /* failed reads of the table in this attach */
 	uint64_t asked;         /* when asking began */
@@ -105,6 +108,21 @@ struct peer_leaving {           /* a detach under way */
 struct served_region {
 	struct peer_region wire;
 	struct fabric_region region;
+	struct peer_served *served;
+	uint64_t since;                 /* registered, or asked for again */
+	struct served_region *older, *newer;    /* while registered: of all sessions' */
+};
+
+struct peer_granting {          /* a request that registers, part by part, in several turns */
+	bool active;
+	struct timer timer;             /* the next turn */
+	uint64_t since;
+	struct peer_envelope to;        /* its head: whom to answer */
+	struct peer_want wants[PEER_WANTS_MAX];
+	unsigned want_count;            /* 0: everything, as far as there is room */
+	unsigned want;                  /* the next of them, */
+	uint32_t next;                  /* the next region, from the beginning or of that want, */
+	uint32_t granted;               /* and how many of the wanted have their key */
 };
 
 struct peer_served {            /* one publication held by one other host */
@@ -118,7 +136,7 @@ struct peer_served {            /* one publication held by one other host */
 	uint32_t more_count;            /* and how many it was granted */
 	struct served_region *regions;
 	uint32_t region_count;
-	uint64_t bytes;
+	struct peer_granting granting;
 	uint8_t *blob;          /* table and regions, sealed, until the reader has them */
 	size_t blob_size;
 	struct fabric_region blob_region;
@@ -139,6 +157,8 @@ struct peers {
 	struct peer_served *served;
 	unsigned served_count;
 	uint64_t blob_bytes;
+	struct served_region *newest, *oldest;  /* registered */
+	uint64_t pressed;       /* when it was last told that they do not all fit; 0: never */
 	uint64_t bare_second;   /* the second in which bare_count was counted */
 	unsigned bare_count;
 };
@@ -180,10 +200,34 @@ void fetches_free(struct peers *peers);
 void served_request(struct peers *peers, const void *message,
                     const struct peer_envelope *envelope);
 void served_free_all(struct peers *peers);
+void served_reply(struct peers *peers, const struct peer_envelope *to, enum peer_type type,
+                  const struct peer_keys *keys, const void *body, size_t size);
+void served_refuse(struct peers *peers, const struct peer_envelope *to,
+                   const struct peer_keys *keys, int error, const char *text);
+struct peer_served *served_find(struct peers *peers, const struct publication *publication,
+                                uint64_t session);
+void served_renewed(struct peer_served *served);        /* its lease begins anew */
+void served_expire(struct timer *timer);
+void served_free(struct peer_served *served);   /* the store's count is for the caller to lower */
+void served_end(struct peer_served *served);    /* after which its publication may be gone */
+
+/* peer_attach.c */
+void served_attach(struct peers *peers, struct publication *publication,
+                   const struct peer_keys *keys, const struct peer_envelope *envelope,
+                   const uint8_t *bytes, size_t size);
+const char *served_refusal(int error);
 
 /* peer_grant.c */
-int grant_open(struct peer_served *served);     /* register every layer; close it on failure too */
-/* Table and regions into memory of peer_blob_size() bytes. */
+int grant_open(struct peer_served *served);     /* no key yet; close it on failure too */
+/*
+ * Register what granting says, for a while: 0, it may be answered; -EAGAIN, more is to be done,
+ * at *when; -ENOMEM, there is no room, and it was waited for; or another reason.
+ */
+int grant_step(struct peer_served *served, uint64_t *when);
+/* Regions into memory of count * PEER_REGION_BYTES: those wanted that have a key; their count. */
+uint32_t grant_wanted(const struct peer_served *served, uint8_t *memory, uint32_t most);
+void grant_release(struct peer_served *served); /* its keys, all of them */
+/* Table and regions into memory of peer_blob_size() bytes, which are zeros. */
 void grant_fill(const struct peer_served *served, uint8_t *memory, size_t size);
 /* Sealed as a whole, readable under a key of its own until the reader says it has it. */
 int grant_blob(struct peer_served *served, size_t size);

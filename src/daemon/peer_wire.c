@@ -142,19 +142,39 @@ int peer_open(const void *message, const struct peer_envelope *envelope,
 
 /* ---- bodies ---- */
 
+#define ATTACH_FIXED (RM_ID_BYTES + 1)
+
 size_t peer_put_attach(const struct peer_attach_body *in, uint8_t *out)
 {
+	unsigned i;
+
 	memcpy(out, in->host, RM_ID_BYTES);
 	out[RM_ID_BYTES] = in->again;
-	return RM_ID_BYTES + 1;
+	for (i = 0; i < in->want_count; i++) {
+		put32(out + ATTACH_FIXED + i * 8, in->wants[i].first);
+		put32(out + ATTACH_FIXED + i * 8 + 4, in->wants[i].count);
+	}
+	return ATTACH_FIXED + i * (size_t)8;
 }
 
 int peer_get_attach(const uint8_t *body, size_t size, struct peer_attach_body *out)
 {
-	if (size != RM_ID_BYTES + 1 || body[RM_ID_BYTES] > 1)
+	unsigned i;
+
+	if (size < ATTACH_FIXED || (size - ATTACH_FIXED) % 8 ||
+	    (size - ATTACH_FIXED) / 8 > PEER_WANTS_MAX || body[RM_ID_BYTES] > 1)
 		return -EINVAL;
+	memset(out, 0, sizeof(*out));
 	memcpy(out->host, body, RM_ID_BYTES);
 	out->again = body[RM_ID_BYTES];
+	out->want_count = (unsigned)((size - ATTACH_FIXED) / 8);
+	for (i = 0; i < out->want_count; i++) {
+		out->wants[i].first = get32(body + ATTACH_FIXED + i * 8);
+		out->wants[i].count = get32(body + ATTACH_FIXED + i * 8 + 4);
+		if (out->wants[i].first >= PEER_REGIONS_MAX ||
+		    out->wants[i].count > PEER_REGIONS_MAX - out->wants[i].first)
+			return -EINVAL;
+	}
 	return 0;
 }
 
@@ -163,7 +183,7 @@ int peer_get_attach(const uint8_t *body, size_t size, struct peer_attach_body *o
 
 size_t peer_put_attached(const struct peer_attached_body *in, uint8_t *out)
 {
-	size_t size = peer_blob_size(in->table_size, in->region_count);
+	size_t size = peer_inline_size(in->table_size, in->region_count);
 
 	put64(out, in->table_size);
 	put32(out + 8, in->region_count);
@@ -188,8 +208,8 @@ int peer_get_attached(const uint8_t *body, size_t size, struct peer_attached_bod
 	out->table_size = get64(body);
 	out->region_count = get32(body + 8);
 	out->is_inline = get32(body + 12) == 1;
-	blob = peer_blob_size(out->table_size, out->region_count);
-	if (!blob || get32(body + 12) > 1)
+	blob = peer_inline_size(out->table_size, out->region_count);
+	if (!blob || get32(body + 12) > 1 || (!out->table_size && !out->is_inline))
 		return -EINVAL;
 	if (out->is_inline) {
 		out->data = body + ATTACHED_FIXED;
@@ -232,15 +252,16 @@ int peer_get_refused(const uint8_t *body, size_t size, struct peer_refused_body 
 
 size_t peer_put_renew(const struct peer_renew_body *in, uint8_t *out)
 {
-	out[0] = in->have_table;
+	out[0] = (uint8_t)(in->have_table | in->complete << 1);
 	return 1;
 }
 
 int peer_get_renew(const uint8_t *body, size_t size, struct peer_renew_body *out)
 {
-	if (size != 1 || body[0] > 1)
+	if (size != 1 || body[0] > 3)
 		return -EINVAL;
-	out->have_table = body[0];
+	out->have_table = body[0] & 1;
+	out->complete = body[0] >> 1;
 	return 0;
 }
 
@@ -267,10 +288,17 @@ size_t peer_blob_size(uint64_t table_size, uint32_t region_count)
 	return (size_t)((table_size + 7) & ~(uint64_t)7) + region_count * (size_t)PEER_REGION_BYTES;
 }
 
+size_t peer_inline_size(uint64_t table_size, uint32_t region_count)
+{
+	if (table_size || region_count > PEER_REGIONS_MAX)
+		return peer_blob_size(table_size, region_count);
+	return region_count * (size_t)PEER_REGION_BYTES;
+}
+
 void peer_put_region(const struct peer_region *in, uint8_t out[PEER_REGION_BYTES])
 {
 	put32(out, in->layer);
-	put32(out + 4, 0);
+	put32(out + 4, in->keyless);
 	put64(out + 8, in->offset);
 	put64(out + 16, in->length);
 	put64(out + 24, in->base);
@@ -280,12 +308,14 @@ void peer_put_region(const struct peer_region *in, uint8_t out[PEER_REGION_BYTES
 int peer_get_region(const uint8_t in[PEER_REGION_BYTES], struct peer_region *out)
 {
 	out->layer = get32(in);
-	out->reserved = 0;
+	out->keyless = get32(in + 4) == 1;
 	out->offset = get64(in + 8);
 	out->length = get64(in + 16);
 	out->base = get64(in + 24);
 	out->key = get64(in + 32);
-	if (get32(in + 4) || !out->length || (out->offset | out->length) % RM_PAGE ||
+	if (get32(in + 4) > 1 || (out->keyless && (out->base || out->key)))
+		return -EINVAL;
+	if (!out->length || (out->offset | out->length) % RM_PAGE ||
 	    out->offset > RM_LAYER_MAX || out->length > RM_LAYER_MAX - out->offset ||
 	    out->base > UINT64_MAX - out->length)
 		return -EINVAL;

@@ -44,7 +44,7 @@
 #include "peer.h"
 
 #define PEER_MAGIC 0x31504d52u          /* "RMP1" */
-#define PEER_VERSION 1
+#define PEER_VERSION 2
 #define PEER_KEY_BYTES 32
 #define PEER_NONCE_BYTES 24
 #define PEER_TAG_BYTES 16
@@ -57,6 +57,8 @@
 #define PEER_REGIONS_MAX (1u << 20)
 #define PEER_TABLE_MAX ((uint64_t)512 << 20)
 #define PEER_TEXT_MAX 200
+#define PEER_WANTS_MAX 32       /* ranges of regions in one PEER_ATTACH */
+#define PEER_KEYS_MAX 64        /* regions in the answer to that */
 
 enum peer_type {
 	PEER_ATTACH = 1, PEER_RENEW, PEER_ADMIT, PEER_DETACH,   /* requests */
@@ -88,16 +90,21 @@ struct peer_envelope {
 struct peer_attach_body {               /* PEER_ATTACH */
 	uint8_t host[RM_ID_BYTES];      /* the reader's "host": one session for each */
 	bool again;                     /* this session was admitted before */
+	unsigned want_count;            /* it has the table, and needs these keys */
+	struct peer_want wants[PEER_WANTS_MAX];
 };
 
-/* PEER_ATTACHED: table and regions follow inline, or are read, sealed, from memory. */
+/*
+ * PEER_ATTACHED: table and regions follow inline, or are read, sealed, from memory. To one that
+ * wants keys and has the table: table_size 0, and some of these regions inline.
+ */
 struct peer_attached_body {
 	uint64_t table_size;
 	uint32_t region_count;
 	bool is_inline;
 	uint64_t base, key;             /* where the sealed table is */
 	uint8_t nonce[PEER_NONCE_BYTES]; /* it was sealed with */
-	const uint8_t *data;            /* inline: peer_blob_size() bytes */
+	const uint8_t *data;            /* inline: peer_inline_size() bytes */
 };
 
 struct peer_refused_body {              /* PEER_REFUSED */
@@ -107,6 +114,7 @@ struct peer_refused_body {              /* PEER_REFUSED */
 
 struct peer_renew_body {                /* PEER_RENEW */
 	bool have_table;                /* the sealed table is not needed any more */
+	bool complete;                  /* nothing will be read: the keys are not needed */
 };
 
 struct peer_admit_body {                /* PEER_ADMIT, PEER_ADMITTED */
@@ -146,8 +154,13 @@ int peer_get_admit(const uint8_t *body, size_t size, struct peer_admit_body *out
  * beyond the limits. Sealed, PEER_TAG_BYTES more.
  */
 size_t peer_blob_size(uint64_t table_size, uint32_t region_count);
+/* The same, or without a table the regions alone, of which there is at least one. */
+size_t peer_inline_size(uint64_t table_size, uint32_t region_count);
 void peer_put_region(const struct peer_region *in, uint8_t out[PEER_REGION_BYTES]);
-/* 0; -EINVAL: not whole pages, or it wraps around. Layers are for the receiver to check. */
+/*
+ * 0; -EINVAL: not whole pages, it wraps around, or it is keyless with a key. Layers are for the
+ * receiver to check.
+ */
 int peer_get_region(const uint8_t in[PEER_REGION_BYTES], struct peer_region *out);
 /* In place: memory has room for size + PEER_TAG_BYTES. The session is authenticated too. */
 void peer_blob_seal(uint8_t *memory, size_t size, uint64_t session,

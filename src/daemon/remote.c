@@ -185,6 +185,8 @@ static int take_snapshot(struct remote *remote, const struct peer_snapshot *snap
 {
 	int error = 0;
 
+	if (!snapshot->table)
+		return remote_keys(remote, snapshot->regions, snapshot->region_count, why);
 	if (!remote->table_map) {
 		error = remote_build(remote, snapshot->table, snapshot->table_size, why);
 	} else if (snapshot->table_size != remote->table_size ||
@@ -232,10 +234,24 @@ static void session_lost(void *arg, int error, const char *why)
 	lose(remote, error, why);
 }
 
+static unsigned wants(void *arg, struct peer_want *wants, unsigned most)
+{
+	return fetch_wants(arg, wants, most);
+}
+
+static bool complete(void *arg)
+{
+	const struct remote *remote = arg;
+
+	return remote->state == REMOTE_READY && !remote->absent;
+}
+
 static const struct peer_events session_events = {
 	.attached = attached,
 	.admitted = users_admitted,
 	.lost = session_lost,
+	.wants = wants,
+	.complete = complete,
 };
 
 static void ask(struct remote *remote)

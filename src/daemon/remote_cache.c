@@ -341,6 +341,23 @@ int remote_regions(struct remote *remote, const struct peer_region *regions, uns
 	return 0;
 }
 
+int remote_keys(struct remote *remote, const struct peer_region *regions, unsigned count,
+                const char **why)
+{
+	struct peer_region *known;
+	unsigned i;
+
+	*why = "the other host's rmmapd sent keys that do not fit its table";
+	for (i = 0; i < count; i++) {
+		known = fetch_region(remote, regions[i].layer, regions[i].offset);
+		if (!known || known->offset != regions[i].offset ||
+		    known->length != regions[i].length)
+			return -EPROTO;
+		*known = regions[i];
+	}
+	return 0;
+}
+
 void remote_unbuild(struct remote *remote)
 {
 	struct worker *worker = remote->remotes->worker;

@@ -62,7 +62,7 @@ struct piece {                  /* one read of at most PIECE_PAGES of one layer 
 struct fetch {
 	struct remote_waiter *waiters;  /* some of their pages are in flight */
 	struct remote_waiter *settled;  /* to be told now */
-	struct piece *held;             /* waiting for fresh keys */
+	struct piece *held, **held_end; /* waiting for fresh keys, or for keys at all */
 	struct timer held_timer;        /* the first of them gives up */
 	unsigned outstanding;           /* pieces that the fabric has */
 };
@@ -137,13 +137,17 @@ const struct rm_handle *remote_record_handle(const struct record *record); /* NU
 /* Take the regions, checked to cover all pages of data. 0 or -errno. */
 int remote_regions(struct remote *remote, const struct peer_region *regions, unsigned count,
                    const char **why);
+/* Some of them have their keys now, or other ones. */
+int remote_keys(struct remote *remote, const struct peer_region *regions, unsigned count,
+                const char **why);
 void remote_unbuild(struct remote *remote);     /* no read may be under way */
 
 /* ---- fetch.c ---- */
 void fetch_init(struct remote *remote);
 void fetch_renewed(struct remote *remote);      /* post what was held */
+/* The regions of what is held, for peer_events.wants: their count. */
+unsigned fetch_wants(const struct remote *remote, struct peer_want *wants, unsigned most);
 void fetch_fail(struct remote *remote, int error);      /* give up what is held */
-const struct peer_region *fetch_region(const struct remote *remote, uint32_t layer,
-                                       uint64_t offset);
+struct peer_region *fetch_region(const struct remote *remote, uint32_t layer, uint64_t offset);
 
 #endif

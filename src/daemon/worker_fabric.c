@@ -79,6 +79,13 @@ static void message(void *arg, const void *data, size_t length)
 		peers_message(net->peers, data, length);
 }
 
+static bool room(void *arg)
+{
+	struct net *net = arg;
+
+	return net->peers && peers_make_room(net->peers);
+}
+
 static void device_changed(void *arg, bool active)
 {
 	worker_fabric_changed(arg, active);
@@ -100,6 +107,7 @@ static int open_net(struct running *running, const struct rm_fabric_spec *spec,
 	net->running = running;
 	net->events.arg = net;
 	net->events.message = message;
+	net->events.room = room;
 	ret = fabric_open(&net->fabric, worker->loop, spec, again, &net->events,
 	                  worker->fabric_why, sizeof(worker->fabric_why));
 	if (ret < 0)

@@ -61,7 +61,7 @@ static const char *reached(const char *spec, const char *of)
 static bool open_device(void)
 {
 	struct rm_fabric_spec spec = { .provider = "sockets", .address = "127.0.0.1" };
-	struct fabric_events none = { NULL, NULL };
+	struct fabric_events none = { .message = NULL };
 	struct loop *loop = loop_new();
 	struct fabric *fabric;
 	char why[256];

@@ -191,6 +191,62 @@ START_TEST(eager)
 }
 END_TEST
 
+/* Its host has room for a few regions at a time: keys are asked for, and no read fails. */
+START_TEST(keys_take_turns)
+{
+	struct remote *remote;
+	struct wait a, b;
+
+	fake.region_bytes = 3 * MIB / 2;        /* 1 + 3 + 27 regions */
+	fake.room = 4;
+	fake.delay_ns = 2000000;
+	remote = attach_well(0, false);
+	fetch(remote, &b, 0, 10, 4);            /* the first region has its key */
+	fetch(remote, &a, 2, 10, 4);            /* the fifth has none, and waits for that read */
+	ck_assert(fake.reads == 1 && !fake.agains);
+	while (!a.called || !b.called)
+		fake_run(1000);
+	ck_assert(!a.error && !b.error && fake.agains == 1 && fake.reads == 2);
+	remote_detach(&fake.attachment[0]);
+	fake_run(1);
+	remote = attach_well(1, true);
+	check_all(remote);
+	ck_assert_uint_eq(fake.failed, 0);
+	ck_assert_uint_ge(fake.agains, 31 / 4);
+}
+END_TEST
+
+/* And gives them to others in between: reads fail, and go on with fresh ones. */
+START_TEST(keys_taken_away)
+{
+	struct remote *remote;
+	struct wait wait;
+	unsigned i;
+
+	fake.region_bytes = 3 * MIB / 2;
+	fake.room = 2;
+	remote = attach_well(0, false);
+	for (i = 0; i < 12; i++) {              /* more often than a read is tried */
+		fake.delay_ns = 3000000;
+		fetch(remote, &wait, 2, i * 512, 400);
+		fake_run(2);
+		fake_take_keys();
+		while (!wait.called)
+			fake_run(1000);
+		ck_assert_int_eq(wait.error, 0);
+		check_pages(remote, 2, i * 512, i * 512 + 400);
+	}
+	ck_assert_uint_ge(fake.failed, 1);
+	/* a host that gives none at all: it says so, or the page is given up */
+	fake.no_answer = true;
+	fake_take_keys();
+	fetch(remote, &wait, 2, 9000, 4);
+	while (!wait.called)
+		fake_run(10000);
+	ck_assert_int_eq(wait.error, -ETIMEDOUT);
+}
+END_TEST
+
 START_TEST(small_ones_come_whole)
 {
 	struct answer answer = { 0 };
@@ -574,6 +630,8 @@ int main(void)
 	tcase_add_test(tests, bitmaps);
 	tcase_add_test(tests, only_the_worker_writes);
 	tcase_add_test(tests, eager);
+	tcase_add_test(tests, keys_take_turns);
+	tcase_add_test(tests, keys_taken_away);
 	tcase_add_test(tests, small_ones_come_whole);
 	tcase_add_test(tests, waiters_share);
 	tcase_add_test(tests, secrets);
