@@ -52,7 +52,8 @@ dist_wordcount_SCRIPTS = examples/wordcount/wordcount.sh
 
 # ---- the paper's workflows, in three ways: what they need beside rmmap is optional ----
 EXTRA_DIST += examples/workflows/README \
-	examples/workflows/wordcount/workflow examples/workflows/finra/workflow
+	examples/workflows/wordcount/workflow examples/workflows/finra/workflow \
+	examples/workflows/training/workflow examples/workflows/prediction/workflow
 if HAVE_MSGPACK_REDIS
 noinst_LTLIBRARIES += libway.la
 way_cflags = $(AM_CFLAGS) $(MSGPACK_CFLAGS) $(HIREDIS_CFLAGS)
@@ -116,4 +117,49 @@ examples_workflows_finra_merge_SOURCES = examples/workflows/finra/merge.c
 examples_workflows_finra_merge_CPPFLAGS = $(example_cppflags)
 examples_workflows_finra_merge_CFLAGS = $(way_cflags)
 examples_workflows_finra_merge_LDADD = libfinra.la
+
+if HAVE_LEARNING
+noinst_LTLIBRARIES += libdigits.la
+libdigits_la_SOURCES = examples/workflows/ml/ml.h examples/workflows/ml/kinds.h \
+	examples/workflows/ml/points.h examples/workflows/ml/kinds.c examples/workflows/ml/model.c \
+	examples/workflows/ml/digits.c examples/workflows/ml/samples.c
+libdigits_la_CPPFLAGS = $(example_cppflags)
+libdigits_la_CFLAGS = $(way_cflags)
+libdigits_la_LIBADD = libway.la $(SVM_LIBS) -lm
+noinst_PROGRAMS += examples/workflows/ml/prepare examples/workflows/ml/train examples/workflows/ml/pick \
+	examples/workflows/ml/fit examples/workflows/ml/model_of examples/workflows/ml/ask \
+	examples/workflows/ml/predict examples/workflows/ml/combine
+examples_workflows_ml_prepare_SOURCES = examples/workflows/ml/prepare.c
+examples_workflows_ml_prepare_CPPFLAGS = $(example_cppflags)
+examples_workflows_ml_prepare_CFLAGS = $(way_cflags) $(GSL_CFLAGS)
+examples_workflows_ml_prepare_LDADD = libdigits.la $(GSL_LIBS)
+examples_workflows_ml_train_SOURCES = examples/workflows/ml/train.c
+examples_workflows_ml_train_CPPFLAGS = $(example_cppflags)
+examples_workflows_ml_train_CFLAGS = $(way_cflags)
+examples_workflows_ml_train_LDADD = libdigits.la
+examples_workflows_ml_pick_SOURCES = examples/workflows/ml/pick.c
+examples_workflows_ml_pick_CPPFLAGS = $(example_cppflags)
+examples_workflows_ml_pick_CFLAGS = $(way_cflags)
+examples_workflows_ml_pick_LDADD = libdigits.la
+examples_workflows_ml_fit_SOURCES = examples/workflows/ml/fit.c
+examples_workflows_ml_fit_CPPFLAGS = $(example_cppflags)
+examples_workflows_ml_fit_CFLAGS = $(way_cflags)
+examples_workflows_ml_fit_LDADD = libdigits.la
+examples_workflows_ml_model_of_SOURCES = examples/workflows/ml/model_of.c
+examples_workflows_ml_model_of_CPPFLAGS = $(example_cppflags)
+examples_workflows_ml_model_of_CFLAGS = $(way_cflags)
+examples_workflows_ml_model_of_LDADD = libdigits.la
+examples_workflows_ml_ask_SOURCES = examples/workflows/ml/ask.c
+examples_workflows_ml_ask_CPPFLAGS = $(example_cppflags)
+examples_workflows_ml_ask_CFLAGS = $(way_cflags)
+examples_workflows_ml_ask_LDADD = libdigits.la
+examples_workflows_ml_predict_SOURCES = examples/workflows/ml/predict.c
+examples_workflows_ml_predict_CPPFLAGS = $(example_cppflags)
+examples_workflows_ml_predict_CFLAGS = $(way_cflags)
+examples_workflows_ml_predict_LDADD = libdigits.la
+examples_workflows_ml_combine_SOURCES = examples/workflows/ml/combine.c
+examples_workflows_ml_combine_CPPFLAGS = $(example_cppflags)
+examples_workflows_ml_combine_CFLAGS = $(way_cflags)
+examples_workflows_ml_combine_LDADD = libdigits.la
+endif
 endif

@@ -399,6 +399,7 @@ tests_unit_test_own_LDADD = $(core_ldadd)
 endif
 
 # ---- the paper's workflows in three ways ----
-workflow_tests = tests/workflows/wordcount.sh tests/workflows/finra.sh
+workflow_tests = tests/workflows/wordcount.sh tests/workflows/finra.sh \
+	tests/workflows/learning.sh
 TESTS += $(workflow_tests)
 EXTRA_DIST += $(workflow_tests) tests/workflows/functions.sh
