@@ -283,6 +283,21 @@ bool backing_purge_forced(uint64_t addr, uint64_t length)
 	return !zeros;
 }
 
+bool backing_keep(uint64_t addr, uint64_t length)
+{
+	uint64_t at = addr, end = addr + length;
+	struct part part = { .addr = addr, .length = length };
+	bool keep = true;
+
+	if (!publishes)
+		return advise(&part, MADV_FREE);
+	own_lock(&lock);
+	while (next_part(&at, end, &part))
+		keep &= part.kind == SPAN_SHARED;
+	own_unlock(&lock);
+	return keep;
+}
+
 /* What is a frozen file's reverts to it: jemalloc does not take what is purged so for zeros. */
 bool backing_purge_lazy(uint64_t addr, uint64_t length)
 {

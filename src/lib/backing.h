@@ -36,6 +36,11 @@ int backing_map(uint64_t addr, uint64_t length, uint32_t heap);
 /* Give memory back. True: refused. Forced: it reads as zeros afterwards. */
 bool backing_purge_forced(uint64_t addr, uint64_t length);
 bool backing_purge_lazy(uint64_t addr, uint64_t length);
+/*
+ * Free memory whose pages stay if the kernel does not need them: true if they may. Of a frozen
+ * file or of what a publish knows they may not.
+ */
+bool backing_keep(uint64_t addr, uint64_t length);
 
 /*
  * What a program made of its pages by mprotect(): note it before they are mapped anew, and

@@ -4,7 +4,7 @@
  *
  * Called by jemalloc on any thread, mostly under its locks; never allocates. Address space
  * is taken as the heap grows and never given back (jemalloc keeps and reuses it, as by
- * default); memory is, by the purge hooks.
+ * default); memory is, by the hooks that decommit and purge.
  */
 #include "backing.h"
 
@@ -15,6 +15,7 @@
 
 #include "../common/channel.h"
 #include "jemalloc.h"
+#include "kept.h"
 
 #define STEP ((uint64_t)2 << 20)
 /* A run more is needed when attached memory is stepped over, or a slot is full. */
@@ -145,8 +146,30 @@ static uint64_t extend(uint64_t addr, uint64_t size)
 	return addr;
 }
 
+/*
+ * jemalloc takes the pages of an extent into use. What is free has none, so that the most the
+ * heap has had can be kept to: see kept.c.
+ */
+static void use(uint64_t addr, uint64_t length)
+{
+	struct kept_range taken[KEPT_MAX];
+	unsigned n;
+
+	if (!__atomic_load_n(&kept_bytes, __ATOMIC_RELAXED))
+		return;
+	hooks_lock();
+	n = kept_take(addr, length, taken);
+	for (unsigned i = 0; i < n; i++)
+		length -= taken[i].length;
+	kept_drop(length);
+	kept_expire();
+	hooks_unlock();
+	for (unsigned i = 0; i < n; i++)
+		kept_clear(&taken[i]);
+}
+
 static void *hook_alloc(extent_hooks_t *self, void *new_addr, size_t size, size_t alignment,
-                        bool *zero, bool *commit, unsigned arena)
+                        bool *zero, bool *committed, unsigned arena)
 {
 	int saved = errno;
 	uint64_t addr;
@@ -159,12 +182,44 @@ static void *hook_alloc(extent_hooks_t *self, void *new_addr, size_t size, size_
 	if (addr)
 		extents++;
 	hooks_unlock();
+	if (addr && *committed)
+		use(addr, size);
 	errno = saved;
 	if (!addr)
 		return NULL;
 	*zero = true;
-	*commit = true;
 	return (void *)addr;
+}
+
+static bool hook_commit(extent_hooks_t *self, void *addr, size_t size, size_t offset,
+                        size_t length, unsigned arena)
+{
+	int saved = errno;
+
+	(void)self, (void)size, (void)arena;
+	use((uintptr_t)addr + offset, length);
+	errno = saved;
+	return false;
+}
+
+/* What is not refused reads as zeros when it is committed again. */
+static bool hook_decommit(extent_hooks_t *self, void *addr, size_t size, size_t offset,
+                          size_t length, unsigned arena)
+{
+	uint64_t at = (uintptr_t)addr + offset;
+	int saved = errno;
+	bool keep = false, refused;
+
+	(void)self, (void)size, (void)arena;
+	if (length >= KEPT_MIN || __atomic_load_n(&kept_bytes, __ATOMIC_RELAXED)) {
+		hooks_lock();
+		kept_expire();
+		keep = kept_add(at, length);
+		hooks_unlock();
+	}
+	refused = !keep && backing_purge_forced(at, length);
+	errno = saved;
+	return refused;
 }
 
 static bool hook_purge_lazy(extent_hooks_t *self, void *addr, size_t size, size_t offset,
@@ -172,46 +227,6 @@ static bool hook_purge_lazy(extent_hooks_t *self, void *addr, size_t size, size_
 {
 	int saved = errno;      /* free() keeps it */
 	bool refused = backing_purge_lazy((uintptr_t)addr + offset, length);
-
-	(void)self, (void)size, (void)arena;
-	errno = saved;
-	return refused;
-}
-
-/*
- * jemalloc gives large free extents back at once. A program that takes and frees large blocks
- * again and again would have all their pages faulted in each time (stock jemalloc takes 5
- * to 8 times as long as glibc for that). So each piece of a large extent has the
- * moment when it was last given back, and one that is given back again within a second is not:
- * the kernel may have it when it needs memory (the lazy purge, which comes next).
- */
-#define LARGE ((size_t)8 << 20)
-#define PIECE_SHIFT 21
-#define PIECES 4096
-#define SOON_MS 1000
-
-static bool comes_back(uint64_t addr, uint64_t length)
-{
-	static uint64_t given[PIECES];          /* the piece's number, and milliseconds below it */
-	uint64_t first = addr >> PIECE_SHIFT, last = (addr + length - 1) >> PIECE_SHIFT;
-	uint64_t middle = (first + last) / 2, seen;
-	uint32_t now;
-
-	if (length < LARGE)
-		return false;
-	now = (uint32_t)(rm_now_ns() / 1000000);
-	seen = __atomic_load_n(&given[middle % PIECES], __ATOMIC_RELAXED);
-	for (uint64_t i = first; i <= last && i - first < PIECES; i++)
-		__atomic_store_n(&given[i % PIECES], i << 32 | now, __ATOMIC_RELAXED);
-	return seen >> 32 == middle && now - (uint32_t)seen < SOON_MS;
-}
-
-static bool hook_purge_forced(extent_hooks_t *self, void *addr, size_t size, size_t offset,
-                              size_t length, unsigned arena)
-{
-	int saved = errno;
-	bool refused = comes_back((uintptr_t)addr + offset, length) ||
-	               backing_purge_forced((uintptr_t)addr + offset, length);
 
 	(void)self, (void)size, (void)arena;
 	errno = saved;
@@ -233,11 +248,12 @@ static bool hook_merge(extent_hooks_t *self, void *a, size_t a_size, void *b, si
 	return false;
 }
 
-/* No dalloc: jemalloc then keeps what it has (retain). No decommit: nothing is committed. */
+/* No dalloc: jemalloc then keeps what it has (retain). */
 extent_hooks_t hooks = {
 	.alloc = hook_alloc,
+	.commit = hook_commit,
+	.decommit = hook_decommit,
 	.purge_lazy = hook_purge_lazy,
-	.purge_forced = hook_purge_forced,
 	.split = hook_split,
 	.merge = hook_merge,
 };

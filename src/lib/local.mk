@@ -33,6 +33,8 @@ librmmap_core_la_SOURCES = \
 	src/lib/internal.h \
 	src/lib/jemalloc.c \
 	src/lib/jemalloc.h \
+	src/lib/kept.c \
+	src/lib/kept.h \
 	src/lib/layer.c \
 	src/lib/lazy.c \
 	src/lib/map.c \

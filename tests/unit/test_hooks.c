@@ -2,6 +2,7 @@
 /* test_hooks - extents grow upward through a slot, around what is in the way, and after fork anew */
 #include "../../src/lib/internal.h"
 #include "../../src/lib/jemalloc.h"
+#include "../../src/lib/kept.h"
 #include "unit.h"         /* check.h has a macro fail() of its own */
 
 #include <errno.h>
@@ -15,7 +16,7 @@
 
 static char *extent(void *at, size_t size, size_t alignment)
 {
-	bool zero = false, commit = false;
+	bool zero = false, commit = true;
 	char *p = hooks.alloc(&hooks, at, size, alignment, &zero, &commit, 1);
 
 	if (p) {
@@ -148,13 +149,125 @@ START_TEST(purges)
 
 	memset(p, 1, 4 * MIB);
 	errno = 77;
-	ck_assert(!hooks.purge_forced(&hooks, p, 4 * MIB, MIB, MIB, 1));
+	ck_assert(!hooks.decommit(&hooks, p, 4 * MIB, MIB, MIB, 1));
 	ck_assert(!hooks.purge_lazy(&hooks, p, 4 * MIB, 3 * MIB, MIB, 1));
 	ck_assert(p[0] == 1 && p[MIB] == 0 && p[2 * MIB - 1] == 0 && p[2 * MIB] == 1);
 	ck_assert_int_eq(errno, 77);
 	ck_assert(!hooks.split(&hooks, p, 4 * MIB, MIB, 3 * MIB, true, 1));
 	ck_assert(!hooks.merge(&hooks, p, MIB, p + MIB, MIB, true, 1));
 	ck_assert(!hooks.dalloc);
+}
+END_TEST
+
+static void decommit(char *p, size_t size)
+{
+	ck_assert(!hooks.decommit(&hooks, p, size, 0, size, 1));
+}
+
+static void commit_zeros(char *p, size_t size)
+{
+	ck_assert(!hooks.commit(&hooks, p, size, 0, size, 1));
+	for (size_t i = 0; i < size; i += 512)
+		ck_assert_int_eq(p[i], 0);
+	memset(p, 1, size);
+}
+
+/* Given back until it stays: the second time, if that is not a second later. */
+static void keep(char *p, size_t size)
+{
+	uint64_t before = kept_bytes;
+
+	for (int i = 0; i < 50; i++) {
+		memset(p, 1, size);
+		decommit(p, size);
+		if (kept_bytes > before)
+			return;
+		commit_zeros(p, size);
+	}
+	ck_abort_msg("nothing is kept");
+}
+
+static size_t resident(char *p, size_t size)
+{
+	static unsigned char there[16384];
+	size_t count = 0;
+
+	ck_assert(size / 4096 <= sizeof(there) && !mincore(p, size, there));
+	for (size_t i = 0; i < size / 4096; i++)
+		count += there[i] & 1;
+	return count * 4096;
+}
+
+/*
+ * What is given back a second time stays until it, or as much elsewhere, is used again; it
+ * reads as zeros then, whatever part of it is taken.
+ */
+START_TEST(keeps)
+{
+	char *p = extent(NULL, 64 * MIB, 4096), *q = p + 32 * MIB;
+
+	memset(p, 1, 40 * MIB);
+	decommit(p, 16 * MIB);
+	ck_assert_uint_eq(resident(p, 16 * MIB), 0);
+	keep(p, 16 * MIB);
+	ck_assert_uint_eq(resident(p, 16 * MIB), 16 * MIB);
+	ck_assert_uint_eq(kept_bytes, 16 * MIB);
+	commit_zeros(p + 4 * MIB, 8 * MIB);
+	ck_assert_uint_eq(kept_bytes, 8 * MIB);
+	commit_zeros(p, 4 * MIB);
+	commit_zeros(p + 12 * MIB, 4 * MIB);
+	ck_assert_uint_eq(kept_bytes, 0);
+
+	keep(p, 16 * MIB);
+	commit_zeros(q + 8 * MIB, 6 * MIB);
+	ck_assert_uint_eq(kept_bytes, 10 * MIB);
+	ck_assert_uint_eq(resident(p, 16 * MIB), 10 * MIB);
+	commit_zeros(p, 16 * MIB);
+	ck_assert_uint_eq(kept_bytes, 0);
+
+	/* used for a part only: what is untouched would be there as well */
+	for (int i = 0; i < 3; i++) {
+		decommit(q, 32 * MIB);
+		ck_assert_uint_eq(kept_bytes, 0);
+		ck_assert(!hooks.commit(&hooks, q, 32 * MIB, 0, 32 * MIB, 1));
+		memset(q, 1, 27 * MIB);
+	}
+	/* what the kernel took meanwhile is not made anew */
+	keep(q, 32 * MIB);
+	ck_assert_uint_eq(kept_bytes, 32 * MIB);
+	ck_assert(!madvise(q + MIB, 30 * MIB, MADV_DONTNEED));
+	ck_assert(!hooks.commit(&hooks, q, 32 * MIB, 0, 32 * MIB, 1));
+	ck_assert_uint_eq(resident(q, 32 * MIB), 2 * MIB);
+	for (size_t i = 0; i < 32 * MIB; i += 4096)
+		ck_assert_int_eq(q[i], 0);
+}
+END_TEST
+
+/* In however many pieces, and for as long as the next that happens after a second. */
+START_TEST(keeps_for_a_while)
+{
+	char *p = extent(NULL, 1024 * MIB, 4096);
+
+	for (int i = 0; i < 2 * KEPT_MAX; i++) {
+		for (int k = 0; k < 2; k++) {
+			memset(p + i * 16 * MIB, 1, 8 * MIB);
+			decommit(p + i * 16 * MIB, 8 * MIB);
+		}
+		ck_assert_uint_le(kept_bytes, KEPT_MAX * 8 * MIB);
+	}
+	/* holes in all of them: more pieces than there is room for */
+	for (int i = 0; i < 2 * KEPT_MAX; i++)
+		commit_zeros(p + i * 16 * MIB + 3 * MIB, MIB);
+	for (int i = 0; i < 2 * KEPT_MAX; i++) {
+		commit_zeros(p + i * 16 * MIB, 3 * MIB);
+		commit_zeros(p + i * 16 * MIB + 4 * MIB, 4 * MIB);
+	}
+	ck_assert_uint_eq(kept_bytes, 0);
+	keep(p, 8 * MIB);
+	usleep(1100000);
+	decommit(p + 512 * MIB, 4096);
+	ck_assert_uint_eq(kept_bytes, 0);
+	ck_assert_uint_eq(resident(p, 8 * MIB), 0);
 }
 END_TEST
 
@@ -178,7 +291,7 @@ int main(void)
 {
 	const struct unit_test tests[] = {
 		{ grows, 0 }, { steps_over, 2 }, { next_slot, 0 }, { after_fork, 0 }, { purges, 0 },
-		{ no_memory, 0 },
+		{ keeps, 0 }, { keeps_for_a_while, 0 }, { no_memory, 0 },
 	};
 
 	return unit_run("hooks", tests, COUNT(tests));
