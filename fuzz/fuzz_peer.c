@@ -13,7 +13,7 @@
 
 #include "../src/daemon/peer_wire.h"
 
-enum { MESSAGE, ATTACH, ATTACHED, REFUSED, RENEW, ADMIT, REGION, KINDS };
+enum { MESSAGE, ATTACH, ATTACHED, REFUSED, RENEW, ADMIT, REGION, MOVE, MOVING, KINDS };
 
 static const uint8_t secret[RM_SECRET_BYTES] = "a secret that everybody knows";
 
@@ -73,6 +73,28 @@ static void try_region(const uint8_t *data, size_t size)
 	MUST(!memcmp(data, back, sizeof(back)));
 }
 
+static void try_move(const uint8_t *data, size_t size)
+{
+	struct peer_move_body body;
+	uint8_t back[PEER_BODY_MAX];
+
+	if (peer_get_move(data, size, &body))
+		return;
+	MUST(memchr(body.handle, 0, sizeof(body.handle)));
+	MUST(peer_put_move(&body, back) == size && !memcmp(data, back, size));
+}
+
+static void try_moving(const uint8_t *data, size_t size)
+{
+	struct peer_moving_body body;
+	uint8_t back[PEER_BODY_MAX];
+
+	if (peer_get_moving(data, size, &body))
+		return;
+	MUST(memchr(body.text, 0, sizeof(body.text)));
+	MUST(peer_put_moving(&body, back) == size && !memcmp(data, back, size));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint8_t back[PEER_BODY_MAX];
@@ -109,6 +131,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case REGION:
 		try_region(data, size);
 		break;
+	case MOVE:
+		try_move(data, size);
+		break;
+	case MOVING:
+		try_moving(data, size);
+		break;
 	}
 	return 0;
 }
@@ -120,7 +148,7 @@ static size_t seed_message(unsigned type, uint8_t *data)
 		.id = "an id",
 		.session = 77,
 		.number = 88,
-		.address_length = type <= PEER_DETACH ? 16 : 0,
+		.address_length = peer_type_request((enum peer_type)type) ? 16 : 0,
 	};
 	uint8_t message[FABRIC_MESSAGE_MAX];
 	struct peer_keys keys;
@@ -139,6 +167,8 @@ static size_t seed_body(unsigned kind, uint8_t *data)
 	struct peer_attached_body attached = { .table_size = 100, .region_count = 2 };
 	struct peer_renew_body renew = { .have_table = true };
 	struct peer_admit_body admit = { .count = PEER_ADMIT_MAX };
+	struct peer_move_body move = { .step = MOVE_GO, .readers = 3, .handle = "rmmap1:x" };
+	struct peer_moving_body moving = { .step = MOVE_FAILED, .error = ENOSPC, .text = "full" };
 	struct peer_region region = { .layer = 1, .offset = 8192, .length = 4096, .base = 99 };
 	uint8_t blob[200] = { 0 };
 
@@ -155,6 +185,10 @@ static size_t seed_body(unsigned kind, uint8_t *data)
 		return peer_put_renew(&renew, data);
 	case ADMIT:
 		return peer_put_admit(&admit, data);
+	case MOVE:
+		return peer_put_move(&move, data);
+	case MOVING:
+		return peer_put_moving(&moving, data);
 	case REGION:
 		peer_put_region(&region, data);
 		return PEER_REGION_BYTES;
@@ -167,11 +201,11 @@ size_t fuzz_seed(unsigned n, uint8_t data[FUZZ_INPUT_MAX])
 {
 	if (sodium_init() < 0)
 		return 0;
-	if (n < PEER_DENIED) {
+	if (n < PEER_MOVING) {
 		data[0] = MESSAGE;
 		return 1 + seed_message(n + 1, data + 1);
 	}
-	n = n - PEER_DENIED + 1;
+	n = n - PEER_MOVING + 1;
 	if (n > KINDS)
 		return 0;
 	data[0] = (uint8_t)(n == KINDS ? ATTACHED : n);

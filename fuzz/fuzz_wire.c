@@ -18,6 +18,7 @@ union message {
 	struct rm_wire_attach attach;
 	struct rm_wire_attach_reply attach_reply;
 	struct rm_wire_name name;
+	struct rm_wire_move move;
 	struct rm_wire_reply reply;
 	struct rm_wire_stats_reply stats_reply;
 	struct rm_wire_info_reply info_reply;
@@ -45,6 +46,9 @@ static void read_texts(const union message *m)
 	case RM_STAT:
 		total = strlen(m->name.name);
 		break;
+	case RM_MOVE:
+		total = strlen(m->move.host) + strlen(m->move.fabric) + strlen(m->move.name);
+		break;
 	case RM_REPLY:
 		total = strlen(m->reply.text);
 		break;
@@ -55,7 +59,7 @@ static void read_texts(const union message *m)
 		total = strlen(m->info_reply.text);
 		break;
 	default:
-		MUST(m->head.type >= RM_HELLO && m->head.type <= RM_RESTARTED);
+		MUST(m->head.type >= RM_HELLO && m->head.type <= RM_MOVE);
 	}
 	MUST(total < RM_WIRE_MAX);
 }
@@ -81,7 +85,7 @@ size_t fuzz_seed(unsigned n, uint8_t data[FUZZ_INPUT_MAX])
 {
 	struct rm_wire head = { RM_WIRE_MAGIC, RM_WIRE_VERSION, (uint16_t)(n + 1), n };
 
-	if (n >= RM_RESTARTED)
+	if (n >= RM_MOVE)
 		return 0;
 	memset(data, 0, RM_WIRE_MAX);
 	memcpy(data, &head, sizeof(head));

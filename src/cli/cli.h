@@ -20,6 +20,7 @@ struct args {                   /* a command's line, taken apart by the table in
 	const char *slot;       /* --slot N, or NULL */
 	bool json;              /* --json */
 	bool revoke;            /* --revoke */
+	bool keep;              /* --keep */
 	const char *readers;    /* --readers N, or NULL */
 	const char *ttl;        /* --ttl SECONDS|none, or NULL */
 	char **operands;        /* NULL at the end */
@@ -41,6 +42,7 @@ int cli_check(const struct args *args);         /* check.c */
 int cli_plan(const struct args *args);          /* plan.c */
 int cli_save(const struct args *args);          /* save.c */
 int cli_load(const struct args *args);          /* load.c */
+int cli_move(const struct args *args);          /* move.c */
 
 /* ---- operand.c: a handle's place on the command line ---- */
 /*

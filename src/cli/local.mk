@@ -11,6 +11,7 @@ rmmap_SOURCES = \
 	src/cli/list.c \
 	src/cli/load.c \
 	src/cli/main.c \
+	src/cli/move.c \
 	src/cli/newfile.c \
 	src/cli/newfile.h \
 	src/cli/operand.c \

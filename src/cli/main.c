@@ -89,6 +89,13 @@ static const struct command_desc commands[] = {
 	  cli_load, "publish what was saved, at the same addresses",
 	  "Prints the handle. A file that is damaged or not of save is refused.\n"
 	  "Load only what you trust: the pointers in it are its maker's.\n" },
+	{ "move", "{HANDLE | ID | - | @FILE} HOST:PORT", 2, 2, false,
+	  { { "--keep", NULL, "the original stays", offsetof(struct args, keep) } },
+	  cli_move, "hand a publication to another host's rmmapd",
+	  "HOST:PORT is where that one listens; rmmap info says so there. It fetches all of\n"
+	  "it, and the new handle is printed; then the original is unpublished. Both hosts\n"
+	  "need the same secret in the file move.key of their run directories.\n"
+	  OR_AN_ID },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -18,6 +18,7 @@
 #define RM_SOCKET_NAME "rmmapd.sock"
 #define RM_LOCK_NAME "rmmapd.lock"
 #define RM_SLOTS_NAME "slots"   /* one byte a slot, claimed by OFD locks */
+#define RM_MOVE_KEY_NAME "move.key" /* hosts that have the same one take publications over */
 #define RM_HOST_NAME "host"     /* 16 random bytes: the id of this "host" */
 
 /*

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#define TEXTS_MAX 2
+#define TEXTS_MAX 3
 
 /* A type's exact length, and where its texts are; a length of 0 ends the list of texts. */
 struct form {
@@ -37,6 +37,8 @@ static const struct form forms[] = {
 	[RM_COMPLETE] = { .size = sizeof(struct rm_wire_attachment) },
 	[RM_DETACH] = { .size = sizeof(struct rm_wire_attachment) },
 	[RM_UNPUBLISH] = FORM(rm_wire_name, TEXT(rm_wire_name, name)),
+	[RM_MOVE] = FORM(rm_wire_move, TEXT(rm_wire_move, host), TEXT(rm_wire_move, fabric),
+	                 TEXT(rm_wire_move, name)),
 	[RM_STATS] = BARE,
 	[RM_STATS_REPLY] = FORM(rm_wire_stats_reply, TEXT(rm_wire_stats_reply, counters.provider)),
 	[RM_LIST] = BARE,
@@ -53,6 +55,7 @@ _Static_assert(sizeof(struct rm_wire_hello_reply) <= RM_WIRE_MAX, "fits a messag
 _Static_assert(sizeof(struct rm_wire_publish) <= RM_WIRE_MAX, "fits a message");
 _Static_assert(sizeof(struct rm_wire_attach) <= RM_WIRE_MAX, "fits a message");
 _Static_assert(sizeof(struct rm_wire_attach_reply) <= RM_WIRE_MAX, "fits a message");
+_Static_assert(sizeof(struct rm_wire_move) <= RM_WIRE_MAX, "fits a message");
 _Static_assert(sizeof(struct rm_wire_name) <= RM_WIRE_MAX, "fits a message");
 _Static_assert(sizeof(struct rm_wire_reply) <= RM_WIRE_MAX, "fits a message");
 _Static_assert(sizeof(struct rm_wire_stats_reply) <= RM_WIRE_MAX, "fits a message");

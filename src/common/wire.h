@@ -25,6 +25,8 @@
  *                                       <-   RM_REPLY
  *   RM_DETACH, RM_COMPLETE, RM_UNPUBLISH, RM_PREFETCH ->
  *                                       <-   RM_REPLY
+ *   RM_MOVE                             ->
+ *                                       <-   RM_REPLY (text = the handle over there)
  *   RM_STATS                            ->
  *                                       <-   RM_STATS_REPLY
  *   RM_LIST, RM_STAT, RM_INFO           ->
@@ -54,7 +56,7 @@ enum rm_wire_type {
 	RM_STATS, RM_STATS_REPLY,
 	RM_LIST, RM_STAT, RM_INFO, RM_INFO_REPLY,
 	RM_REPLY, RM_PROGRESS, RM_RESTARTED,
-	RM_PREFETCH,
+	RM_PREFETCH, RM_MOVE,
 };
 
 struct rm_wire {                        /* every message begins so; RM_STATS, RM_LIST, RM_INFO,
@@ -152,11 +154,22 @@ struct rm_wire_name {                   /* RM_UNPUBLISH, RM_STAT */
 	char name[RM_HANDLE_TEXT_MAX];  /* a handle, or the short id of a publication of this host */
 };
 
+struct rm_wire_move {                   /* RM_MOVE: a copy of it to another host's rmmapd */
+	struct rm_wire head;
+	uint8_t id[RM_ID_BYTES];        /* of the copy; the same again after RM_RESTARTED */
+	uint8_t secret[RM_SECRET_BYTES];
+	uint32_t port;
+	uint32_t reserved;
+	char host[64];                  /* an address in numbers */
+	char fabric[RM_SPEC_MAX];
+	char name[RM_HANDLE_TEXT_MAX];  /* as in RM_UNPUBLISH */
+};
+
 struct rm_wire_reply {                  /* RM_REPLY */
 	struct rm_wire head;
 	int32_t error;
 	uint32_t reserved;
-	char text[RM_TEXT_MAX];         /* the handle of RM_PUBLISH; else why it failed */
+	char text[RM_TEXT_MAX];         /* the handle of RM_PUBLISH, RM_MOVE; else why it failed */
 };
 
 enum rm_ahead {                         /* why a page was fetched before anybody asked for it */

@@ -93,6 +93,7 @@ void connection_free(struct connection *connection)
 		connection->completion->connection = NULL;
 	while (connection->first)
 		drop_first(connection);
+	move_forget(connection);
 	/* the keeper's copy would keep the client waiting until it read the next line */
 	shutdown(connection->socket.fd, SHUT_RDWR);
 	keeper_delete(worker->keeper, connection->record);
@@ -254,6 +255,7 @@ static void dispatch(struct connection *connection, const void *message, const i
 	case RM_PREFETCH: request_prefetch(connection, message); break;
 	case RM_DETACH: request_detach(connection, message); break;
 	case RM_UNPUBLISH: request_unpublish(connection, message); break;
+	case RM_MOVE: request_move(connection, message); break;
 	case RM_STATS:
 	case RM_LIST:
 	case RM_STAT:

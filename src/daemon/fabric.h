@@ -79,6 +79,9 @@ void fabric_close(struct fabric *fabric);
 const struct rm_fabric_addr *fabric_addr(const struct fabric *fabric);  /* for handles */
 /* The RDMA device that it is on, as libibverbs calls it; NULL: on none. */
 const char *fabric_device(const struct fabric *fabric);
+/* An address of our kind, from numbers. 0; -EINVAL, -ENOTSUP with why. */
+int fabric_addr_of(const struct fabric *fabric, const char *host, uint16_t port,
+                   struct rm_fabric_addr *addr, char *why, size_t why_size);
 /* "10.0.0.1:4711" */
 void fabric_addr_text(const struct rm_fabric_addr *addr, char *text, size_t size);
 

@@ -24,13 +24,13 @@ libdaemon_la_SOURCES += \
 	src/daemon/local.h src/daemon/local_internal.h \
 	src/daemon/local.c src/daemon/connection.c \
 	src/daemon/local_publish.c src/daemon/local_upstream.c \
-	src/daemon/local_attach.c src/daemon/local_info.c
+	src/daemon/local_attach.c src/daemon/local_info.c src/daemon/local_move.c
 
 # libfabric
 libdaemon_la_SOURCES += \
 	src/daemon/fabric.h src/daemon/fabric_internal.h src/daemon/fabric.c \
 	src/daemon/fabric_choose.c src/daemon/fabric_message.c src/daemon/fabric_mr.c \
-	src/daemon/fabric_peer.c src/daemon/fabric_rma.c \
+	src/daemon/fabric_name.c src/daemon/fabric_peer.c src/daemon/fabric_rma.c \
 	src/daemon/rdma.h src/daemon/rdma.c
 
 # control between hosts
@@ -38,6 +38,7 @@ libdaemon_la_SOURCES += \
 	src/daemon/peer.h src/daemon/peer_internal.h src/daemon/peer_wire.h \
 	src/daemon/peer.c src/daemon/peer_admit.c src/daemon/peer_attach.c src/daemon/peer_client.c \
 	src/daemon/peer_fetch.c src/daemon/peer_server.c src/daemon/peer_grant.c \
+	src/daemon/peer_key.c src/daemon/peer_move.c src/daemon/peer_take.c \
 	src/daemon/peer_wire.c
 
 # publications of other hosts

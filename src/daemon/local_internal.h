@@ -5,6 +5,7 @@
  *   local.c           listener, clients (processes), attachments, records
  *   connection.c      one socket: messages in, replies out, never waiting
  *   local_publish.c   RM_PUBLISH and its RM_LAYERS; RM_UNPUBLISH
+ *   local_move.c      RM_MOVE
  *   local_upstream.c  layers of other hosts' publications that one of this host refers to
  *   local_attach.c    RM_ATTACH, RM_LAZY, RM_COMPLETE, RM_DETACH
  *   local_info.c      RM_LIST, RM_STAT, RM_INFO, RM_STATS
@@ -40,6 +41,7 @@ struct connection {
 	unsigned queued;
 	struct gather *gather;
 	struct completion *completion;
+	struct peer_move *move;         /* under way */
 	struct timer progress;          /* runs while busy */
 	struct timer stuck;             /* runs while something is queued */
 	uint64_t seq;                   /* of the request under way */
@@ -106,6 +108,12 @@ void request_layers(struct connection *connection, const struct rm_wire_layers *
 bool publish_no_fds(struct connection *connection);
 void publish_forget(struct connection *connection);
 void request_unpublish(struct connection *connection, const struct rm_wire_name *request);
+/* The publication of this host that a handle, or a short id, names. 0 or -errno and why. */
+int publication_named(struct worker *worker, const char *name, struct publication **out,
+                      const char **why);
+
+void request_move(struct connection *connection, const struct rm_wire_move *request);
+void move_forget(struct connection *connection);        /* whoever asked is gone */
 
 /*
  * Those of the request's known layers that lie in caches of other hosts' publications: 0 and

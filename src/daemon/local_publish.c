@@ -268,8 +268,8 @@ static int by_handle(struct worker *worker, const char *text, struct publication
 		*why = "the handle's secret is wrong: it is not the handle of this publication";
 		ret = sodium_memcmp(handle.secret, (*out)->secret, RM_SECRET_BYTES) ? -EACCES : 0;
 	} else if (ret == 0 && memcmp(handle.host, worker->host, RM_ID_BYTES) != 0) {
-		*why = "a publication is ended only on the host and in the run directory where it "
-		       "was made, and this is another one";
+		*why = "a publication is ended or moved only on the host and in the run directory "
+		       "where it was made, and this is another one";
 		ret = -EACCES;
 	} else if (ret == 0) {
 		*why = "the publication is gone already: unpublished, expired, or rmmapd was "
@@ -293,17 +293,21 @@ static int by_short_id(struct worker *worker, const char *text, struct publicati
 	return ret;
 }
 
+int publication_named(struct worker *worker, const char *name, struct publication **out,
+                      const char **why)
+{
+	if (strncmp(name, "rmmap", 5) == 0)
+		return by_handle(worker, name, out, why);
+	return by_short_id(worker, name, out, why);
+}
+
 void request_unpublish(struct connection *connection, const struct rm_wire_name *request)
 {
 	struct worker *worker = connection->client->local->worker;
 	struct publication *publication;
 	const char *why;
-	int ret;
+	int ret = publication_named(worker, request->name, &publication, &why);
 
-	if (strncmp(request->name, "rmmap", 5) == 0)
-		ret = by_handle(worker, request->name, &publication, &why);
-	else
-		ret = by_short_id(worker, request->name, &publication, &why);
 	/* What was unpublished before can still be revoked. */
 	if (ret == 0 && (request->revoke ? publication->revoked : publication->unpublished)) {
 		why = request->revoke ? "the publication was revoked before"

@@ -68,6 +68,9 @@ void peers_free(struct peers *peers)
 		leaving_free(peers->leaving);
 	fetches_free(peers);
 	served_free_all(peers);
+	moves_free(peers);
+	if (peers->take_end)
+		peers->take_end(peers);
 	free(peers);
 }
 
@@ -180,8 +183,17 @@ void peers_message(void *arg, const void *data, size_t length)
 	case PEER_DETACHED:
 		left(peers, &envelope.head);
 		break;
-	case PEER_GONE:
+	case PEER_MOVE:
+		if (peers->take)
+			peers->take(peers, data, &envelope);
+		break;
+	case PEER_MOVING:
+		move_answer(peers, data, &envelope);
+		break;
 	case PEER_DENIED:
+		move_answer(peers, data, &envelope);
+		/* fall through */
+	case PEER_GONE:
 		left(peers, &envelope.head);
 		session_answer(peers, data, &envelope);
 		break;

@@ -105,8 +105,31 @@ void peer_detach(struct peer_session *session);         /* tells the other host;
  */
 bool peers_make_room(struct peers *peers);
 
-/* The store drops a publication, or revokes it: close what other hosts have of it. */
+/* --- handing a publication to another host's rmmapd --- */
 struct publication;
+struct peer_move;
+struct peer_order {                     /* what is to become of it */
+	uint8_t id[RM_ID_BYTES];
+	uint8_t secret[RM_SECRET_BYTES];
+	const char *host;               /* an address in numbers */
+	uint16_t port;
+};
+/* error 0 and the new handle, or -errno and why. The move is over, and may not be looked at. */
+typedef void peer_moved(void *arg, int error, const char *text);
+/*
+ * 0: done() will be called, later; or -errno and why: -ENOKEY (this host has no move.key),
+ * -EINVAL, -EPROTO (no address of this fabric's kind).
+ */
+int peer_move(struct peers *peers, struct publication *publication, const struct peer_order *order,
+              peer_moved *done, void *arg, struct peer_move **move, char *why, size_t why_size);
+/* done() is not called any more; the other host is told. */
+void peer_move_cancel(struct peer_move *move);
+/* From now on this host takes publications over that come by these; else it does not answer. */
+void peers_take(struct peers *peers);
+/* Does this host take publications, by move.key? Then it has to listen for them. */
+bool peer_takes(struct worker *worker);
+
+/* The store drops a publication, or revokes it: close what other hosts have of it. */
 void peers_drop(struct worker *worker, struct publication *publication);
 
 #endif

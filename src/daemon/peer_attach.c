@@ -126,6 +126,8 @@ static int admit(struct peers *peers, struct publication *publication,
 
 	if (!old && peers->served_count >= PEER_SERVED_MAX)
 		return -EAGAIN;
+	if (move_admits(peers->worker, publication, body->host))
+		again = true;
 	error = store_admit(publication, publication->secret, true, again);
 	if (error)
 		return error;

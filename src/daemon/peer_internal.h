@@ -11,6 +11,9 @@
  *   peer_server.c   what other hosts hold here
  *   peer_attach.c   how they come to it
  *   peer_grant.c    and what each of them may read
+ *   peer_move.c     a publication that is handed to another host
+ *   peer_take.c     and one that is taken from another host
+ *   peer_key.c      what two such hosts have in common
  */
 #ifndef RM_PEER_INTERNAL_H
 #define RM_PEER_INTERNAL_H
@@ -156,6 +159,11 @@ struct peers {
 	unsigned leaving_count;
 	struct peer_served *served;
 	unsigned served_count;
+	struct peer_move *moves;
+	struct peer_taking *takings;
+	void (*take)(struct peers *peers, const void *message,
+	             const struct peer_envelope *envelope);     /* set by peers_take() */
+	void (*take_end)(struct peers *peers);
 	uint64_t blob_bytes;
 	struct served_region *newest, *oldest;  /* registered */
 	uint64_t pressed;       /* when it was last told that they do not all fit; 0: never */
@@ -202,6 +210,8 @@ void served_request(struct peers *peers, const void *message,
 void served_free_all(struct peers *peers);
 void served_reply(struct peers *peers, const struct peer_envelope *to, enum peer_type type,
                   const struct peer_keys *keys, const void *body, size_t size);
+/* Without a seal, and only so many a second. */
+void served_reply_bare(struct peers *peers, const struct peer_envelope *to, enum peer_type type);
 void served_refuse(struct peers *peers, const struct peer_envelope *to,
                    const struct peer_keys *keys, int error, const char *text);
 struct peer_served *served_find(struct peers *peers, const struct publication *publication,
@@ -216,6 +226,16 @@ void served_attach(struct peers *peers, struct publication *publication,
                    const struct peer_keys *keys, const struct peer_envelope *envelope,
                    const uint8_t *bytes, size_t size);
 const char *served_refusal(int error);
+
+/* peer_key.c: 0; -ENOKEY: there is no move.key, or it is not to be used: why says the rest */
+int peer_key(const struct worker *worker, struct peer_keys *keys, char *why, size_t why_size);
+
+/* peer_move.c */
+void move_answer(struct peers *peers, const void *message, const struct peer_envelope *envelope);
+/* The host that takes this publication is let in once beside those who count. */
+bool move_admits(struct worker *worker, const struct publication *publication,
+                 const uint8_t host[RM_ID_BYTES]);
+void moves_free(struct peers *peers);
 
 /* peer_grant.c */
 int grant_open(struct peer_served *served);     /* no key yet; close it on failure too */

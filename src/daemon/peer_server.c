@@ -49,7 +49,7 @@ void served_reply(struct peers *peers, const struct peer_envelope *to, enum peer
 }
 
 /* The sender's address is only claimed here: a flood must not make us flood somebody else. */
-static void reply_bare(struct peers *peers, const struct peer_envelope *to, enum peer_type type)
+void served_reply_bare(struct peers *peers, const struct peer_envelope *to, enum peer_type type)
 {
 	uint64_t second = rm_now_ns() / PEER_SECOND;
 
@@ -189,7 +189,8 @@ static void on_admit(struct peers *peers, struct publication *publication,
 		return;
 	if (number > served->more_number) {
 		served->more_number = number;
-		served->more_count = admit_more(publication, body.count);
+		served->more_count = move_admits(peers->worker, publication, served->host)
+		                     ? 1 : admit_more(publication, body.count);
 		served_renewed(served);
 	}
 	body.count = served->more_count;
@@ -217,12 +218,12 @@ void served_request(struct peers *peers, const void *message, const struct peer_
 	size_t size = 0;
 
 	if (!publication) {
-		reply_bare(peers, envelope, PEER_GONE);
+		served_reply_bare(peers, envelope, PEER_GONE);
 		return;
 	}
 	peer_keys_derive(publication->secret, &keys);
 	if (peer_open(message, envelope, keys.request, body, &size))
-		reply_bare(peers, envelope, PEER_DENIED);
+		served_reply_bare(peers, envelope, PEER_DENIED);
 	else if (envelope->head.type == PEER_ATTACH)
 		served_attach(peers, publication, &keys, envelope, body, size);
 	else if (envelope->head.type == PEER_RENEW)

@@ -40,9 +40,9 @@ bool peer_type_sealed(enum peer_type type)
 	return type != PEER_GONE && type != PEER_DENIED;
 }
 
-static bool is_request(enum peer_type type)
+bool peer_type_request(enum peer_type type)
 {
-	return type <= PEER_DETACH;
+	return type <= PEER_DETACH || type == PEER_MOVE;
 }
 
 void peer_keys_derive(const uint8_t secret[RM_SECRET_BYTES], struct peer_keys *keys)
@@ -100,7 +100,7 @@ int peer_parse(const void *message, size_t length, struct peer_envelope *out)
 		return -EINVAL;
 	if (in[4] != PEER_VERSION)
 		return -EPROTO;
-	if (in[5] < PEER_ATTACH || in[5] > PEER_DENIED || in[6] || in[7])
+	if (in[5] < PEER_ATTACH || in[5] > PEER_MOVING || in[6] || in[7])
 		return -EINVAL;
 	head->type = (enum peer_type)in[5];
 	memcpy(head->id, in + 8, RM_ID_BYTES);
@@ -108,7 +108,7 @@ int peer_parse(const void *message, size_t length, struct peer_envelope *out)
 	head->number = get64(in + 32);
 	head->address_length = in[40];
 	if (head->address_length > RM_FABRIC_NAME_MAX ||
-	    is_request(head->type) != (head->address_length > 0))
+	    peer_type_request(head->type) != (head->address_length > 0))
 		return -EINVAL;
 	left = length - PEER_HEAD_BYTES;
 	if (head->address_length > left)
@@ -277,6 +277,82 @@ int peer_get_admit(const uint8_t *body, size_t size, struct peer_admit_body *out
 		return -EINVAL;
 	out->count = get32(body);
 	return 0;
+}
+
+/* ---- bodies of a move: numbers, then a text without its NUL ---- */
+
+/* It ends up on terminals: nothing but plain characters. */
+static int get_text(const uint8_t *body, size_t size, char text[RM_HANDLE_TEXT_MAX])
+{
+	if (size >= RM_HANDLE_TEXT_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < size; i++)
+		if (body[i] < ' ' || body[i] > '~')
+			return -EINVAL;
+	memcpy(text, body, size);
+	return 0;
+}
+
+#define MOVE_FIXED (12 + 16 + RM_ID_BYTES + RM_SECRET_BYTES)
+
+size_t peer_put_move(const struct peer_move_body *in, uint8_t *out)
+{
+	size_t length = strnlen(in->handle, sizeof(in->handle) - 1);
+
+	put32(out, in->step);
+	put32(out + 4, in->readers);
+	put32(out + 8, in->ttl_ms);
+	put64(out + 12, in->challenge);
+	put64(out + 20, in->bytes);
+	memcpy(out + 28, in->id, RM_ID_BYTES);
+	memcpy(out + 28 + RM_ID_BYTES, in->secret, RM_SECRET_BYTES);
+	memcpy(out + MOVE_FIXED, in->handle, length);
+	return MOVE_FIXED + length;
+}
+
+int peer_get_move(const uint8_t *body, size_t size, struct peer_move_body *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (size < MOVE_FIXED || get32(body) < MOVE_ASK || get32(body) > MOVE_UNDO)
+		return -EINVAL;
+	out->step = (enum peer_step)get32(body);
+	out->readers = get32(body + 4);
+	out->ttl_ms = get32(body + 8);
+	out->challenge = get64(body + 12);
+	out->bytes = get64(body + 20);
+	memcpy(out->id, body + 28, RM_ID_BYTES);
+	memcpy(out->secret, body + 28 + RM_ID_BYTES, RM_SECRET_BYTES);
+	return get_text(body + MOVE_FIXED, size - MOVE_FIXED, out->handle);
+}
+
+#define MOVING_FIXED (8 + 16 + RM_ID_BYTES)
+
+size_t peer_put_moving(const struct peer_moving_body *in, uint8_t *out)
+{
+	size_t length = strnlen(in->text, sizeof(in->text) - 1);
+
+	put32(out, in->step);
+	put32(out + 4, in->error);
+	put64(out + 8, in->challenge);
+	put64(out + 16, in->left);
+	memcpy(out + 24, in->host, RM_ID_BYTES);
+	memcpy(out + MOVING_FIXED, in->text, length);
+	return MOVING_FIXED + length;
+}
+
+int peer_get_moving(const uint8_t *body, size_t size, struct peer_moving_body *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (size < MOVING_FIXED || get32(body) < MOVE_READY || get32(body) > MOVE_FAILED)
+		return -EINVAL;
+	out->step = (enum peer_step)get32(body);
+	out->error = get32(body + 4);
+	if ((out->step == MOVE_FAILED) != (out->error != 0) || out->error > 4095)
+		return -EINVAL;
+	out->challenge = get64(body + 8);
+	out->left = get64(body + 16);
+	memcpy(out->host, body + 24, RM_ID_BYTES);
+	return get_text(body + MOVING_FIXED, size - MOVING_FIXED, out->text);
 }
 
 /* ---- table and regions ---- */

@@ -29,6 +29,17 @@
  *   PEER_DETACH                  ->
  *                                <-  PEER_DETACHED or PEER_GONE
  *
+ * A host that hands a publication to another one, sealed with keys derived from what both have
+ * in move.key, since the other host knows no secret of it:
+ *
+ *   PEER_MOVE, MOVE_ASK          ->
+ *                                <-  PEER_MOVING, MOVE_READY and a number of its choice
+ *   PEER_MOVE, MOVE_GO, the number, the handle ->
+ *                                <-  PEER_MOVING: MOVE_FETCHING, MOVE_FAILED, or MOVE_DONE
+ *                                    and the new handle (MOVE_READY: it has forgotten)
+ *   PEER_MOVE, MOVE_UNDO         ->
+ *                                <-  PEER_MOVING, MOVE_FAILED; or PEER_DENIED to any of them
+ *
  * Pure: no globals, no allocation. Opening and decoding are fuzzed.
  */
 #ifndef RM_PEER_WIRE_H
@@ -64,6 +75,7 @@ enum peer_type {
 	PEER_ATTACH = 1, PEER_RENEW, PEER_ADMIT, PEER_DETACH,   /* requests */
 	PEER_ATTACHED, PEER_REFUSED, PEER_RENEWED, PEER_NOT_HELD, PEER_ADMITTED, PEER_DETACHED,
 	PEER_GONE, PEER_DENIED,                         /* not sealed */
+	PEER_MOVE, PEER_MOVING,                         /* a request, its answer */
 };
 
 struct peer_keys {
@@ -121,7 +133,32 @@ struct peer_admit_body {                /* PEER_ADMIT, PEER_ADMITTED */
 	uint32_t count;                 /* wanted, admitted: 1 to PEER_ADMIT_MAX */
 };
 
+enum peer_step {
+	MOVE_ASK = 1, MOVE_GO, MOVE_UNDO,
+	MOVE_READY, MOVE_FETCHING, MOVE_DONE, MOVE_FAILED,
+};
+
+struct peer_move_body {                 /* PEER_MOVE */
+	enum peer_step step;            /* MOVE_ASK to MOVE_UNDO */
+	uint32_t readers, ttl_ms;       /* of the publication to be */
+	uint64_t challenge;             /* MOVE_GO: as in MOVE_READY */
+	uint64_t bytes;                 /* of data */
+	uint8_t id[RM_ID_BYTES];        /* of the publication to be */
+	uint8_t secret[RM_SECRET_BYTES];
+	char handle[RM_HANDLE_TEXT_MAX]; /* MOVE_GO: where it is now */
+};
+
+struct peer_moving_body {               /* PEER_MOVING */
+	enum peer_step step;            /* MOVE_READY to MOVE_FAILED */
+	uint32_t error;                 /* MOVE_FAILED: a positive errno */
+	uint64_t challenge;             /* MOVE_READY: an older MOVE_GO is none to this */
+	uint64_t left;                  /* MOVE_FETCHING: pages */
+	uint8_t host[RM_ID_BYTES];      /* who will fetch it */
+	char text[RM_HANDLE_TEXT_MAX];  /* MOVE_DONE: the handle; MOVE_FAILED: why */
+};
+
 bool peer_type_sealed(enum peer_type type);
+bool peer_type_request(enum peer_type type);
 void peer_keys_derive(const uint8_t secret[RM_SECRET_BYTES], struct peer_keys *keys);
 
 /*
@@ -148,6 +185,10 @@ size_t peer_put_renew(const struct peer_renew_body *in, uint8_t *out);
 int peer_get_renew(const uint8_t *body, size_t size, struct peer_renew_body *out);
 size_t peer_put_admit(const struct peer_admit_body *in, uint8_t *out);
 int peer_get_admit(const uint8_t *body, size_t size, struct peer_admit_body *out);
+size_t peer_put_move(const struct peer_move_body *in, uint8_t *out);
+int peer_get_move(const uint8_t *body, size_t size, struct peer_move_body *out);
+size_t peer_put_moving(const struct peer_moving_body *in, uint8_t *out);
+int peer_get_moving(const uint8_t *body, size_t size, struct peer_moving_body *out);
 
 /*
  * The table, zeros up to a multiple of 8, and the regions, in one block: its size, 0 if

@@ -49,6 +49,7 @@ int remote_table_fd(const struct remote *remote, uint64_t *size);
 uint32_t remote_layers(const struct remote *remote);
 int remote_layer_fd(const struct remote *remote, uint32_t layer);       /* read-only */
 bool remote_complete(const struct remote *remote);      /* every page of data is here */
+uint64_t remote_absent(const struct remote *remote);    /* so many are not */
 const char *remote_provider(const struct remote *remote);
 
 /* --- for publications of this host that refer to layers of it --- */

@@ -77,6 +77,11 @@ bool remote_complete(const struct remote *remote)
 	return !remote->absent;
 }
 
+uint64_t remote_absent(const struct remote *remote)
+{
+	return remote->absent;
+}
+
 const char *remote_provider(const struct remote *remote)
 {
 	return remote->handle.fabric.provider;

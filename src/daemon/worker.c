@@ -280,6 +280,14 @@ int worker_run(const struct rmmapd *rmmapd, int keeper_socket, struct records *r
 		local_serve(worker->local, rmmapd->served);
 		worker_look(worker);
 	}
+	/* publications may come that no process of this host ever asked for */
+	if (peer_takes(worker)) {
+		struct peers *peers;
+
+		if (worker_fabric(worker, "", &peers) < 0)
+			worker_log(worker, "no publication can be moved here: %s",
+			           worker->fabric_why);
+	}
 	if (worker->idle_ns)
 		loop_timer(worker->loop, &running.tick, rm_now_ns() + worker->idle_ns);
 	loop_run(worker->loop);

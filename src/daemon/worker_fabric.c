@@ -120,6 +120,7 @@ static int open_net(struct running *running, const struct rm_fabric_spec *spec,
 		rm_format(worker->fabric_why, sizeof(worker->fabric_why), "rmmapd has no memory");
 		return -EHOSTUNREACH;
 	}
+	peers_take(net->peers);
 	if (fabric_device(net->fabric))
 		net->watch = rdma_watch(worker->loop, fabric_device(net->fabric), device_changed,
 		                        net);

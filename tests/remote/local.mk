@@ -3,6 +3,8 @@ remote_tests = \
 	tests/remote/structures.sh \
 	tests/remote/refusals.sh \
 	tests/remote/admit.sh \
+	tests/remote/move.sh \
+	tests/remote/move_namespaces.sh \
 	tests/remote/revoke.sh \
 	tests/remote/providers.sh \
 	tests/remote/unreachable.sh \

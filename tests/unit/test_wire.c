@@ -13,7 +13,7 @@ static const struct {
 	size_t size;
 	struct {
 		size_t offset, size;
-	} texts[2];
+	} texts[3];
 } forms[] = {
 	{ RM_HELLO, sizeof(struct rm_wire_hello), { { 0, 0 } } },
 	{ RM_HELLO_REPLY, sizeof(struct rm_wire_hello_reply), { TEXT(rm_wire_hello_reply, text) } },
@@ -37,6 +37,9 @@ static const struct {
 	{ RM_REPLY, sizeof(struct rm_wire_reply), { TEXT(rm_wire_reply, text) } },
 	{ RM_PROGRESS, sizeof(struct rm_wire), { { 0, 0 } } },
 	{ RM_RESTARTED, sizeof(struct rm_wire), { { 0, 0 } } },
+	{ RM_PREFETCH, sizeof(struct rm_wire_prefetch), { { 0, 0 } } },
+	{ RM_MOVE, sizeof(struct rm_wire_move),
+	  { TEXT(rm_wire_move, host), TEXT(rm_wire_move, fabric), TEXT(rm_wire_move, name) } },
 };
 
 static void head(void *message, int type)
@@ -59,7 +62,7 @@ END_TEST
 
 START_TEST(open_texts)
 {
-	for (int t = 0; t < 2; t++) {
+	for (int t = 0; t < 3; t++) {
 		char message[RM_WIRE_MAX] = { 0 };
 		char *text = message + forms[_i].texts[t].offset;
 		size_t size = forms[_i].texts[t].size;
@@ -98,7 +101,7 @@ START_TEST(types_that_are_none)
 	char message[RM_WIRE_MAX] = { 0 };
 
 	for (int type = 0; type <= UINT16_MAX; type++) {
-		if (type >= RM_HELLO && type <= RM_RESTARTED)
+		if (type >= RM_HELLO && type <= RM_MOVE)
 			continue;
 		head(message, type);
 		ck_assert_int_eq(rm_wire_check(message, sizeof(struct rm_wire)), -EINVAL);
@@ -118,7 +121,7 @@ END_TEST
 
 START_TEST(every_type_is_known_here)
 {
-	ck_assert_uint_eq(COUNT(forms), RM_RESTARTED);
+	ck_assert_uint_eq(COUNT(forms), RM_MOVE);
 }
 END_TEST
 

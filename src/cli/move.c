@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * move.c - rmmap move: a publication of this host becomes another host's
+ *
+ * One thread. The original is ended after the new handle is printed, so nothing that happens
+ * in between can lose both.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "../common/handle.h"
+#include "../common/options.h"
+#include "../common/say.h"
+#include "cli.h"
+
+/* HOST:PORT, IPv6 in brackets, cut in two. */
+static int cut(char *peer, const char **host, const char **port)
+{
+	char *colon = strrchr(peer, ':'), *end = colon;
+	uint64_t number;
+
+	if (!colon || rm_parse_number(colon + 1, 1, 65535, &number))
+		return -EINVAL;
+	if (peer[0] == '[') {
+		peer++;
+		if (--end <= peer || *end != ']')
+			return -EINVAL;
+	} else if (end == peer || memchr(peer, ':', (size_t)(end - peer))) {
+		return -EINVAL;
+	}
+	*end = 0;
+	*host = peer;
+	*port = colon + 1;
+	return 0;
+}
+
+/* rmmapd takes numbers only: it may not wait for a name. */
+static int find_peer(const char *text, struct rm_wire_move *m)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list;
+	const char *host, *port;
+	char *copy = strdup(text);
+	int error, status = 0;
+
+	if (!copy || cut(copy, &host, &port)) {
+		free(copy);
+		return cli_fail("the other host is given as HOST:PORT, where its rmmapd listens: "
+		                "rmmap info says so there");
+	}
+	error = getaddrinfo(host, port, &hints, &list);
+	if (error) {
+		status = cli_fail("%s: %s", host, gai_strerror(error));
+	} else {
+		error = getnameinfo(list->ai_addr, list->ai_addrlen, m->host, sizeof(m->host), NULL, 0,
+		                    NI_NUMERICHOST);
+		if (error)
+			status = cli_fail("%s: %s", host, gai_strerror(error));
+		freeaddrinfo(list);
+	}
+	m->port = (uint32_t)strtoul(port, NULL, 10);
+	free(copy);
+	return status;
+}
+
+static int ask_move(struct ask *ask, struct rm_wire_move *m)
+{
+	struct ask_request request = { .message = m, .size = sizeof(*m) };
+	const struct rm_wire_reply *reply = (void *)ask->reply;
+	int fd, error = ask_exchange(ask, &request, RM_REPLY, &fd);
+
+	if (error)
+		return error;
+	if (fd >= 0)
+		close(fd);
+	if (reply->error)
+		rm_format(ask->why, sizeof(ask->why), "%s",
+		          reply->text[0] ? reply->text : rm_errno_text(reply->error));
+	return -reply->error;
+}
+
+static int end_original(struct ask *ask, const char *name)
+{
+	int error = ask_unpublish(ask, name, false);
+
+	if (error && error != -ENOENT)
+		return cli_fail("it was moved, and the original is still there: %s", ask->why);
+	return 0;
+}
+
+static int move(struct ask *ask, struct rm_wire_move *m, bool keep)
+{
+	const struct rm_wire_reply *reply = (void *)ask->reply;
+	int error = ask_open(ask);
+
+	if (!error)
+		error = ask_move(ask, m);
+	if (error)
+		return cli_fail("%s", ask->why);
+	printf("%s\n", reply->text);
+	if (fflush(stdout))
+		return cli_fail("cannot write to standard output: %m; the original is still there");
+	return keep ? 0 : end_original(ask, m->name);
+}
+
+int cli_move(const struct args *args)
+{
+	struct rm_wire_move m = { .head.type = RM_MOVE };
+	struct rm_options options;
+	struct ask ask = { .fd = -1 };
+	int status;
+
+	rm_options_read(&options, environ, getauxval(AT_SECURE) != 0, NULL, NULL);
+	if (cli_handle(args->operands[0], true, m.name) || find_peer(args->operands[1], &m))
+		return 1;
+	rm_format(m.fabric, sizeof(m.fabric), "%s", options.fabric ? options.fabric : "");
+	if (getrandom(m.id, sizeof(m.id), 0) != sizeof(m.id) ||
+	    getrandom(m.secret, sizeof(m.secret), 0) != sizeof(m.secret))
+		return cli_fail("getrandom: %m");
+	status = move(&ask, &m, args->keep);
+	ask_close(&ask);
+	explicit_bzero(&m, sizeof(m));
+	return status;
+}
