@@ -8,15 +8,21 @@ ways=$abs_top_builddir/bench/ways
 new_rundir b
 new_rundir a
 
-built=$("$ways/plain" ways | grep -v redis | tr '\n' ,)
+built=$("$ways/plain" ways | grep -Ev 'redis|fi_read' | tr '\n' ,)
 kinds=7 touches=3
-"$ways/pair" --ways "${built}rmmap" --sizes 65536 --reps 1 >"$tmp/same" || fail "$(grep '^#' "$tmp/same")"
+"$ways/pair" --ways "${built}rmmap" --sizes 65536 --reps 1 \
+	--kinds list,list-random,tree,hash,matrix,graph,table >"$tmp/same" || fail "$(grep '^#' "$tmp/same")"
 lines=$((kinds * touches * $(echo "${built}rmmap" | tr , '\n' | wc -l)))
 [ "$(grep -vc '^#' "$tmp/same")" -eq "$lines" ] || fail "not $lines rows: $(cat "$tmp/same")"
 
-"$ways/pair" --net apart --rundirs "$a,$b" --ways binary,rmmap,rmmap-eager --sizes 1048576 --reps 1 \
-	--touches full,few >"$tmp/apart" || fail "$(grep '^#' "$tmp/apart")"
-[ "$(grep -c '^apart' "$tmp/apart")" -eq $((kinds * 2 * 3)) ] || fail "apart: $(cat "$tmp/apart")"
+"$ways/pair" --net apart --rundirs "$a,$b" --ways rmmap,rmmap-eager --sizes 1048576 --reps 1 \
+	--touches full,few --kinds list,list-random,tree,hash,matrix,graph,table,chase \
+	>"$tmp/apart"  || fail "$(grep '^#' "$tmp/apart")"
+[ "$(grep -c '^apart' "$tmp/apart")" -eq $(((kinds + 1) * 2 * 2)) ] || fail "apart: $(cat "$tmp/apart")"
+
+"$ways/pair" --net pages --rundirs "$a,$b" --kinds flat --ways rmmap,rmmap-eager,fi_read \
+	--sizes 4194304 --reps 1 --touches full,half,few,runs >"$tmp/pages" || fail "$(grep '^#' "$tmp/pages")"
+[ "$(grep -c '^pages' "$tmp/pages")" -eq 12 ] || fail "pages: $(cat "$tmp/pages")"
 
 if "$ways/plain" ways | grep -q redis && command -v redis-server >/dev/null; then
 	mkdir "$tmp/redis"

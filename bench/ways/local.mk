@@ -1,18 +1,19 @@
 # the same structures by each way that a C programmer has; bench/run draws the tables
-check_PROGRAMS += bench/ways/pair bench/ways/mapped bench/ways/plain
+check_PROGRAMS += bench/ways/pair bench/ways/wire bench/ways/mapped bench/ways/plain
 TESTS += tests/bench.sh
-EXTRA_DIST += tests/bench.sh
+EXTRA_DIST += tests/bench.sh bench/run.in bench/report
 ways_shared = bench/ways/side.c bench/ways/link.c bench/ways/structures.c bench/ways/ways.h \
 	bench/ways/link.h bench/ways/structures.h bench/ways/shapes.h bench/ways/shapes_code.h bench/bench.h
 bench_ways_pair_SOURCES = bench/ways/pair.c bench/ways/structures.h bench/bench.h
+bench_ways_wire_SOURCES = bench/ways/wire.c bench/bench.h
 bench_ways_mapped_SOURCES = $(ways_shared) bench/ways/rmmap.c
 bench_ways_mapped_CPPFLAGS = $(AM_CPPFLAGS) -DWITH_RMMAP
 bench_ways_mapped_LDADD = librmmap.la
 bench_ways_plain_SOURCES = $(ways_shared) bench/ways/offsets.c bench/ways/binary.c bench/ways/codec.h \
-	bench/ways/fork.c bench/ways/shm.c
+	bench/ways/fork.c bench/ways/shm.c bench/ways/fi_read.c
 bench_ways_plain_CPPFLAGS = $(AM_CPPFLAGS)
-bench_ways_plain_CFLAGS = $(AM_CFLAGS)
-bench_ways_plain_LDADD = -lrt
+bench_ways_plain_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS)
+bench_ways_plain_LDADD = $(FABRIC_LIBS) -lrt -lpthread
 EXTRA_DIST += bench/ways/msgpack.c bench/ways/redis.c bench/ways/protobuf.c bench/ways/json.c \
 	bench/ways/records.proto
 if HAVE_MSGPACK

@@ -4,7 +4,7 @@
  * and one that receives, new ones each time, with a warm connection between them.
  *
  *   pair [OPTION VALUE]...
- *     --ways A,B,...    --kinds list,...    --sizes BYTES,...    --touches full,half,few
+ *     --ways A,B,...    --kinds list,...    --sizes BYTES,...    --touches full,half,few,runs
  *     --reps N          rounds in which each way has its turn
  *     --net NAME        what the rows are called
  *     --namespaces A,B  --address ADDRESS of A's         two network namespaces
@@ -46,9 +46,9 @@ static char programs[4096];
 static int home = -1;
 
 static const char *const kind_names[KINDS] = {
-	"list", "list-random", "tree", "hash", "matrix", "graph", "table"
+	"list", "list-random", "tree", "hash", "matrix", "graph", "table", "flat", "chase"
 };
-static const char *const touch_names[TOUCHES] = { "full", "half", "few" };
+static const char *const touch_names[TOUCHES] = { "full", "half", "few", "runs" };
 
 static int number_of(const char *const *names, int count, const char *name)
 {

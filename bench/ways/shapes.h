@@ -71,3 +71,21 @@ struct table {
 	uint64_t count;
 	REF(REF(struct row)) rows;
 };
+
+#define PAGE 4096
+
+struct flat {                           /* what fi_read could read as it is */
+	uint64_t count;                 /* pages */
+	REF(uint64_t) data;
+};
+
+struct hop {
+	REF(struct hop) next;
+	uint64_t value;
+	char rest[PAGE - 16];
+};
+
+struct chase {                          /* a page for each part, linked at random */
+	uint64_t count;
+	REF(struct hop) first;
+};

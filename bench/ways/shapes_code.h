@@ -296,6 +296,64 @@ static uint64_t walk_table(const struct table *table, enum touch touch)
 	return sum;
 }
 
+static REF(struct flat) build_flat(size_t bytes)
+{
+	REF(struct flat) flat = NEW(struct flat, sizeof(struct flat));
+	const uint64_t pages = parts(bytes, PAGE);
+	REF(uint64_t) data = NEW(uint64_t, pages * PAGE);
+
+	for (uint64_t i = 0; i < pages * PAGE / sizeof(uint64_t); i++)
+		AT(uint64_t, data)[i] = i;
+	AT(struct flat, flat)->count = pages;
+	AT(struct flat, flat)->data = data;
+	return flat;
+}
+
+static uint64_t walk_flat(const struct flat *flat, enum touch touch)
+{
+	const uint64_t visits = flat_visits(flat->count, touch);
+	uint64_t sum = 0;
+
+	for (uint64_t i = 0; i < visits; i++)
+		sum += AT(uint64_t, flat->data)[flat_page(flat->count, touch, i) * PAGE / sizeof(uint64_t)];
+	return sum;
+}
+
+static REF(struct chase) build_chase(size_t bytes)
+{
+	REF(struct chase) chase = NEW(struct chase, sizeof(struct chase));
+	const uint64_t count = parts(bytes, PAGE);
+	REF(struct hop) *hops = scratch(count * sizeof *hops);
+
+	for (uint64_t i = 0; i < count; i++) {
+		hops[i] = NEW(struct hop, sizeof(struct hop));
+		memset(AT(struct hop, hops[i]), 0, sizeof(struct hop));
+		AT(struct hop, hops[i])->value = i;
+	}
+	for (uint64_t i = count - 1; i > 0; i--) {
+		const uint64_t with = mix(i) % (i + 1);
+		REF(struct hop) hop = hops[i];
+
+		hops[i] = hops[with];
+		hops[with] = hop;
+	}
+	for (uint64_t i = 0; i + 1 < count; i++)
+		AT(struct hop, hops[i])->next = hops[i + 1];
+	AT(struct chase, chase)->count = count;
+	AT(struct chase, chase)->first = hops[0];
+	scratch_free(hops, count * sizeof *hops);
+	return chase;
+}
+
+static uint64_t walk_chase(const struct chase *chase, uint64_t count)
+{
+	uint64_t sum = 0;
+
+	for (REF(struct hop) at = chase->first; at && count; at = AT(struct hop, at)->next, count--)
+		sum = sum * 31 + AT(struct hop, at)->value;
+	return sum;
+}
+
 static void *build(enum kind kind, size_t bytes)
 {
 	switch (kind) {
@@ -312,6 +370,10 @@ static void *build(enum kind kind, size_t bytes)
 		return AT(void, build_graph(bytes));
 	case TABLE:
 		return AT(void, build_table(bytes));
+	case FLAT:
+		return AT(void, build_flat(bytes));
+	case CHASE:
+		return AT(void, build_chase(bytes));
 	case KINDS:
 		break;
 	}
@@ -325,7 +387,7 @@ static uint64_t walk(enum kind kind, const void *root, enum touch touch)
 	switch (kind) {
 	case LIST:
 	case LIST_RANDOM:
-		return walk_list(root, touch == FULL ? count : touch == HALF ? count / 2 : count / 50 + 1);
+		return walk_list(root, flat_visits(count, touch));
 	case TREE:
 		return walk_tree(root, touch);
 	case HASH:
@@ -336,6 +398,10 @@ static uint64_t walk(enum kind kind, const void *root, enum touch touch)
 		return walk_graph(root, touch);
 	case TABLE:
 		return walk_table(root, touch);
+	case FLAT:
+		return walk_flat(root, touch);
+	case CHASE:
+		return walk_chase(root, flat_visits(count, touch));
 	case KINDS:
 		break;
 	}

@@ -17,6 +17,7 @@ static const struct way *const ways[] = {
 #ifdef WITH_RMMAP
 	&way_rmmap,
 #else
+	&way_fi_read,
 	&way_binary,
 	&way_fork,
 	&way_shm,
@@ -107,7 +108,7 @@ static void produce(const struct way *way, struct handover *handover, size_t byt
 		way->start(handover, 1);
 	if (!way->forks) {
 		trip = ping(handover, 1);
-		if (bytes <= SMALL)
+		if (bytes <= SMALL && !way->starts_warm)
 			warm(way, handover, 1);
 	}
 	root = way->build ? way->build(handover, bytes) : way->shape->build(handover->kind, bytes);
@@ -135,7 +136,7 @@ static void consume(const struct way *way, struct handover *handover, size_t byt
 	if (way->start)
 		way->start(handover, 0);
 	ping(handover, 0);
-	if (bytes <= SMALL)
+	if (bytes <= SMALL && !way->starts_warm)
 		warm(way, handover, 0);
 	bench_write(handover->link.fd, &byte, 1);
 	verdict = verdict_of(way, handover, way->receive(handover));

@@ -142,6 +142,14 @@ static void free_table(struct table *table)
 	free(table->rows);
 }
 
+static void free_chase(struct chase *chase)
+{
+	for (struct hop *hop = chase->first, *next; hop; hop = next) {
+		next = hop->next;
+		free(hop);
+	}
+}
+
 static void release(enum kind kind, void *root)
 {
 	switch (kind) {
@@ -163,6 +171,12 @@ static void release(enum kind kind, void *root)
 		break;
 	case TABLE:
 		free_table(root);
+		break;
+	case FLAT:
+		free(((struct flat *)root)->data);
+		break;
+	case CHASE:
+		free_chase(root);
 		break;
 	case KINDS:
 		break;

@@ -18,6 +18,8 @@ enum kind {
 	MATRIX,
 	GRAPH,
 	TABLE,
+	FLAT,                           /* these two only for what reads pages */
+	CHASE,
 	KINDS
 };
 
@@ -25,6 +27,7 @@ enum touch {
 	FULL,
 	HALF,
 	FEW,                            /* 2 %; in a list the first, elsewhere scattered */
+	RUNS,                           /* FLAT only: 2 % in runs of 64 pages */
 	TOUCHES
 };
 
@@ -61,6 +64,23 @@ static inline uint64_t mix(uint64_t i)
 	i = (i ^ (i >> 30)) * 0xbf58476d1ce4e5b9u;
 	i = (i ^ (i >> 27)) * 0x94d049bb133111ebu;
 	return i ^ (i >> 31);
+}
+
+/* The pages of a flat buffer that a walk looks at, in its order. */
+static inline uint64_t flat_visits(uint64_t pages, enum touch touch)
+{
+	return touch == FULL ? pages : touch == HALF ? pages / 2 : pages / 50 + 1;
+}
+
+static inline uint64_t flat_page(uint64_t pages, enum touch touch, uint64_t visit)
+{
+	const uint64_t runs = pages / 64 ? pages / 64 : 1;
+
+	if (touch == FEW)
+		return mix(visit) % pages;
+	if (touch == RUNS)
+		return (mix(visit / 64) % runs * 64 + visit % 64) % pages;
+	return visit;
 }
 
 static inline uint64_t text_hash(const char *text, size_t length)

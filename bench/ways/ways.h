@@ -28,11 +28,12 @@ struct way {
 	void *(*receive)(struct handover *);
 	void (*release)(struct handover *, void *root);
 	void (*stop)(struct handover *, int produces);  /* after the clock; or NULL */
+	int starts_warm;                /* start() has used what send() will use */
 	int forks;                      /* there is no other program: send() makes the receiver */
 };
 
 extern const struct way way_rmmap, way_binary, way_msgpack, way_protobuf, way_json, way_redis,
-	way_fork, way_shm;
+	way_fork, way_shm, way_fi_read;
 
 #define FIELD_A 1u
 #define FIELD_B 2u
