@@ -37,7 +37,7 @@ endif
 if HAVE_PROTOBUF_C
 bench_ways_plain_SOURCES += bench/ways/protobuf.c
 nodist_bench_ways_plain_SOURCES = bench/ways/records.pb-c.c
-bench_ways_plain_CPPFLAGS += -DWITH_PROTOBUF -I$(top_builddir)
+bench_ways_plain_CPPFLAGS += -DWITH_PROTOBUF -I$(top_builddir)/bench/ways
 bench_ways_plain_CFLAGS += $(PROTOBUF_C_CFLAGS)
 bench_ways_plain_LDADD += $(PROTOBUF_C_LIBS)
 CLEANFILES += bench/ways/records.pb-c.c bench/ways/records.pb-c.h

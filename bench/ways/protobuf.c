@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* protobuf.c - protobuf-c over TCP: a message for each record, its length before */
-#include "bench/ways/records.pb-c.h"
+#include <records.pb-c.h>
 #include "ways.h"
 
 /* proto3's numbers that are 0, and text that is empty, are not sent: that is its format. */
