@@ -106,6 +106,17 @@ MALLOC_CONF=confirm_conf:true LD_PRELOAD=$lib "$programs/where" > "$tmp/out" 2> 
 [ ! -s "$tmp/err" ] || fail "MALLOC_CONF was read: $(cat "$tmp/err")"
 RMMAP_MALLOC_CONF=confirm_conf:true LD_PRELOAD=$lib "$programs/where" > "$tmp/out" 2> "$tmp/err"
 grep -q confirm_conf "$tmp/err" || fail "RMMAP_MALLOC_CONF was not read"
+# nor to the host's file, seen from a mount namespace in which there is one
+mkdir "$tmp/etc"
+ln -s confirm_conf:true "$tmp/etc/malloc.conf"
+[ ! -e /etc/ld.so.cache ] || cp /etc/ld.so.cache "$tmp/etc"
+if unshare -rm mount --bind "$tmp/etc" /etc 2>/dev/null; then
+	unshare -rm sh -c 'mount --bind "$1" /etc && LD_PRELOAD=$2 exec "$3"' sh "$tmp/etc" "$lib" \
+		"$programs/where" > "$tmp/out" 2> "$tmp/err" || fail "with an /etc/malloc.conf: status $?"
+	[ ! -s "$tmp/err" ] || fail "/etc/malloc.conf was read: $(cat "$tmp/err")"
+else
+	echo "preload: no mount namespace here: /etc/malloc.conf not tried" >&2
+fi
 RMMAP_MALLOC_CONF=narenas:8,oversize_threshold:1000000,retain:false,hpa:true,percpu_arena:percpu \
 	check "threads, against what is pinned" env LD_PRELOAD="$lib" "$programs/threads"
 

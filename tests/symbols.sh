@@ -12,6 +12,8 @@ aligned_alloc
 calloc
 clone
 free
+free_aligned_sized
+free_sized
 mallinfo
 mallinfo2
 malloc

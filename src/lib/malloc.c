@@ -147,6 +147,22 @@ RM_EXPORT void free(void *p)
 }
 #endif
 
+/* C23's. A libc that has them would take our memory for its own. */
+RM_EXPORT void free_sized(void *p, size_t size);
+RM_EXPORT void free_aligned_sized(void *p, size_t alignment, size_t size);
+
+RM_EXPORT void free_sized(void *p, size_t size)
+{
+	(void)size;
+	free(p);
+}
+
+RM_EXPORT void free_aligned_sized(void *p, size_t alignment, size_t size)
+{
+	(void)alignment, (void)size;
+	free(p);
+}
+
 RM_EXPORT void *realloc(void *p, size_t size)
 {
 	if (unlikely(heap_mixed) && p && !heap_owns(p))

@@ -12,6 +12,9 @@
 #pragma GCC diagnostic ignored "-Walloc-size-larger-than="
 #pragma GCC diagnostic ignored "-Wuse-after-free"
 
+extern void free_sized(void *p, size_t size) __attribute__((weak));
+extern void free_aligned_sized(void *p, size_t alignment, size_t size) __attribute__((weak));
+
 static volatile size_t huge = SIZE_MAX, too_much = SIZE_MAX / 2;
 static volatile size_t zero;
 
@@ -73,6 +76,27 @@ static void sizes(void)
 			CHECK(p[k] == 0);
 		free(p);
 	}
+}
+
+/* The size classes as jemalloc names them: each one's smallest and largest block. */
+static void classes(void)
+{
+	size_t last = 0, n = 0;
+
+	for (size_t size = 1; size <= (size_t)64 << 20; size = last + 1, n++) {
+		char *p = malloc(size), *q = malloc(last = malloc_usable_size(p));
+
+		CHECK(last >= size);
+		good(p, size, size < 16 ? 8 : 16);
+		good(q, last, last < 16 ? 8 : 16);
+		CHECK(malloc_usable_size(q) == last);
+		p[last - 1] = q[last - 1] = 1;
+		errno = 77;
+		free(p);
+		free(q);
+		CHECK(errno == 77);
+	}
+	CHECK(n > 60);
 }
 
 static void alignments(void)
@@ -147,12 +171,52 @@ static void reallocs(void)
 		p[size - 1] = 1;
 		old = size;
 	}
-	fill(p, 65536);
-	p = realloc(p, 65536);
-	verify(p, 65536);
+	/* smaller, in steps of all kinds; what may be written moves along */
+	fill(p, old);
+	for (size_t size = old; size > 8; size = size / 7 * 5) {
+		p = realloc(p, size);
+		verify(p, size < 65536 ? size : 65536);
+		CHECK(p[size - 1] == (char)(unsigned char)((size - 1) * 7 + 1));
+	}
+	p = realloc(p, 5000);
+	old = malloc_usable_size(p);
+	fill(p, old);
+	p = realloc(p, 50000);
+	verify(p, old);
 	p = reallocarray(p, 100, 3);
 	verify(p, 300);
+	CHECK(reallocarray(NULL, 0, 5) && reallocarray(NULL, 5, 0));
 	CHECK(realloc(p, zero) == NULL);
+}
+
+/* Again and again: new, zeroed and moved, never what was there before. */
+static void very_large(void)
+{
+	size_t page = (size_t)getpagesize();
+
+	for (int i = 0; i < 60; i++) {
+		size_t size = ((size_t)9 << 20) + (size_t)(i % 7) * 777777;
+		char *p = malloc(size), *q = calloc(1, size);
+
+		CHECK(p && q);
+		OPAQUE(p);
+		memset(p, 0xa5, size);
+		for (size_t k = 0; k < size; k += k % page == 1 ? page - 1 : 1)
+			CHECK(q[k] == 0);
+		memset(q, 0x5a, size);
+		q = realloc(q, 2 * size);
+		CHECK(q && q[0] == 0x5a && q[size - 1] == 0x5a);
+		q[2 * size - 1] = 1;
+		OPAQUE(p);
+		free(p);
+		OPAQUE(q);
+		free(q);
+		p = malloc((size_t)4 << 30);
+		CHECK(p);
+		p[0] = p[((size_t)4 << 30) - 1] = 1;
+		OPAQUE(p);
+		free(p);
+	}
 }
 
 static void the_rest(void)
@@ -167,8 +231,14 @@ static void the_rest(void)
 	OPAQUE(p);
 	memset(p, 1, (size_t)64 << 20);
 	free(p);
+	free(memalign(4096, 3 << 20));
 	CHECK(errno == 77);
 	CHECK(malloc_usable_size(NULL) == 0);
+	CHECK(free_sized && free_aligned_sized);
+	free_sized(malloc(100), 100);
+	free_sized(NULL, 0);
+	free_aligned_sized(aligned_alloc(64, 640), 64, 640);
+	CHECK(errno == 77);
 
 	/*
 	 * An address of the window where no heap is: as of another process's, once attached.
@@ -219,9 +289,11 @@ int main(void)
 {
 	tuning();
 	sizes();
+	classes();
 	alignments();
 	errors();
 	reallocs();
+	very_large();
 	the_rest();
 	puts("ok");
 	return 0;
