@@ -13,7 +13,8 @@
 
 #include "../src/daemon/peer_wire.h"
 
-enum { MESSAGE, ATTACH, ATTACHED, REFUSED, RENEW, ADMIT, REGION, MOVE, MOVING, KINDS };
+enum { MESSAGE, ATTACH, ATTACHED, REFUSED, RENEW, ADMIT, REGION, MOVE, MOVING, PAGES,
+       GRANTED, KINDS };
 
 static const uint8_t secret[RM_SECRET_BYTES] = "a secret that everybody knows";
 
@@ -101,6 +102,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct peer_attach_body attach;
 	struct peer_renew_body renew;
 	struct peer_admit_body admit;
+	struct peer_pages_body want;
+	struct peer_granted_body granted;
 
 	if (!size)
 		return 0;
@@ -137,6 +140,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case MOVING:
 		try_moving(data, size);
 		break;
+	case PAGES:
+		if (!peer_get_pages(data, size, &want))
+			MUST(want.count <= PEER_PAGES_MAX && want.done_count <= PEER_DONE_MAX);
+		break;
+	case GRANTED:
+		peer_get_granted(data, size, &granted);
+		break;
 	}
 	return 0;
 }
@@ -164,7 +174,10 @@ static size_t seed_body(unsigned kind, uint8_t *data)
 {
 	struct peer_attach_body attach = { .again = true, .want_count = 2, .wants = { { 3, 4 } } };
 	struct peer_refused_body refused = { ENOENT, "gone" };
-	struct peer_attached_body attached = { .table_size = 100, .region_count = 2 };
+	struct peer_attached_body attached = { .table_size = 100, .region_count = 2,
+	                                       .helper_length = 16 };
+	struct peer_pages_body want = { .layer = 1, .count = 4, .done_count = 2 };
+	struct peer_granted_body granted = { .here = true, .base = 4096, .key = 9 };
 	struct peer_renew_body renew = { .have_table = true };
 	struct peer_admit_body admit = { .count = PEER_ADMIT_MAX };
 	struct peer_move_body move = { .step = MOVE_GO, .readers = 3, .handle = "rmmap1:x" };
@@ -192,6 +205,10 @@ static size_t seed_body(unsigned kind, uint8_t *data)
 	case REGION:
 		peer_put_region(&region, data);
 		return PEER_REGION_BYTES;
+	case PAGES:
+		return peer_put_pages(&want, data);
+	case GRANTED:
+		return peer_put_granted(&granted, data);
 	default:                /* a table to be read */
 		return peer_put_attached(&attached, data);
 	}

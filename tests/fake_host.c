@@ -281,7 +281,8 @@ static void answer(struct timer *timer)
 {
 	struct peer_session *session = container_of(timer, struct peer_session, timer);
 	struct peer_region all[FAKE_REGIONS], wanted[FAKE_REGIONS];
-	struct peer_snapshot snapshot = { fake.table, fake.table_size, all, 0 };
+	struct peer_snapshot snapshot = { .table = fake.table, .table_size = fake.table_size,
+	                                  .regions = all };
 	struct peer_want wants[4];
 	unsigned count = session->asked ? session->events->wants(session->arg, wants, 4) : 0, i;
 	unsigned n = 0, k;
@@ -380,6 +381,49 @@ void peer_detach(struct peer_session *session)
 	loop_timer_cancel(fake.worker.loop, &session->timer);
 	loop_timer_cancel(fake.worker.loop, &session->admit);
 	free(session);
+}
+
+/* This one names no helper, and nobody asks here for pages. */
+
+void peers_relay_drop(struct worker *worker, struct remote *remote)
+{
+	(void)worker;
+	(void)remote;
+}
+
+struct peer_asker *peer_asker_new(struct peer_session *session, const struct rm_fabric_addr *helper)
+{
+	(void)session;
+	(void)helper;
+	return NULL;
+}
+
+void peer_ask(struct peer_asker *asker, struct peer_ask *want)
+{
+	(void)asker;
+	(void)want;
+	abort();
+}
+
+void peer_asked(struct peer_asker *asker, uint64_t number)
+{
+	(void)asker;
+	(void)number;
+}
+
+void peer_asker_stop(struct peer_asker *asker)
+{
+	(void)asker;
+}
+
+struct fabric_peer *peer_asker_peer(struct peer_asker *asker)
+{
+	return (struct fabric_peer *)asker;
+}
+
+void peer_asker_end(struct peer_asker *asker)
+{
+	(void)asker;
 }
 
 /* ---- keeper ---- */

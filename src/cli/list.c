@@ -49,6 +49,7 @@ static void put_json(struct json *json, const struct rm_pub_info *info)
 	json_number(json, "publisher_pid", info->publisher_pid);
 	json_number(json, "slot", info->slot);
 	json_number(json, "served_bytes", info->served_bytes);
+	json_number(json, "relayed_bytes", info->relayed_bytes);
 	json_counters(json, "fetched", &info->counters);
 }
 
@@ -129,6 +130,8 @@ static void print_one(const struct rm_pub_info *info)
 	printf("provider         %s\n", c->provider[0] ? c->provider : "none yet");
 	printf("fetched          %" PRIu64 " bytes, %" PRIu64 " pages, by %" PRIu64
 	       " fi_read calls\n", c->fetched_bytes, c->fetched_pages, c->reads);
+	printf("by other readers %" PRIu64 " bytes of that, %" PRIu64 " passed on to such\n",
+	       info->relayed_bytes, info->served_bytes);
 	printf("prefetched       %" PRIu64 " pages, %" PRIu64 " of them used\n",
 	       rm_ahead_sum(c).pages, rm_ahead_sum(c).used);
 	printf("faults           %" PRIu64, c->faults);

@@ -11,6 +11,7 @@
 
 #include "layout.h"
 
+#define FAN_OUT_DEFAULT 4
 #define TTL_DEFAULT_MS 3600000u
 #define TTL_MAX_S (UINT32_MAX / 1000 - 1)       /* UINT32_MAX itself says: none */
 
@@ -170,6 +171,16 @@ static bool read_fabric(struct rm_options *o, const char *value)
 	return true;
 }
 
+static bool read_fan_out(struct rm_options *o, const char *value)
+{
+	uint64_t n;
+
+	if (rm_parse_number(value, 0, 64, &n) != 0)
+		return false;
+	o->fan_out = (unsigned)n;
+	return true;
+}
+
 static bool read_log(struct rm_options *o, const char *value)
 {
 	if (value[0] != '/')            /* rmmapd does not stay in this directory */
@@ -250,6 +261,8 @@ static bool read_stats(struct rm_options *o, const char *value)
 	  "how long a publication lives while nobody is attached (3600)") \
 	X("RMMAP_LIMIT", "BYTES", read_limit, "a number of bytes, such as 512M or 4G; 0 is no limit", \
 	  "how much rmmapd holds before it refuses to publish") \
+	X("RMMAP_FAN_OUT", "N", read_fan_out, "a number from 0 to 64; 0 is no helpers", \
+	  "how many hosts read from one before others are sent to those for their pages (4)") \
 	X("RMMAP_LOG", "FILE", read_log, "the absolute path of a file", \
 	  "a file that rmmapd appends what it does to") \
 	X("RMMAP_CHECK", "0|1", read_check, "0 or 1", \
@@ -298,7 +311,8 @@ void rm_options_read(struct rm_options *options, char **environment, bool secure
                      rm_option_problem *problem, void *arg)
 {
 	*options = (struct rm_options) {
-		.slot = -1, .rank = -1, .ttl_ms = TTL_DEFAULT_MS, .secure = secure,
+		.slot = -1, .rank = -1, .ttl_ms = TTL_DEFAULT_MS, .fan_out = FAN_OUT_DEFAULT,
+		.secure = secure,
 	};
 	if (secure || !environment)
 		return;

@@ -34,6 +34,7 @@ struct rm_options {
 	const char *malloc_conf;        /* RMMAP_MALLOC_CONF or NULL */
 	uint32_t ttl_ms;                /* RMMAP_TTL (seconds; "none"): UINT32_MAX is none */
 	uint64_t limit;                 /* RMMAP_LIMIT: bytes, with K M G T; 0 is none */
+	unsigned fan_out;               /* RMMAP_FAN_OUT; 0: all read from the publisher's host */
 	bool check, scrub, stats;       /* RMMAP_CHECK, RMMAP_SCRUB, RMMAP_STATS */
 	bool secure;                    /* AT_SECURE: nothing was read */
 };

@@ -44,7 +44,7 @@
 #include "layout.h"
 
 #define RM_WIRE_MAGIC 0x57524d52u
-#define RM_WIRE_VERSION 4
+#define RM_WIRE_VERSION 5
 #define RM_TEXT_MAX 512
 #define RM_SPEC_MAX 128                 /* RMMAP_FABRIC as given, NUL included */
 
@@ -227,7 +227,9 @@ struct rm_pub_info {                    /* a record of RM_LIST and RM_STAT */
 	uint32_t publisher_pid;
 	uint32_t slot;
 	struct rm_counters counters;    /* bytes fetched of it by this host */
-	uint64_t served_bytes;          /* bytes registered for other hosts, times attaches */
+	uint64_t served_bytes;          /* bytes registered for other hosts, times attaches; of
+	                                   another host's: passed on to its other readers */
+	uint64_t relayed_bytes;         /* of those fetched: from other readers of it */
 };
 
 struct rm_daemon_info {                 /* the one record of RM_INFO */

@@ -179,15 +179,21 @@ static void read_done(struct fabric_read *read, int error)
 {
 	struct piece *piece = container_of(read, struct piece, read);
 	struct remote *remote = piece->remote;
+	bool relayed = piece->relayed;
 
 	remote_hold(remote);
 	remote->fetch.outstanding--;
+	if (relayed)
+		relay_read(piece, error);
+	piece->relayed = false;
 	if (error == -ENOMEM)   /* fresh keys are no help */
 		fabric_memlock_text(remote->fabric, remote->why, sizeof remote->why);
 	if (!error || error == -ENOMEM)
 		settle(piece, error);
 	else if (remote->dying || remote->state == REMOTE_LOST)
 		settle(piece, remote->error ? remote->error : error);
+	else if (relayed)
+		fetch_direct(piece);
 	else if (piece->attempts >= ATTEMPTS || rm_now_ns() >= piece->deadline)
 		settle(piece, error);
 	else {
@@ -218,13 +224,36 @@ struct peer_region *fetch_region(const struct remote *remote, uint32_t layer, ui
 	return region->layer == layer && region->offset <= offset ? region : NULL;
 }
 
-static void post(struct piece *piece)
+static void post_read(struct piece *piece, struct fabric_peer *peer, uint64_t from, uint64_t key,
+                      uint64_t deadline)
 {
 	struct remote *remote = piece->remote;
 	struct cache *cache = &remote->caches[piece->layer];
+	uint64_t start, count;
+
+	cache_run(cache, piece->page, AROUND_PAGES, &start, &count);
+	piece->read = (struct fabric_read){
+		.peer = peer,
+		.to = cache->map + piece->page * RM_PAGE,
+		.length = piece->count * RM_PAGE,
+		.around = cache->map + start * RM_PAGE,
+		.around_length = count * RM_PAGE,
+		.from = from,
+		.key = key,
+		.deadline = deadline,
+		.later = piece->later,
+		.done = read_done,
+	};
+	remote->fetch.outstanding++;
+	fabric_read(remote->fabric, &piece->read);
+}
+
+static void post(struct piece *piece)
+{
+	struct remote *remote = piece->remote;
 	uint64_t offset = piece->page * RM_PAGE, length = piece->count * RM_PAGE;
 	const struct peer_region *region = fetch_region(remote, piece->layer, offset);
-	uint64_t deadline = rm_now_ns() + TRY_NS, start, count;
+	uint64_t deadline = rm_now_ns() + TRY_NS;
 
 	if (!region || region->offset + region->length < offset + length) {
 		settle(piece, -EPROTO); /* other regions after a renewal than before */
@@ -239,21 +268,29 @@ static void post(struct piece *piece)
 	if (piece->read.key != region->key)
 		piece->attempts = 0;    /* the last one was taken away, which is no failure */
 	piece->attempts++;
-	cache_run(cache, piece->page, AROUND_PAGES, &start, &count);
-	piece->read = (struct fabric_read){
-		.peer = peer_of(remote->session),
-		.to = cache->map + offset,
-		.length = length,
-		.around = cache->map + start * RM_PAGE,
-		.around_length = count * RM_PAGE,
-		.from = region->base + (offset - region->offset),
-		.key = region->key,
-		.deadline = deadline < piece->deadline ? deadline : piece->deadline,
-		.later = piece->later,
-		.done = read_done,
-	};
-	remote->fetch.outstanding++;
-	fabric_read(remote->fabric, &piece->read);
+	post_read(piece, peer_of(remote->session), region->base + (offset - region->offset),
+	          region->key, deadline < piece->deadline ? deadline : piece->deadline);
+}
+
+void fetch_relayed(struct piece *piece, struct fabric_peer *peer, uint64_t base, uint64_t key,
+                   uint64_t deadline)
+{
+	piece->relayed = true;
+	post_read(piece, peer, base, key, deadline);
+}
+
+void fetch_direct(struct piece *piece)
+{
+	struct remote *remote = piece->remote;
+
+	piece->deadline = rm_now_ns() + GIVE_UP_NS;
+	if (remote->session && !remote->renewing) {
+		post(piece);
+		want_keys(remote);
+	} else {
+		hold_piece(piece);
+		remote_renew(remote);
+	}
 }
 
 /* One piece out of these pages: how many it took, 0 if there is no memory for it. */
@@ -281,15 +318,9 @@ static uint64_t start_piece(struct remote *remote, uint64_t attachment,
 	piece->later = waiter->later;
 	piece->page = page;
 	piece->count = count;
-	piece->deadline = rm_now_ns() + GIVE_UP_NS;
 	cache_mark_inflight(&remote->caches[layer], page, count, true);
-	if (remote->session && !remote->renewing) {
-		post(piece);
-		want_keys(remote);
-	} else {
-		hold_piece(piece);
-		remote_renew(remote);
-	}
+	if (!relay_take(piece))
+		fetch_direct(piece);
 	return count;
 }
 
@@ -365,14 +396,22 @@ void fetch_renewed(struct remote *remote)
 	remote_unhold(remote);
 }
 
-void fetch_fail(struct remote *remote, int error)
+static void settle_all(struct piece *piece, int error)
 {
-	struct piece *piece, *held = take_held(remote);
+	struct piece *next;
 
-	remote_hold(remote);
-	while ((piece = held)) {
-		held = piece->next;
+	for (; piece; piece = next) {
+		next = piece->next;
 		settle(piece, error);
 	}
+}
+
+void fetch_fail(struct remote *remote, int error)
+{
+	struct piece *held = take_held(remote), *waiting = relay_stop(remote);
+
+	remote_hold(remote);
+	settle_all(held, error);
+	settle_all(waiting, error);
 	remote_unhold(remote);
 }

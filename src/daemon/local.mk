@@ -39,13 +39,16 @@ libdaemon_la_SOURCES += \
 	src/daemon/peer.c src/daemon/peer_admit.c src/daemon/peer_attach.c src/daemon/peer_client.c \
 	src/daemon/peer_fetch.c src/daemon/peer_server.c src/daemon/peer_grant.c \
 	src/daemon/peer_key.c src/daemon/peer_move.c src/daemon/peer_take.c \
+	src/daemon/peer_helpers.c src/daemon/peer_asker.c src/daemon/peer_relay.c \
+	src/daemon/peer_wire_pages.c \
 	src/daemon/peer_wire.c
 
 # publications of other hosts
 libdaemon_la_SOURCES += \
 	src/daemon/remote.h src/daemon/remote_internal.h src/daemon/cache.h src/daemon/sweep.h \
 	src/daemon/remote.c src/daemon/remote_users.c src/daemon/remote_cache.c \
-	src/daemon/remote_info.c src/daemon/cache.c src/daemon/fetch.c src/daemon/sweep.c
+	src/daemon/remote_info.c src/daemon/relay.c src/daemon/cache.c src/daemon/fetch.c \
+	src/daemon/sweep.c
 
 # page faults
 libdaemon_la_SOURCES += \

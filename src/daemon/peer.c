@@ -67,6 +67,8 @@ void peers_free(struct peers *peers)
 	while (peers->leaving)
 		leaving_free(peers->leaving);
 	fetches_free(peers);
+	askers_free(peers);
+	relays_free(peers);
 	served_free_all(peers);
 	moves_free(peers);
 	if (peers->take_end)
@@ -161,24 +163,37 @@ static void left(struct peers *peers, const struct peer_head *head)
 	}
 }
 
+/* What the two of them speak is told to who asked: here, or over there by our answer. */
+static void other_version(struct peers *peers, const struct peer_envelope *envelope)
+{
+	worker_log(peers->worker, "a message came in version %u of the protocol between hosts, "
+	           "and this rmmapd speaks %u: update the older host", envelope->version,
+	           PEER_VERSION);
+	if (envelope->head.address_length)
+		served_reply_bare(peers, envelope, PEER_GONE);
+	else
+		session_version(peers, envelope);
+}
+
 void peers_message(void *arg, const void *data, size_t length)
 {
 	struct peers *peers = arg;
 	struct peer_envelope envelope;
 	int error = peer_parse(data, length, &envelope);
 
-	if (error) {
-		if (error == -EPROTO)
-			worker_log(peers->worker, "a message of another version of rmmapd came "
-			           "over the fabric: update the older host");
+	if (error == -EPROTO)
+		other_version(peers, &envelope);
+	if (error)
 		return;
-	}
 	switch (envelope.head.type) {
 	case PEER_ATTACH:
 	case PEER_RENEW:
 	case PEER_ADMIT:
 	case PEER_DETACH:
 		served_request(peers, data, &envelope);
+		break;
+	case PEER_PAGES:
+		relay_request(peers, data, &envelope);
 		break;
 	case PEER_DETACHED:
 		left(peers, &envelope.head);
@@ -195,9 +210,9 @@ void peers_message(void *arg, const void *data, size_t length)
 		/* fall through */
 	case PEER_GONE:
 		left(peers, &envelope.head);
-		session_answer(peers, data, &envelope);
-		break;
+		/* fall through */
 	default:
-		session_answer(peers, data, &envelope);
+		if (!asker_answer(peers, data, &envelope))
+			session_answer(peers, data, &envelope);
 	}
 }

@@ -43,6 +43,7 @@ struct peer_snapshot {                  /* handed to peer_attached; freed after 
 	const void *table;              /* not checked yet, 8-byte aligned; NULL: it is the same
 	                                   as before, and these regions have their keys now */
 	size_t table_size;
+	const struct rm_fabric_addr *helper;    /* another reader that has pages; NULL: none */
 	const struct peer_region *regions;      /* checked: inside layers of the table or not
 	                                           is the receiver's to check */
 	unsigned region_count;
@@ -69,6 +70,7 @@ struct peer_events {
 	 */
 	unsigned (*wants)(void *arg, struct peer_want *wants, unsigned most);
 	bool (*complete)(void *arg);
+	bool (*whole)(void *arg);       /* are all pages here, or being fetched? NULL: no */
 };
 
 /* One for each fabric that is open: they are linked from worker->nets. */
@@ -104,6 +106,46 @@ void peer_detach(struct peer_session *session);         /* tells the other host;
  * have not asked for in longest. False: there is nothing.
  */
 bool peers_make_room(struct peers *peers);
+/* ---- pages from another reader's host, which peer_snapshot.helper names ---- */
+
+struct peer_ask {                      /* embed it; it stays until granted() or the asker's end */
+	uint32_t layer, count;          /* count: at most 256 */
+	uint64_t page;
+	/*
+	 * 0: they can be read from base on under key, until peer_asked(). -ENODATA: they are
+	 * not there; -EHOSTUNREACH: no answer in 3 s, or peer_asker_stop(). Never called from
+	 * peer_ask().
+	 */
+	void (*granted)(struct peer_ask *want, int error, uint64_t base, uint64_t key);
+	/* peer_asker.c's: */
+	uint64_t number, deadline;
+	struct peer_ask *next;
+};
+
+struct peer_asker;
+/* NULL: no memory, or an address that cannot be used. */
+struct peer_asker *peer_asker_new(struct peer_session *session, const struct rm_fabric_addr *helper);
+void peer_ask(struct peer_asker *asker, struct peer_ask *want);
+void peer_asked(struct peer_asker *asker, uint64_t number);    /* what this granted was read */
+void peer_asker_stop(struct peer_asker *asker); /* it is no good: all wants fail, soon */
+struct fabric_peer *peer_asker_peer(struct peer_asker *asker);
+void peer_asker_end(struct peer_asker *asker);  /* no granted() any more */
+
+/* What remote.c has for other readers of what this host reads; it sets worker->source. */
+struct remote;
+struct remote_waiter;
+struct peer_source {
+	/* The one with this id that is held by a session on this fabric, and its secret; or NULL. */
+	struct remote *(*find)(struct worker *worker, const struct fabric *fabric,
+	                       const uint8_t id[RM_ID_BYTES], const uint8_t **secret);
+	/* 0: done() is called when these pages are here, or was; -ENODATA: they will not come. */
+	int (*fetch)(struct remote *remote, struct remote_waiter *waiter);
+	void (*forget)(struct remote *remote, struct remote_waiter *waiter);
+	void *(*data)(struct remote *remote, uint32_t layer, uint64_t page);
+	void (*passed)(struct remote *remote, uint64_t bytes);  /* somebody may read them now */
+};
+/* It goes, or its host does not hold it any more: close what others may read of it. */
+void peers_relay_drop(struct worker *worker, struct remote *remote);
 
 /* --- handing a publication to another host's rmmapd --- */
 struct publication;

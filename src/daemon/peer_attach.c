@@ -30,7 +30,11 @@ static int reply_attached(struct peer_served *served)
 	uint32_t granted = grant_wanted(served, (uint8_t *)room, PEER_KEYS_MAX);
 	int error;
 
-	body.is_inline = size && size <= PEER_BODY_MAX - 16;
+	if (served->helper) {
+		body.helper_length = served->helper->address_length;
+		memcpy(body.helper, served->helper->address, body.helper_length);
+	}
+	body.is_inline = size && size <= PEER_BODY_MAX - PEER_ATTACHED_MAX;
 	if (granted) {
 		body.table_size = 0;
 		body.is_inline = true;
@@ -69,7 +73,7 @@ static struct peer_served *served_of_host(struct peers *peers,
 /* Admitted by the store already; no key yet. On failure the caller undoes that. */
 static int served_new(struct peers *peers, struct publication *publication,
                       const struct peer_keys *keys, const struct peer_envelope *envelope,
-                      const uint8_t host[RM_ID_BYTES], struct peer_served **out)
+                      const struct peer_attach_body *body, struct peer_served **out)
 {
 	struct peer_served *served = calloc(1, sizeof(*served));
 	int error;
@@ -81,7 +85,10 @@ static int served_new(struct peers *peers, struct publication *publication,
 	served->keys = *keys;
 	served->session = envelope->head.session;
 	served->number = served->first = envelope->head.number;
-	memcpy(served->host, host, RM_ID_BYTES);
+	memcpy(served->host, body->host, RM_ID_BYTES);
+	served->whole = body->whole;
+	served->address_length = envelope->head.address_length;
+	memcpy(served->address, envelope->head.address, served->address_length);
 	served->expiry.fire = served_expire;
 	served->granting.timer.fire = work;
 	served->next = peers->served;
@@ -92,6 +99,7 @@ static int served_new(struct peers *peers, struct publication *publication,
 		served_free(served);
 		return error;
 	}
+	helper_choose(served, body->again);
 	*out = served;
 	return 0;
 }
@@ -131,7 +139,7 @@ static int admit(struct peers *peers, struct publication *publication,
 	error = store_admit(publication, publication->secret, true, again);
 	if (error)
 		return error;
-	error = served_new(peers, publication, keys, envelope, body->host, out);
+	error = served_new(peers, publication, keys, envelope, body, out);
 	if (error)
 		store_release(publication, true);
 	else if (old)

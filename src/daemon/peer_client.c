@@ -76,6 +76,8 @@ static void send_attach(struct peer_session *session)
 	uint8_t bytes[PEER_BODY_MAX];
 
 	memcpy(body.host, peers->worker->host, RM_ID_BYTES);
+	if (session->events.whole)
+		body.whole = session->events.whole(session->arg);
 	if (session->tabled && session->events.wants)
 		body.want_count = session->events.wants(session->arg, body.wants, PEER_WANTS_MAX);
 	if (peer_request(peers, PEER_ATTACH, session->handle.id, session->session,
@@ -291,14 +293,6 @@ static void on_bare(struct peer_session *session, enum peer_type type)
 		fail(session, -EACCES, "the handle's secret is wrong");
 }
 
-void session_renew(struct peer_session *session)
-{
-	if (session->state != SESSION_HELD)
-		return;
-	session->again = true;
-	ask(session);
-}
-
 static struct peer_session *find(struct peers *peers, const struct peer_head *head)
 {
 	struct peer_session *session;
@@ -309,6 +303,28 @@ static struct peer_session *find(struct peers *peers, const struct peer_head *he
 		    !memcmp(session->handle.id, head->id, RM_ID_BYTES))
 			break;
 	return session;
+}
+
+void session_version(struct peers *peers, const struct peer_envelope *envelope)
+{
+	struct peer_session *session = find(peers, &envelope->head);
+	char host[80], why[200];
+
+	if (!session || session->state == SESSION_FETCHING)
+		return;
+	session_host(session, host, sizeof(host));
+	rm_format(why, sizeof(why), "%s speaks version %u of the protocol between hosts, and this "
+	          "host's rmmapd speaks %u: update the older one", host, envelope->version,
+	          PEER_VERSION);
+	fail(session, -EPROTO, why);
+}
+
+void session_renew(struct peer_session *session)
+{
+	if (session->state != SESSION_HELD)
+		return;
+	session->again = true;
+	ask(session);
 }
 
 void session_answer(struct peers *peers, const void *message,

@@ -23,9 +23,17 @@ int fetch_deliver(struct peer_session *session, const struct peer_attached_body 
 		.table_size = body->table_size,
 		.region_count = body->region_count,
 	};
+	struct rm_fabric_addr helper = session->handle.fabric;
 	struct peer_region *regions;
 	uint32_t i;
 
+	/* It speaks our protocol, as its publisher's host does: only the address is its own. */
+	if (body->helper_length) {
+		helper.length = body->helper_length;
+		memset(helper.name, 0, sizeof(helper.name));
+		memcpy(helper.name, body->helper, helper.length);
+		snapshot.helper = &helper;
+	}
 	regions = calloc(body->region_count + (size_t)1, sizeof(*regions));
 	if (!regions)
 		return -ENOMEM;

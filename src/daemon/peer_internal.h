@@ -14,6 +14,9 @@
  *   peer_move.c     a publication that is handed to another host
  *   peer_take.c     and one that is taken from another host
  *   peer_key.c      what two such hosts have in common
+ *   peer_helpers.c  which of them is sent to which other one for its pages
+ *   peer_asker.c    pages asked of another reader's host
+ *   peer_relay.c    and passed on to one
  */
 #ifndef RM_PEER_INTERNAL_H
 #define RM_PEER_INTERNAL_H
@@ -129,6 +132,10 @@ struct peer_granting {          /* a request that registers, part by part, in se
 };
 
 struct peer_served {            /* one publication held by one other host */
+	struct peer_served *helper;     /* who passes pages on to it; NULL: nobody, or gone */
+	unsigned helped;                /* how many it passes pages on to */
+	bool whole;                     /* it has all pages, or will have */
+	uint8_t address_length, address[RM_FABRIC_NAME_MAX];
 	struct peers *peers;
 	struct publication *publication;
 	uint8_t host[RM_ID_BYTES];
@@ -167,6 +174,9 @@ struct peers {
 	uint64_t blob_bytes;
 	struct served_region *newest, *oldest;  /* registered */
 	uint64_t pressed;       /* when it was last told that they do not all fit; 0: never */
+	struct peer_asker *askers;
+	struct peer_relay *relays;
+	unsigned relay_count;
 	uint64_t bare_second;   /* the second in which bare_count was counted */
 	unsigned bare_count;
 };
@@ -188,6 +198,8 @@ void session_unfetched(struct peer_session *session);
 void session_renew(struct peer_session *session);        /* it is not held over there */
 void session_host(const struct peer_session *session, char *text, size_t size);
 void session_free(struct peer_session *session);
+/* A bare answer in another version of the protocol. */
+void session_version(struct peers *peers, const struct peer_envelope *envelope);
 
 /* peer_admit.c */
 bool more_expects(const struct peer_session *session, uint64_t number);
@@ -226,6 +238,18 @@ void served_attach(struct peers *peers, struct publication *publication,
                    const struct peer_keys *keys, const struct peer_envelope *envelope,
                    const uint8_t *bytes, size_t size);
 const char *served_refusal(int error);
+
+/* peer_helpers.c */
+void helper_choose(struct peer_served *served, bool again);
+void helper_forget(struct peer_served *served); /* it ends: nobody is sent to it any more */
+
+/* peer_asker.c */
+bool asker_answer(struct peers *peers, const void *message, const struct peer_envelope *envelope);
+void askers_free(struct peers *peers);
+
+/* peer_relay.c */
+void relay_request(struct peers *peers, const void *message, const struct peer_envelope *envelope);
+void relays_free(struct peers *peers);
 
 /* peer_key.c: 0; -ENOKEY: there is no move.key, or it is not to be used: why says the rest */
 int peer_key(const struct worker *worker, struct peer_keys *keys, char *why, size_t why_size);

@@ -85,6 +85,7 @@ void served_free(struct peer_served *served)
 	peers->served_count--;
 	loop_timer_cancel(peers->worker->loop, &served->expiry);
 	loop_timer_cancel(peers->worker->loop, &served->granting.timer);
+	helper_forget(served);
 	grant_close(served);
 	sodium_memzero(served, sizeof(*served));
 	free(served);
@@ -149,6 +150,7 @@ static void on_renew(struct peers *peers, struct publication *publication,
 	served_renewed(served);
 	if (body.have_table)
 		grant_blob_close(served);
+	served->whole |= body.complete;
 	if (body.complete && !served->granting.active)
 		grant_release(served);
 	served_reply(peers, envelope, PEER_RENEWED, keys, "", 0);

@@ -42,7 +42,7 @@ bool peer_type_sealed(enum peer_type type)
 
 bool peer_type_request(enum peer_type type)
 {
-	return type <= PEER_DETACH || type == PEER_MOVE;
+	return type <= PEER_PAGES || type == PEER_MOVE;
 }
 
 void peer_keys_derive(const uint8_t secret[RM_SECRET_BYTES], struct peer_keys *keys)
@@ -98,22 +98,23 @@ int peer_parse(const void *message, size_t length, struct peer_envelope *out)
 	memset(out, 0, sizeof(*out));
 	if (length < PEER_HEAD_BYTES || length > FABRIC_MESSAGE_MAX || get32(in) != PEER_MAGIC)
 		return -EINVAL;
-	if (in[4] != PEER_VERSION)
-		return -EPROTO;
-	if (in[5] < PEER_ATTACH || in[5] > PEER_MOVING || in[6] || in[7])
+	out->version = in[4];
+	if (out->version == PEER_VERSION &&
+	    (in[5] < PEER_ATTACH || in[5] > PEER_MOVING || in[6] || in[7]))
 		return -EINVAL;
 	head->type = (enum peer_type)in[5];
 	memcpy(head->id, in + 8, RM_ID_BYTES);
 	head->session = get64(in + 24);
 	head->number = get64(in + 32);
 	head->address_length = in[40];
-	if (head->address_length > RM_FABRIC_NAME_MAX ||
-	    peer_type_request(head->type) != (head->address_length > 0))
-		return -EINVAL;
 	left = length - PEER_HEAD_BYTES;
-	if (head->address_length > left)
+	if (head->address_length > RM_FABRIC_NAME_MAX || head->address_length > left)
 		return -EINVAL;
 	memcpy(head->address, in + PEER_HEAD_BYTES, head->address_length);
+	if (out->version != PEER_VERSION)
+		return -EPROTO;
+	if (peer_type_request(head->type) != (head->address_length > 0))
+		return -EINVAL;
 	left -= head->address_length;
 	out->head_size = length - left;
 	if (!peer_type_sealed(head->type))
@@ -143,13 +144,17 @@ int peer_open(const void *message, const struct peer_envelope *envelope,
 /* ---- bodies ---- */
 
 #define ATTACH_FIXED (RM_ID_BYTES + 1)
+static uint8_t put_flags(bool first, bool second)
+{
+	return (uint8_t)((first ? 1 : 0) | (second ? 2 : 0));
+}
 
 size_t peer_put_attach(const struct peer_attach_body *in, uint8_t *out)
 {
 	unsigned i;
 
 	memcpy(out, in->host, RM_ID_BYTES);
-	out[RM_ID_BYTES] = in->again;
+	out[RM_ID_BYTES] = put_flags(in->again, in->whole);
 	for (i = 0; i < in->want_count; i++) {
 		put32(out + ATTACH_FIXED + i * 8, in->wants[i].first);
 		put32(out + ATTACH_FIXED + i * 8 + 4, in->wants[i].count);
@@ -162,11 +167,12 @@ int peer_get_attach(const uint8_t *body, size_t size, struct peer_attach_body *o
 	unsigned i;
 
 	if (size < ATTACH_FIXED || (size - ATTACH_FIXED) % 8 ||
-	    (size - ATTACH_FIXED) / 8 > PEER_WANTS_MAX || body[RM_ID_BYTES] > 1)
+	    (size - ATTACH_FIXED) / 8 > PEER_WANTS_MAX || body[RM_ID_BYTES] > 3)
 		return -EINVAL;
 	memset(out, 0, sizeof(*out));
 	memcpy(out->host, body, RM_ID_BYTES);
-	out->again = body[RM_ID_BYTES];
+	out->again = body[RM_ID_BYTES] & 1;
+	out->whole = body[RM_ID_BYTES] & 2;
 	out->want_count = (unsigned)((size - ATTACH_FIXED) / 8);
 	for (i = 0; i < out->want_count; i++) {
 		out->wants[i].first = get32(body + ATTACH_FIXED + i * 8);
@@ -179,23 +185,26 @@ int peer_get_attach(const uint8_t *body, size_t size, struct peer_attach_body *o
 }
 
 #define ATTACHED_FIXED 16
-#define ATTACHED_REMOTE (ATTACHED_FIXED + 16 + PEER_NONCE_BYTES)
+#define ATTACHED_REMOTE (16 + PEER_NONCE_BYTES)
 
 size_t peer_put_attached(const struct peer_attached_body *in, uint8_t *out)
 {
 	size_t size = peer_inline_size(in->table_size, in->region_count);
+	size_t fixed = ATTACHED_FIXED + (size_t)in->helper_length;
 
 	put64(out, in->table_size);
 	put32(out + 8, in->region_count);
-	put32(out + 12, in->is_inline);
+	put32(out + 12, (uint32_t)in->is_inline | (uint32_t)in->helper_length << 8);
+	memcpy(out + ATTACHED_FIXED, in->helper, in->helper_length);
+	out += fixed;
 	if (in->is_inline) {
-		memcpy(out + ATTACHED_FIXED, in->data, size);
-		return ATTACHED_FIXED + size;
+		memcpy(out, in->data, size);
+		return fixed + size;
 	}
-	put64(out + ATTACHED_FIXED, in->base);
-	put64(out + ATTACHED_FIXED + 8, in->key);
-	memcpy(out + ATTACHED_FIXED + 16, in->nonce, PEER_NONCE_BYTES);
-	return ATTACHED_REMOTE;
+	put64(out, in->base);
+	put64(out + 8, in->key);
+	memcpy(out + 16, in->nonce, PEER_NONCE_BYTES);
+	return fixed + ATTACHED_REMOTE;
 }
 
 int peer_get_attached(const uint8_t *body, size_t size, struct peer_attached_body *out)
@@ -207,19 +216,27 @@ int peer_get_attached(const uint8_t *body, size_t size, struct peer_attached_bod
 		return -EINVAL;
 	out->table_size = get64(body);
 	out->region_count = get32(body + 8);
-	out->is_inline = get32(body + 12) == 1;
+	out->is_inline = body[12] == 1;
+	out->helper_length = body[13];
 	blob = peer_inline_size(out->table_size, out->region_count);
-	if (!blob || get32(body + 12) > 1 || (!out->table_size && !out->is_inline))
+	if (!blob || body[12] > 1 || body[14] || body[15] || (!out->table_size && !out->is_inline))
 		return -EINVAL;
+	body += ATTACHED_FIXED;
+	size -= ATTACHED_FIXED;
+	if (out->helper_length > RM_FABRIC_NAME_MAX || out->helper_length > size)
+		return -EINVAL;
+	memcpy(out->helper, body, out->helper_length);
+	body += out->helper_length;
+	size -= out->helper_length;
 	if (out->is_inline) {
-		out->data = body + ATTACHED_FIXED;
-		return size - ATTACHED_FIXED == blob ? 0 : -EINVAL;
+		out->data = body;
+		return size == blob ? 0 : -EINVAL;
 	}
 	if (size != ATTACHED_REMOTE)
 		return -EINVAL;
-	out->base = get64(body + ATTACHED_FIXED);
-	out->key = get64(body + ATTACHED_FIXED + 8);
-	memcpy(out->nonce, body + ATTACHED_FIXED + 16, PEER_NONCE_BYTES);
+	out->base = get64(body);
+	out->key = get64(body + 8);
+	memcpy(out->nonce, body + 16, PEER_NONCE_BYTES);
 	return 0;
 }
 

@@ -40,6 +40,13 @@
  *   PEER_MOVE, MOVE_UNDO         ->
  *                                <-  PEER_MOVING, MOVE_FAILED; or PEER_DENIED to any of them
  *
+ *   who was told of a helper         another reader's side, which passes its pages on
+ *   PEER_PAGES                   ->
+ *                                <-  PEER_GRANTED, or PEER_GONE
+ *
+ * The first 48 bytes and the address are the same in every version: a host that is sent
+ * another one answers PEER_GONE in its own, and so who asked learns both numbers.
+ *
  * Pure: no globals, no allocation. Opening and decoding are fuzzed.
  */
 #ifndef RM_PEER_WIRE_H
@@ -55,7 +62,7 @@
 #include "peer.h"
 
 #define PEER_MAGIC 0x31504d52u          /* "RMP1" */
-#define PEER_VERSION 2
+#define PEER_VERSION 3
 #define PEER_KEY_BYTES 32
 #define PEER_NONCE_BYTES 24
 #define PEER_TAG_BYTES 16
@@ -70,10 +77,13 @@
 #define PEER_TEXT_MAX 200
 #define PEER_WANTS_MAX 32       /* ranges of regions in one PEER_ATTACH */
 #define PEER_KEYS_MAX 64        /* regions in the answer to that */
+#define PEER_DONE_MAX 16        /* grants given back by one PEER_PAGES */
+#define PEER_PAGES_MAX 256      /* and at most so many pages wanted */
 
 enum peer_type {
-	PEER_ATTACH = 1, PEER_RENEW, PEER_ADMIT, PEER_DETACH,   /* requests */
+	PEER_ATTACH = 1, PEER_RENEW, PEER_ADMIT, PEER_DETACH, PEER_PAGES,       /* requests */
 	PEER_ATTACHED, PEER_REFUSED, PEER_RENEWED, PEER_NOT_HELD, PEER_ADMITTED, PEER_DETACHED,
+	PEER_GRANTED,
 	PEER_GONE, PEER_DENIED,                         /* not sealed */
 	PEER_MOVE, PEER_MOVING,                         /* a request, its answer */
 };
@@ -94,6 +104,7 @@ struct peer_head {
 /* An envelope taken apart; points into the message. */
 struct peer_envelope {
 	struct peer_head head;
+	uint8_t version;
 	size_t head_size;               /* authenticated bytes before the nonce */
 	const uint8_t *nonce, *cipher;  /* NULL if not sealed */
 	size_t cipher_size;             /* tag included */
@@ -102,6 +113,7 @@ struct peer_envelope {
 struct peer_attach_body {               /* PEER_ATTACH */
 	uint8_t host[RM_ID_BYTES];      /* the reader's "host": one session for each */
 	bool again;                     /* this session was admitted before */
+	bool whole;                     /* it will have all pages: it can pass them on */
 	unsigned want_count;            /* it has the table, and needs these keys */
 	struct peer_want wants[PEER_WANTS_MAX];
 };
@@ -117,7 +129,10 @@ struct peer_attached_body {
 	uint64_t base, key;             /* where the sealed table is */
 	uint8_t nonce[PEER_NONCE_BYTES]; /* it was sealed with */
 	const uint8_t *data;            /* inline: peer_inline_size() bytes */
+	uint8_t helper_length;          /* who has these pages, too: its address; 0: nobody */
+	uint8_t helper[RM_FABRIC_NAME_MAX];
 };
+#define PEER_ATTACHED_MAX (16 + RM_FABRIC_NAME_MAX)     /* before what is inline */
 
 struct peer_refused_body {              /* PEER_REFUSED */
 	uint32_t error;                 /* a positive errno */
@@ -157,6 +172,19 @@ struct peer_moving_body {               /* PEER_MOVING */
 	char text[RM_HANDLE_TEXT_MAX];  /* MOVE_DONE: the handle; MOVE_FAILED: why */
 };
 
+struct peer_pages_body {                /* PEER_PAGES */
+	uint32_t layer, count;          /* count 0: nothing is wanted */
+	uint64_t page;
+	bool leave;                     /* and nothing will be any more */
+	uint32_t done_count;            /* numbers of earlier ones whose keys may be closed: */
+	uint64_t done[PEER_DONE_MAX];
+};
+
+struct peer_granted_body {              /* PEER_GRANTED */
+	bool here;                      /* false: it has not all of these pages, ask elsewhere */
+	uint64_t base, key;             /* of the first of them */
+};
+
 bool peer_type_sealed(enum peer_type type);
 bool peer_type_request(enum peer_type type);
 void peer_keys_derive(const uint8_t secret[RM_SECRET_BYTES], struct peer_keys *keys);
@@ -168,7 +196,10 @@ void peer_keys_derive(const uint8_t secret[RM_SECRET_BYTES], struct peer_keys *k
 size_t peer_seal(const struct peer_head *head, const uint8_t key[PEER_KEY_BYTES],
                  const void *body, size_t body_size, uint8_t message[FABRIC_MESSAGE_MAX]);
 
-/* Take a message apart without opening it. 0; -EPROTO: another version; -EINVAL. */
+/*
+ * Take a message apart without opening it. 0; -EPROTO: another version, whose number and head
+ * are in *out; -EINVAL.
+ */
 int peer_parse(const void *message, size_t length, struct peer_envelope *out);
 /* Open it. body has room for FABRIC_MESSAGE_MAX; *size is set. 0 or -EBADMSG. */
 int peer_open(const void *message, const struct peer_envelope *envelope,
@@ -189,6 +220,10 @@ size_t peer_put_move(const struct peer_move_body *in, uint8_t *out);
 int peer_get_move(const uint8_t *body, size_t size, struct peer_move_body *out);
 size_t peer_put_moving(const struct peer_moving_body *in, uint8_t *out);
 int peer_get_moving(const uint8_t *body, size_t size, struct peer_moving_body *out);
+size_t peer_put_pages(const struct peer_pages_body *in, uint8_t *out);
+int peer_get_pages(const uint8_t *body, size_t size, struct peer_pages_body *out);
+size_t peer_put_granted(const struct peer_granted_body *in, uint8_t *out);
+int peer_get_granted(const uint8_t *body, size_t size, struct peer_granted_body *out);
 
 /*
  * The table, zeros up to a multiple of 8, and the regions, in one block: its size, 0 if

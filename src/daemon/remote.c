@@ -29,8 +29,10 @@ struct remotes *remotes_new(struct worker *worker)
 {
 	struct remotes *remotes = calloc(1, sizeof *remotes);
 
-	if (remotes)
+	if (remotes) {
 		remotes->worker = worker;
+		worker->source = &relay_source;
+	}
 	return remotes;
 }
 
@@ -221,6 +223,7 @@ static void attached(void *arg, int error, const char *why, const struct peer_sn
 	remote->state = REMOTE_READY;
 	remote->renewing = false;
 	remote_hold(remote);
+	relay_begin(remote, snapshot->helper);
 	fetch_renewed(remote);
 	users_start(remote);
 	remote_unhold(remote);
@@ -252,6 +255,7 @@ static const struct peer_events session_events = {
 	.lost = session_lost,
 	.wants = wants,
 	.complete = complete,
+	.whole = relay_whole,
 };
 
 static void ask(struct remote *remote)

@@ -39,6 +39,8 @@ static void describe(const struct remote *remote, struct rm_pub_info *info)
 	info->expires_ms = UINT64_MAX;
 	info->slot = rm_slot_of(table->root);
 	info->counters = remote->counters;
+	info->relayed_bytes = remote->relay.bytes;
+	info->served_bytes = remote->relay.passed;
 }
 
 void remotes_list(struct remotes *remotes, void (*each)(void *arg, const struct rm_pub_info *info),

@@ -7,6 +7,7 @@
  *   remote_info.c   what others ask of it
  *   remote_cache.c  table, caches, state and record; how a new worker finds them again
  *   fetch.c         reads under way, who waits for which pages, reading again
+ *   relay.c         pages from and for other hosts that read it, too
  *   sweep.c         fetching all that is absent, so much at a time
  *
  * Nobody else includes this. Worker thread only.
@@ -56,7 +57,19 @@ struct piece {                  /* one read of at most PIECE_PAGES of one layer 
 	uint64_t page, count;
 	uint64_t deadline;              /* of all attempts together */
 	unsigned attempts;
-	struct piece *next;             /* while held */
+	struct peer_ask want;          /* while a helper is asked for it */
+	bool relayed;                   /* the read under way is of a helper's memory */
+	struct piece *next;             /* while held, or waiting for a helper's answer */
+};
+
+struct relay {                  /* another reader's host that has pages, too; see relay.c */
+	struct peer_asker *asker;       /* NULL: none was named */
+	struct rm_fabric_addr helper;
+	bool bad;                       /* it failed: it is not asked any more */
+	unsigned refusals;              /* in a row */
+	uint64_t pause_until;
+	struct piece *waiting;          /* for its answer */
+	uint64_t bytes, passed;         /* that came from it; that others were given here */
 };
 
 struct fetch {
@@ -82,6 +95,7 @@ struct remote {
 	unsigned region_count;
 	struct remote_user *users;
 	struct fetch fetch;
+	struct relay relay;
 	struct timer kick;              /* calls done() of the users that are due */
 	bool restored;                  /* kick asks its host, see remotes_restore() */
 	struct timer linger;            /* after a restart: does anybody still want it? */
@@ -148,6 +162,19 @@ void fetch_renewed(struct remote *remote);      /* post what was held */
 /* The regions of what is held, for peer_events.wants: their count. */
 unsigned fetch_wants(const struct remote *remote, struct peer_want *wants, unsigned most);
 void fetch_fail(struct remote *remote, int error);      /* give up what is held */
+/* The piece once more, from the publisher's host, after a helper did not have it. */
+void fetch_direct(struct piece *piece);
+void fetch_relayed(struct piece *piece, struct fabric_peer *peer, uint64_t base, uint64_t key,
+                   uint64_t deadline);
 struct peer_region *fetch_region(const struct remote *remote, uint32_t layer, uint64_t offset);
+
+/* ---- relay.c ---- */
+extern const struct peer_source relay_source;
+bool relay_whole(void *remote);         /* all its pages are here, or being fetched */
+void relay_begin(struct remote *remote, const struct rm_fabric_addr *helper);   /* or NULL */
+bool relay_take(struct piece *piece);   /* true: a helper is asked, fetch_... comes later */
+void relay_read(struct piece *piece, int error);        /* of a helper's memory, it is over */
+/* Lost, or dropped: what waits for an answer is for the caller to settle. */
+struct piece *relay_stop(struct remote *remote);
 
 #endif

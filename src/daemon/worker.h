@@ -28,6 +28,7 @@ struct worker {
 	struct peers *peers;            /* control between hosts on that; NULL as fabric */
 	struct peers *nets;             /* and on all that are open */
 	struct remotes *remotes;        /* publications of other hosts */
+	const struct peer_source *source;       /* and what is passed on of them */
 	struct rm_options options;
 	uint8_t host[RM_ID_BYTES];
 	uint64_t idle_ns, grace_ns;     /* --idle, --grace */

@@ -16,6 +16,7 @@ remote_tests = \
 	tests/remote/prefetch.sh \
 	tests/remote/leaving.sh \
 	tests/remote/fan_in.sh \
+	tests/remote/fanout.sh \
 	tests/remote/idle.sh
 TESTS += $(remote_tests)
 EXTRA_DIST += $(remote_tests) tests/remote/functions.sh

@@ -49,6 +49,7 @@ static void expect_defaults(const struct rm_options *o)
 	ck_assert_ptr_null(o->malloc_conf);
 	ck_assert_uint_eq(o->ttl_ms, 3600000);
 	ck_assert_uint_eq(o->limit, 0);
+	ck_assert_uint_eq(o->fan_out, 4);
 	ck_assert(!o->check && !o->scrub && !o->stats);
 }
 
@@ -122,7 +123,7 @@ START_TEST(values_that_cannot_be_used)
 		"RMMAP_TTL=0", "RMMAP_TTL=-1", "RMMAP_TTL=1.5", "RMMAP_TTL=4294967", "RMMAP_TTL=NONE",
 		"RMMAP_TTL=10s", "RMMAP_TTL=18446744073709551616",
 		"RMMAP_LIMIT=x", "RMMAP_LIMIT=1X", "RMMAP_LIMIT=1KK", "RMMAP_LIMIT=-1",
-		"RMMAP_LIMIT=16777216T", "RMMAP_LIMIT=M",
+		"RMMAP_LIMIT=16777216T", "RMMAP_LIMIT=M", "RMMAP_FAN_OUT=65", "RMMAP_FAN_OUT=-1",
 		"RMMAP_LOG=log", "RMMAP_CHECK=yes", "RMMAP_SCRUB=2", "RMMAP_STATS=01",
 	};
 
