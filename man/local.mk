@@ -2,6 +2,7 @@
 dist_man_MANS += \
 	man/rmmap.1 \
 	man/rmmap-file.5 \
+	man/rmmap-function.3 \
 	man/rmmap_attach.3 \
 	man/rmmap_attach_with.3 \
 	man/rmmap_detach.3 \

@@ -4,7 +4,8 @@
 
 # shellcheck disable=SC2034 # for those who source this
 build_packages="autoconf automake libtool make gcc g++ libc6-dev binutils pkgconf
-	libfabric-dev libibverbs-dev libsodium-dev libjemalloc-dev systemtap-sdt-dev check"
+	libfabric-dev libibverbs-dev libsodium-dev libjemalloc-dev systemtap-sdt-dev check
+	libmicrohttpd-dev libcjson-dev curl"
 
 # What bench/ways compares with.
 ways_packages="libcjson-dev libhiredis-dev libmsgpack-dev libprotobuf-c-dev protobuf-c-compiler"

@@ -25,7 +25,7 @@ present() {
 	done
 }
 present "$libdir/librmmap.so" "$libdir/librmmap.so.0" "$libdir/pkgconfig/rmmap.pc" \
-	"$(place includedir)/rmmap.h" "$(place bindir)/rmmap" "$(place libexecdir)/rmmapd" \
+	"$(place includedir)/rmmap.h" "$(place includedir)/rmmap-function.h" "$(place bindir)/rmmap" "$(place libexecdir)/rmmapd" \
 	"$(place mandir)/man1/rmmap.1" "$(place mandir)/man5/rmmap-file.5" "$(place mandir)/man7/rmmap.7" "$(place mandir)/man8/rmmapd.8"
 for function in publish attach detach unpublish error version stats publish_with attach_with; do
 	present "$(place mandir)/man3/rmmap_$function.3"
@@ -33,6 +33,8 @@ done
 for file in 01_publish.c 02_attach.c 03_optional.c shapes.h wordcount/split.c wordcount/wordcount.sh; do
 	present "$(place docdir)/examples/$file"
 done
+grep -q '^FUNCTION_FALSE = #' "$abs_top_builddir/Makefile" &&
+	present "$(place libexecdir)/rmmap-function" "$(place mandir)/man3/rmmap-function.3"
 grep -q '^SYSTEMD_FALSE = #' "$abs_top_builddir/Makefile" &&
 	present "$(place systemduserunitdir)/rmmapd.service"
 for program in "$(place bindir)/rmmap" "$(place libexecdir)/rmmapd"; do

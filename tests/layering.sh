@@ -7,7 +7,7 @@ cd "$abs_top_srcdir" || exit 99
 
 sed -n 's/^LEVEL \([0-9][0-9]*\) \([^ ]*\)$/\1 \2/p' HACKING >"$tmp/levels"
 [ -s "$tmp/levels" ] || fail "HACKING has no LEVEL lines"
-for room in include src/common src/lib src/daemon src/cli; do
+for room in include src/common src/lib src/daemon src/cli src/function; do
 	grep -q " $room\$" "$tmp/levels" || fail "HACKING gives no level for $room"
 done
 

@@ -403,3 +403,16 @@ workflow_tests = tests/workflows/wordcount.sh tests/workflows/finra.sh \
 	tests/workflows/learning.sh
 TESTS += $(workflow_tests)
 EXTRA_DIST += $(workflow_tests) tests/workflows/functions.sh
+# ---- rmmap function: events by HTTP ----
+check_PROGRAMS += tests/header_function_c99 tests/header_function_cxx
+TESTS += tests/header_function_c99 tests/header_function_cxx tests/function.sh
+EXTRA_DIST += tests/function-functions.sh tests/function.sh
+tests_header_function_c99_SOURCES = tests/header_function.c
+tests_header_function_c99_CPPFLAGS = -I$(top_srcdir)/include
+tests_header_function_c99_CFLAGS = -std=c99 -pedantic-errors -Wall -Wextra -Werror $(SANITIZE_CFLAGS)
+tests_header_function_cxx_SOURCES = tests/header_function.cc
+tests_header_function_cxx_CPPFLAGS = -I$(top_srcdir)/include
+tests_header_function_cxx_CXXFLAGS = -std=c++11 -pedantic-errors -Wall -Wextra -Werror $(SANITIZE_CFLAGS)
+check_LTLIBRARIES += tests/libfunction_handler.la
+tests_libfunction_handler_la_SOURCES = tests/function_handler.c
+tests_libfunction_handler_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere

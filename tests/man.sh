@@ -108,7 +108,7 @@ options_of()    # PROGRAM ARG...: its options, without the dashes of roff
 {
 	"$@" --help | sed -n 's/^  --\([a-z]*\).*/\1/p'
 }
-for command in run hello info list stat unpublish check plan save load move; do
+for command in run hello info list stat unpublish check plan save load move function; do
 	for option in $(options_of rmmap $command); do
 		grep -q "Fl -$option\>" man1/rmmap.1 || complain "rmmap $command --$option is not in rmmap(1)"
 	done

@@ -43,6 +43,7 @@ int cli_plan(const struct args *args);          /* plan.c */
 int cli_save(const struct args *args);          /* save.c */
 int cli_load(const struct args *args);          /* load.c */
 int cli_move(const struct args *args);          /* move.c */
+int cli_function(const struct args *args);      /* function.c */
 
 /* ---- operand.c: a handle's place on the command line ---- */
 /*

@@ -5,6 +5,7 @@ rmmap_SOURCES = \
 	src/cli/ask_publish.c \
 	src/cli/check.c \
 	src/cli/cli.h \
+	src/cli/function.c \
 	src/cli/hello.c \
 	src/cli/info.c \
 	src/cli/json.c \
@@ -23,5 +24,8 @@ rmmap_SOURCES = \
 	src/cli/snapshot.h \
 	src/cli/workflow.c \
 	src/cli/workflow.h
-rmmap_CPPFLAGS = $(AM_CPPFLAGS) $(IBVERBS_CFLAGS)
+rmmap_CPPFLAGS = $(AM_CPPFLAGS) $(IBVERBS_CFLAGS) -DRM_LIBEXECDIR='"$(libexecdir)"'
+if FUNCTION
+rmmap_CPPFLAGS += -DRM_FUNCTION
+endif
 rmmap_LDADD = librmmap.la libcommon.la $(IBVERBS_LIBS)

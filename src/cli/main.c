@@ -22,7 +22,8 @@ struct option_desc {
 struct command_desc {
 	const char *name;
 	const char *operands;   /* as in the usage line */
-	int least, most;        /* how many operands; most -1: any number */
+	int least, most;        /* how many operands; most -1: any number; least -1: it reads
+	                           its line itself */
 	bool stop;              /* the first operand ends the options */
 	struct option_desc options[2];
 	int (*run)(const struct args *args);
@@ -96,6 +97,8 @@ static const struct command_desc commands[] = {
 	  "it, and the new handle is printed; then the original is unpublished. Both hosts\n"
 	  "need the same secret in the file move.key of their run directories.\n"
 	  OR_AN_ID },
+	{ "function", "--handler FILE [OPTION...]", -1, -1, false, { { NULL, NULL, NULL, 0 } },
+	  cli_function, "serve CloudEvents over HTTP with a function in C", "" },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -211,6 +214,8 @@ static int run_command(const struct command_desc *command, char **line)
 	struct args args = { .operands = line };
 	bool options = true;
 
+	if (command->least < 0)
+		return command->run(&args);
 	while (*line) {
 		int taken = 1;
 

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* handler.c - the shared object with rmmap_function(). Loaded by the first thread. */
+#include "function.h"
+
+#include <dlfcn.h>
+
+static struct {
+	int (*function)(const struct rmmap_event *, struct rmmap_answer *);
+	void (*release)(const struct rmmap_answer *);
+	int (*start)(void);
+	void (*stop)(void);
+} handler;
+
+int handler_load(void)
+{
+	void *object = dlopen(settings.handler, RTLD_NOW | RTLD_LOCAL);
+	int result;
+
+	if (!object) {
+		say("cannot load the handler: %s", dlerror());
+		return 1;
+	}
+	*(void **)&handler.function = dlsym(object, "rmmap_function");
+	*(void **)&handler.release = dlsym(object, "rmmap_function_release");
+	*(void **)&handler.start = dlsym(object, "rmmap_function_start");
+	*(void **)&handler.stop = dlsym(object, "rmmap_function_stop");
+	if (!handler.function) {
+		say("%s has no function rmmap_function: it is what a handler must define, see "
+		    "rmmap-function(3)", settings.handler);
+		return 1;
+	}
+	result = handler.start ? handler.start() : 0;
+	if (result)
+		say("rmmap_function_start() of %s failed: %d", settings.handler, result);
+	return result ? 1 : 0;
+}
+
+int handler_call(const struct rmmap_event *event, struct rmmap_answer *answer)
+{
+	return handler.function(event, answer);
+}
+
+void handler_release(const struct rmmap_answer *answer)
+{
+	if (handler.release)
+		handler.release(answer);
+}
+
+void handler_stop(void)
+{
+	if (handler.stop)
+		handler.stop();
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * jsontext.c - where things are in a JSON text. Pure: no allocation, no globals.
+ *
+ * cJSON tells values, but not where their text is, and a number or a duplicate name would
+ * not survive its tree. It also takes control characters for blanks, any letters for the
+ * digits of \u, and ends a string at \u0000. So the text is looked through before it.
+ */
+#include "event.h"
+
+#include <string.h>
+
+static bool is_hex(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* The string at *at, whose quote it is, up to behind the other one. */
+static bool skip_string(const char **at, const char *end)
+{
+	for ((*at)++; *at < end; (*at)++) {
+		if (**at == '"') {
+			(*at)++;
+			return true;
+		}
+		if ((unsigned char)**at < 0x20)
+			return false;
+		if (**at != '\\')
+			continue;
+		if (++*at == end || !**at || !strchr("\"\\/bfnrtu", **at))
+			return false;
+		if (**at != 'u')
+			continue;
+		for (int i = 0; i < 4; i++)
+			if (++*at == end || !is_hex(**at))
+				return false;
+	}
+	return false;
+}
+
+bool jsontext_lexical(const char *text, size_t length)
+{
+	const char *end = text + length;
+
+	while (text < end) {
+		if (*text == '"') {
+			if (!skip_string(&text, end))
+				return false;
+			continue;
+		}
+		if ((unsigned char)*text < 0x20 && *text != '\t' && *text != '\n' && *text != '\r')
+			return false;
+		text++;
+	}
+	return true;
+}
+
+static void skip_blanks(const char **at, const char *end)
+{
+	while (*at < end && (**at == ' ' || **at == '\t' || **at == '\n' || **at == '\r'))
+		(*at)++;
+}
+
+/* A value of any kind: up to what ends it at its own depth. */
+static bool skip_value(const char **at, const char *end)
+{
+	size_t depth = 0;
+
+	while (*at < end) {
+		if (**at == '"') {
+			if (!skip_string(at, end))
+				return false;
+			continue;
+		}
+		if (**at == '{' || **at == '[') {
+			depth++;
+		} else if (**at == '}' || **at == ']') {
+			if (!depth)
+				return true;
+			depth--;
+		} else if (**at == ',' && !depth) {
+			return true;
+		}
+		(*at)++;
+	}
+	return false;
+}
+
+bool jsontext_member(const char **at, const char *end, struct slice *value)
+{
+	const char *from;
+
+	skip_blanks(at, end);
+	if (*at == end || (**at != '{' && **at != ','))
+		return false;
+	(*at)++;
+	skip_blanks(at, end);
+	if (*at == end || **at != '"' || !skip_string(at, end))
+		return false;
+	skip_blanks(at, end);
+	if (*at == end || **at != ':')
+		return false;
+	(*at)++;
+	skip_blanks(at, end);
+	from = *at;
+	if (!skip_value(at, end))
+		return false;
+	end = *at;
+	while (end > from && strchr(" \t\n\r", end[-1]))
+		end--;
+	*value = (struct slice){ from, (size_t)(end - from) };
+	return end > from;
+}
+
+bool jsontext_has_nul(const struct slice *value)
+{
+	const char *end = value->at + value->length;
+
+	for (const char *at = value->at; at < end; at++) {
+		if (*at != '\\')
+			continue;
+		if (end - at >= 6 && !memcmp(at, "\\u0000", 6))
+			return true;
+		at++;
+	}
+	return false;
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * work.c - the queue and the threads that call the handler
+ *
+ * One lock. A thread that runs the handler cannot be stopped: its client is answered without
+ * it when that takes too long (cut), and what it publishes in the end is unpublished again, as
+ * is what was published for a client that went away. Unpublishing may wait for rmmapd, so the
+ * first thread does it.
+ */
+#include "function.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t filled = PTHREAD_COND_INITIALIZER;
+static struct job *first, **last = &first;      /* JOB_QUEUED */
+static unsigned waiting, open_jobs;
+static struct job **running;                    /* by thread */
+static struct job *forgotten;                   /* for work_forget() */
+static struct pool pool;
+static void (*resume_connection)(void *connection);
+
+static void set_state(struct job *job, enum job_state state)
+{
+	job->state = state;
+	job->since_ns = now_ns();
+}
+
+static void free_job(struct job *job)
+{
+	struct pool whole = job->pool;
+
+	blob_free(&job->body);
+	pool_free(&whole);
+}
+
+/* One of its holders does not need it any more. */
+static void drop(struct job *job)
+{
+	if (--job->holders)
+		return;
+	if (!job->handle[0]) {
+		free_job(job);
+		return;
+	}
+	job->next = forgotten;
+	forgotten = job;
+}
+
+static void *worker(void *arg)
+{
+	struct job **mine = arg;
+	struct job *job;
+
+	pthread_mutex_lock(&lock);
+	for (;;) {
+		while (!first)
+			pthread_cond_wait(&filled, &lock);
+		job = first;
+		first = job->next;
+		if (!first)
+			last = &first;
+		waiting--;
+		set_state(job, JOB_RUNNING);
+		*mine = job;
+		pthread_mutex_unlock(&lock);
+		call_run(job);
+		pthread_mutex_lock(&lock);
+		*mine = NULL;
+		set_state(job, JOB_DONE);
+		if (!job->cut)
+			resume_connection(job->connection);
+		drop(job);
+	}
+	return NULL;
+}
+
+int work_start(void (*resume)(void *connection))
+{
+	pthread_t thread;
+	int error = 0;
+
+	resume_connection = resume;
+	running = pool_take(&pool, settings.concurrency * sizeof(struct job *));
+	if (!running)
+		error = ENOMEM;
+	for (unsigned i = 0; i < settings.concurrency && !error; i++)
+		error = pthread_create(&thread, NULL, worker, &running[i]);
+	if (error)
+		say("cannot start %u threads: %s; try a smaller --concurrency",
+		    settings.concurrency, strerror(error));
+	return error ? 1 : 0;
+}
+
+struct job *work_new(void)
+{
+	struct pool own = { 0 };
+	struct job *job = pool_take(&own, sizeof(*job));
+
+	if (!job)
+		return NULL;
+	job->pool = own;
+	job->holders = 1;
+	return job;
+}
+
+bool work_submit(struct job *job, void *connection)
+{
+	bool room;
+
+	pthread_mutex_lock(&lock);
+	room = waiting < settings.queue;
+	if (room) {
+		job->connection = connection;
+		job->next = NULL;
+		job->holders++;
+		set_state(job, JOB_QUEUED);
+		*last = job;
+		last = &job->next;
+		waiting++;
+		open_jobs++;
+		pthread_cond_signal(&filled);
+	}
+	pthread_mutex_unlock(&lock);
+	return room;
+}
+
+const struct response *work_response(struct job *job, int *status)
+{
+	const struct response *response;
+
+	pthread_mutex_lock(&lock);
+	*status = job->cut;
+	response = job->cut ? NULL : &job->response;
+	pthread_mutex_unlock(&lock);
+	return response;
+}
+
+void work_release(struct job *job, bool delivered)
+{
+	pthread_mutex_lock(&lock);
+	if (job->state != JOB_NEW)
+		open_jobs--;
+	/* where it was cut, what was delivered is not what was published */
+	if (delivered && !job->cut)
+		job->handle[0] = 0;
+	drop(job);
+	pthread_mutex_unlock(&lock);
+}
+
+unsigned work_count(void)
+{
+	unsigned count;
+
+	pthread_mutex_lock(&lock);
+	count = open_jobs;
+	pthread_mutex_unlock(&lock);
+	return count;
+}
+
+static bool late(const struct job *job, uint64_t now)
+{
+	return now - job->since_ns > settings.timeout_ns;
+}
+
+bool work_is_stuck(void)
+{
+	uint64_t now = now_ns();
+	bool stuck = false;
+
+	pthread_mutex_lock(&lock);
+	for (unsigned i = 0; i < settings.concurrency; i++)
+		stuck |= running[i] && late(running[i], now);
+	pthread_mutex_unlock(&lock);
+	return stuck;
+}
+
+bool work_is_running(void)
+{
+	bool any = false;
+
+	pthread_mutex_lock(&lock);
+	for (unsigned i = 0; i < settings.concurrency; i++)
+		any |= running[i] != NULL;
+	pthread_mutex_unlock(&lock);
+	return any;
+}
+
+static void cut(struct job *job, int status)
+{
+	job->cut = status;
+	resume_connection(job->connection);
+}
+
+unsigned work_cut(bool all)
+{
+	uint64_t now = now_ns();
+	unsigned count = 0;
+
+	pthread_mutex_lock(&lock);
+	last = &first;
+	while (*last) {
+		struct job *job = *last;
+
+		if (!all && !late(job, now)) {
+			last = &job->next;
+			continue;
+		}
+		*last = job->next;
+		waiting--;
+		set_state(job, JOB_DONE);
+		cut(job, 503);
+		drop(job);
+	}
+	for (unsigned i = 0; i < settings.concurrency; i++) {
+		if (!running[i] || running[i]->cut || (!all && !late(running[i], now)))
+			continue;
+		cut(running[i], all ? 503 : 504);
+		count++;
+	}
+	pthread_mutex_unlock(&lock);
+	return count;
+}
+
+void work_forget(void)
+{
+	struct job *job, *next;
+
+	pthread_mutex_lock(&lock);
+	job = forgotten;
+	forgotten = NULL;
+	pthread_mutex_unlock(&lock);
+	for (; job; job = next) {
+		next = job->next;
+		rmmap_unpublish(job->handle);
+		free_job(job);
+	}
+}
