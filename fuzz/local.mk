@@ -11,6 +11,9 @@ fuzz_programs = \
 	fuzz/fuzz_table \
 	fuzz/fuzz_wire \
 	fuzz/fuzz_workflow
+if FUNCTION
+fuzz_programs += fuzz/fuzz_event
+endif
 check_PROGRAMS += $(fuzz_programs)
 TESTS += $(fuzz_programs)
 fuzz_driver = fuzz/driver.c fuzz/fuzz.h
@@ -29,6 +32,8 @@ fuzz_fuzz_wire_SOURCES = fuzz/fuzz_wire.c $(fuzz_driver)
 fuzz_fuzz_wire_LDADD = libcommon.la
 fuzz_fuzz_workflow_SOURCES = fuzz/fuzz_workflow.c src/cli/workflow.c $(fuzz_driver)
 fuzz_fuzz_workflow_LDADD = libcommon.la
+fuzz_fuzz_event_SOURCES = fuzz/fuzz_event.c $(fuzz_driver)
+fuzz_fuzz_event_LDADD = libevent.a libcommon.la $(CJSON_LIBS) -lpthread
 
 # With libFuzzer the code under test is compiled anew: it has to be instrumented itself.
 fuzz_lf_flags = -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
@@ -40,6 +45,9 @@ fuzz_lf_programs = \
 	fuzz/lf_table \
 	fuzz/lf_wire \
 	fuzz/lf_workflow
+if FUNCTION
+fuzz_lf_programs += fuzz/lf_event
+endif
 EXTRA_PROGRAMS += $(fuzz_lf_programs)
 fuzz_lf_handle_SOURCES = fuzz/fuzz_handle.c fuzz/fuzz.h $(libcommon_la_SOURCES)
 fuzz_lf_handle_CFLAGS = $(AM_CFLAGS) $(fuzz_lf_flags)
@@ -56,6 +64,9 @@ fuzz_lf_wire_SOURCES = fuzz/fuzz_wire.c fuzz/fuzz.h $(libcommon_la_SOURCES)
 fuzz_lf_wire_CFLAGS = $(AM_CFLAGS) $(fuzz_lf_flags)
 fuzz_lf_workflow_SOURCES = fuzz/fuzz_workflow.c src/cli/workflow.c fuzz/fuzz.h $(libcommon_la_SOURCES)
 fuzz_lf_workflow_CFLAGS = $(AM_CFLAGS) $(fuzz_lf_flags)
+fuzz_lf_event_SOURCES = fuzz/fuzz_event.c fuzz/fuzz.h $(libevent_a_SOURCES) $(libcommon_la_SOURCES)
+fuzz_lf_event_CFLAGS = $(AM_CFLAGS) $(CJSON_CFLAGS) $(fuzz_lf_flags)
+fuzz_lf_event_LDADD = $(CJSON_LIBS) -lpthread
 CLEANFILES += $(fuzz_lf_programs) fuzz_*.crash
 
 fuzz: $(fuzz_lf_programs)
