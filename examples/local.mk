@@ -50,6 +50,11 @@ dist_wordcount_DATA = examples/wordcount/split.c examples/wordcount/map.c \
 	examples/wordcount/words.h
 dist_wordcount_SCRIPTS = examples/wordcount/wordcount.sh
 
+# ---- the word count as a Slurm job ----
+slurmdir = $(examplesdir)/slurm
+dist_slurm_DATA = examples/slurm/README
+dist_slurm_SCRIPTS = examples/slurm/wordcount.sbatch examples/slurm/on-node
+
 # ---- the paper's workflows, in three ways: what they need beside rmmap is optional ----
 EXTRA_DIST += examples/workflows/README \
 	examples/workflows/wordcount/workflow examples/workflows/finra/workflow \

@@ -80,6 +80,10 @@ tests_unit_test_workflow_CFLAGS = $(unit_cflags)
 tests_unit_test_workflow_LDADD = $(unit_ldadd)
 endif
 
+# on a Slurm cluster of network namespaces; as root
+TESTS += tests/slurm.sh
+EXTRA_DIST += tests/slurm.sh
+
 # what the manual and README say, held against header, option table and programs
 TESTS += tests/man.sh tests/readme.sh
 EXTRA_DIST += tests/man.sh tests/readme.sh

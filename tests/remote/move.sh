@@ -131,6 +131,7 @@ listening "$b"
 peer=$address
 for delay in 0.02 0.1 0.3; do
 	handle=$(at "$a" "$field" publish 96 5)
+	# shellcheck disable=SC2046 # a list of pids
 	(sleep $delay && kill -KILL $(workers_of "$b")) 2>/dev/null &
 	if at "$a" rmmap move "$handle" "$peer" >"$tmp/out" 2>"$tmp/err"; then
 		wait $!
@@ -147,6 +148,7 @@ for delay in 0.02 0.1 0.3; do
 	listening "$b"
 	peer=$address
 	handle=$(at "$a" "$field" publish 96 6)
+	# shellcheck disable=SC2046 # a list of pids
 	(sleep $delay && kill -KILL $(pids_of "$b")) 2>/dev/null &
 	if at "$a" rmmap move "$handle" "$peer" >"$tmp/out" 2>"$tmp/err"; then
 		refused ENOENT gone "$a" eager "$handle"
