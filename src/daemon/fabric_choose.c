@@ -21,84 +21,10 @@
 
 #define RDMA_ADDRESSES 32       /* of this host, tried in turn */
 
-union address {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-	uint8_t bytes[RM_FABRIC_NAME_MAX];
-};
-
-static socklen_t address_size(const union address *address)
-{
-	switch (address->any.sa_family) {
-	case AF_INET:
-		return sizeof(address->v4);
-	case AF_INET6:
-		return sizeof(address->v6);
-	default:
-		return 0;
-	}
-}
-
-/* Numeric host and port; getnameinfo() could do it, but may look into files. */
-static int numeric(const union address *address, char *host, size_t size, uint16_t *port)
-{
-	bool v4 = address->any.sa_family == AF_INET;
-	const void *ip = v4 ? (const void *)&address->v4.sin_addr
-	                    : (const void *)&address->v6.sin6_addr;
-
-	if (!address_size(address) || !inet_ntop(address->any.sa_family, ip, host, (socklen_t)size))
-		return -EINVAL;
-	*port = ntohs(v4 ? address->v4.sin_port : address->v6.sin6_port);
-	return 0;
-}
-
-int fabric_numeric(const struct rm_fabric_addr *addr, char *host, size_t host_size, uint16_t *port)
-{
-	union address address;
-
-	memset(&address, 0, sizeof(address));
-	if (addr->length > sizeof(address.bytes))
-		return -EINVAL;
-	memcpy(address.bytes, addr->name, addr->length);
-	if (addr->length < sizeof(sa_family_t) || addr->length < address_size(&address))
-		return -EINVAL;
-	return numeric(&address, host, host_size, port);
-}
-
-/* One can be inserted where the other is: the same format, and of sockaddrs the same family. */
-bool fabric_same_kind(const struct rm_fabric_addr *a, const struct rm_fabric_addr *b)
-{
-	union address x, y;
-
-	if (a->addr_format != b->addr_format || a->length != b->length ||
-	    a->length > sizeof(x.bytes))
-		return false;
-	if (a->addr_format != FI_SOCKADDR && a->addr_format != FI_SOCKADDR_IN &&
-	    a->addr_format != FI_SOCKADDR_IN6)
-		return true;
-	memset(&x, 0, sizeof(x));
-	memset(&y, 0, sizeof(y));
-	memcpy(x.bytes, a->name, a->length);
-	memcpy(y.bytes, b->name, b->length);
-	return x.any.sa_family == y.any.sa_family && a->length >= address_size(&x);
-}
-
-void fabric_addr_text(const struct rm_fabric_addr *addr, char *text, size_t size)
-{
-	char host[INET6_ADDRSTRLEN];
-	uint16_t port;
-
-	if (fabric_numeric(addr, host, sizeof(host), &port))
-		rm_format(text, size, "%s (address format %u)", addr->provider, addr->addr_format);
-	else
-		rm_format(text, size, strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, port);
-}
-
 /* The source address of the route to a documentation address: the default route's. */
-static int default_source(int family, union address *out)
+static int default_source(int family, union fabric_address *out)
 {
-	union address to = { .any.sa_family = (sa_family_t)family };
+	union fabric_address to = { .any.sa_family = (sa_family_t)family };
 	socklen_t size = sizeof(*out);
 	int fd, error = 0;
 
@@ -110,7 +36,7 @@ static int default_source(int family, union address *out)
 	fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, &to.any, address_size(&to)) || getsockname(fd, &out->any, &size))
+	if (connect(fd, &to.any, fabric_address_size(&to)) || getsockname(fd, &out->any, &size))
 		error = -errno;
 	close(fd);
 	return error;
@@ -119,15 +45,15 @@ static int default_source(int family, union address *out)
 /* A link-local address means something on its own link only: no use in a handle. */
 static bool usable(const struct ifaddrs *entry)
 {
-	const union address *address = (const void *)entry->ifa_addr;
+	const union fabric_address *address = (const void *)entry->ifa_addr;
 
-	if (!address || !(entry->ifa_flags & IFF_UP) || !address_size(address))
+	if (!address || !(entry->ifa_flags & IFF_UP) || !fabric_address_size(address))
 		return false;
 	return address->any.sa_family != AF_INET6 ||
 	       !IN6_IS_ADDR_LINKLOCAL(&address->v6.sin6_addr);
 }
 
-static bool same_host(const union address *a, const union address *b)
+static bool same_host(const union fabric_address *a, const union fabric_address *b)
 {
 	if (a->any.sa_family != b->any.sa_family)
 		return false;
@@ -140,8 +66,8 @@ static bool same_host(const union address *a, const union address *b)
  * The first address that passes: of the interface called name, or equal to want, or (both
  * NULL) of any interface whose IFF_LOOPBACK is loopback. IPv4 before IPv6.
  */
-static int find_address(const char *name, const union address *want, bool loopback,
-                        union address *out)
+static int find_address(const char *name, const union fabric_address *want, bool loopback,
+                        union fabric_address *out)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 	struct ifaddrs *all, *entry;
@@ -152,7 +78,7 @@ static int find_address(const char *name, const union address *want, bool loopba
 		return -errno;
 	for (i = 0; i < 2 && error; i++) {
 		for (entry = all; entry && error; entry = entry->ifa_next) {
-			const union address *address = (const void *)entry->ifa_addr;
+			const union fabric_address *address = (const void *)entry->ifa_addr;
 
 			if (!usable(entry) || address->any.sa_family != families[i])
 				continue;
@@ -161,7 +87,7 @@ static int find_address(const char *name, const union address *want, bool loopba
 			    !(entry->ifa_flags & IFF_LOOPBACK) == loopback)
 				continue;
 			memset(out, 0, sizeof(*out));
-			memcpy(out, address, address_size(address));
+			memcpy(out, address, fabric_address_size(address));
 			error = 0;
 		}
 	}
@@ -182,7 +108,7 @@ static void list_addresses(char *text, size_t size)
 		return;
 	for (entry = all; entry && at < size; entry = entry->ifa_next) {
 		if (!usable(entry) ||
-		    numeric((const void *)entry->ifa_addr, host, sizeof(host), &port))
+		    fabric_host_port((const void *)entry->ifa_addr, host, sizeof(host), &port))
 			continue;
 		at += rm_format(text + at, size - at, "%s%s %s", at ? ", " : "",
 		                entry->ifa_name, host);
@@ -193,7 +119,7 @@ static void list_addresses(char *text, size_t size)
 static int choose_address(const char *named, char *host, size_t host_size, char *why,
                           size_t why_size)
 {
-	union address want, found;
+	union fabric_address want, found;
 	char there[160];
 	uint16_t port;
 	int error;
@@ -205,7 +131,7 @@ static int choose_address(const char *named, char *host, size_t host_size, char 
 			rm_format(why, why_size, "no network interface is up, not even loopback");
 			return -EADDRNOTAVAIL;
 		}
-		return numeric(&found, host, host_size, &port);
+		return fabric_host_port(&found, host, host_size, &port);
 	}
 	if (inet_pton(AF_INET, named, &want.v4.sin_addr) == 1)
 		want.any.sa_family = AF_INET;
@@ -214,7 +140,7 @@ static int choose_address(const char *named, char *host, size_t host_size, char 
 	error = want.any.sa_family ? find_address(NULL, &want, false, &found)
 	                           : find_address(named, NULL, false, &found);
 	if (!error)
-		return numeric(&found, host, host_size, &port);
+		return fabric_host_port(&found, host, host_size, &port);
 	list_addresses(there, sizeof(there));
 	rm_format(why, why_size, "this host has no interface or address '%s' that is up "
 	          "(RMMAP_FABRIC); it has: %s", named, there);
@@ -222,7 +148,7 @@ static int choose_address(const char *named, char *host, size_t host_size, char 
 }
 
 /* What we ask for: reliable datagrams, messages, one-sided reads. */
-static struct fi_info *wanted(const char *provider)
+static struct fi_info *wanted(const char *provider, int more_modes)
 {
 	struct fi_info *hints = fi_allocinfo();
 
@@ -231,7 +157,7 @@ static struct fi_info *wanted(const char *provider)
 	hints->caps = FI_MSG | FI_RMA | FI_READ | FI_REMOTE_READ;
 	hints->mode = FI_CONTEXT | FI_CONTEXT2;
 	hints->ep_attr->type = FI_EP_RDM;
-	hints->domain_attr->mr_mode = FABRIC_MR_MODES;
+	hints->domain_attr->mr_mode = FABRIC_MR_MODES | more_modes;
 	hints->domain_attr->threading = FI_THREAD_DOMAIN;
 	hints->domain_attr->resource_mgmt = FI_RM_ENABLED;
 	hints->domain_attr->data_progress = FI_PROGRESS_MANUAL;
@@ -255,10 +181,9 @@ static int rank(const char *provider)
 {
 	size_t i, count = sizeof(preferred) / sizeof(preferred[0]);
 
-	for (i = 0; i < count; i++)
-		if (!strcmp(preferred[i], provider))
-			return (int)i;
-	return (int)count;
+	for (i = 0; i < count && strcmp(preferred[i], provider) != 0; i++)
+		;
+	return (int)i;
 }
 
 /* provider itself, or over the utility that makes datagrams of its connections. */
@@ -276,14 +201,14 @@ static bool is_verbs(const char *provider)
 	return !strcmp(provider, "verbs") || !strncmp(provider, "verbs;", 6);
 }
 
-/* Shared memory: processes of one host have layers by their descriptors. */
+/* Processes of one host have layers by their descriptors. */
 static bool stays_here(const struct fi_info *info)
 {
 	return info->ep_attr->protocol == FI_PROTO_SHM;
 }
 
-/* Take the best one out of the list, free the rest. */
-static struct fi_info *best(struct fi_info *list, const char *named, bool rdma)
+/* Take the best one out of the list, free the rest. Some ask for modes that we do not have. */
+static struct fi_info *best(struct fi_info *list, const char *named, bool rdma, int modes)
 {
 	struct fi_info *entry, *found = NULL, *copy;
 	int place, found_place = named[0] ? 2 : rank("");
@@ -292,9 +217,9 @@ static struct fi_info *best(struct fi_info *list, const char *named, bool rdma)
 		const char *provider = entry->fabric_attr->prov_name;
 
 		place = named[0] ? match(named, provider) : rank(provider);
-		if (!named[0] && !rdma && is_verbs(provider))
-			continue;
-		if (place < found_place && !stays_here(entry)) {
+		if (place < found_place && !stays_here(entry) &&
+		    !(entry->domain_attr->mr_mode & ~modes) &&
+		    (named[0] || rdma || !is_verbs(provider))) {
 			found = entry;
 			found_place = place;
 		}
@@ -307,7 +232,7 @@ static struct fi_info *best(struct fi_info *list, const char *named, bool rdma)
 /* "tcp, net, sockets": what would have worked on some address of this host. */
 static void list_providers(char *text, size_t size)
 {
-	struct fi_info *hints = wanted(""), *list = NULL, *entry;
+	struct fi_info *hints = wanted("", 0), *list = NULL, *entry;
 	size_t at = 0, length;
 	unsigned seen = 0;
 
@@ -346,9 +271,9 @@ static bool listed(const char *list, const char *provider)
 
 /* rdma: verbs may be taken where no provider is named. */
 static int get_info(const char *provider, const char *host, uint16_t port, bool rdma,
-                    struct fi_info **info)
+                    int more_modes, struct fi_info **info)
 {
-	struct fi_info *hints = wanted(provider), *list = NULL;
+	struct fi_info *hints = wanted(provider, more_modes), *list = NULL;
 	char service[8];
 	int error;
 
@@ -359,8 +284,19 @@ static int get_info(const char *provider, const char *host, uint16_t port, bool 
 	fi_freeinfo(hints);
 	if (error)
 		return error;
-	*info = best(list, provider, rdma);
+	*info = best(list, provider, rdma, FABRIC_MR_MODES | more_modes);
 	return *info ? 0 : -FI_ENODATA;
+}
+
+/* There, but with keys that are longer than messages have room for? */
+static bool long_keys(const char *provider, const char *host)
+{
+	struct fi_info *info;
+	int error = get_info(provider, host, 0, true, FI_MR_RAW, &info);
+
+	if (!error)
+		fi_freeinfo(info);
+	return !error;
 }
 
 static int choose_named(const struct rm_fabric_spec *spec, const struct rm_fabric_addr *again,
@@ -375,7 +311,7 @@ static int choose_named(const struct rm_fabric_spec *spec, const struct rm_fabri
 	              : choose_address(spec->address, host, sizeof(host), why, why_size);
 	if (error)
 		return error;
-	error = get_info(provider, host, port, rdma, info);
+	error = get_info(provider, host, port, rdma, 0, info);
 	if (!error)
 		return 0;
 	list_providers(there, sizeof(there));
@@ -384,15 +320,19 @@ static int choose_named(const struct rm_fabric_spec *spec, const struct rm_fabri
 	else if (!provider[0])
 		rm_format(why, why_size, "no libfabric provider can read over %s; this libfabric "
 		          "has: %s", host, there);
+	else if (long_keys(provider, host))
+		rm_format(why, why_size, "provider '%s' has memory keys that must be mapped by who "
+		          "reads (FI_MR_RAW), which rmmap does not do; this libfabric also has: %s",
+		          provider, there);
 	else if (listed(there, provider))
 		rm_format(why, why_size, "provider '%s' cannot use the address %s: name another "
 		          "address or interface in RMMAP_FABRIC", provider, host);
 	else
 		rm_format(why, why_size, "unknown provider '%s'; this libfabric has: %s",
 		          provider, there);
-	if (error != -FI_ENODATA)
-		return error;
-	return provider[0] && !listed(there, provider) ? -EINVAL : -EADDRNOTAVAIL;
+	if (error == -FI_ENODATA)
+		error = provider[0] && !listed(there, provider) ? -EINVAL : -EADDRNOTAVAIL;
+	return error;
 }
 
 /*
@@ -403,24 +343,24 @@ static int choose_rdma(uint16_t listen, struct fi_info **info)
 {
 	char hosts[RDMA_ADDRESSES][INET6_ADDRSTRLEN];
 	struct ifaddrs *all = NULL, *entry;
-	union address found;
+	union fabric_address found;
 	unsigned count = 0, i;
 	uint16_t port;
 
 	memset(&found, 0, sizeof(found));
 	if (!default_source(AF_INET, &found) &&
-	    !numeric(&found, hosts[0], sizeof(hosts[0]), &port))
+	    !fabric_host_port(&found, hosts[0], sizeof(hosts[0]), &port))
 		count = 1;
 	if (getifaddrs(&all))
 		all = NULL;
 	for (entry = all; entry && count < RDMA_ADDRESSES; entry = entry->ifa_next)
 		if (usable(entry) && !(entry->ifa_flags & IFF_LOOPBACK) &&
-		    !numeric((const void *)entry->ifa_addr, hosts[count], sizeof(hosts[0]), &port))
+		    !fabric_host_port((const void *)entry->ifa_addr, hosts[count], sizeof(hosts[0]), &port))
 			count++;
 	if (all)
 		freeifaddrs(all);
 	for (i = 0; i < count; i++)
-		if (!get_info("verbs;ofi_rxm", hosts[i], listen, true, info))
+		if (!get_info("verbs;ofi_rxm", hosts[i], listen, true, 0, info))
 			return 0;
 	return -FI_ENODATA;
 }

@@ -6,6 +6,7 @@
  *
  *   fabric.c          open, close, and the poller that drives all of it
  *   fabric_peer.c     the addresses it talks to
+ *   fabric_address.c  what is in an address
  *   fabric_choose.c   which provider, which address
  *   fabric_message.c  buffers of messages, receiving and sending
  *   fabric_mr.c       registering memory
@@ -16,6 +17,7 @@
 
 #include "util.h"              /* before libfabric, which has a container_of of its own */
 
+#include <netinet/in.h>
 #include <rdma/fabric.h>
 #include <rdma/fi_cm.h>
 #include <rdma/fi_domain.h>
@@ -141,14 +143,25 @@ static inline int fabric_soon(ssize_t error)
 	return error == -FI_ENOTCONN ? -FI_EAGAIN : (int)error;
 }
 
+/* fabric_address.c */
+union fabric_address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+	uint8_t bytes[RM_FABRIC_NAME_MAX];
+};
+socklen_t fabric_address_size(const union fabric_address *address);     /* 0: no sockaddr_in* */
+/* Numeric, so that no file is looked into. 0 or -EINVAL. */
+int fabric_host_port(const union fabric_address *address, char *host, size_t size,
+                     uint16_t *port);
+/* The address of a sockaddr in name[], as numeric host and port; -EINVAL if it is none. */
+int fabric_numeric(const struct rm_fabric_addr *addr, char *host, size_t host_size, uint16_t *port);
+bool fabric_same_kind(const struct rm_fabric_addr *a, const struct rm_fabric_addr *b);
+
 /* fabric_choose.c */
 /* rdma false: not verbs unless it is named. On success why may have a remark. */
 int fabric_choose(const struct rm_fabric_spec *spec, const struct rm_fabric_addr *again, bool rdma,
                   struct fi_info **info, char *why, size_t why_size);
-/* The address of a sockaddr in name[], as numeric host and port; -EINVAL if it is none. */
-int fabric_numeric(const struct rm_fabric_addr *addr, char *host, size_t host_size, uint16_t *port);
-
-bool fabric_same_kind(const struct rm_fabric_addr *a, const struct rm_fabric_addr *b);
 
 /* fabric_message.c */
 int fabric_messages_open(struct fabric *fabric);
@@ -159,6 +172,11 @@ void fabric_message_done(struct fabric *fabric, struct fabric_op *op, size_t len
 /* fabric_mr.c */
 int fabric_mr_open(struct fabric *fabric, void *memory, size_t length, uint64_t access,
                    struct fabric_region *region);
+/*
+ * Can a key be closed while the endpoint is open? A provider that has keys of endpoints
+ * (FI_MR_ENDPOINT) may refuse that. 0; -EKEYREVOKED: no; or why it cannot be tried.
+ */
+int fabric_mr_probe(struct fabric *fabric);
 /*
  * The local descriptor for a piece, which is registered if it must be: op->local. 0 or -errno;
  * -ENOMEM: nothing is left that could be closed for it.

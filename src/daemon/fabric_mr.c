@@ -122,6 +122,10 @@ int fabric_mr_open(struct fabric *fabric, void *memory, size_t length, uint64_t 
 	do {
 		error = mr_reg(fabric, memory, length, access, &mr);
 	} while (error == -FI_ENOMEM && evict(fabric));
+	if (!error && (access & FI_REMOTE_READ) && fi_mr_key(mr) == FI_KEY_NOTAVAIL) {
+		fi_close(&mr->fid);
+		error = -FI_ENOKEY;
+	}
 	if (error)
 		return error;
 	fabric->registered += length;
@@ -132,6 +136,16 @@ int fabric_mr_open(struct fabric *fabric, void *memory, size_t length, uint64_t 
 	if (mode(fabric, FI_MR_VIRT_ADDR))
 		region->base = (uintptr_t)memory;
 	return 0;
+}
+
+int fabric_mr_probe(struct fabric *fabric)
+{
+	struct fid_mr *mr;
+	int error = mr_reg(fabric, fabric->slab, FABRIC_MESSAGE_MAX, FI_REMOTE_READ, &mr);
+
+	if (error)
+		return error;
+	return fi_close(&mr->fid) ? -EKEYREVOKED : 0;
 }
 
 static struct fabric_local *local_find(struct fabric *fabric, uintptr_t start, uintptr_t end)
