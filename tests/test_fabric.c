@@ -23,6 +23,9 @@
 #include "../src/daemon/fabric.h"
 #include "../src/daemon/util.h"
 
+#include <rdma/fabric.h>
+#include <rdma/fi_domain.h>
+
 #define MEMORY ((size_t)16 << 20)
 #define SECOND 1000000000ull
 #define EXPECT(what) do { \
@@ -449,6 +452,22 @@ static int try_provider(const char *provider)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
+/* A provider of FI_MR_RAW: several rails in one. */
+static bool has_mrail(void)
+{
+	struct fi_info *hints = fi_allocinfo(), *list;
+	int error;
+
+	EXPECT(hints && (hints->fabric_attr->prov_name = strdup("tcp;ofi_rxm;ofi_mrail")));
+	hints->domain_attr->mr_mode = FI_MR_RAW;
+	error = fi_getinfo(FI_VERSION(1, 17), NULL, NULL, 0, hints, &list);
+	fi_freeinfo(hints);
+	if (error)
+		return false;
+	fi_freeinfo(list);
+	return true;
+}
+
 /* In a child: unknown names are told with what there is. */
 static int try_names(void)
 {
@@ -463,12 +482,21 @@ static int try_names(void)
 		waitpid(pid, &status, 0);
 		return status ? 1 : 0;
 	}
+	setenv("FI_OFI_MRAIL_ADDR", "127.0.0.1,127.0.0.1", 1);
+	setenv("FI_MR_CACHE_MONITOR", "memhooks", 1);
+	setenv("FI_MR_CACHE_MAX_COUNT", "1024", 1);
+	setenv("FI_UNIVERSE_SIZE", "4096", 1);
 	EXPECT(fabric_open(&fabric, loop_new(), &spec, NULL, &events, why, sizeof(why)) == -EINVAL);
 	printf("%s\n", why);
 	EXPECT(strstr(why, "unknown provider 'pigeon'; this libfabric has: ") && strstr(why, "tcp"));
 	strcpy(spec.provider, "shm");
 	EXPECT(fabric_open(&fabric, loop_new(), &spec, NULL, &events, why, sizeof(why)) < 0);
 	printf("%s\n", why);
+	/* keys of more than 8 bytes, where this libfabric has a provider with such */
+	strcpy(spec.provider, "tcp;ofi_rxm;ofi_mrail");
+	EXPECT(fabric_open(&fabric, loop_new(), &spec, NULL, &events, why, sizeof(why)) < 0);
+	printf("%s\n", why);
+	EXPECT(!has_mrail() || strstr(why, "FI_MR_RAW"));
 	strcpy(spec.provider, "tcp");
 	strcpy(spec.address, "nowhere0");
 	EXPECT(fabric_open(&fabric, loop_new(), &spec, NULL, &events, why, sizeof(why)) ==
@@ -479,6 +507,10 @@ static int try_names(void)
 	EXPECT(!fabric_open(&fabric, loop_new(), &spec, NULL, &events, why, sizeof(why)) && !why[0]);
 	fabric_addr_text(fabric_addr(fabric), why, sizeof(why));
 	EXPECT(!strncmp(why, "127.0.0.1:", 10));
+	/* What a user's MPI wants of libfabric is not for us. */
+	EXPECT(!strcmp(getenv("FI_MR_CACHE_MONITOR"), "disabled"));
+	EXPECT(!strcmp(getenv("FI_MR_CACHE_MAX_COUNT"), "0"));
+	EXPECT(!strcmp(getenv("FI_UNIVERSE_SIZE"), "64"));
 	fabric_close(fabric);
 	fflush(stdout);
 	_exit(0);

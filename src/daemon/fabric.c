@@ -163,18 +163,19 @@ static void fabric_wake(struct timer *timer)
 }
 
 /*
- * Ours is the process, so the environment may be set. The registration cache would keep
- * keys of closed regions alive (a revoked reader could go on reading) and fights with
- * userfaultfd. ofi_rxm multiplies its queues by the universe's size: more than 64 is
- * beyond what some RDMA devices have. After a remote access error (a key that was closed) an
- * RDMA connection is dead and nobody hangs up: removing the address has to close it.
+ * Ours is the process, so the environment may be set, whatever the program that happened to
+ * start us has there for its MPI. The registration cache would keep keys of closed regions
+ * alive (a revoked reader could go on reading) and fights with userfaultfd. ofi_rxm multiplies
+ * its queues by the universe's size: more than 64 is beyond what some RDMA devices have. After
+ * a remote access error (a key that was closed) an RDMA connection is dead and nobody hangs
+ * up: removing the address has to close it.
  */
 static void set_environment(void)
 {
-	setenv("FI_MR_CACHE_MAX_COUNT", "0", 0);
-	setenv("FI_MR_CACHE_MONITOR", "disabled", 0);
-	setenv("FI_UNIVERSE_SIZE", "64", 0);
-	setenv("FI_AV_REMOVE_CLEANUP", "1", 0);
+	setenv("FI_MR_CACHE_MAX_COUNT", "0", 1);
+	setenv("FI_MR_CACHE_MONITOR", "disabled", 1);
+	setenv("FI_UNIVERSE_SIZE", "64", 1);
+	setenv("FI_AV_REMOVE_CLEANUP", "1", 1);
 }
 
 static int open_queue(struct fabric *fabric)
@@ -305,9 +306,13 @@ static int try_open(struct fabric **out, const struct rm_fabric_spec *spec,
 		error = fabric_messages_open(fabric);
 	if (!error)
 		error = describe(fabric);
+	if (!error)
+		error = fabric_mr_probe(fabric);
 	if (error) {
 		rm_format(why, why_size, "libfabric provider %s cannot be opened: %s",
-		          fabric->info->fabric_attr->prov_name, fi_strerror(-error));
+		          fabric->info->fabric_attr->prov_name, error == -EKEYREVOKED
+		          ? "it does not close memory keys, so that nothing could be revoked"
+		          : fi_strerror(-error));
 		close_endpoint(fabric);
 		free(fabric);
 		return error;

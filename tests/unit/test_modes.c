@@ -41,6 +41,7 @@ static struct {
 	struct fabric_peer peer;
 	size_t pinned, limit;
 	unsigned open, clashes;         /* clashes: so many keys are in use already */
+	int close_error;
 	uint64_t next_key;              /* the provider's own */
 	struct fake_mr *last;
 	struct fake_read reads[LOG_MAX];
@@ -52,6 +53,8 @@ static int close_mr(struct fid *fid)
 {
 	struct fake_mr *fake = container_of(fid, struct fake_mr, mr.fid);
 
+	if (it.close_error)
+		return it.close_error;
 	it.pinned -= fake->length;
 	it.open--;
 	free(fake);
@@ -217,6 +220,10 @@ START_TEST(keys)
 	ck_assert_uint_eq(a.key, 0x1234);
 	ck_assert_uint_eq(a.base, (uintptr_t)it.memory + 4096);
 	fabric_unregister(&it.fabric, &a);
+	/* it says that it has none */
+	it.next_key = FI_KEY_NOTAVAIL;
+	ck_assert_int_eq(fabric_register(&it.fabric, it.memory, 4096, &a), -FI_ENOKEY);
+	ck_assert(!a.mr && !it.open);
 	end();
 }
 END_TEST
@@ -229,6 +236,27 @@ START_TEST(endpoint)
 	ck_assert_int_eq(fabric_register(&it.fabric, it.memory, 4096, &region), 0);
 	ck_assert(it.last->bound && it.last->enabled);
 	fabric_unregister(&it.fabric, &region);
+	end();
+}
+END_TEST
+
+/* A provider whose keys cannot be closed is not used. */
+START_TEST(probe)
+{
+	struct fabric_region region;
+
+	begin(FI_MR_ENDPOINT, 8, 1 << 20);
+	it.fabric.slab = it.memory;
+	ck_assert_int_eq(fabric_mr_probe(&it.fabric), 0);
+	ck_assert_uint_eq(it.open, 0);
+	it.close_error = -FI_EBUSY;
+	ck_assert_int_eq(fabric_mr_probe(&it.fabric), -EKEYREVOKED);
+	region.mr = &it.last->mr;
+	region.length = 0;
+	it.close_error = 0;
+	fabric_unregister(&it.fabric, &region);
+	it.limit = 0;
+	ck_assert_int_eq(fabric_mr_probe(&it.fabric), -FI_ENOMEM);
 	end();
 }
 END_TEST
@@ -425,7 +453,7 @@ int main(void)
 {
 	const struct unit_test tests[] = {
 		{ keys, 0 }, { endpoint, 0 }, { not_local, 0 }, { local, 0 }, { eviction, 0 },
-		{ words, 0 }, { idle_peers, 0 },
+		{ words, 0 }, { probe, 0 }, { idle_peers, 0 },
 	};
 
 	return unit_run("modes", tests, COUNT(tests));
