@@ -340,6 +340,7 @@ program_tests = \
 	tests/preload/nginx.sh \
 	tests/preload/node.sh \
 	tests/preload/openssl.sh \
+	tests/preload/others.sh \
 	tests/preload/perl.sh \
 	tests/preload/postgresql.sh \
 	tests/preload/python.sh \
