@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * alloc_run LIBRARY COMMAND ARG... - prints seconds and KiB at the peak of a command under
- * LD_PRELOAD=LIBRARY; its output goes nowhere. "" is no library.
+ * alloc_run LIBRARY COMMAND ARG... - prints seconds, KiB at the peak and seconds of CPU time of a
+ * command under LD_PRELOAD=LIBRARY; its output goes nowhere. "" is no library.
  */
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -9,6 +9,11 @@
 #include <unistd.h>
 
 #include "bench.h"
+
+static double seconds(struct timeval t)
+{
+	return (double)t.tv_sec + (double)t.tv_usec / 1e6;
+}
 
 int main(int argc, char **argv)
 {
@@ -35,6 +40,7 @@ int main(int argc, char **argv)
 		bench_die("no process");
 	if (!WIFEXITED(status) || WEXITSTATUS(status))
 		bench_die("the command failed");
-	printf("%.6f %ld\n", bench_now() - start, usage.ru_maxrss);
+	printf("%.6f %ld %.6f\n", bench_now() - start, usage.ru_maxrss,
+	       seconds(usage.ru_utime) + seconds(usage.ru_stime));
 	return 0;
 }
