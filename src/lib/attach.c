@@ -65,7 +65,7 @@ static void *map_table(int fd, uint64_t size)
 	p = mmap(memory, size, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0);
 	if (p != MAP_FAILED)
 		return p;
-	own_pages_free(memory, size);
+	own_pages_unmap(memory, size);
 	return NULL;
 }
 
@@ -103,7 +103,7 @@ static int open_table(struct asked *asked)
 
 static void close_answer(struct asked *asked)
 {
-	own_pages_free(asked->memory, answer(asked)->table_size);
+	own_pages_unmap(asked->memory, answer(asked)->table_size);
 	asked->memory = NULL;
 	if (asked->x.reply_fd >= 0)
 		close(asked->x.reply_fd);

@@ -62,6 +62,7 @@ void array_remove(struct array *array, size_t index);   /* the last takes its pl
 void array_free(struct array *array);
 void *own_pages(size_t bytes);                  /* anonymous memory outside the window, or NULL */
 void own_pages_free(void *pages, size_t bytes);
+void own_pages_unmap(void *pages, size_t bytes);        /* of which a file was mapped over */
 void own_name(void *pages, size_t bytes, const char *name);     /* in /proc/PID/maps */
 
 /* ---- fd.c: descriptors at high numbers, checked before use ---- */

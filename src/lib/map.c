@@ -78,7 +78,7 @@ void map_drop(uint64_t owner)
 	if (!holding)
 		return;
 	unmap(holding);
-	own_pages_free((void *)(uintptr_t)holding->table.header, holding->table.size);
+	own_pages_unmap((void *)(uintptr_t)holding->table.header, holding->table.size);
 	holding_free(holding);
 	array_remove(&holdings, (size_t)(holding - holding_at(0)));
 	__atomic_store_n(&holding_count, holdings.count, __ATOMIC_RELEASE);

@@ -15,6 +15,7 @@
 #define FIRST_BYTES ((size_t)4096)
 #define ABOVE ((uint64_t)4 << 40)       /* room above the window, before programs lie there */
 #define TRIES 1024
+#define KEPT 16
 
 /* Newer than the build host's headers may be. */
 #ifndef PR_SET_VMA
@@ -24,9 +25,13 @@
 
 void own_name(void *pages, size_t bytes, const char *name)
 {
-	int saved = errno;      /* kernels without names refuse */
+	static bool refused;    /* by a kernel without names: then not asked again */
+	int saved = errno;
 
-	(void)prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, pages, bytes, name);
+	if (__atomic_load_n(&refused, __ATOMIC_RELAXED))
+		return;
+	if (prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, pages, bytes, name) && errno == EINVAL)
+		__atomic_store_n(&refused, true, __ATOMIC_RELAXED);
 	errno = saved;
 }
 
@@ -51,6 +56,37 @@ static void *map(void *at, size_t bytes)
 }
 
 /*
+ * Single pages that were given back, all zeros again, for whoever asks next. A publish of a
+ * small heap takes and gives back twenty of them, and to map, fault in and unmap each was
+ * half of its time. Each place is taken and filled by one atomic operation: any thread, and
+ * a child of fork() has copies of its own.
+ */
+static void *kept[KEPT];
+
+static void *take_kept(void)
+{
+	void *page = NULL;
+
+	for (int i = 0; !page && i < KEPT; i++)
+		if (__atomic_load_n(&kept[i], __ATOMIC_RELAXED))
+			page = __atomic_exchange_n(&kept[i], NULL, __ATOMIC_ACQUIRE);
+	return page;
+}
+
+static bool keep(void *page, size_t bytes)
+{
+	memset(page, 0, bytes);
+	for (int i = 0; i < KEPT; i++) {
+		void *none = NULL;
+
+		if (__atomic_compare_exchange_n(&kept[i], &none, page, false, __ATOMIC_RELEASE,
+		                                __ATOMIC_RELAXED))
+			return true;
+	}
+	return false;
+}
+
+/*
  * The kernel's choice is outside already, but where the stack is unlimited: then one piece
  * after the other above the window, and around again.
  */
@@ -58,7 +94,11 @@ void *own_pages(size_t bytes)
 {
 	static uint64_t next;
 	uint64_t step = rm_page_up(bytes);
-	void *p = map(NULL, bytes);
+	void *p = bytes && step == rm_page_up(1) ? take_kept() : NULL;
+
+	if (p)
+		return p;
+	p = map(NULL, bytes);
 
 	for (int i = 0; !p && i < TRIES && step && step < ABOVE; i++) {
 		uint64_t at = __atomic_fetch_add(&next, step, __ATOMIC_RELAXED) % ABOVE;
@@ -69,6 +109,13 @@ void *own_pages(size_t bytes)
 }
 
 void own_pages_free(void *pages, size_t bytes)
+{
+	if (pages && bytes && rm_page_up(bytes) == rm_page_up(1) && keep(pages, bytes))
+		return;
+	own_pages_unmap(pages, bytes);
+}
+
+void own_pages_unmap(void *pages, size_t bytes)
 {
 	if (pages)
 		munmap(pages, bytes);

@@ -57,6 +57,18 @@ START_TEST(pages)
 	ck_assert_int_eq(p[(3 << 20) - 1], 0);
 	own_pages_free(p, 3 << 20);
 	own_pages_free(NULL, 4096);
+	p = own_pages(100);             /* a page that is kept is all zeros for the next one */
+	ck_assert_ptr_nonnull(p);
+	memset(p, 7, 100);
+	own_pages_free(p, 100);
+	for (int i = 0; i < 100; i++) {
+		char *q = own_pages(4096);
+
+		ck_assert_ptr_nonnull(q);
+		for (int at = 0; at < 4096; at++)
+			ck_assert_int_eq(q[at], 0);
+		memset(q, 7, 4096);
+	}
 	ck_assert_ptr_null(own_pages((size_t)1 << 60));
 }
 END_TEST
