@@ -9,7 +9,8 @@
  *     --net NAME        what the rows are called
  *     --namespaces A,B  --address ADDRESS of A's         two network namespaces
  *     --rundirs A,B     the rmmapd of each side
- *     --seconds N       begin nothing new after so long
+ *     --seconds N       begin nothing new after so long; the first round may take half as
+ *                       much again before cells are left out
  *     --slow N          what took so many seconds is left out at larger sizes
  *
  * Prints a line for each: net, kind, bytes, touch, way, round, seconds until walked, seconds
@@ -212,7 +213,7 @@ static unsigned long long available(void)
 	return kib << 10;
 }
 
-/* Why this one is not measured at all, or NULL. Bytes in ascending order let slow[] decide. */
+/* Why this one is not measured at all, or NULL. last: how long it took at a smaller size. */
 static const char *reason(const char *way, const char *bytes, double last)
 {
 	const unsigned long long size = strtoull(bytes, NULL, 10);
@@ -227,48 +228,76 @@ static const char *reason(const char *way, const char *bytes, double last)
 		return "not enough memory is left";
 	if (last > slow)
 		return "too slow at a smaller size";
-	if (bench_now() - began > seconds)
+	if (bench_now() - began > seconds * 1.5)
 		return "no time is left";
 	return NULL;
 }
 
-static void cell(const char *kind, const char *bytes, const char *touch, double *last)
+struct cell {
+	const char *not[LIST_MAX];      /* for each way: why it is not measured */
+	unsigned long long sum;
+	int any;                        /* there is a sum */
+};
+
+/* One way's turn; last is how long its last one took, here or at a smaller size. */
+static void turn(struct cell *cell, int w, int rep, const char *kind, const char *bytes,
+                 const char *touch, double *last)
 {
-	const char *not[LIST_MAX];
-	unsigned long long agreed = 0;
-	int any = 0;
+	const double before = bench_now();
+	struct result result;
+	int wrong = measure(ways.word[w], kind, bytes, touch, &result);
 
-	for (int w = 0; w < ways.count; w++) {
-		not[w] = reason(ways.word[w], bytes, last[w]);
-		if (not[w])
-			printf("# left out\t%s\t%s\t%s\t%s\t%s\t%s\n", net, kind, bytes, touch,
-			       ways.word[w], not[w]);
+	*last = bench_now() - before;
+	if (!wrong && (result.sum != result.wanted || (cell->any && result.sum != cell->sum)))
+		wrong = 1;
+	if (wrong) {
+		printf("# %s\t%s\t%s\t%s\t%s\t%s\n", wrong < 0 ? "failed" : "wrong sum", net, kind, bytes,
+		       touch, ways.word[w]);
+		failures++;
+		cell->not[w] = "failed";
+		return;
 	}
-	for (int rep = 0; rep < reps; rep++)
-		for (int w = 0; w < ways.count; w++) {
-			const double before = bench_now();
-			struct result result;
-			int wrong;
+	cell->sum = result.sum;
+	cell->any = 1;
+	printf("%s\t%s\t%s\t%s\t%s\t%d\t%.9f\t%.9f\t%.9f\n", net, kind, bytes, touch, ways.word[w],
+	       rep, result.walked, result.freed, result.trip);
+}
 
-			if (not[w])
-				continue;
-			wrong = measure(ways.word[w], kind, bytes, touch, &result);
-			if (!wrong && (result.sum != result.wanted || (any && result.sum != agreed)))
-				wrong = 1;
-			last[w] = bench_now() - before;
-			if (wrong) {
-				printf("# %s\t%s\t%s\t%s\t%s\t%s\n", wrong < 0 ? "failed" : "wrong sum",
-				       net, kind, bytes, touch, ways.word[w]);
-				failures++;
-				not[w] = "failed";
-				continue;
-			}
-			agreed = result.sum;
-			any = 1;
-			printf("%s\t%s\t%s\t%s\t%s\t%d\t%.9f\t%.9f\t%.9f\n", net, kind, bytes, touch,
-			       ways.word[w], rep, result.walked, result.freed, result.trip);
+static void turns(struct cell *cell, int rep, const char *kind, const char *bytes, const char *touch,
+                  double *last)
+{
+	for (int w = 0; w < ways.count; w++) {
+		if (rep == 0) {
+			cell->not[w] = reason(ways.word[w], bytes, last[w]);
+			if (cell->not[w])
+				printf("# left out\t%s\t%s\t%s\t%s\t%s\t%s\n", net, kind, bytes, touch,
+				       ways.word[w], cell->not[w]);
 		}
+		if (!cell->not[w])
+			turn(cell, w, rep, kind, bytes, touch, &last[w]);
+	}
 	fflush(stdout);
+}
+
+/* Each round takes all cells, so that time that runs out takes rounds from all alike. */
+static void rounds(void)
+{
+	static struct cell cells[LIST_MAX][TOUCHES][LIST_MAX];
+	int rep;
+
+	for (rep = 0; rep < reps && (rep == 0 || bench_now() - began < seconds); rep++)
+		for (int k = 0; k < kinds.count; k++)
+			for (int t = 0; t < touches.count; t++) {
+				double last[LIST_MAX] = {0};
+
+				for (int s = 0; s < sizes.count; s++)
+					if (rep == 0 || bench_now() - began < seconds)
+						turns(&cells[k][t][s], rep, kinds.word[k], sizes.word[s],
+						      touches.word[t], last);
+			}
+	if (rep < reps || bench_now() - began > seconds)
+		printf("# note\t%s: %d to %d of %d rounds in the %.0f s it was given\n", net,
+		       rep > 1 ? rep - 1 : 1, rep, reps, seconds);
 }
 
 static void options(int argc, char **argv)
@@ -305,7 +334,7 @@ static void options(int argc, char **argv)
 		else
 			bench_die("an unknown option");
 	}
-	if (!ways.count || (namespaces.count && namespaces.count != 2))
+	if (!ways.count || touches.count > TOUCHES || (namespaces.count && namespaces.count != 2))
 		bench_die("--ways is needed, and --namespaces takes two");
 }
 
@@ -326,12 +355,6 @@ int main(int argc, char **argv)
 		if (is_rmmap(ways.word[w]) && measure(ways.word[w], "list", "1024", "full", &result))
 			bench_die("rmmap does not work here");
 	}
-	for (int k = 0; k < kinds.count; k++)
-		for (int t = 0; t < touches.count; t++) {
-			double last[LIST_MAX] = {0};
-
-			for (int s = 0; s < sizes.count; s++)
-				cell(kinds.word[k], sizes.word[s], touches.word[t], last);
-		}
+	rounds();
 	return failures ? 1 : 0;
 }
