@@ -122,6 +122,7 @@ if HAVE_CHECK
 daemon_tests = \
 	tests/daemon/test_budget \
 	tests/daemon/test_pointers \
+	tests/daemon/test_spin \
 	tests/daemon/test_stream \
 	tests/daemon/test_loop \
 	tests/daemon/test_nets \
@@ -137,6 +138,9 @@ tests_daemon_test_budget_LDADD = $(daemon_test_ldadd)
 tests_daemon_test_pointers_SOURCES = tests/daemon/test_pointers.c tests/unit/unit.h
 tests_daemon_test_pointers_CFLAGS = $(daemon_test_cflags)
 tests_daemon_test_pointers_LDADD = $(daemon_test_ldadd)
+tests_daemon_test_spin_SOURCES = tests/daemon/test_spin.c tests/unit/unit.h
+tests_daemon_test_spin_CFLAGS = $(daemon_test_cflags)
+tests_daemon_test_spin_LDADD = $(daemon_test_ldadd)
 tests_daemon_test_stream_SOURCES = tests/daemon/test_stream.c tests/unit/unit.h
 tests_daemon_test_stream_CFLAGS = $(daemon_test_cflags)
 tests_daemon_test_stream_LDADD = $(daemon_test_ldadd)

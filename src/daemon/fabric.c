@@ -4,8 +4,8 @@
  *
  * The provider makes progress only while its completion queue is read, for what others
  * read here too, so the poller runs whenever the queue's descriptor fires. After each
- * sign of life it keeps polling for FABRIC_SPIN_NS (a wake-up costs more than a read),
- * then the loop sleeps on the descriptor. A provider without a descriptor, or
+ * sign of life it keeps polling for as long as that is worth it (spin.h), then the loop
+ * sleeps on the descriptor. A provider without a descriptor, or
  * whose descriptor is of no use, is polled once a millisecond.
  *
  * Worker thread only.
@@ -126,7 +126,7 @@ static bool fabric_poll(struct poller *poller)
 	progress |= post(fabric, progress, now);
 	progress |= fabric_reads_finish(fabric);
 	if (progress || fabric->woken)
-		fabric->active_until = now + FABRIC_SPIN_NS;
+		fabric->active_until = spin_until(&fabric->spin, now);
 	fabric->woken = false;
 	if (now < fabric->active_until)
 		return true;

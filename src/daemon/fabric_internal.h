@@ -26,6 +26,7 @@
 #include <rdma/fi_rma.h>
 
 #include "fabric.h"
+#include "spin.h"
 
 #define FABRIC_API FI_VERSION(1, 17)
 #define FABRIC_MR_MODES \
@@ -42,7 +43,6 @@
 #define FABRIC_LOCALS 640       /* registrations for reads: all pieces' and some for later */
 #define FABRIC_IDLE ((size_t)16 << 20)  /* of those for later, so many bytes */
 #define FABRIC_CQ_SIZE 1024
-#define FABRIC_SPIN_NS 80000    /* keep polling so long after the last sign of life */
 #define FABRIC_RETRY_NS 1000000 /* after EAGAIN, when nothing else wakes us */
 
 enum fabric_op_kind { FABRIC_RECEIVE, FABRIC_SEND, FABRIC_PIECE_READ };
@@ -102,6 +102,7 @@ struct fabric {
 	struct poller poller;
 	struct source wait;             /* the queue's descriptor, or fd -1 */
 	struct timer timer;             /* wakes the poller: deadlines, retries */
+	struct spin spin;
 	uint64_t active_until;          /* spin until then */
 	uint64_t retry_at;              /* something got EAGAIN: next try; 0: nothing did */
 	uint64_t idle_at;               /* look for idle peers then; UINT64_MAX: there are none */

@@ -235,18 +235,24 @@ static bool absent(const struct lazy *lazy, uint32_t segment, uint64_t page)
 	return remote_wanted(lazy->remote, s->layer, s->offset / RM_PAGE + page);
 }
 
-/* The pages around one that are queued and absent too: they come along. */
+/*
+ * The absent pages around one that come along: those that are queued, too, and where there is
+ * time for more, near ones, which are nothing to a wire that is waited for anyway.
+ */
 static void around(const struct lazy *lazy, uint32_t segment, uint64_t max, uint64_t *page,
                    uint64_t *count)
 {
 	uint64_t pages = remote_table(lazy->remote)->segments[segment].length / RM_PAGE;
+	uint64_t near = budget_window(&lazy->ahead.budget) / 8, low = *page, high = low + 1, block;
 	const uint8_t *state = lazy->ahead.state + lazy->first[segment];
-	uint64_t low = *page, high = low + 1;
 
-	while (high < pages && high - low < max && state[high] & QUEUED &&
-	       absent(lazy, segment, high))
+	near = near < STREAM_LONE ? near : STREAM_LONE;
+	block = low - low % (near ? near : 1);
+	while (high < pages && high - low < max && absent(lazy, segment, high) &&
+	       (state[high] & QUEUED || high < block + near))
 		high++;
-	while (low && high - low < max && state[low - 1] & QUEUED && absent(lazy, segment, low - 1))
+	while (low && high - low < max && absent(lazy, segment, low - 1) &&
+	       (state[low - 1] & QUEUED || low > block))
 		low--;
 	*page = low;
 	*count = high - low;
@@ -260,7 +266,10 @@ static bool follow(struct lazy *lazy, unsigned *shown)
 	uint32_t segment;
 
 	if (!ahead->queued || !ahead->budget.credit || ahead->flying >= FLYING_MAX ||
-	    ahead->flying_pages >= max || *shown >= SHOWN_MAX)
+	    *shown >= SHOWN_MAX)
+		return false;
+	/* As one page arrives, one more would be asked for, and never a run of them. */
+	if (ahead->flying_pages > max / 2)
 		return false;
 	number = ahead->queue[ahead->head];
 	ahead->head = (ahead->head + 1) % LAZY_QUEUE;
@@ -278,7 +287,6 @@ static bool follow(struct lazy *lazy, unsigned *shown)
 		}
 		return true;
 	}
-	max -= ahead->flying_pages;
 	max = max < ahead->budget.credit ? max : ahead->budget.credit;
 	around(lazy, segment, max < LAZY_PART ? max : LAZY_PART, &page, &count);
 	for (uint64_t i = 0; i < count; i++)
