@@ -33,8 +33,12 @@ bench_alloc_run_SOURCES = bench/alloc_run.c bench/bench.h
 
 include bench/ways/local.mk
 
-# what lazy attachments cost; bench/paging.sh builds what it needs and prints the table
+# what lazy attachments cost
 EXTRA_PROGRAMS += bench/paging bench/relay
 bench_paging_SOURCES = bench/paging.c bench/bench.h
 bench_paging_LDADD = librmmap.la
 bench_relay_SOURCES = bench/relay.c bench/bench.h
+
+.PHONY: bench-walks
+bench-walks: all bench/paging$(EXEEXT) bench/relay$(EXEEXT) bench/bare_read$(EXEEXT)
+	$(top_builddir)/bench/walks
