@@ -104,16 +104,14 @@ uint32_t lazy_segment(const struct lazy *lazy, uint64_t number);        /* of a 
 /*
  * Have pages of one segment fetched, and mapped when they are here; waited is the number of
  * the page that somebody waits for, or LAZY_NOBODY. Those that are here are mapped at once.
- * With sample, a few are left for a fault that tells whether they are used.
  */
 void lazy_fetch(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t count,
-                enum rm_ahead why, bool sample, uint64_t waited);
+                enum rm_ahead why, uint64_t waited);
 /* ---- lazy_ahead.c ---- */
 /* These are about to be fetched: note those that nobody waits for. How many that are. */
-uint64_t ahead_note(struct lazy *lazy, const struct lazy_batch *batch, bool sample,
-                    uint64_t waited);
-/* Leave this page for a fault, which tells that a stream has come so far. */
-void ahead_mark(struct lazy *lazy, uint64_t number);
+uint64_t ahead_note(struct lazy *lazy, const struct lazy_batch *batch, uint64_t waited);
+/* Leave this page for a fault, which tells that a stream, or a lone one, has come so far. */
+void ahead_mark(struct lazy *lazy, uint64_t number, bool lone);
 /* Somebody touched it. True if it was left for that. */
 bool ahead_touched(struct lazy *lazy, uint64_t number);
 /* Pages that readahead brought were used: number, number + step, ... */

@@ -7,7 +7,8 @@
  * Neighbours that are queued come along. What rmmap_prefetch() asked for goes first.
  *
  * Prefetched pages are mapped at once, which saves a fault each, and then nobody sees whether
- * they are used. So one of 16, later of 64, is left for a fault, and counts for all of them.
+ * they are used. So one of 16, later of 64, is left for a fault, and counts for all of them;
+ * of readahead stream.h says which.
  *
  * Worker thread; allocates.
  */
@@ -24,7 +25,8 @@
 #define SCANNED 8
 #define LEFT 16                         /* not mapped: a fault will tell */
 #define RARE 32                         /* it counts for 64, and not for 16 */
-#define MARK 64                         /* it counts for none: a stream's mark */
+#define MARK 64                         /* it counts for itself: a stream's mark */
+#define LONE 128                        /* the mark of a lone batch */
 
 #define OFTEN_SHIFT 4
 #define RARE_SHIFT 6
@@ -70,8 +72,7 @@ static uint8_t noted(const struct lazy *lazy, uint64_t number, enum rm_ahead why
 	return state;
 }
 
-uint64_t ahead_note(struct lazy *lazy, const struct lazy_batch *batch, bool sample,
-                    uint64_t waited)
+uint64_t ahead_note(struct lazy *lazy, const struct lazy_batch *batch, uint64_t waited)
 {
 	const struct rm_segment *s = &remote_table(lazy->remote)->segments[batch->segment];
 	uint64_t first = lazy->first[batch->segment], n = 0, page;
@@ -83,7 +84,8 @@ uint64_t ahead_note(struct lazy *lazy, const struct lazy_batch *batch, bool samp
 		    !remote_wanted(lazy->remote, s->layer, s->offset / RM_PAGE + page))
 			continue;
 		*state &= (uint8_t)~(WHY | RARE);
-		*state |= sample ? noted(lazy, first + page, batch->why) : (uint8_t)(batch->why + 1);
+		*state |= batch->why != RM_AHEAD_SCAN ? noted(lazy, first + page, batch->why) :
+			  RM_AHEAD_SCAN + 1;
 		n++;
 	}
 	count(lazy, batch->why, n, 0);
@@ -94,9 +96,9 @@ uint64_t ahead_note(struct lazy *lazy, const struct lazy_batch *batch, bool samp
 	return n;
 }
 
-void ahead_mark(struct lazy *lazy, uint64_t number)
+void ahead_mark(struct lazy *lazy, uint64_t number, bool lone)
 {
-	lazy->ahead.state[number] |= LEFT | MARK;
+	lazy->ahead.state[number] |= lone ? LEFT | LONE : LEFT | MARK;
 }
 
 static void used(struct lazy *lazy, uint8_t state, uint64_t pages)
@@ -116,13 +118,15 @@ bool ahead_touched(struct lazy *lazy, uint64_t number)
 {
 	uint8_t *state = &lazy->ahead.state[number], was = *state;
 
-	*state &= (uint8_t)~(WHY | LEFT | RARE | MARK);
-	if (was & WHY) {
-		if (!(was & LEFT) || was & MARK)
-			used(lazy, was, 1);     /* seen while it was on its way */
-		else
-			used(lazy, was, was & RARE ? 1 << RARE_SHIFT : 1 << OFTEN_SHIFT);
-	}
+	*state &= (uint8_t)~(WHY | LEFT | RARE | MARK | LONE);
+	if (!(was & WHY))
+		return was & LEFT;
+	if (was & LONE)
+		used(lazy, was, streams_lone_used(&lazy->ahead.streams));
+	else if (was & LEFT && !(was & MARK))
+		used(lazy, was, was & RARE ? 1 << RARE_SHIFT : 1 << OFTEN_SHIFT);
+	else
+		used(lazy, was, 1);     /* seen while it was on its way */
 	return was & LEFT;
 }
 
@@ -292,7 +296,7 @@ static bool follow(struct lazy *lazy, unsigned *shown)
 	for (uint64_t i = 0; i < count; i++)
 		ahead->state[lazy->first[segment] + page + i] &= (uint8_t)~QUEUED;
 	budget_spend(&ahead->budget, count);
-	lazy_fetch(lazy, segment, page, count, RM_AHEAD_POINTER, true, LAZY_NOBODY);
+	lazy_fetch(lazy, segment, page, count, RM_AHEAD_POINTER, LAZY_NOBODY);
 	return true;
 }
 
@@ -318,7 +322,7 @@ static bool fetch_asked(struct lazy *lazy)
 		ahead->asked_count--;
 		free(asked);
 	}
-	lazy_fetch(lazy, segment, page, count, RM_AHEAD_ASKED, true, LAZY_NOBODY);
+	lazy_fetch(lazy, segment, page, count, RM_AHEAD_ASKED, LAZY_NOBODY);
 	return true;
 }
 

@@ -61,7 +61,7 @@ static bool on_its_way(const struct lazy *lazy, uint32_t segment, uint64_t page)
 }
 
 void lazy_fetch(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t count,
-                enum rm_ahead why, bool sample, uint64_t waited)
+                enum rm_ahead why, uint64_t waited)
 {
 	const struct rm_segment *s = segment_at(lazy, segment);
 	struct lazy_batch *batch = calloc(1, sizeof *batch);
@@ -84,7 +84,7 @@ void lazy_fetch(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t cou
 	batch->waiter.done = part_done;
 	batch->trip = batch->waited && remote_wanted(lazy->remote, s->layer, batch->waiter.page +
 	                                             waited - lazy->first[segment] - page);
-	batch->ahead = ahead_note(lazy, batch, sample, waited);
+	batch->ahead = ahead_note(lazy, batch, waited);
 	batch->next = lazy->batches;
 	lazy->batches = batch;
 	remote_fetch(lazy->remote, lazy->attachment, &batch->waiter);
@@ -114,7 +114,7 @@ static void fetch_range(struct lazy *lazy, const struct stream_plan *plan, uint6
 			low = end;
 		}
 		first = lazy->first[segment];
-		lazy_fetch(lazy, segment, from - first, end - from, RM_AHEAD_SCAN, plan->lone,
+		lazy_fetch(lazy, segment, from - first, end - from, RM_AHEAD_SCAN,
 		           waited - from < end - from ? waited : LAZY_NOBODY);
 	}
 }
@@ -127,14 +127,14 @@ static void fetch_plan(struct lazy *lazy, const struct stream_plan *plan, uint64
 
 	ahead_proven(lazy, plan);
 	if (plan->mark != STREAM_NONE)
-		ahead_mark(lazy, plan->mark);
+		ahead_mark(lazy, plan->mark, plan->lone);
 	if (plan->step == 1 || plan->step == -1) {
 		fetch_range(lazy, plan, waited);
 		return;
 	}
 	for (uint64_t i = 0; i < plan->count && !lazy->finished; i++) {
 		segment = lazy_segment(lazy, number);
-		lazy_fetch(lazy, segment, number - lazy->first[segment], 1, RM_AHEAD_SCAN, false,
+		lazy_fetch(lazy, segment, number - lazy->first[segment], 1, RM_AHEAD_SCAN,
 		           number == waited ? waited : LAZY_NOBODY);
 		number += (uint64_t)plan->step;
 	}
@@ -145,7 +145,7 @@ static void alone(struct lazy *lazy, uint32_t segment, uint64_t page)
 	if (lazy_available(lazy, segment, page))
 		lazy_map(lazy, segment, page, page + 1);
 	else if (!on_its_way(lazy, segment, page))
-		lazy_fetch(lazy, segment, page, 1, RM_AHEAD_SCAN, false,
+		lazy_fetch(lazy, segment, page, 1, RM_AHEAD_SCAN,
 		           lazy->first[segment] + page);
 }
 

@@ -120,18 +120,52 @@ static void start_strided(struct streams *streams, uint64_t page, int64_t step, 
 	advance(streams, stream, page, page, total, plan);
 }
 
+static unsigned probed(const struct streams *streams)
+{
+	return streams->judged ? STREAM_PROBED : 1;
+}
+
+uint64_t streams_lone_used(struct streams *streams)
+{
+	streams->lone_used += probed(streams);
+	return probed(streams) * ((streams->lone_pages ? streams->lone_pages : STREAM_LONE) - 1);
+}
+
+/*
+ * A page that comes along costs 4 us or so, a fault 100 and more: neighbours of which one in
+ * 25 is used are worth it. The marks that are touched may be of any time: in a walk over all
+ * pages in any order they are, the more there are of them.
+ */
+static uint64_t lone_pages(struct streams *streams)
+{
+	if (!streams->lone_pages)
+		streams->lone_pages = STREAM_LONE;
+	if (!streams->next_lone || streams->next_lone % STREAM_JUDGED)
+		return streams->lone_pages;
+	if (streams->lone_used < STREAM_WORTH && streams->lone_pages > STREAM_LONE_MIN)
+		streams->lone_pages /= 2;
+	else if (streams->lone_used >= STREAM_WORTH && streams->lone_pages < STREAM_LONE)
+		streams->lone_pages *= 2;
+	streams->lone_used = 0;
+	streams->judged = true;
+	return streams->lone_pages;
+}
+
 static void start_lone(struct streams *streams, uint64_t page, uint64_t total,
                        struct stream_plan *plan)
 {
 	struct stream *stream = oldest(streams);
-	uint64_t low = page - page % STREAM_LONE;
-	uint64_t count = total - low < STREAM_LONE ? total - low : STREAM_LONE;
+	uint64_t most = lone_pages(streams), low = page - page % most;
+	uint64_t count = total - low < most ? total - low : most;
+	bool marked = streams->next_lone % probed(streams) == 0 && count > 1;
 
 	streams->lone[streams->next_lone++ % STREAM_LONES] = page + 1;
 	*stream = (struct stream){ .first = low, .count = count, .step = 1, .size = STREAM_LONE,
 	                           .unproven = low, .used_at = ++streams->clock, .lone = true };
 	*plan = (struct stream_plan){ .first = low, .count = count, .step = 1,
 	                              .mark = STREAM_NONE, .lone = true };
+	if (marked)
+		plan->mark = low + (page - low + count / 2) % count;
 }
 
 void streams_fault(struct streams *streams, uint64_t page, uint64_t total,

@@ -7,7 +7,7 @@
 #define PAGES 100000
 
 static struct streams streams;
-static uint8_t here[PAGES];             /* 1: fetched, 2: left for a fault */
+static uint8_t here[PAGES];             /* 1: fetched; left for a fault: 2, of a lone batch: 3 */
 static uint64_t faults, fetched, proven;
 
 static void take(const struct stream_plan *plan)
@@ -19,7 +19,7 @@ static void take(const struct stream_plan *plan)
 		ck_assert_uint_lt(page, PAGES);
 		fetched += !here[page];
 		if (!here[page])
-			here[page] = page == plan->mark ? 2 : 1;
+			here[page] = page != plan->mark ? 1 : plan->lone ? 3 : 2;
 	}
 	proven += plan->proven_count;
 }
@@ -32,6 +32,11 @@ static void touch(uint64_t page)
 	if (here[page] == 1)
 		return;
 	faults++;
+	if (here[page] == 3) {
+		here[page] = 1;
+		ck_assert_uint_gt(streams_lone_used(&streams), 0);
+		return;
+	}
 	if (here[page] == 2) {
 		here[page] = 1;
 		if (streams_touch(&streams, page, PAGES, &plan))
@@ -83,7 +88,7 @@ START_TEST(ahead_of_the_reader)
 	for (uint64_t page = 0; page < 5000; page++)
 		touch(page);
 	for (uint64_t page = 5000; page < 20000; page++) {
-		bool mark = here[page] == 2;
+		bool mark = here[page] > 1;
 
 		ck_assert_int_ne(here[page], 0);        /* nobody waits any more */
 		touch(page);
@@ -144,6 +149,24 @@ START_TEST(by_chance)
 }
 END_TEST
 
+/* Few neighbours come where they are not used, and all of them again once they are. */
+START_TEST(neighbours)
+{
+	uint64_t state = 88172645463325252u;
+	unsigned i;
+
+	begin();
+	for (i = 0; i < 1000; i++)
+		touch(unit_random(&state) % PAGES);
+	ck_assert_uint_lt(fetched, 8 * faults);
+	/* each page in the end, by chance: a fault for every eight, say, and the marks */
+	for (; fetched < PAGES * 9 / 10; i++)
+		touch(unit_random(&state) % PAGES);
+	ck_assert_uint_lt(faults, PAGES / 8 + PAGES / 32);
+	ck_assert_uint_eq(streams.lone_pages, STREAM_LONE);
+}
+END_TEST
+
 /* Faults anywhere, in any order: a plan always has the page, and stays among the pages. */
 START_TEST(anything)
 {
@@ -171,6 +194,7 @@ int main(void)
 	const struct unit_test tests[] = {
 		{ upwards, 0 }, { downwards, 0 }, { ahead_of_the_reader, 0 },
 		{ at_a_distance, COUNT(distances) }, { several_at_a_time, 0 }, { by_chance, 0 },
+		{ neighbours, 0 },
 		{ anything, 10 },
 	};
 
