@@ -103,6 +103,11 @@ tests_test_peer_LDADD = libdaemon.la
 # another host's publication, without a network
 EXTRA_DIST += tests/fake_host.h
 if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_fanout
+TESTS += tests/unit/test_fanout
+tests_unit_test_fanout_SOURCES = tests/unit/test_fanout.c tests/unit/unit.h
+tests_unit_test_fanout_CFLAGS = $(unit_cflags) $(FABRIC_CFLAGS)
+tests_unit_test_fanout_LDADD = libdaemon.la $(CHECK_LIBS)
 check_PROGRAMS += tests/unit/test_remote
 TESTS += tests/unit/test_remote
 tests_unit_test_remote_SOURCES = tests/unit/test_remote.c tests/fake_host.c

@@ -816,6 +816,34 @@ static void try_restart(struct host *host, const struct rm_fabric_addr *addr, in
 }
 
 /* Neither side trips over rubbish. */
+/* An answer from a host of another version, to what was asked: both numbers are told. */
+static void try_version(struct host *host, const struct rm_fabric_addr *addr)
+{
+	static const struct peer_events events = { .attached = on_attached, .lost = on_lost };
+	struct peer_head head = { .type = PEER_GONE };
+	uint8_t message[FABRIC_MESSAGE_MAX];
+	unsigned before = host->attaches;
+	struct peer_session *session;
+	char words[64], why[200];
+	struct rm_handle handle;
+	size_t length;
+
+	make_handle(&handle, SMALL, addr);
+	EXPECT(!peer_attach(host->worker.peers, &handle, false, &events, host, &session, why,
+	                    sizeof(why)));
+	memcpy(head.id, handle.id, RM_ID_BYTES);
+	head.session = session->session;
+	head.number = session->expected;
+	length = peer_seal(&head, NULL, NULL, 0, message);
+	message[4] = PEER_VERSION + 6;
+	peers_message(host->worker.peers, message, length);
+	EXPECT(host->attaches == before + 1 && host->error == -EPROTO);
+	rm_format(words, sizeof(words), "speaks version %u ", PEER_VERSION + 6);
+	EXPECT(strstr(host->why, words));
+	rm_format(words, sizeof(words), "speaks %u:", PEER_VERSION);
+	EXPECT(strstr(host->why, words));
+}
+
 static void try_rubbish(struct host *host, const struct rm_fabric_addr *addr)
 {
 	struct fabric_peer *peer;
@@ -826,8 +854,9 @@ static void try_rubbish(struct host *host, const struct rm_fabric_addr *addr)
 	EXPECT(!fabric_peer(host->worker.fabric, addr, &peer, why, sizeof(why)));
 	for (i = 0; i < 200; i++) {
 		randombytes_buf(message, sizeof(message));
-		memcpy(message, "RMP1\2", 5);
-		message[5] = (uint8_t)(1 + i % 13);
+		memcpy(message, "RMP1", 4);
+		message[4] = i % 7 ? PEER_VERSION : (uint8_t)i;
+		message[5] = (uint8_t)(1 + i % PEER_MOVING);
 		message[6] = message[7] = 0;
 		message[40] = i % 3 ? 16 : 0;
 		peers_message(host->worker.peers, message, sizeof(message) - i);
@@ -853,6 +882,7 @@ static void client(const struct rm_fabric_addr *addr, int fd)
 	try_room(&host, addr);
 	try_slow(&host, addr);
 	try_rubbish(&host, addr);
+	try_version(&host, addr);
 	try_restart(&host, addr, fd);
 	peers_free(host.worker.peers);
 	fabric_close(host.worker.fabric);
