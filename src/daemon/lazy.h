@@ -39,7 +39,7 @@ struct lazy_batch {             /* part of a batch: pages being fetched because 
 	enum rm_ahead why;              /* if any are */
 	bool waited;                    /* somebody waited for one of them from the start */
 	bool trip;                      /* and that one was absent */
-	uint64_t at_ns;
+	uint64_t at_ns, took_ns;        /* asked for then; here after so long */
 	struct lazy_batch *next;
 };
 

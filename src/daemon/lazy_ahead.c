@@ -225,7 +225,7 @@ void ahead_arrived(struct lazy *lazy, const struct lazy_batch *batch, int error)
 		return;
 	}
 	if (batch->trip && batch->count <= STREAM_LONE)
-		budget_trip(&lazy->ahead.budget, rm_now_ns() - batch->at_ns);
+		budget_trip(&lazy->ahead.budget, batch->took_ns);
 	for (page = batch->page; page < batch->page + batch->count && !lazy->finished; page++)
 		ahead_scan(lazy, batch->segment, page);
 }

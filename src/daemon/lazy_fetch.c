@@ -42,6 +42,7 @@ static void part_done(struct remote_waiter *waiter, int error)
 	for (at = &lazy->batches; *at != batch; at = &(*at)->next)
 		;
 	*at = batch->next;
+	batch->took_ns = rm_now_ns() - batch->at_ns;
 	ahead_map(lazy, batch->segment, batch->page, batch->page + batch->count);
 	if (error)
 		lazy_lost(lazy, batch->segment, batch->page, batch->page + batch->count, error);
