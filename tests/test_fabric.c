@@ -293,6 +293,12 @@ static void try_stopped(struct node *node, struct fabric_peer *peer, const struc
 	EXPECT(rm_now_ns() - start < SECOND || device);
 	printf("  stopped peer: %s, %s\n", error ? "timed out" : "read by the device",
 	       fabric_busy(node->fabric, memory, MEMORY) ? "reads may still arrive" : "nothing left");
+	/* Its connection is closed in the end, and then nothing can arrive: no longer in the way. */
+	end = rm_now_ns() + 20 * SECOND;
+	while (strstr(there->addr.provider, "tcp;ofi_rxm") && rm_now_ns() < end &&
+	       fabric_busy(node->fabric, memory, MEMORY))
+		run(node, SECOND / 20);
+	EXPECT(rm_now_ns() < end);
 	kill(pid, SIGCONT);
 	end = rm_now_ns() + 10 * SECOND;
 	while (fabric_busy(node->fabric, memory, MEMORY) && rm_now_ns() < end)

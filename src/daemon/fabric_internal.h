@@ -36,6 +36,7 @@
 #define FABRIC_SENDS 64         /* messages on their way, to all peers */
 #define FABRIC_PEER_SENDS 16    /* of those, to one: a stopped peer must not starve the others */
 #define FABRIC_PEER_IDLE_NS UINT64_C(30000000000) /* three renewals: an RDMA peer is gone */
+#define FABRIC_PEER_STUCK_NS UINT64_C(5000000000) /* no piece ends though reads were given up */
 #define FABRIC_IDLE_PEERS 64    /* addresses that stay, so that their connections do */
 #define FABRIC_PIECE ((size_t)1 << 20)
 #define FABRIC_PEER_PIECES 32   /* fi_read under way from one peer */
@@ -79,6 +80,7 @@ struct fabric_peer {
 	unsigned sends, pieces;         /* operations under way */
 	unsigned posted_sends;          /* of the sends, those that the provider has */
 	uint64_t idle_since;            /* nobody has named it since then */
+	uint64_t stuck_since;           /* pieces without an owner, and none ended; 0: it is not */
 	bool broken;                    /* an operation failed: insert the address anew */
 	bool stalled;                   /* the provider said EAGAIN in this round */
 	struct fabric_read *first, *last; /* not finished; in the order of asking */
@@ -105,7 +107,8 @@ struct fabric {
 	struct spin spin;
 	uint64_t active_until;          /* spin until then */
 	uint64_t retry_at;              /* something got EAGAIN: next try; 0: nothing did */
-	uint64_t idle_at;               /* look for idle peers then; UINT64_MAX: there are none */
+	uint64_t idle_at;               /* look for idle peers, and stuck ones, then; UINT64_MAX:
+	                                   there are none */
 	uint64_t next_deadline;         /* the earliest of all reads; UINT64_MAX: none */
 	bool armed;                     /* fi_trywait() said yes: the descriptor means something */
 	bool woken;                     /* it fired then */
@@ -197,6 +200,7 @@ void fabric_reads_close(struct fabric *fabric);
 /* fabric_peer.c */
 int fabric_peer_reach(struct fabric *fabric, struct fabric_peer *peer); /* address is usable */
 void fabric_peer_reap(struct fabric *fabric, struct fabric_peer *peer);
+void fabric_peer_stuck(struct fabric *fabric, struct fabric_peer *peer);
 void fabric_peers_expire(struct fabric *fabric, uint64_t now);
 
 #endif

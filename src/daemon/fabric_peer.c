@@ -120,6 +120,44 @@ void fabric_peer_reap(struct fabric *fabric, struct fabric_peer *peer)
 	drop(fabric, oldest);
 }
 
+static void look_again(struct fabric *fabric, uint64_t at)
+{
+	if (at < fabric->idle_at)
+		fabric->idle_at = at;
+}
+
+/*
+ * Reads were given up, and their pieces are under way: of a peer that has stopped, for ever. They
+ * count, so that a few such peers would leave no piece for others, and their memory cannot be
+ * used. Closing the connection ends them; other providers than ofi_rxm were seen to keep them,
+ * and a device gives up by itself.
+ */
+void fabric_peer_stuck(struct fabric *fabric, struct fabric_peer *peer)
+{
+	const char *layer = strchr(fabric->addr.provider, ';');
+	uint64_t now = rm_now_ns();
+
+	peer->stuck_since = 0;
+	if (!peer->pieces || !layer || strcmp(layer, ";ofi_rxm") != 0 || fabric_device(fabric))
+		return;
+	peer->stuck_since = now;
+	look_again(fabric, now + FABRIC_PEER_STUCK_NS);
+}
+
+/* True: it is to be looked at then. */
+static bool still_stuck(struct fabric *fabric, struct fabric_peer *peer, uint64_t now)
+{
+	if (!peer->stuck_since)
+		return false;
+	if (now < peer->stuck_since + FABRIC_PEER_STUCK_NS)
+		return true;
+	peer->stuck_since = 0;
+	if (peer->address != FI_ADDR_NOTAVAIL)
+		fi_av_remove(fabric->av, &peer->address, 1, 0);
+	peer->address = FI_ADDR_NOTAVAIL;
+	return false;
+}
+
 /*
  * An RDMA connection does not notice that the other side is gone, or was cut off and has given
  * the connection up; and while it stands here, ofi_rxm refuses that host's next one. Who is
@@ -133,15 +171,16 @@ void fabric_peers_expire(struct fabric *fabric, uint64_t now)
 		return;
 	fabric->idle_at = UINT64_MAX;
 	while ((peer = *link)) {
-		if (!idle(peer)) {
-			link = &peer->next;
-		} else if (now >= peer->idle_since + FABRIC_PEER_IDLE_NS) {
-			drop(fabric, link);
-		} else {
-			if (peer->idle_since + FABRIC_PEER_IDLE_NS < fabric->idle_at)
-				fabric->idle_at = peer->idle_since + FABRIC_PEER_IDLE_NS;
-			link = &peer->next;
+		if (still_stuck(fabric, peer, now))
+			look_again(fabric, peer->stuck_since + FABRIC_PEER_STUCK_NS);
+		if (idle(peer) && fabric_device(fabric)) {
+			if (now >= peer->idle_since + FABRIC_PEER_IDLE_NS) {
+				drop(fabric, link);
+				continue;
+			}
+			look_again(fabric, peer->idle_since + FABRIC_PEER_IDLE_NS);
 		}
+		link = &peer->next;
 	}
 }
 

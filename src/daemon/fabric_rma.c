@@ -107,6 +107,8 @@ static void give_up(struct fabric *fabric, struct fabric_read *read, int error)
 		}
 	}
 	read->outstanding = 0;
+	if (!read->peer->stuck_since)
+		fabric_peer_stuck(fabric, read->peer);
 	finish(fabric, read, error);
 }
 
@@ -274,6 +276,8 @@ void fabric_piece_done(struct fabric *fabric, struct fabric_op *op, int error)
 
 	piece_stop(fabric, peer, op);
 	fabric_local_put(fabric, op);
+	if (peer->stuck_since)
+		fabric_peer_stuck(fabric, peer);
 	if (error)
 		peer->broken = true;
 	if (error == -FI_ENOTCONN && read && !read->error) {

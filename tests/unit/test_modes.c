@@ -376,6 +376,75 @@ START_TEST(words)
 }
 END_TEST
 
+/* A peer that ends no piece though reads were given up: the connection is closed, once. */
+START_TEST(stuck)
+{
+	struct fabric_read read;
+	uint64_t at;
+
+	begin(0, 8, 0);
+	strcpy(it.fabric.addr.provider, "tcp;ofi_rxm");
+	ask(&read, 0, 8);
+	fabric_reads_post(&it.fabric);
+	ck_assert_uint_eq(it.read_count, 2);
+	result_count = 0;
+	fabric_cancel(&it.fabric, &it.peer);
+	ck_assert(result_count == 1 && results[0] == -ECANCELED && it.peer.pieces == 2);
+	at = it.fabric.idle_at;
+	ck_assert(at == it.peer.stuck_since + FABRIC_PEER_STUCK_NS);
+	fabric_peers_expire(&it.fabric, at - 1);
+	complete(0);                    /* one ends: it is not stuck, from now on */
+	ck_assert_uint_ge(it.peer.stuck_since + FABRIC_PEER_STUCK_NS, at);
+	at = it.peer.stuck_since + FABRIC_PEER_STUCK_NS;
+	fabric_peers_expire(&it.fabric, at - 1);
+	ck_assert_uint_eq(it.removed, 0);
+	ck_assert_uint_eq(it.fabric.idle_at, at);
+	fabric_peers_expire(&it.fabric, at);
+	ck_assert(it.removed == 1 && it.peer.address == FI_ADDR_NOTAVAIL);
+	ck_assert_uint_eq(it.fabric.idle_at, UINT64_MAX);
+	fabric_piece_done(&it.fabric, it.reads[1].context, -FI_ECANCELED);
+	ck_assert(!it.peer.pieces && !it.peer.stuck_since && it.peer.broken);
+	end();
+	/* other providers keep them */
+	begin(0, 8, 0);
+	strcpy(it.fabric.addr.provider, "net");
+	ask(&read, 0, 1);
+	fabric_reads_post(&it.fabric);
+	fabric_cancel(&it.fabric, &it.peer);
+	ck_assert(!it.peer.stuck_since && it.fabric.idle_at == UINT64_MAX);
+	complete(0);
+	end();
+}
+END_TEST
+
+/* A read that finds no room asks for what others may read to be given up. */
+static bool make_room(void *arg)
+{
+	struct fabric_region *region = arg;
+
+	if (!region->mr)
+		return false;
+	fabric_unregister(&it.fabric, region);
+	return true;
+}
+
+START_TEST(room)
+{
+	struct fabric_region region;
+	struct fabric_read read;
+
+	begin(FI_MR_LOCAL, 8, 4 * 4096);
+	it.fabric.events = (struct fabric_events){ .arg = &region, .room = make_room };
+	ck_assert_int_eq(fabric_register(&it.fabric, it.memory, 4 * 4096, &region), 0);
+	ask(&read, 8, 2);
+	fabric_reads_post(&it.fabric);
+	ck_assert(it.read_count == 1 && !region.mr && it.open == 1);
+	complete(0);
+	fabric_reads_finish(&it.fabric);
+	end();
+}
+END_TEST
+
 static struct fabric_peer *add_peer(void)
 {
 	struct fabric_peer *peer = calloc(1, sizeof(*peer));
@@ -453,7 +522,8 @@ int main(void)
 {
 	const struct unit_test tests[] = {
 		{ keys, 0 }, { endpoint, 0 }, { not_local, 0 }, { local, 0 }, { eviction, 0 },
-		{ words, 0 }, { probe, 0 }, { idle_peers, 0 },
+		{ words, 0 }, { probe, 0 }, { stuck, 0 },
+		{ room, 0 }, { idle_peers, 0 },
 	};
 
 	return unit_run("modes", tests, COUNT(tests));
