@@ -87,3 +87,25 @@ while [ "$i" -le 3 ]; do
 	eval "wait \$pid_first$i" || :
 	i=$((i + 1))
 done
+
+# and hosts that stand still: they are waited for, but not for long
+rm "$tmp/go"
+handle=$(RMMAP_SLOT=19 at "$a" "$field" publish 8 3)
+start third 1 2 "$handle"
+wait_for 60 have third 2 || fail "the first do not have it: $(cat "$tmp"/third*.out)"
+for i in 1 2; do
+	eval "dir=\$third$i"
+	# shellcheck disable=SC2046,SC2154
+	kill -STOP $(pids_of "$dir")
+done
+start fourth 1 2 "$handle"
+wait_for 60 have fourth 2 || fail "a stopped helper was waited for: $(cat "$tmp"/fourth*.out)"
+for i in 1 2; do
+	eval "dir=\$third$i"
+	# shellcheck disable=SC2046,SC2154
+	kill -CONT $(cat "/proc/$(cat "$dir/rmmapd.lock")/task/$(cat "$dir/rmmapd.lock")/children") \
+		"$(cat "$dir/rmmapd.lock")"
+done
+touch "$tmp/go"
+end fourth 1 2
+end third 1 2
