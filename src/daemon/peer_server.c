@@ -237,6 +237,21 @@ void served_request(struct peers *peers, const void *message, const struct peer_
 	sodium_memzero(&keys, sizeof(keys));
 }
 
+/*
+ * Closing keys stops who reads here. Who reads from a helper, and the helper, would learn of it
+ * when they renew: they are told, as an answer to what they said last.
+ */
+static void tell_gone(const struct peer_served *served)
+{
+	struct peer_envelope to = { .head.session = served->session,
+	                            .head.number = served->number };
+
+	memcpy(to.head.id, served->publication->id, RM_ID_BYTES);
+	to.head.address_length = served->address_length;
+	memcpy(to.head.address, served->address, served->address_length);
+	served_reply(served->peers, &to, PEER_GONE, NULL, "", 0);
+}
+
 /* From the store, which sees to its counts itself. */
 void peers_drop(struct worker *worker, struct publication *publication)
 {
@@ -244,6 +259,9 @@ void peers_drop(struct worker *worker, struct publication *publication)
 	struct peers *peers;
 
 	for (peers = worker->nets; peers; peers = peers->next) {
+		for (served = peers->served; served; served = served->next)
+			if (served->publication == publication && (served->helper || served->helped))
+				tell_gone(served);
 		for (served = peers->served; served; served = next) {
 			next = served->next;
 			if (served->publication == publication)
