@@ -168,7 +168,8 @@ static void fabric_wake(struct timer *timer)
  * alive (a revoked reader could go on reading) and fights with userfaultfd. ofi_rxm multiplies
  * its queues by the universe's size: more than 64 is beyond what some RDMA devices have. After
  * a remote access error (a key that was closed) an RDMA connection is dead and nobody hangs
- * up: removing the address has to close it.
+ * up: removing the address has to close it. Messages are small and few: over tcp ofi_rxm
+ * would keep 4,096 buffers of 16 KiB for them.
  */
 static void set_environment(void)
 {
@@ -176,6 +177,8 @@ static void set_environment(void)
 	setenv("FI_MR_CACHE_MONITOR", "disabled", 1);
 	setenv("FI_UNIVERSE_SIZE", "64", 1);
 	setenv("FI_AV_REMOVE_CLEANUP", "1", 1);
+	setenv("FI_OFI_RXM_MSG_RX_SIZE", "128", 1);
+	setenv("FI_OFI_RXM_BUFFER_SIZE", "4096", 1);
 }
 
 static int open_queue(struct fabric *fabric)
