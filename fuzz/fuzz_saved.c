@@ -76,10 +76,11 @@ size_t fuzz_seed(unsigned n, uint8_t data[FUZZ_INPUT_MAX])
 	void *table = front + RM_SAVED_TABLE_OFFSET;
 	uint32_t layers = n + 1;
 	struct rm_table view;
-	size_t size = rm_table_size(lengths, layers, layers);
+	size_t size;
 
 	if (layers > 3)
 		return 0;
+	size = rm_table_size(lengths, layers, layers);
 	memset(memory, 0, sizeof(memory));
 	rm_table_layout(table, lengths, layers, layers, addr + 8);
 	for (uint32_t i = 0; i < layers; i++) {

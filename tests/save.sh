@@ -256,7 +256,7 @@ refuses_to_save 'is not a file' /dev/null
 mkdir closed
 echo before >closed/file
 chmod 500 closed
-if ! : 2>/dev/null >closed/probe; then
+if ! (: >closed/probe) 2>/dev/null; then
 	refuses_to_save 'Permission denied' closed/new
 	[ "$(ls -A closed)" = file ] || fail "left behind: $(ls -A closed)"
 fi
