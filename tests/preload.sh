@@ -117,6 +117,18 @@ if unshare -rm mount --bind "$tmp/etc" /etc 2>/dev/null; then
 else
 	echo "preload: no mount namespace here: /etc/malloc.conf not tried" >&2
 fi
+# its option for huge pages holds for the heap, which is not mapped by it
+if [ -e /sys/kernel/mm/transparent_hugepage/enabled ]; then
+	for mode in default: always:hg never:nh; do
+		RMMAP_MALLOC_CONF=thp:${mode%:*} LD_PRELOAD=$lib cat /proc/self/smaps |
+			awk '/rmmap heap/ { heap = 1 } /^VmFlags:/ { if (heap) print $0 " "; heap = 0 }' > "$tmp/out"
+		[ -s "$tmp/out" ] || { echo "preload: mappings have no names here: huge pages not tried" >&2; break; }
+		case $mode in
+		default:) ! grep -E ' (hg|nh) ' "$tmp/out" || fail "huge pages: not as by default" ;;
+		*) ! grep -v " ${mode#*:} " "$tmp/out" || fail "thp:${mode%:*} has no effect" ;;
+		esac
+	done
+fi
 RMMAP_MALLOC_CONF=narenas:8,oversize_threshold:1000000,retain:false,hpa:true,percpu_arena:percpu \
 	check "threads, against what is pinned" env LD_PRELOAD="$lib" "$programs/threads"
 

@@ -31,6 +31,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct array spans = { .item = sizeof(struct span) };    /* ascending */
 static bool shared, publishes;
+static int huge_pages = MADV_NORMAL;        /* for all that is mapped */
 static unsigned forks;
 static uint64_t bytes;
 static int copied[2] = { -1, -1 };      /* around fork: a pipe that the child closes */
@@ -49,6 +50,11 @@ void backing_init(bool with_files, bool to_publish)
 {
 	shared = with_files;
 	publishes = to_publish;
+}
+
+void backing_huge_pages(int advice)
+{
+	huge_pages = advice;
 }
 
 /* ---- the list ---- */
@@ -192,6 +198,8 @@ static int map_all(uint64_t addr, uint64_t length, uint32_t heap)
 		}
 		addr += part ? part : end - addr;
 	}
+	if (huge_pages != MADV_NORMAL)
+		madvise((void *)(end - length), length, huge_pages);
 	return 0;
 }
 

@@ -31,6 +31,8 @@ struct span {
  * be called. Without it all of it is anonymous, and nothing here is more than a madvise().
  */
 void backing_init(bool shared, bool to_publish);
+/* Also before it: MADV_HUGEPAGE or MADV_NOHUGEPAGE, for all of it. */
+void backing_huge_pages(int advice);
 /* Fresh memory, zeros, at an address where nothing is. 0, -EEXIST or other -errno. */
 int backing_map(uint64_t addr, uint64_t length, uint32_t heap);
 /* Give memory back. True: refused. Forced: it reads as zeros afterwards. */

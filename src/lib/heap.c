@@ -18,6 +18,8 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "../common/say.h"
@@ -100,6 +102,20 @@ static void heap_init(void)
 	ready = true;
 }
 
+/* jemalloc's own hooks would do as this option says; ours have to. */
+static void heap_huge_pages(void)
+{
+	const char *mode = "";
+	size_t size = sizeof(mode);
+
+	if (rj_mallctl("opt.thp", &mode, &size, NULL, 0))
+		return;
+	if (!strcmp(mode, "always"))
+		backing_huge_pages(MADV_HUGEPAGE);
+	else if (!strcmp(mode, "never"))
+		backing_huge_pages(MADV_NOHUGEPAGE);
+}
+
 static void heap_start(void)
 {
 	const char *version;
@@ -116,6 +132,7 @@ static void heap_start(void)
 		/* Hooks are called under jemalloc's locks: registered before it, locked after it. */
 		pthread_atfork(hooks_prefork, hooks_parent, hooks_child);
 		rj_mallctl("version", &version, &size, NULL, 0);
+		heap_huge_pages();
 		if (!handlers)
 			fork_init();
 		handlers = true;
