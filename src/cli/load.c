@@ -25,6 +25,7 @@
 #include "cli.h"
 
 #define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
+#define ATTEMPTS 5                      /* with rmmapd ending under it */
 #define TTL_MAX_S 4294966u              /* as RMMAP_TTL */
 
 struct loading {
@@ -232,11 +233,16 @@ static int publish(const struct loading *loading, uint32_t readers, uint32_t ttl
 	};
 	char handle[RM_HANDLE_TEXT_MAX];
 	struct ask ask;
-	int error = ask_open_or_start(&ask);
+	int error = -ECONNRESET;
 
-	if (!error) {
-		error = ask_publish(&ask, &publication, handle);
-		ask_close(&ask);
+	/* an rmmapd that was about to leave took nothing with it: the next one is asked */
+	for (int i = 0; i < ATTEMPTS && (error == -ECONNRESET || error == -EPIPE); i++) {
+		usleep(i * 100000);
+		error = ask_open_or_start(&ask);
+		if (!error) {
+			error = ask_publish(&ask, &publication, handle);
+			ask_close(&ask);
+		}
 	}
 	if (error)
 		return cli_fail("%s", ask.why[0] ? ask.why : rm_errno_text(-error));
