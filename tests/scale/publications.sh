@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# 1,000 publications of 10 processes: attached one by one on their host and from another one,
+# 1,000 publications of 50 processes: attached one by one on their host and from another one,
 # kept over the death of the worker, and unpublished. SCALE_PUBLICATIONS: so many.
 . "${abs_top_srcdir:-.}/tests/functions.sh" || exit 99
 . "$abs_top_srcdir/tests/remote/functions.sh"
@@ -9,9 +9,11 @@ set -e
 : "${SCALE_PUBLICATIONS:=1000}"
 
 pids=
-for i in 1 2 3 4 5 6 7 8 9 10; do
+i=0
+while [ "$i" -lt 50 ]; do
+	i=$((i + 1))
 	RMMAP_RUNDIR=$a RMMAP_SLOT=$((i * 10)) timeout 100 "$scale" publish \
-		$((SCALE_PUBLICATIONS / 10)) 16 >"$tmp/handles$i" &
+		$((SCALE_PUBLICATIONS / 50)) 16 >"$tmp/handles$i" &
 	pids="$pids $!"
 done
 for pid in $pids; do
