@@ -102,21 +102,25 @@ void remote_unhold(struct remote *remote)
 {
 	if (--remote->hold || !remote->dying || remote->fetch.outstanding)
 		return;
+	if (remote->session)
+		peer_detach(remote->session);
+	remote->session = NULL;
 	if (busy(remote))
 		loop_timer(remote->remotes->worker->loop, &remote->linger, rm_now_ns() + BUSY_NS);
 	else
 		remote_free(remote);
 }
 
-/* Nobody has it any more. Reads that are under way go into its memory: wait for them. */
+/*
+ * Nobody has it any more. Reads that are under way go into its memory: wait for them, and with
+ * the detach, too, since they would meet closed keys, and that ends the connection: the next
+ * message would be lost with it, and repeated a second later.
+ */
 void remote_drop(struct remote *remote)
 {
 	remote_hold(remote);
 	remote->dying = true;
 	fetch_fail(remote, -ECANCELED);
-	if (remote->session)
-		peer_detach(remote->session);
-	remote->session = NULL;
 	remote_unhold(remote);
 }
 
