@@ -170,7 +170,10 @@ pid=$!
 sleep 0.05
 kill -KILL $pid 2>/dev/null || :
 wait $pid || :
-one_of_two() { [ "$(held "$a")" -eq 2 ] && [ "$(held "$b")" -eq 0 ] || [ -s "$tmp/out" ]; }
+one_of_two()
+{
+	[ -s "$tmp/out" ] || { [ "$(fact state "$handle" "$a")" = published ] && [ "$(held "$b")" -eq 0 ]; }
+}
 wait_for 20 one_of_two || fail "$(at "$a" rmmap list; at "$b" rmmap list)"
 if [ "$(fact state "$handle" "$a")" = published ]; then
 	walks "$a" "$handle"
