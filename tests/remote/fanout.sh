@@ -37,7 +37,7 @@ end()
 
 have()
 {
-	[ "$(ls "$tmp" | grep -c "^$1[0-9]*.json")" -eq "$2" ]
+	[ "$(find "$tmp" -maxdepth 1 -name "$1[0-9]*.json" | wc -l)" -eq "$2" ]
 }
 
 # sum NAME FIELD - over all hosts

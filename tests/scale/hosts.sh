@@ -25,9 +25,9 @@ while [ "$i" -lt "$SCALE_HOSTS" ]; do
 done
 all_have()
 {
-	[ "$(ls "$tmp" | grep -c '^has')" -eq "$SCALE_HOSTS" ]
+	[ "$(find "$tmp" -name 'has*' | wc -l)" -eq "$SCALE_HOSTS" ]
 }
-wait_for 100 all_have || fail "only $(ls "$tmp" | grep -c '^has') of $SCALE_HOSTS have it:
+wait_for 100 all_have || fail "only $(find "$tmp" -name 'has*' | wc -l) of $SCALE_HOSTS have it:
 $(cat "$tmp"/out*)"
 takes "$a" "$SCALE_HOSTS hosts, $SCALE_MIB MiB"
 have=$(fact remote_attached "$handle" "$a")
