@@ -179,8 +179,8 @@ size_t fuzz_seed(unsigned n, uint8_t data[FUZZ_INPUT_MAX])
 		"j{" MUST_HAVE ",\"dataref\":\"rmmap1:AAAA\",\"subject\":\"\xc3\xa9\",\"no\":null}",
 		"j{" MUST_HAVE ",\"data\":\"a\",\"data\":\"b\"}", "j[[[[[[", "j{\"a\":{\"b\":[{\"c\":\"}\"}]}}",
 		"hce-specversion:1.0\nCE-ID:%31\nce-source:/t?a=b#c\nce-type:\"a \\\"b\\\"\"\nce-x:\n\ntext/plain",
-		"hce-specversion:1.0\nce-id:1\nce-source:/t\nce-type:t\nce-dataref:rmmap1:AAAA\n\n"
-		"application/cloudevents+json; charset=utf-8",
+		("hce-specversion:1.0\nce-id:1\nce-source:/t\nce-type:t\nce-dataref:rmmap1:AAAA\n\n"
+		 "application/cloudevents+json; charset=utf-8"),
 		"hce-specversion:1.0\nce-id:%C3%A9\nce-source:/t\nce-type:t\nHost:x\n",
 		"tAAECAw==", "ttext/x+json; charset=\"UTF-8\"", "t2026-01-31T12:00:00.25+01:00",
 		"t\"a%20b\\\"\" %25 \xc3\xa9\xf0\x9f\x98\x80",
