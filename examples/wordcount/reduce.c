@@ -14,6 +14,6 @@ int main(void)
 
 	while (attach_next(&root))
 		table_merge(all, root);
-	print_table(all);
+	print_table(all, stdout);
 	return fflush(stdout) ? 1 : 0;
 }

@@ -32,6 +32,21 @@ struct table *table_new(void)
 	return table;
 }
 
+void table_free(struct table *table)
+{
+	for (size_t i = 0; i < table->buckets; i++) {
+		struct entry *next;
+
+		for (struct entry *e = table->bucket[i]; e; e = next) {
+			next = e->next;
+			free(e->word);
+			free(e);
+		}
+	}
+	free(table->bucket);
+	free(table);
+}
+
 static void grow(struct table *table)
 {
 	size_t buckets = table->buckets * 2;

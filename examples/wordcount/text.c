@@ -38,8 +38,32 @@ static char *read_file(const char *name, size_t *length)
 	return text;
 }
 
-/* Deal one text out to all parts: a piece ends where no word goes on. */
-static void deal(struct parts *parts, const char *text, size_t length)
+struct parts *parts_new(size_t count)
+{
+	struct parts *parts = need(sizeof(*parts));
+
+	parts->count = count;
+	parts->part = need(count * sizeof(*parts->part));
+	for (size_t i = 0; i < count; i++)
+		parts->part[i] = NULL;
+	return parts;
+}
+
+void parts_free(struct parts *parts)
+{
+	for (size_t i = 0; i < parts->count; i++) {
+		struct piece *next;
+
+		for (struct piece *piece = parts->part[i]; piece; piece = next) {
+			next = piece->next;
+			free(piece);
+		}
+	}
+	free(parts->part);
+	free(parts);
+}
+
+void deal_text(struct parts *parts, const char *text, size_t length)
 {
 	size_t from = 0;
 
@@ -64,17 +88,13 @@ static void deal(struct parts *parts, const char *text, size_t length)
 
 struct parts *deal_texts(size_t count, char **files)
 {
-	struct parts *parts = need(sizeof(*parts));
+	struct parts *parts = parts_new(count);
 
-	parts->count = count;
-	parts->part = need(count * sizeof(*parts->part));
-	for (size_t i = 0; i < count; i++)
-		parts->part[i] = NULL;
 	for (; *files; files++) {
 		size_t length;
 		char *text = read_file(*files, &length);
 
-		deal(parts, text, length);
+		deal_text(parts, text, length);
 	}
 	return parts;
 }
@@ -121,7 +141,7 @@ static int by_count(const void *a, const void *b)
 	return strcmp(x->word, y->word);
 }
 
-void print_table(const struct table *table)
+void print_table(const struct table *table, FILE *out)
 {
 	struct entry **sorted = need((table->entries + 1) * sizeof(struct entry *));
 	size_t n = 0;
@@ -131,6 +151,6 @@ void print_table(const struct table *table)
 			sorted[n++] = e;
 	qsort(sorted, n, sizeof(struct entry *), by_count);
 	for (size_t i = 0; i < n; i++)
-		printf("%lu %s\n", sorted[i]->count, sorted[i]->word);
+		fprintf(out, "%lu %s\n", sorted[i]->count, sorted[i]->word);
 	free(sorted);
 }

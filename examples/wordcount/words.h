@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* splitter -> mappers: for each part a list of pieces of text */
 struct piece {
@@ -37,14 +38,20 @@ struct table {
 };
 
 struct table *table_new(void);
+void table_free(struct table *table);
 /* Count word (length bytes, no NUL among them) count times more. */
 void table_add(struct table *table, const char *word, size_t length, unsigned long count);
 /* Add the counts of a table to those of another. */
 void table_merge(struct table *all, const struct table *table);
-/* "COUNT WORD" on standard output, the most frequent first. */
-void print_table(const struct table *table);
+/* "COUNT WORD", the most frequent first. */
+void print_table(const struct table *table, FILE *out);
 /* The words of a text. */
 void count_words(struct table *table, const struct piece *piece);
+struct parts *parts_new(size_t count);
+/* All but the texts themselves. */
+void parts_free(struct parts *parts);
+/* Deal one text out to all parts, pointing into it: a piece ends where no word goes on. */
+void deal_text(struct parts *parts, const char *text, size_t length);
 /* Read texts and divide each into so many parts of about the same size, never inside a word. */
 struct parts *deal_texts(size_t count, char **files);
 

@@ -11,6 +11,6 @@ int main(int argc, char **argv)
 	all = table_new();
 	while ((table = take(&table_kind)))
 		table_merge(all, table);
-	print_table(all);
+	print_table(all, stdout);
 	return finish();
 }
