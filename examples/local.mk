@@ -55,6 +55,26 @@ slurmdir = $(examplesdir)/slurm
 dist_slurm_DATA = examples/slurm/README
 dist_slurm_SCRIPTS = examples/slurm/wordcount.sbatch examples/slurm/on-node
 
+# ---- the word count as functions: modules for rmmap function, and what has them call one another ----
+function_modules = examples/knative/wordcount/split.la examples/knative/wordcount/map.la \
+	examples/knative/wordcount/reduce.la
+noinst_LTLIBRARIES += $(function_modules)
+counting_sources = examples/knative/wordcount/calling.h examples/wordcount/need.c \
+	examples/wordcount/text.c examples/wordcount/table.c examples/wordcount/words.h
+examples_knative_wordcount_split_la_SOURCES = examples/knative/wordcount/split.c $(counting_sources)
+examples_knative_wordcount_split_la_CPPFLAGS = $(example_cppflags)
+examples_knative_wordcount_split_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
+examples_knative_wordcount_map_la_SOURCES = examples/knative/wordcount/map.c $(counting_sources)
+examples_knative_wordcount_map_la_CPPFLAGS = $(example_cppflags)
+examples_knative_wordcount_map_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
+examples_knative_wordcount_reduce_la_SOURCES = examples/knative/wordcount/reduce.c $(counting_sources)
+examples_knative_wordcount_reduce_la_CPPFLAGS = $(example_cppflags)
+examples_knative_wordcount_reduce_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
+functionsdir = $(examplesdir)/knative/wordcount
+dist_functions_DATA = examples/knative/wordcount/split.c examples/knative/wordcount/map.c \
+	examples/knative/wordcount/reduce.c examples/knative/wordcount/calling.h
+dist_functions_SCRIPTS = examples/knative/wordcount/sequence.sh
+
 # ---- the paper's workflows, in three ways: what they need beside rmmap is optional ----
 EXTRA_DIST += examples/workflows/README \
 	examples/workflows/wordcount/workflow examples/workflows/finra/workflow \

@@ -420,9 +420,11 @@ EXTRA_DIST += $(workflow_tests) tests/workflows/functions.sh
 # ---- rmmap function: events by HTTP ----
 check_PROGRAMS += tests/header_function_c99 tests/header_function_cxx
 TESTS += tests/header_function_c99 tests/header_function_cxx tests/function.sh \
-	tests/function-clients.sh tests/function-end.sh tests/function-sdk.sh
+	tests/function-clients.sh tests/function-end.sh tests/function-sdk.sh \
+	tests/function-wordcount.sh
 EXTRA_DIST += tests/function-functions.sh tests/function.sh tests/function-clients.sh \
-	tests/function_clients.py tests/function-end.sh tests/function-sdk.sh tests/function_sdk.mjs
+	tests/function_clients.py tests/function-end.sh tests/function-sdk.sh tests/function_sdk.mjs \
+	tests/function-wordcount.sh
 tests_header_function_c99_SOURCES = tests/header_function.c
 tests_header_function_c99_CPPFLAGS = -I$(top_srcdir)/include
 tests_header_function_c99_CFLAGS = -std=c99 -pedantic-errors -Wall -Wextra -Werror $(SANITIZE_CFLAGS)
