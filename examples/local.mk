@@ -70,6 +70,9 @@ examples_knative_wordcount_map_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version
 examples_knative_wordcount_reduce_la_SOURCES = examples/knative/wordcount/reduce.c $(counting_sources)
 examples_knative_wordcount_reduce_la_CPPFLAGS = $(example_cppflags)
 examples_knative_wordcount_reduce_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
+knativedir = $(examplesdir)/knative
+dist_knative_DATA = examples/knative/README examples/knative/Containerfile \
+	examples/knative/services.yaml examples/knative/flows.yaml
 functionsdir = $(examplesdir)/knative/wordcount
 dist_functions_DATA = examples/knative/wordcount/split.c examples/knative/wordcount/map.c \
 	examples/knative/wordcount/reduce.c examples/knative/wordcount/calling.h

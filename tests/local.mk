@@ -435,5 +435,4 @@ check_LTLIBRARIES += tests/libfunction_handler.la
 tests_libfunction_handler_la_SOURCES = tests/function_handler.c
 tests_libfunction_handler_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
 TESTS += tests/knative.sh
-EXTRA_DIST += tests/knative.sh examples/knative/Containerfile examples/knative/services.yaml \
-	examples/knative/flows.yaml
+EXTRA_DIST += tests/knative.sh
