@@ -434,5 +434,14 @@ tests_header_function_cxx_CXXFLAGS = -std=c++11 -pedantic-errors -Wall -Wextra -
 check_LTLIBRARIES += tests/libfunction_handler.la
 tests_libfunction_handler_la_SOURCES = tests/function_handler.c
 tests_libfunction_handler_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
+if FUNCTION
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_text
+TESTS += tests/unit/test_text
+tests_unit_test_text_SOURCES = tests/unit/test_text.c tests/unit/unit.h
+tests_unit_test_text_CFLAGS = $(unit_cflags)
+tests_unit_test_text_LDADD = libevent.a $(CHECK_LIBS)
+endif
+endif
 TESTS += tests/knative.sh
 EXTRA_DIST += tests/knative.sh
