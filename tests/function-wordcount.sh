@@ -101,7 +101,7 @@ answered 500 .
 awk 'BEGIN { for (i = 0; i < 5000; i++) printf "x" }' >"$tmp/long"
 event text --data-binary "@$tmp/long"
 answered 500 'one a line'
-rmmap unpublish "@$tmp/map" && rmmap unpublish "@$tmp/split" || fail "unpublish"
+for handle in map split; do rmmap unpublish "@$tmp/$handle" || fail "unpublish"; done
 
 "$wordcount" "$tmp/nothing-there" 2>"$tmp/err" && fail "a text that is not there"
 "$wordcount" -n 0 "$tmp/short" 2>/dev/null && fail "no part"

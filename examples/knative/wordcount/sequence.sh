@@ -27,10 +27,10 @@ shift $((OPTIND - 1))
 case $mappers in
 '' | *[!0-9]* | 0) usage >&2; exit 2 ;;
 esac
-[ $# -eq 1 ] && [ -n "${SPLIT_URL:-}" ] && [ -n "${MAP_URL:-}" ] && [ -n "${REDUCE_URL:-}" ] || {
+if [ $# -ne 1 ] || [ -z "${SPLIT_URL:-}" ] || [ -z "${MAP_URL:-}" ] || [ -z "${REDUCE_URL:-}" ]; then
 	usage >&2
 	exit 2
-}
+fi
 # curl would send nothing in its place, and go on
 [ "$1" = - ] || [ -r "$1" ] || { echo "sequence.sh: cannot read $1" >&2; exit 1; }
 rmmap=${RMMAP:-rmmap}
