@@ -227,6 +227,34 @@ static bool bind(void)
 	return true;
 }
 
+bool heap_arena(unsigned i, unsigned *arena)
+{
+	bool there;
+
+	if (entering)
+		return false;
+	own_lock(&lock);
+	there = i < pool_count;
+	if (there)
+		*arena = pool[i].arena;
+	own_unlock(&lock);
+	return there;
+}
+
+void heap_move(unsigned i)
+{
+	unsigned arena;
+
+	if (i == thread_place || thread_generation != generation || !heap_arena(i, &arena))
+		return;
+	own_lock(&lock);
+	pool[thread_place].threads--;
+	pool[i].threads++;
+	own_unlock(&lock);
+	thread_place = i;
+	rj_mallctl("thread.arena", NULL, NULL, &arena, sizeof(arena));
+}
+
 void heap_enter(void)
 {
 	int saved = errno;
@@ -254,6 +282,36 @@ void *rm_jemalloc_fetch_slow(void *tsd, bool minimal)
 		heap_start();
 	heap_enter();
 	return tsd;
+}
+
+/*
+ * What jemalloc's entries call when a thread's cache has nothing (rename-jemalloc). Without a
+ * thread it allocates for itself, and not for the program.
+ */
+void *rm_jemalloc_large(void *tsdn, void *arena, size_t size, bool zero)
+{
+	void *p = je_large_malloc(tsdn, arena, size, zero);
+
+	return likely(p) || !tsdn ? p : elsewhere(size, 0, zero);
+}
+
+void *rm_jemalloc_hard(void *tsdn, void *arena, size_t size, unsigned class, bool zero)
+{
+	void *p = je_arena_malloc_hard(tsdn, arena, size, class, zero);
+
+	return likely(p) || !tsdn ? p : elsewhere(size, 0, zero);
+}
+
+void *rm_jemalloc_small(void *tsdn, void *arena, void *tcache, void *bin, unsigned class,
+                        bool *done)
+{
+	void *p = je_tcache_alloc_small_hard(tsdn, arena, tcache, bin, class, done);
+
+	if (likely(*done))
+		return p;
+	p = elsewhere(je_sz_index2size_tab[class], 0, false);
+	*done = p;
+	return p;
 }
 
 void heap_leave(void)

@@ -134,6 +134,13 @@ static inline bool heap_owns(const void *p)     /* in the run that grows: the fa
 	return run_holds(__atomic_load_n(&heap_run, __ATOMIC_RELAXED), p);
 }
 
+bool heap_arena(unsigned i, unsigned *arena);   /* the pool's i-th arena; false: no more */
+void heap_move(unsigned i);     /* this thread allocates from that one from now on */
+
+/* ---- elsewhere.c: other threads' arenas, when there is no memory ---- */
+/* A block of any arena's free memory, or NULL; errno stays. Where malloc has failed only. */
+void *elsewhere(size_t size, size_t alignment, bool zero);
+
 /* ---- jemalloc.c: what jemalloc asks of the system; its own memory ---- */
 bool jemalloc_owns(const void *p);      /* not in a heap, but jemalloc's to free */
 

@@ -43,11 +43,14 @@ struct arena_config {
 
 #define RJ_ALL_ARENAS "4096"            /* MALLCTL_ARENAS_ALL */
 #define RJ_TCACHE_NONE 0x100            /* MALLOCX_TCACHE_NONE */
+#define RJ_ZERO 0x40                    /* MALLOCX_ZERO */
+#define RJ_ARENA(n) ((int)((n) + 1) << 20)      /* MALLOCX_ARENA */
 
 RJ void *rj_malloc(size_t size);
 RJ void *rj_calloc(size_t count, size_t size);
 RJ void *rj_realloc(void *p, size_t size);
 RJ void rj_free(void *p);
+RJ void *rj_mallocx(size_t size, int flags);
 RJ void rj_dallocx(void *p, int flags);
 RJ void *rj_memalign(size_t alignment, size_t size);
 RJ int rj_posix_memalign(void **p, size_t alignment, size_t size);
@@ -58,6 +61,16 @@ RJ void je_jemalloc_postfork_parent(void);
 RJ void je_jemalloc_postfork_child(void);
 RJ void *je_tsd_fetch_slow(void *tsd, bool minimal);
 RJ void *rm_jemalloc_fetch_slow(void *tsd, bool minimal);       /* heap.c: in its place */
+RJ void *je_large_malloc(void *tsdn, void *arena, size_t size, bool zero);
+RJ void *je_arena_malloc_hard(void *tsdn, void *arena, size_t size, unsigned class, bool zero);
+RJ void *je_tcache_alloc_small_hard(void *tsdn, void *arena, void *tcache, void *bin,
+                                    unsigned class, bool *done);
+RJ extern size_t je_sz_index2size_tab[];
+/* heap.c: in their places */
+RJ void *rm_jemalloc_large(void *tsdn, void *arena, size_t size, bool zero);
+RJ void *rm_jemalloc_hard(void *tsdn, void *arena, size_t size, unsigned class, bool zero);
+RJ void *rm_jemalloc_small(void *tsdn, void *arena, void *tcache, void *bin, unsigned class,
+                           bool *done);
 RJ extern const char *rj_malloc_conf_2_conf_harder;
 
 #endif

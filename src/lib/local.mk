@@ -12,6 +12,7 @@ librmmap_core_la_SOURCES = \
 	src/lib/client.c \
 	src/lib/contents.c \
 	src/lib/env.c \
+	src/lib/elsewhere.c \
 	src/lib/errors.c \
 	src/lib/fd.c \
 	src/lib/fork.c \

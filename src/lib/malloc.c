@@ -96,13 +96,28 @@ static size_t readable(enum origin from, void *p)
 	return end ? end - (uintptr_t)p : 0;
 }
 
+/* A block of jemalloc's that it had no memory for. */
+static __attribute__((noinline)) void *realloc_to(void *p, size_t size)
+{
+	size_t old_size = p ? rj_malloc_usable_size(p) : 0;
+	void *copy = or_enomem(p ? elsewhere(size, 0, false) : NULL);
+
+	if (copy) {
+		memcpy(copy, p, old_size < size ? old_size : size);
+		rj_free(p);
+	}
+	return copy;
+}
+
 static __attribute__((noinline)) void *realloc_elsewhere(void *p, size_t size)
 {
 	enum origin from = origin("realloc", p);
 	void *copy = NULL;
 
-	if (from == OWN)
-		return size ? or_enomem(rj_realloc(p, size)) : rj_realloc(p, 0);
+	if (from == OWN) {
+		copy = rj_realloc(p, size);
+		return copy || !size ? copy : realloc_to(p, size);
+	}
 	if (size) {
 		copy = copy_here(p, readable(from, p), size);
 		if (!copy)
@@ -165,12 +180,12 @@ RM_EXPORT void free_aligned_sized(void *p, size_t alignment, size_t size)
 
 RM_EXPORT void *realloc(void *p, size_t size)
 {
+	void *moved;
+
 	if (unlikely(heap_mixed) && p && !heap_owns(p))
 		return realloc_elsewhere(p, size);
-	p = rj_realloc(p, size);
-	if (unlikely(!p) && size)
-		errno = ENOMEM;
-	return p;
+	moved = rj_realloc(p, size);
+	return likely(moved) || !size ? moved : realloc_to(p, size);
 }
 
 RM_EXPORT void *reallocarray(void *p, size_t count, size_t size)
@@ -185,7 +200,9 @@ RM_EXPORT void *reallocarray(void *p, size_t count, size_t size)
 /* alignment is a power of two. */
 static void *aligned(size_t alignment, size_t size)
 {
-	return or_enomem(rj_memalign(alignment, size));
+	void *p = rj_memalign(alignment, size);
+
+	return likely(p) ? p : or_enomem(elsewhere(size, alignment, false));
 }
 
 RM_EXPORT int posix_memalign(void **p, size_t alignment, size_t size)
@@ -195,6 +212,14 @@ RM_EXPORT int posix_memalign(void **p, size_t alignment, size_t size)
 	if (!power_of_two(alignment) || alignment % sizeof(void *))
 		return EINVAL;
 	error = rj_posix_memalign(p, alignment, size);
+	if (unlikely(error)) {
+		void *other = elsewhere(size, alignment, false);
+
+		if (other) {
+			*p = other;
+			error = 0;
+		}
+	}
 	errno = saved;
 	return error;
 }

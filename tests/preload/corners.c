@@ -37,6 +37,7 @@ static const struct {
 	{ "mlockall_ordinary", corner_mlockall_ordinary },
 	{ "no_memfd", corner_no_memfd },
 	{ "no_proc", corner_no_proc },
+	{ "other_threads", corner_other_threads },
 	{ "setuid", corner_setuid },
 	{ "short_threads", corner_short_threads },
 	{ "signals", corner_signals },

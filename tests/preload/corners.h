@@ -21,6 +21,7 @@ long status_kb(const char *key);
 
 /* corners_limits.c */
 void corner_address_space(void);
+void corner_other_threads(void);
 void corner_data_limit(void);
 void corner_committed(void);
 void corner_mlockall(void);

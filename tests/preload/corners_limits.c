@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -64,6 +65,87 @@ void corner_address_space(void)
 	count = exhaust(3000, 80000);
 	CHECK(count >= 3000 && count < 80000);
 	CHECK(exhaust(3000, 80000) >= 1000);
+	publish(TELLS);
+}
+
+struct taker {
+	void *(*take)(size_t size);
+	size_t size, at_most, count;
+};
+
+static void *by_calloc(size_t size)
+{
+	return calloc(size, 1);
+}
+
+static void *by_realloc(size_t size)
+{
+	char *p = malloc(24), *q;
+
+	if (!p)
+		return NULL;
+	memset(p, 'k', 24);
+	q = realloc(p, size);
+	if (!q)
+		free(p);
+	CHECK(!q || (q[0] == 'k' && q[23] == 'k'));
+	return q;
+}
+
+static void *by_memalign(size_t size)
+{
+	void *p = NULL;
+	int error = posix_memalign(&p, 4096, size);
+
+	CHECK(error == 0 ? p && (uintptr_t)p % 4096 == 0 : error == ENOMEM && !p);
+	return p;
+}
+
+static void *take_all(void *arg)
+{
+	struct taker *t = arg;
+	char *last = NULL, *p;
+
+	for (t->count = 0; t->count < t->at_most && (p = t->take(t->size)); t->count++) {
+		for (size_t i = 0; t->take == by_calloc && i < t->size; i++)
+			CHECK(p[i] == 0);
+		memset(p, 'x', t->size);
+		memcpy(p, &last, sizeof(last));
+		last = p;
+	}
+	while ((p = last)) {
+		memcpy(&last, p, sizeof(last));
+		CHECK(p[t->size - 1] == 'x');
+		free(p);
+	}
+	return NULL;
+}
+
+/* What one thread has freed is there for the others, whose arenas may grow no more. */
+void corner_other_threads(void)
+{
+	static void *(*const takes[])(size_t) = { malloc, by_calloc, by_realloc, by_memalign };
+	static const size_t sizes[] = { 9 * MIB, 5 * MIB, 900000, 100000, 5000, 300 };
+
+	limit_to(RLIMIT_AS, (size_t)status_kb("VmSize:") * 1024 + 150 * MIB);
+	for (size_t i = 0; i < sizeof(takes) / sizeof(*takes) * sizeof(sizes) / sizeof(*sizes); i++) {
+		size_t size = sizes[i % (sizeof(sizes) / sizeof(*sizes))];
+		struct taker here = { .take = takes[i * sizeof(*sizes) / sizeof(sizes)], .size = size };
+		struct taker there;
+		pthread_t thread;
+
+		/* memalign takes up to a page more */
+		here.at_most = 60 * MIB / (here.take == by_memalign ? size + 4096 : size);
+		there = here;
+		take_all(&here);
+		CHECK(pthread_create(&thread, NULL, take_all, &there) == 0);
+		CHECK(pthread_join(thread, NULL) == 0);
+		if (there.count < here.count - here.count / 8 || !here.count)
+			printf("%zu bytes, way %zu: %zu blocks, in another thread %zu\n", size,
+			       i * sizeof(*sizes) / sizeof(sizes), here.count, there.count);
+		CHECK(here.count && there.count >= here.count - here.count / 8);
+	}
+	use_heap_here();
 	publish(TELLS);
 }
 
