@@ -141,12 +141,18 @@ static void hold(struct publication *publication, bool remote)
 	loop_timer_cancel(publication->worker->loop, &publication->lease);
 }
 
+/* A worker that was kept from running hears of a reader before it fires what is due. */
+static bool lease_is_over(const struct publication *publication)
+{
+	return publication->lease.index && publication->lease.at <= rm_now_ns();
+}
+
 int store_admit(struct publication *publication, const uint8_t secret[RM_SECRET_BYTES],
                 bool remote, bool again)
 {
 	if (sodium_memcmp(secret, publication->secret, RM_SECRET_BYTES) != 0)
 		return -EACCES;
-	if (publication->revoked || (publication->unpublished && !again))
+	if (publication->revoked || (!again && (publication->unpublished || lease_is_over(publication))))
 		return -ENOENT;
 	if (!again && publication->readers && publication->admitted >= publication->readers)
 		return -ENOENT;

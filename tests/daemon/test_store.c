@@ -202,7 +202,8 @@ START_TEST(lease)
 	setup();
 	ck_assert_int_eq(add(1, 0, 50, &p), 0);
 	ck_assert_int_eq(add(2, 0, UINT32_MAX, &p), 0);
-	ck_assert_int_eq(add(3, 0, 50, &p), 0);
+	ck_assert_int_eq(add(3, 0, 60000, &p), 0);
+	p->ttl_ms = 50;                 /* which begins when its reader has gone */
 	ck_assert_int_eq(store_admit(p, secret(3), true, false), 0);
 	run(100);
 	ck_assert_ptr_null(find(1));
@@ -213,6 +214,22 @@ START_TEST(lease)
 	run(100);
 	ck_assert_ptr_null(find(3));
 	ck_assert_uint_eq(store_count(worker.store), 1);
+}
+END_TEST
+
+/* The worker may be late: a lease that is over admits nobody, though nothing was dropped yet. */
+START_TEST(lease_over_and_not_noticed)
+{
+	struct publication *p;
+
+	setup();
+	ck_assert_int_eq(add(1, 0, 1, &p), 0);
+	usleep(5000);
+	ck_assert_ptr_eq(find(1), p);
+	ck_assert_int_eq(store_admit(p, secret(1), false, false), -ENOENT);
+	ck_assert_int_eq(store_admit(p, secret(1), true, false), -ENOENT);
+	run(10);
+	ck_assert_ptr_null(find(1));
 }
 END_TEST
 
@@ -562,7 +579,7 @@ END_TEST
 int main(void)
 {
 	const struct unit_test tests[] = {
-		{ secret_and_readers, 0 }, { lease, 0 }, { unpublish, 0 }, { limit, 0 },
+		{ secret_and_readers, 0 }, { lease, 0 }, { lease_over_and_not_noticed, 0 }, { unpublish, 0 }, { limit, 0 },
 		{ refused_without_a_trace, 0 }, { table_is_our_own, 0 }, { restart_brings_back, 0 },
 		{ short_ids, 0 }, { known_layers, 0 }, { layer_is_not_replaced, 0 },
 		{ known_of_another_length, 0 }, { holdings, 0 }, { limit_with_layers, 0 },
