@@ -18,6 +18,7 @@
 #include "segment.h"
 
 #define HOSTS 3
+#define PATIENCE (120 * NS)             /* of a busy machine nothing is soon */
 
 static char directories[HOSTS][64];
 static unsigned made;
@@ -71,9 +72,14 @@ bool host_gone(void)
 	return access(host_path(RM_SOCKET_NAME), F_OK) < 0 && unlocked();
 }
 
-bool host_eventually(bool (*true_now)(void), double seconds)
+bool host_dead(void)
 {
-	uint64_t deadline = rm_now_ns() + (uint64_t)(seconds * 1e9);
+	return !host_listens() && unlocked();
+}
+
+bool host_eventually(bool (*true_now)(void))
+{
+	uint64_t deadline = rm_now_ns() + PATIENCE;
 
 	while (!true_now()) {
 		if (rm_now_ns() > deadline)
@@ -88,7 +94,7 @@ static void end_daemon(void)
 {
 	pid_t keeper = host_keeper();
 
-	for (int i = 0; i < 400 && keeper > 1 && !unlocked(); i++) {
+	for (int i = 0; i < 6000 && keeper > 1 && !unlocked(); i++) {
 		if (i % 50 == 0)
 			kill(keeper, SIGTERM);
 		usleep(10000);
@@ -202,7 +208,7 @@ void client_send(int fd, void *message, size_t size, unsigned type, uint64_t num
 	struct rm_wire head = { RM_WIRE_MAGIC, RM_WIRE_VERSION, (uint16_t)type, number };
 
 	memcpy(message, &head, sizeof(head));
-	ck_assert_int_eq(rm_channel_send(fd, message, size, fds, count, rm_now_ns() + 5 * NS), 0);
+	ck_assert_int_eq(rm_channel_send(fd, message, size, fds, count, rm_now_ns() + PATIENCE), 0);
 }
 
 int client_recv(int fd, void *message, int fds[RM_CHANNEL_FDS_MAX], unsigned *count)
@@ -211,7 +217,7 @@ int client_recv(int fd, void *message, int fds[RM_CHANNEL_FDS_MAX], unsigned *co
 	ssize_t n;
 
 	do {
-		n = rm_channel_recv(fd, message, RM_WIRE_MAX, fds, count, rm_now_ns() + 10 * NS);
+		n = rm_channel_recv(fd, message, RM_WIRE_MAX, fds, count, rm_now_ns() + PATIENCE);
 		if (n == 0)
 			return 0;
 		ck_assert_msg(n > 0, "receiving: error %zd", n);
@@ -229,11 +235,11 @@ int client_connect(void)
 	return fd;
 }
 
-int client_new(void)
+static int greet(int fd)
 {
 	struct rm_wire_hello hello = { .pid = (uint32_t)getpid() };
 	union { struct rm_wire_hello_reply reply; uint8_t bytes[RM_WIRE_MAX]; } in;
-	int fds[RM_CHANNEL_FDS_MAX], fd = client_connect();
+	int fds[RM_CHANNEL_FDS_MAX];
 	unsigned count;
 
 	client_send(fd, &hello, sizeof(hello), RM_HELLO, 0, NULL, 0);
@@ -241,6 +247,22 @@ int client_new(void)
 	ck_assert_int_eq(in.reply.error, 0);
 	ck_assert_uint_ne(in.reply.pid, 0);
 	return fd;
+}
+
+int client_new(void)
+{
+	return greet(client_connect());
+}
+
+int client_of_idle(const char *const *options)
+{
+	int fd = -1;
+
+	while (fd < 0) {
+		ck_assert_int_eq(host_start(options), 0);
+		fd = rm_rundir_connect(directory);
+	}
+	return greet(fd);
 }
 
 static int reply_error(int fd, char *text)

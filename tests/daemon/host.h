@@ -25,13 +25,15 @@ int host_start(const char *const *options);     /* the same, in the background: 
 int host_wait(pid_t pid);                       /* exit status; 128 + signal */
 pid_t host_keeper(void);                        /* by the lock file */
 pid_t host_worker(void);                        /* by RM_INFO */
-bool host_eventually(bool (*true_now)(void), double seconds);
+bool host_eventually(bool (*true_now)(void));    /* within a minute, or two */
 bool host_gone(void);                           /* no socket, nobody holds the lock */
 bool host_listens(void);
+bool host_dead(void);                           /* nobody listens or holds the lock */
 unsigned host_fds(pid_t pid);
 long host_rss(pid_t pid);                       /* KiB */
 
 int client_new(void);                           /* connected, greeted */
+int client_of_idle(const char *const *options);  /* starts rmmapd, which may leave at once */
 int client_connect(void);                       /* only connected */
 void client_send(int fd, void *message, size_t size, unsigned type, uint64_t seq,
                  const int *fds, unsigned count);

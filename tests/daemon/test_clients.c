@@ -48,22 +48,27 @@ START_TEST(readers_are_counted)
 }
 END_TEST
 
+static bool nothing_is_published(void)
+{
+	return client_list(NULL, 0) == 0;
+}
+
 START_TEST(lease_ends)
 {
 	struct snapshot brief = small;
 	uint64_t number;
 	int fd = ready();
 
-	brief.ttl_ms = 700;
+	brief.ttl_ms = 3000;
 	ck_assert_int_eq(client_publish(fd, &brief, handle), 0);
 	ck_assert_int_eq(client_attach(fd, handle, &brief, &number), 0);
-	usleep(1000000);                /* not counted while it is attached */
+	usleep(3500000);                /* not counted while it is attached */
 	ck_assert_int_eq(client_detach(fd, number), 0);
 	ck_assert_int_eq(client_attach(fd, handle, &brief, &number), 0);
 	ck_assert_int_eq(client_detach(fd, number), 0);
-	usleep(1000000);
+	usleep(3500000);
 	ck_assert_int_eq(client_attach(fd, handle, &brief, NULL), ENOENT);
-	ck_assert_uint_eq(client_list(NULL, 0), 0);
+	ck_assert(host_eventually(nothing_is_published));
 }
 END_TEST
 
@@ -90,7 +95,7 @@ START_TEST(a_crash_is_a_detach)
 		kill(getpid(), SIGKILL);
 	}
 	ck_assert_int_eq(host_wait(pid), 128 + SIGKILL);
-	ck_assert(host_eventually(nobody_has_it, 2));
+	ck_assert(host_eventually(nobody_has_it));
 }
 END_TEST
 
@@ -109,12 +114,12 @@ START_TEST(a_closed_socket_is_no_detach)
 }
 END_TEST
 
-static bool nothing_is_attached(void)
+static bool undone(void)
 {
 	struct rm_daemon_info info;
 
 	client_info(&info);
-	return info.attachments == 0;
+	return info.attachments == 0 && info.publications == 1;
 }
 
 /* It waited for its answer until it gave up, and lives on: what it asked for is undone. */
@@ -139,8 +144,7 @@ START_TEST(a_client_that_gave_up)
 	client_send(other, &attach, sizeof(attach), RM_ATTACH, 1, NULL, 0);
 	usleep(100000);
 	close(other);
-	ck_assert(host_eventually(nothing_is_attached, 2));
-	ck_assert_uint_eq(client_list(NULL, 0), 1);
+	ck_assert(host_eventually(undone));
 	ck_assert_int_eq(client_attach(fd, handle, &small, NULL), 0);
 }
 END_TEST
@@ -311,11 +315,12 @@ END_TEST
 
 /* ---- the port that other hosts use ---- */
 
+static pid_t port_worker;
 static unsigned port_fds;
 
 static bool port_is_quiet(void)
 {
-	return host_fds(host_worker()) <= port_fds;
+	return host_fds(port_worker) <= port_fds;
 }
 
 /* A port scan, or somebody else's protocol: no socket stays, and the worker does not spin. */
@@ -331,7 +336,8 @@ START_TEST(callers_that_hang_up)
 	client_info(&info);
 	ck_assert_msg(info.fabric_open && strchr(info.address, ':'), "%s", info.fabric_why);
 	to.sin_port = htons((uint16_t)atoi(strrchr(info.address, ':') + 1));
-	port_fds = host_fds((pid_t)info.worker_pid);
+	port_worker = (pid_t)info.worker_pid;
+	port_fds = host_fds(port_worker);
 	for (size_t said = 0; said < 40; said++) {
 		int caller = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		static const char junk[40];
@@ -340,7 +346,7 @@ START_TEST(callers_that_hang_up)
 		ck_assert_int_ge(send(caller, junk, said, MSG_NOSIGNAL), 0);
 		close(caller);
 	}
-	ck_assert(host_eventually(port_is_quiet, 5));
+	ck_assert(host_eventually(port_is_quiet));
 }
 END_TEST
 
@@ -358,31 +364,36 @@ static void round_trip(int fd, unsigned i)
 	ck_assert_int_eq(client_name(fd, RM_UNPUBLISH, handle), 0);
 }
 
+static pid_t both[2];                   /* worker, keeper */
+static unsigned both_fds[2];
+static long both_rss[2];
+
+/* A descriptor of a client that has just gone may be closed a little later: not one a round. */
+static bool as_after_some(void)
+{
+	for (unsigned i = 0; i < 2; i++)
+		if (host_fds(both[i]) > both_fds[i] + 2 || host_rss(both[i]) > both_rss[i] + 1024)
+			return false;
+	return true;
+}
+
 START_TEST(rounds)
 {
-	unsigned worker_fds = 0, keeper_fds = 0;
-	long worker_rss = 0, keeper_rss = 0;
 	int fd = ready();
-	pid_t worker = host_worker(), keeper = host_keeper();
 
+	both[0] = host_worker();
+	both[1] = host_keeper();
 	for (unsigned i = 1; i <= 200; i++) {
 		int own = client_new();
 
 		round_trip(fd, i);
 		close(own);
-		if (i == 20) {
-			usleep(200000);
-			worker_fds = host_fds(worker);
-			keeper_fds = host_fds(keeper);
-			worker_rss = host_rss(worker);
-			keeper_rss = host_rss(keeper);
+		for (unsigned k = 0; i == 20 && k < 2; k++) {
+			both_fds[k] = host_fds(both[k]);
+			both_rss[k] = host_rss(both[k]);
 		}
 	}
-	usleep(200000);
-	ck_assert_uint_eq(host_fds(worker), worker_fds);
-	ck_assert_uint_eq(host_fds(keeper), keeper_fds);
-	ck_assert_int_le(host_rss(worker), worker_rss + 1024);
-	ck_assert_int_le(host_rss(keeper), keeper_rss + 1024);
+	ck_assert(host_eventually(as_after_some));
 }
 END_TEST
 

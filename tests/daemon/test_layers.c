@@ -61,7 +61,7 @@ static void kill_worker(int fd)
 
 	former = host_worker();
 	kill(former, SIGKILL);
-	ck_assert(host_eventually(replaced, 5));
+	ck_assert(host_eventually(replaced));
 	ck_assert_int_eq(client_recv(fd, message, fds, &count), RM_RESTARTED);
 }
 
@@ -150,7 +150,7 @@ START_TEST(held_until_the_process_ends)
 		_exit(error || held_bytes() != 12 * RM_PAGE);
 	}
 	ck_assert_int_eq(host_wait(pid), 0);
-	ck_assert(host_eventually(nothing_held, 5));
+	ck_assert(host_eventually(nothing_held));
 	ck_assert_int_eq(client_publish(fd, &next, NULL), ESTALE);
 }
 END_TEST
@@ -223,7 +223,7 @@ START_TEST(both_killed)
 	kill(keeper, SIGSTOP);
 	kill(worker, SIGKILL);
 	kill(keeper, SIGKILL);
-	ck_assert(host_eventually(nobody_listens, 5));
+	ck_assert(host_eventually(nobody_listens));
 	ck_assert_int_eq(host_start(none), 0);
 	fd = client_new();
 	ck_assert_int_eq(client_publish(fd, &next, NULL), ESTALE);
@@ -272,7 +272,7 @@ START_TEST(crashes)
 	pid_t pids[8];
 
 	close(ready());
-	ck_assert(host_eventually(nothing_left, 5));
+	ck_assert(host_eventually(nothing_left));
 	keeper = host_keeper();
 	worker = host_worker();
 	had[0] = host_fds(keeper);
@@ -290,9 +290,9 @@ START_TEST(crashes)
 		}
 		for (unsigned i = 0; i < COUNT(pids); i++)
 			host_wait(pids[i]);
-		ck_assert(host_eventually(nothing_left, 5));
+		ck_assert(host_eventually(nothing_left));
 	}
-	ck_assert(host_eventually(descriptors_as_before, 5));
+	ck_assert(host_eventually(descriptors_as_before));
 }
 END_TEST
 
@@ -352,7 +352,7 @@ START_TEST(many_share_layers)
 	}
 	ck_assert_uint_eq(client_list(NULL, 0), 0);
 	ck_assert_uint_le(held_bytes(), 12 * RM_PAGE);
-	ck_assert(host_eventually(descriptors_as_before, 20));
+	ck_assert(host_eventually(descriptors_as_before));
 	if (!KEEPS_FREED)
 		ck_assert_int_le(host_rss(worker) + host_rss(keeper), rss + 8192);
 }

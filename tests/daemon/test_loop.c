@@ -72,6 +72,15 @@ END_TEST
 
 static unsigned again_count;
 
+/* Also on a machine that is busy just then. */
+static void stop_after_some(struct timer *timer)
+{
+	if (again_count > 1)
+		loop_stop(loop);
+	else
+		loop_timer(loop, timer, rm_now_ns() + MS);
+}
+
 static void again(struct timer *timer)
 {
 	again_count++;
@@ -81,7 +90,7 @@ static void again(struct timer *timer)
 /* A timer that is always due does not keep the others from theirs. */
 START_TEST(timer_sets_itself)
 {
-	struct timer busy = { .fire = again }, end = { .fire = stop };
+	struct timer busy = { .fire = again }, end = { .fire = stop_after_some };
 
 	loop = loop_new();
 	loop_timer(loop, &busy, rm_now_ns());
@@ -115,6 +124,14 @@ static void end_source(struct source *source)
 	free(source);
 }
 
+static void stop_when_called(struct timer *timer)
+{
+	if (calls)
+		loop_stop(loop);
+	else
+		loop_timer(loop, timer, rm_now_ns() + MS);
+}
+
 /* All are ready in one batch: whoever is called first ends all others and itself. */
 static void end_all(struct source *source, uint32_t events)
 {
@@ -127,7 +144,7 @@ static void end_all(struct source *source, uint32_t events)
 
 START_TEST(sources_freed_in_a_callback)
 {
-	struct timer end = { .fire = stop };
+	struct timer end = { .fire = stop_when_called };
 
 	loop = loop_new();
 	for (size_t i = 0; i < COUNT(sources); i++)
@@ -195,10 +212,18 @@ static bool remove_other(struct poller *poller)
 	return false;
 }
 
+static void stop_when_armed(struct timer *timer)
+{
+	if (armed > 3)
+		loop_stop(loop);
+	else
+		loop_timer(loop, timer, rm_now_ns() + MS);
+}
+
 START_TEST(pollers_before_sleeping)
 {
 	struct poller poller = { .poll = poll_a_while, .arm = arm };
-	struct timer end = { .fire = stop };
+	struct timer end = { .fire = stop_when_armed };
 
 	loop = loop_new();
 	loop_poller(loop, &poller);

@@ -107,7 +107,7 @@ START_TEST(worker_killed_after)
 	kill_host(0);
 	former = host_worker();
 	kill(former, SIGKILL);
-	ck_assert(host_eventually(replaced, 5));
+	ck_assert(host_eventually(replaced));
 	ck_assert_int_eq(client_recv(client[1], message, fds, &count), RM_RESTARTED);
 	ck_assert_int_eq(client_attach(client[1], handle[1], &second, NULL), 0);
 	ck_assert_int_eq(client_attach(client[2], handle[1], &second, NULL), 0);
@@ -127,34 +127,36 @@ START_TEST(origin_is_dead)
 }
 END_TEST
 
+static pid_t pager;
+static unsigned pager_fds;
+
 static bool nothing_published(void)
 {
 	struct rm_daemon_info info;
 
 	client_info(&info);
-	return !info.publications && !info.held_bytes;
+	return !info.publications && !info.held_bytes && host_fds(pager) <= pager_fds + 2;
 }
 
 /* Its process gives up while pages come. */
 START_TEST(publisher_gave_up)
 {
 	pid_t origin;
-	unsigned fds;
 	int fd;
 
 	ready();
 	host_use(0);
 	origin = host_worker();
 	host_use(1);
-	fds = host_fds(host_worker());
+	pager = host_worker();
+	pager_fds = host_fds(pager);
 	fd = client_new();
 	kill(origin, SIGSTOP);
 	client_ask_publish(fd, &second);
 	usleep(300000);
 	close(fd);
-	ck_assert(host_eventually(nothing_published, 5));
+	ck_assert(host_eventually(nothing_published));
 	kill(origin, SIGCONT);
-	ck_assert_uint_le(host_fds(host_worker()), fds + 2);
 	ck_assert_int_eq(client_publish(client[1], &second, handle[1]), 0);
 	ck_assert_int_eq(client_attach(client[2], handle[1], &second, NULL), 0);
 }
