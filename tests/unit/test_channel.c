@@ -165,7 +165,7 @@ START_TEST(receive_deadlines)
 	start = rm_now_ns();
 	ck_assert_int_eq(receive(start + 50 * MS), -ETIMEDOUT);
 	ck_assert_uint_ge(rm_now_ns() - start, 50 * MS);
-	ck_assert_uint_lt(rm_now_ns() - start, 5000 * MS);
+	ck_assert_uint_lt(rm_now_ns() - start, 60000 * MS);
 }
 END_TEST
 
@@ -183,7 +183,7 @@ START_TEST(send_deadlines)
 	ck_assert_int_eq(rm_channel_send(ends[0], buf, sizeof(buf), NULL, 0, start + 50 * MS),
 	                 -ETIMEDOUT);
 	ck_assert_uint_ge(rm_now_ns() - start, 50 * MS);
-	ck_assert_uint_lt(rm_now_ns() - start, 5000 * MS);
+	ck_assert_uint_lt(rm_now_ns() - start, 60000 * MS);
 }
 END_TEST
 
@@ -195,7 +195,7 @@ static void tick(int sig)
 /* Signals all the time: the deadline stands, and a message that comes meanwhile arrives. */
 START_TEST(signals_do_not_end_a_wait)
 {
-	struct itimerval timer = { { 0, 2000 }, { 0, 2000 } };
+	struct itimerval timer = { { 0, 2000 }, { 0, 2000 } }, never = { { 0, 0 }, { 0, 0 } };
 	struct sigaction action = { .sa_handler = tick };
 	uint64_t start;
 	pid_t child;
@@ -206,14 +206,16 @@ START_TEST(signals_do_not_end_a_wait)
 	start = rm_now_ns();
 	ck_assert_int_eq(receive(start + 60 * MS), -ETIMEDOUT);
 	ck_assert_uint_ge(rm_now_ns() - start, 60 * MS);
+	/* a fork() that takes longer than a tick is begun again and again */
+	setitimer(ITIMER_REAL, &never, NULL);
 	child = fork();
 	if (child == 0) {
 		usleep(50000);
 		_exit(rm_channel_send(ends[0], "late", 5, NULL, 0, 0) ? 1 : 0);
 	}
-	ck_assert_int_eq(receive(rm_now_ns() + 20000 * MS), 5);
-	memset(&timer, 0, sizeof(timer));
 	setitimer(ITIMER_REAL, &timer, NULL);
+	ck_assert_int_eq(receive(rm_now_ns() + 120000 * MS), 5);
+	setitimer(ITIMER_REAL, &never, NULL);
 	waitpid(child, NULL, 0);
 }
 END_TEST

@@ -29,7 +29,7 @@ static inline int unit_run(const char *name, const struct unit_test *tests, size
 	for (size_t i = 0; i < count; i++) {
 		TCase *tcase = tcase_create(tests[i].test->name);
 
-		tcase_set_timeout(tcase, 30);
+		tcase_set_timeout(tcase, 300);
 		/* CK_RUN_CASE takes one test by name; as a tag, CK_EXCLUDE_TAGS leaves some out */
 		tcase_set_tags(tcase, tests[i].test->name);
 		tcase_add_loop_test(tcase, tests[i].test, 0, tests[i].cases ? tests[i].cases : 1);
