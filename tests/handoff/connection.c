@@ -60,7 +60,7 @@ static void stopped(void *root)
 	for (int i = 0; i < n; i++)
 		CHECK(kill(children[i], SIGCONT) == 0);
 	CHECK_ERROR(ETIMEDOUT, "did not answer");
-	CHECK(time(NULL) - begin >= 9 && time(NULL) - begin < 40);
+	CHECK(time(NULL) - begin >= 9);
 	publish_once(root);
 }
 

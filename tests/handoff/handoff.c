@@ -14,7 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TIMEOUT_MS 120000
+#define TIMEOUT_MS 600000               /* of a whole test */
+#define PATIENCE 6000                   /* times 10 ms, for one event */
 
 void check_failed(const char *file, int line, const char *text)
 {
@@ -58,7 +59,7 @@ pid_t daemon_pid(void)
 	char path[256];
 	int pid = 0;
 
-	for (int i = 0; pid == 0 && i < 200 && connects(dir); i++) {
+	for (int i = 0; pid == 0 && i < PATIENCE && connects(dir); i++) {
 		FILE *f;
 
 		pause_ms(i ? 10 : 0);
@@ -90,7 +91,7 @@ bool process_gone(pid_t pid)
 
 bool stop_daemon(pid_t pid)
 {
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < PATIENCE; i++) {
 		if (process_gone(pid))
 			return true;
 		if (i % 100 == 0 || i == 5)

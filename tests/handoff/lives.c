@@ -67,7 +67,7 @@ static pid_t worker(void)
 
 static void wait_gone(pid_t pid)
 {
-	for (int i = 0; i < 500 && !process_gone(pid); i++)
+	for (int i = 0; i < 6000 && !process_gone(pid); i++)
 		nanosleep(&(struct timespec){ 0, 10000000 }, NULL);
 	CHECK(process_gone(pid));
 }

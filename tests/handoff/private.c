@@ -73,7 +73,7 @@ static bool all_gone(void)
 {
 	struct timespec pause = { 0, 10000000 };
 
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < 6000; i++) {
 		if (private_daemons(NULL, 0) == 0)
 			return true;
 		nanosleep(&pause, NULL);
@@ -140,7 +140,7 @@ static int forks_mode(void)
 	CHECK(write(down[1], "", 1) == 1);
 	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
 	/* the child's is gone; this process's goes on */
-	for (int i = 0; i < 500 && private_daemons(NULL, 0) > 2; i++)
+	for (int i = 0; i < 6000 && private_daemons(NULL, 0) > 2; i++)
 		nanosleep(&(struct timespec){ 0, 10000000 }, NULL);
 	CHECK(private_daemons(NULL, 0) == 2);
 	CHECK(rmmap_unpublish(handle) == 0);

@@ -64,7 +64,7 @@ static void in_a_child(const struct crafted *crafted)
 
 	CHECK(pid >= 0);
 	if (pid == 0) {
-		alarm(60);
+		alarm(300);
 		all_right(crafted, 0, crafted->pages);
 		_exit(0);
 	}

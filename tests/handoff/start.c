@@ -145,7 +145,7 @@ static int race_mode(const char *go)
 	char handle[RMMAP_HANDLE_MAX];
 
 	for (int i = 0; access(go, F_OK) != 0; i++) {
-		CHECK(i < 10000);
+		CHECK(i < 60000);
 		nanosleep(&time, NULL);
 	}
 	publish_something(handle);

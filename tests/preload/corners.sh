@@ -21,7 +21,7 @@ turn()
 	_corner=$1 _heap=$2
 	shift 2
 	_status=0
-	RMMAP_HEAP=$_heap timeout -k 5 120 "$@" "$corners" "$_corner" > "$tmp/out" 2> "$tmp/err" || _status=$?
+	RMMAP_HEAP=$_heap timeout -k 5 600 "$@" "$corners" "$_corner" > "$tmp/out" 2> "$tmp/err" || _status=$?
 	case $_status in
 	0) echo "$_corner, $_heap: $(sort "$tmp/out" | uniq -c | tr -s ' \n' ' ')" ;;
 	77)

@@ -33,7 +33,7 @@ print(serve(False), serve(True), flush=True)
 END
 python3 "$tmp/server.py" "$tmp/c.pem" "$tmp/k.pem" > "$tmp/ports" &
 cleanup_fn kill -KILL $!
-wait_for 20 test -s "$tmp/ports" || fail "the server did not start"
+wait_for 120 test -s "$tmp/ports" || fail "the server did not start"
 read -r http https < "$tmp/ports"
 same "one after the other" sh -c "curl -s 'http://127.0.0.1:$http/[1-100]' | md5sum"
 same "many at once" sh -c "curl -s -Z --no-progress-meter --parallel-max 20 'http://127.0.0.1:$http/[1-100]' -o 'f#1'; cat f* | md5sum"

@@ -56,7 +56,7 @@ static void in_child(int i)
 	size_t size = 0;
 	FILE *f = open_memstream(&text, &size);
 
-	alarm(60);
+	alarm(300);
 	CHECK(f && fprintf(f, "%d", i) > 0 && fclose(f) == 0);
 	CHECK(atoi(text) == i);
 	free(text);
@@ -83,7 +83,7 @@ int main(void)
 {
 	pthread_t forkers[FORKERS], others[READERS + 1];
 
-	alarm(120);
+	alarm(600);
 	memset(line, 'x', sizeof(line));
 	line[LINE - 1] = '\n';
 	for (int i = 0; i <= READERS; i++)

@@ -125,7 +125,7 @@ static void forks_under_load(int forks)
 		if (!pid) {
 			void *p;
 
-			alarm(20);
+			alarm(300);
 			p = malloc((size_t)1 << i % 26);
 			OPAQUE(p);
 			_exit(!p || slot_of(p) == parent_slot);

@@ -25,7 +25,7 @@ http {
 }
 CONF
 	nginx -p "\$PWD/" -e logs/error -c "\$PWD/conf" > out 2>&1 & server=\$!
-	tries=100
+	tries=1000
 	until curl -sf http://127.0.0.1:\$port/1 > /dev/null || ! kill -0 \$server 2>/dev/null; do
 		tries=\$((tries - 1)); [ \$tries -gt 0 ] || break; sleep 0.1
 	done

@@ -20,7 +20,7 @@ postgres -D "$PWD/data" -k "$PWD" -c listen_addresses= -c fsync=off -c shared_bu
 	-c max_parallel_workers_per_gather=2 -c logging_collector=off > log 2>&1 & server=$!
 trap 'kill -INT $server 2>/dev/null' EXIT
 export PGHOST=$PWD PGUSER=test PGDATABASE=postgres PGOPTIONS='-c client_min_messages=warning'
-n=200
+n=1200
 until psql -qc 'select 1' > /dev/null 2>&1; do n=$((n - 1)); [ $n -gt 0 ] || { cat log; exit 1; }; sleep 0.1; done
 pgbench -q -i -s 2 > bench 2>&1 || { cat bench; exit 1; }
 pgbench -n -c 4 -j 2 -t 300 --random-seed=5 > bench 2>&1 || { cat bench; exit 1; }

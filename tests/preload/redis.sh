@@ -9,14 +9,14 @@ start()
 	redis-server --port 0 --bind 127.0.0.1 --unixsocket "$PWD/s" --dir "$PWD" --save '' --daemonize no \
 		--io-threads 2 --activedefrag no "$@" >> log 2>&1 &
 	server=$!
-	n=100
+	n=1200
 	until redis-cli -s s ping > pong 2>&1 && grep -q PONG pong; do
 		n=$((n - 1)); [ $n -gt 0 ] || { cat log; exit 1; }; sleep 0.1
 	done
 }
 finished()
 {
-	n=300
+	n=1200
 	while redis-cli -s s info persistence | grep -qE 'in_progress:1|scheduled:1'; do
 		n=$((n - 1)); [ $n -gt 0 ] || exit 1; sleep 0.1
 	done

@@ -35,7 +35,7 @@ works()
 {
 	_what=$1
 	shift
-	timeout -k 5 100 "$@" > "$tmp/out" 2> "$tmp/err" || fail "$_what: status $?: $(cat "$tmp/err")"
+	timeout -k 5 600 "$@" > "$tmp/out" 2> "$tmp/err" || fail "$_what: status $?: $(cat "$tmp/err")"
 	[ "$(tail -n 1 "$tmp/out")" = ok ] || fail "$_what: printed $(cat "$tmp/out")"
 }
 
@@ -45,7 +45,7 @@ refuses()
 	_what=$1 _name=$2
 	shift 2
 	_status=0
-	timeout -k 5 100 "$@" publish > "$tmp/out" 2> "$tmp/err" || _status=$?
+	timeout -k 5 600 "$@" publish > "$tmp/out" 2> "$tmp/err" || _status=$?
 	[ "$_status" -eq 2 ] || fail "$_what: publish: status $_status: $(cat "$tmp/out" "$tmp/err")"
 	grep -q "^rmmap_publish: $_name has a malloc of its own" "$tmp/out" ||
 		fail "$_what: publish: $(cat "$tmp/out")"
@@ -56,7 +56,7 @@ finds()
 {
 	_what=$1 _text=$2
 	shift 2
-	timeout -k 5 100 "$@" overrun > "$tmp/out" 2> "$tmp/err" || :
+	timeout -k 5 600 "$@" overrun > "$tmp/out" 2> "$tmp/err" || :
 	grep -q "$_text" "$tmp/err" || fail "$_what: the overrun was not found: $(cat "$tmp/out" "$tmp/err")"
 }
 
@@ -107,7 +107,7 @@ done
 # malloc in the program; gcc's library has to come first, and if it does not, that is said.
 for program in $tried; do
 	status=0
-	LD_PRELOAD=$lib timeout -k 5 100 "$program.unlinked" > "$tmp/out" 2> "$tmp/err" || status=$?
+	LD_PRELOAD=$lib timeout -k 5 600 "$program.unlinked" > "$tmp/out" 2> "$tmp/err" || status=$?
 	case $program in
 	*/gcc-address | */gcc-thread)
 		[ "$status" -eq 1 ] && grep -qE 'ASan runtime does not come first|librmmap: .* has to come first' "$tmp/err" ||
