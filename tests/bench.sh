@@ -26,15 +26,20 @@ lines=$((kinds * touches * $(echo "${built}rmmap" | tr , '\n' | wc -l)))
 
 if "$ways/plain" ways | grep -q redis && command -v redis-server >/dev/null; then
 	mkdir "$tmp/redis"
-	port=$((20000 + $$ % 10000))
-	redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no --dir "$tmp/redis" \
-		>"$tmp/redis/log" &
-	cleanup_fn kill $!
+	# the port may be somebody's: then the next one
 	listens()
 	{
-		grep -q 'Ready to accept' "$tmp/redis/log"
+		grep -q 'Ready to accept' "$tmp/redis/log" || ! kill -0 "$redis" 2>/dev/null
 	}
-	wait_for 10 listens || fail "redis-server: $(cat "$tmp/redis/log")"
+	for try in 0 1 2 3 4 5 6 7 8 9; do
+		port=$((20000 + ($$ + try * 997) % 10000))
+		redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no \
+			--dir "$tmp/redis" >"$tmp/redis/log" &
+		redis=$!
+		cleanup_fn kill $redis
+		wait_for 120 listens || fail "redis-server: $(cat "$tmp/redis/log")"
+		! grep -q 'Ready to accept' "$tmp/redis/log" || break
+	done
 	WAYS_REDIS=127.0.0.1:$port "$ways/pair" --ways redis --sizes 65536 --reps 1 --touches full \
 		>"$tmp/redis/rows" || fail "$(grep '^#' "$tmp/redis/rows")"
 	[ "$(grep -vc '^#' "$tmp/redis/rows")" -eq "$kinds" ] || fail "$(cat "$tmp/redis/rows")"

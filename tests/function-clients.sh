@@ -6,10 +6,10 @@
 
 requires python3 --version
 new_rundir a
-start clients --arrival 3
-timeout 120 python3 "$abs_top_srcdir/tests/function_clients.py" "$port" || fail "clients: $?; $(tail -n 5 "$log")"
+start clients --arrival 10
+timeout 300 python3 "$abs_top_srcdir/tests/function_clients.py" "$port" || fail "clients: $?; $(tail -n 5 "$log")"
 nothing_left() { [ "$(rmmap list | wc -l)" -eq 0 ]; }
-wait_for 10 nothing_left || fail "publications that nobody has the handle of: $(rmmap list)"
+wait_for 120 nothing_left || fail "publications that nobody has the handle of: $(rmmap list)"
 event echo -d alive
 answered 200 alive
 end_by_term

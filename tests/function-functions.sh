@@ -20,7 +20,7 @@ start()
 	rmmap function --handler "$handler" --port 0 --address 127.0.0.1 "$@" 2>"$log" &
 	pid=$!
 	cleanup_fn end_server "$pid"
-	wait_for 20 grep -q 'listening on port' "$log" || fail "no server: $(cat "$log")"
+	wait_for 120 grep -q 'listening on port' "$log" || fail "no server: $(cat "$log")"
 	port=$(sed -n 's/.*listening on port \([0-9]*\)$/\1/p' "$log")
 	url=http://127.0.0.1:$port/
 }
@@ -32,7 +32,7 @@ end_server()
 
 post()
 {
-	status=$(curl -s -m 60 -X POST -o "$tmp/body" -D "$tmp/head" -w '%{http_code}' "$@" "$url") || :
+	status=$(curl -s -m 300 -X POST -o "$tmp/body" -D "$tmp/head" -w '%{http_code}' "$@" "$url") || :
 }
 
 event()

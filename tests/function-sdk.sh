@@ -17,7 +17,7 @@ fi
 mkdir -p "$tmp/client"
 cp "$abs_top_srcdir/tests/function_sdk.mjs" "$tmp/client/" && ln -s "$modules" "$tmp/client/node_modules"
 new_rundir a
-start sdk --arrival 3
-timeout 120 node "$tmp/client/function_sdk.mjs" "$url" || fail "the SDK's client: $?; $(tail -n 5 "$log")"
+start sdk --arrival 10
+timeout 300 node "$tmp/client/function_sdk.mjs" "$url" || fail "the SDK's client: $?; $(tail -n 5 "$log")"
 event echo -d alive
 answered 200 alive

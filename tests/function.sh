@@ -66,7 +66,8 @@ event show -H "ce-dataref: $(echo "$second" | sed 's/^\(.\{20\}\)./\1_/')"
 answered 400
 
 # nothing is left attached
-[ "$(rmmap list --json | grep -c '"attached": [1-9]')" -eq 0 ] || fail "something is still attached"
+detached() { [ "$(rmmap list --json | grep -c '"attached": [1-9]')" -eq 0 ]; }
+wait_for 60 detached || fail "something is still attached"
 
 # ---- what a handler may answer ----
 event none
@@ -189,7 +190,7 @@ refused() {     # PATTERN COMMAND...
 	pattern=$1
 	shift
 	got=0
-	timeout 20 "$@" 2>"$tmp/err" || got=$?
+	timeout 300 "$@" 2>"$tmp/err" || got=$?
 	[ "$got" -eq "$want" ] || fail "$*: status $got: $(cat "$tmp/err")"
 	grep -q -e "$pattern" "$tmp/err" || fail "$*: $(cat "$tmp/err")"
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 # function_clients.py PORT - many clients of rmmap function at once, slow ones, and such as do
-# not speak HTTP. Standard library only. The server has tests/function_handler.c, --arrival 3,
+# not speak HTTP. Standard library only. The server has tests/function_handler.c, --arrival 10,
 # --queue 256 and one call at a time.
 import http.client
 import json
@@ -21,7 +21,7 @@ def check(good, what):
         print('failed:', what, file=sys.stderr)
 
 
-def post(headers, body, timeout=60):
+def post(headers, body, timeout=200):
     connection = http.client.HTTPConnection('127.0.0.1', PORT, timeout=timeout)
     try:
         connection.request('POST', '/', body=body, headers=headers)
@@ -62,7 +62,7 @@ def many(count):
 
 
 def connect():
-    return socket.create_connection(('127.0.0.1', PORT), timeout=30)
+    return socket.create_connection(('127.0.0.1', PORT), timeout=200)
 
 
 def closed(s):

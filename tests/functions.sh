@@ -155,7 +155,10 @@ stop_daemon()
 	# shellcheck disable=SC2086
 	if ! wait_for 1 _gone $_keeper $_workers; then
 		kill -KILL $_keeper 2>/dev/null
-		wait_for 1 _gone $_keeper $_workers || kill -KILL $_workers 2>/dev/null
+		if ! wait_for 1 _gone $_keeper $_workers; then
+			kill -KILL $_workers 2>/dev/null
+			wait_for 60 _gone $_keeper $_workers
+		fi
 	fi
 	return 0
 }

@@ -81,7 +81,7 @@ _all()
 {
 	[ "$(cat "$tmp"/slot.* | wc -l)" -eq 8 ]
 }
-wait_for 10 _all || fail "eight processes did not come up"
+wait_for 120 _all || fail "eight processes did not come up"
 [ "$(sort -u "$tmp"/slot.* | wc -l)" -eq 8 ] || fail "two processes hold one slot"
 [ "$(where RMMAP_SLOT=5 RMMAP_HEAP=shared)" = "5 other" ] || fail "RMMAP_SLOT was refused"
 

@@ -77,17 +77,17 @@ ${CC:-cc} -I"$abs_top_srcdir/include" -o tree tree.c \
 	-L"$abs_top_builddir/.libs" -lrmmap || fail "the program does not compile"
 
 # the structure of the handle in file "new" sums up to what this file says
-same_as() { timeout 60 ./tree attach new 2>sum || fail "attach: $(cat sum)"
+same_as() { timeout 300 ./tree attach new 2>sum || fail "attach: $(cat sum)"
 	cmp -s sum "$1" || fail "not the same structure: $(cat sum "$1")"; }
-saves() { timeout 60 rmmap save "$@" 2>err || fail "save: $(cat err)"; }
-loads() { timeout 60 rmmap load "$@" >new 2>err || fail "load: $(cat err)"; }
+saves() { timeout 300 rmmap save "$@" 2>err || fail "save: $(cat err)"; }
+loads() { timeout 300 rmmap load "$@" >new 2>err || fail "load: $(cat err)"; }
 ids() { rmmap list --json | sed -n 's/.*"id": //p' | sort; }
 
 # refuses WORDS FILE: load says these words in one line, and publishes nothing
 refuses() {
 	before=$(ids)
 	got=0
-	timeout 60 rmmap load "$2" >out 2>err || got=$?
+	timeout 300 rmmap load "$2" >out 2>err || got=$?
 	[ "$got" -eq 1 ] && [ ! -s out ] || fail "load ends with $got: $1: $(cat out)"
 	[ "$(wc -l <err)" -eq 1 ] && grep -q -- "$1" err || fail "load says not \"$1\": $(cat err)"
 	[ "$(ids)" = "$before" ] || fail "load has published something: $1"

@@ -127,7 +127,7 @@ munged --foreground --force --key-file="$tmp/munge/key" --socket="$tmp/munge/soc
 	--pid-file="$tmp/munge/pid" --log-file="$tmp/munge/log" --seed-file="$tmp/munge/seed" \
 	>"$tmp/munged.out" 2>&1 &
 cleanup_fn end_pid $!
-wait_for 10 test -S "$tmp/munge/socket" || broken "munged does not start"
+wait_for 120 test -S "$tmp/munge/socket" || broken "munged does not start"
 nsenter --net="/run/netns/$id-c0" unshare -u sh -c 'hostname c0; exec slurmctld -D -i' \
 	>"$tmp/slurmctld.out" 2>&1 &
 cleanup_fn end_pid $!
@@ -137,7 +137,7 @@ for host in n1 n2; do
 done
 on_c0() { timeout 100 nsenter --net="/run/netns/$id-c0" "$@"; }
 both_idle() { [ "$(on_c0 sinfo -h -N -o '%T' 2>/dev/null | grep -c '^idle$')" -eq 2 ]; }
-wait_for 40 both_idle || broken "the nodes do not become idle: $(on_c0 sinfo -N 2>&1)"
+wait_for 120 both_idle || broken "the nodes do not become idle: $(on_c0 sinfo -N 2>&1)"
 echo "a cluster of two nodes: $(slurmctld -V)"
 
 # ---- the job ----
@@ -152,7 +152,7 @@ export SLURM_EXAMPLES RMMAPD RMMAP_NODE_DIR RMMAP_FABRIC RMMAP_LOG
 job=$(on_c0 sbatch --parsable --output="$tmp/job.out" --error="$tmp/job.err" \
 	"$SLURM_EXAMPLES/wordcount.sbatch" "$tmp/one" "$tmp/two") || broken "sbatch"
 finished() { [ -z "$(on_c0 squeue -h -j "$job" 2>/dev/null)" ]; }
-wait_for 90 finished || broken "the job does not end: $(on_c0 squeue; cat "$tmp/job.err")"
+wait_for 120 finished || broken "the job does not end: $(on_c0 squeue; cat "$tmp/job.err")"
 on_c0 scontrol show job "$job" >"$tmp/job" 2>&1
 grep -q 'JobState=COMPLETED' "$tmp/job" || broken "the job: $(cat "$tmp/job" "$tmp/job.err")"
 coreutils "$tmp/one" "$tmp/two" >"$tmp/want"
@@ -165,13 +165,13 @@ for address in 1 2; do
 done
 [ -z "$(ls -A "$tmp/nodes")" ] || broken "left behind: $(ls -A "$tmp/nodes")"
 for pid in $(sed -n 's/.*rmmapd\[\([0-9]*\)\].*/\1/p' "$RMMAP_LOG" | sort -u); do
-	wait_for 10 _gone "$pid" || broken "an rmmapd is left behind"
+	wait_for 120 _gone "$pid" || broken "an rmmapd is left behind"
 done
 
 # ---- a job whose input is not there fails, and leaves nothing either ----
 job=$(on_c0 sbatch --parsable --output="$tmp/bad.out" --error="$tmp/bad.err" \
 	"$SLURM_EXAMPLES/wordcount.sbatch" "$tmp/three") || broken "sbatch"
-wait_for 90 finished || broken "the job does not end: $(on_c0 squeue)"
+wait_for 120 finished || broken "the job does not end: $(on_c0 squeue)"
 on_c0 scontrol show job "$job" >"$tmp/job" 2>&1
 grep -q 'JobState=FAILED' "$tmp/job" || broken "the job: $(cat "$tmp/job" "$tmp/bad.err")"
 grep -q three "$tmp/bad.err" || broken "it does not say why: $(cat "$tmp/bad.err")"

@@ -15,6 +15,8 @@ coreutils() {
 		LC_ALL=C sort -k1,1nr -k2,2
 }
 
+nothing_listed() { [ "$(rmmap list | wc -l)" -eq 0 ]; }
+
 # equal WHAT OPTION... -- FILE...
 equal() {
 	what=$1
@@ -24,6 +26,6 @@ equal() {
 	shift
 	coreutils "$@" >"$tmp/want"
 	cmp "$tmp/want" "$tmp/got" || fail "$what: not the count of coreutils"
-	[ "$(rmmap list | wc -l)" -eq 0 ] || fail "$what: publications were left behind"
+	wait_for 60 nothing_listed || fail "$what: publications were left behind"
 	echo "$what: $(wc -l <"$tmp/got") different words"
 }

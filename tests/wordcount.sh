@@ -34,5 +34,5 @@ rmmap info --json | grep -q '"fetched_bytes": [1-9]' || fail "the reducer's host
 "$wordcount" -n 0 "$tmp/texts/1" 2>/dev/null && fail "no mapper"
 "$wordcount" -n 2 -p "env RMMAP_FABRIC=off RMMAP_RUNDIR=$c" "$tmp/texts/1" 2>/dev/null &&
 	fail "mappers that cannot reach the splitter's host"
-[ "$(rmmap list | wc -l)" -eq 0 ] || fail "publications were left behind"
+wait_for 60 nothing_listed || fail "publications were left behind"
 exit 0

@@ -125,6 +125,8 @@ static int ask(const char *handle)
 	static int unattached;
 	const struct root *root;
 	uint64_t half, wanted, pages;
+	const char *seconds = getenv("CHASE_PATIENCE");
+	int patience = 50 * (seconds ? atoi(seconds) : 120);
 
 	refused(NULL, 1, EFAULT);
 	root = remote_attach("lazy", handle);
@@ -138,7 +140,7 @@ static int ask(const char *handle)
 	CHECK(stats_now().asked_pages == 0);
 	CHECK(rmmap_prefetch(root->words, half * 8) == 0);
 	CHECK(rmmap_prefetch(root->words, half * 8) == 0);      /* once more is no more */
-	for (int i = 0; i < 500 && stats_now().asked_pages < pages - 64; i++)
+	for (int i = 0; i < patience && stats_now().asked_pages < pages - 64; i++)
 		usleep(20000);
 	CHECK(stats_now().asked_pages >= pages - 64 && stats_now().asked_pages <= pages + 1);
 	CHECK(stats_now().asked_used == 0);

@@ -21,7 +21,7 @@ killed()
 lazily()
 {
 	_status=0
-	RMMAP_RUNDIR=$b timeout 40 "$field" walk lazy "$1" "$handle" "$2" "$3" \
+	RMMAP_RUNDIR=$b timeout 300 "$field" walk lazy "$1" "$handle" "$2" "$3" \
 		>"$tmp/out" 2>"$tmp/err" || _status=$?
 	echo "  $1 at $2 %: status $_status $(cat "$tmp/out" "$tmp/err")"
 	case $_status in

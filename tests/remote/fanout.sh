@@ -17,7 +17,7 @@ start()
 	i=$2
 	while [ "$i" -le "$3" ]; do
 		new_rundir "$1$i"
-		timeout 100 "$field" walk eager up "$4" 100 "rmmap stat --json '$4' \
+		timeout 300 "$field" walk eager up "$4" 100 "rmmap stat --json '$4' \
 			>'$tmp/$1$i.part' && mv '$tmp/$1$i.part' '$tmp/$1$i.json';
 			while [ ! -e '$tmp/go' ]; do sleep 0.1; done" >"$tmp/$1$i.out" 2>&1 &
 		eval "pid_$1$i=$!"
@@ -49,7 +49,7 @@ sum()
 
 handle=$(at "$a" "$field" publish "$FANOUT_MIB" 1)
 start host 1 "$FANOUT_HOSTS" "$handle"
-wait_for 90 have host "$FANOUT_HOSTS" || fail "not all have it: $(cat "$tmp"/host*.out)"
+wait_for 280 have host "$FANOUT_HOSTS" || fail "not all have it: $(cat "$tmp"/host*.out)"
 touch "$tmp/go"
 end host 1 "$FANOUT_HOSTS"
 fetched=$(sum host fetched_bytes)
@@ -63,7 +63,7 @@ echo "$FANOUT_HOSTS hosts, $FANOUT_MIB MiB: $fetched MiB fetched, $((fetched - r
 rm "$tmp/go"
 handle=$(RMMAP_SLOT=9 at "$a" "$field" publish "$FANOUT_MIB" 2)
 start first 1 3 "$handle"
-wait_for 60 have first 3 || fail "the first do not have it: $(cat "$tmp"/first*.out)"
+wait_for 280 have first 3 || fail "the first do not have it: $(cat "$tmp"/first*.out)"
 start second 1 6 "$handle"
 some_relayed()
 {
@@ -72,13 +72,13 @@ some_relayed()
 	done 2>/dev/null
 	return 1
 }
-wait_for 30 some_relayed || fail "nobody reads from the first: $(cat "$tmp"/second*.out)"
+wait_for 280 some_relayed || fail "nobody reads from the first: $(cat "$tmp"/second*.out)"
 for i in 1 2 3; do
 	eval "dir=\$first$i"
 	# shellcheck disable=SC2046,SC2154
 	kill -9 $(pids_of "$dir") || :
 done
-wait_for 60 have second 6 || fail "a killed helper was waited for: $(cat "$tmp"/second*.out)"
+wait_for 280 have second 6 || fail "a killed helper was waited for: $(cat "$tmp"/second*.out)"
 touch "$tmp/go"
 end second 1 6
 echo "$(sum second relayed_bytes) of $(sum second fetched_bytes) MiB came from hosts that were killed"
@@ -92,14 +92,14 @@ done
 rm "$tmp/go"
 handle=$(RMMAP_SLOT=19 at "$a" "$field" publish 8 3)
 start third 1 2 "$handle"
-wait_for 60 have third 2 || fail "the first do not have it: $(cat "$tmp"/third*.out)"
+wait_for 280 have third 2 || fail "the first do not have it: $(cat "$tmp"/third*.out)"
 for i in 1 2; do
 	eval "dir=\$third$i"
 	# shellcheck disable=SC2046,SC2154
 	kill -STOP $(pids_of "$dir")
 done
 start fourth 1 2 "$handle"
-wait_for 60 have fourth 2 || fail "a stopped helper was waited for: $(cat "$tmp"/fourth*.out)"
+wait_for 280 have fourth 2 || fail "a stopped helper was waited for: $(cat "$tmp"/fourth*.out)"
 for i in 1 2; do
 	eval "dir=\$third$i"
 	# shellcheck disable=SC2046,SC2154

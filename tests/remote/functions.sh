@@ -12,7 +12,7 @@ at()
 {
 	_dir=$1
 	shift
-	RMMAP_RUNDIR=$_dir timeout 60 "$@"
+	RMMAP_RUNDIR=$_dir timeout 300 "$@"
 }
 
 can_lazy()
@@ -60,7 +60,7 @@ told()
 }
 one_line()
 {
-	wait_for 10 told "$1" || fail "no line on stderr"
+	wait_for 120 told "$1" || fail "no line on stderr"
 	[ "$(grep -c '^rmmap: publication ' "$1")" -eq 1 ] || fail "not one line on stderr"
 }
 

@@ -24,8 +24,8 @@ ip -n "$one" link set veth0 up
 ip -n "$two" link set veth0 up
 cleanup_fn stop_daemon "$a"
 cleanup_fn stop_daemon "$b"
-in_one() { RMMAP_RUNDIR=$a timeout 60 nsenter --net="/run/netns/$one" "$@"; }
-in_two() { RMMAP_RUNDIR=$b timeout 60 nsenter --net="/run/netns/$two" "$@"; }
+in_one() { RMMAP_RUNDIR=$a timeout 300 nsenter --net="/run/netns/$one" "$@"; }
+in_two() { RMMAP_RUNDIR=$b timeout 300 nsenter --net="/run/netns/$two" "$@"; }
 
 (umask 077 && head -c 32 /dev/urandom >"$a/move.key")
 cp -p "$a/move.key" "$b/move.key"
@@ -46,7 +46,8 @@ echo "no wire: $(cat "$tmp/err") after $(($(date +%s) - _start)) s"
 in_one "$field" walk eager up "$handle" || fail "the original"
 ip -n "$one" link set veth0 up
 moved=$(in_one rmmap move "$handle" 10.78.0.2:7471)
-[ "$(RMMAP_RUNDIR=$a rmmap list --json | grep -c '"id"')" -eq 0 ] || fail "the original is still there"
+holds_nothing() { [ "$(RMMAP_RUNDIR=$a rmmap list --json | grep -c '"id"')" -eq 0 ]; }
+wait_for 60 holds_nothing || fail "the original is still there"
 in_one "$field" walk eager up "$moved" || fail "back over the wire"
 
 # ---- cut in the middle ----

@@ -47,7 +47,7 @@ echo "rmmap_prefetch: $(cat "$tmp/ask")"
 [ "$(counter faults "$tmp/ask")" -lt 400 ] || fail "it saved no fault"
 # of this host there is nothing to fetch, and with off it does nothing
 at "$a" "$chase" walk eager "$handle" >"$tmp/here"
-if at "$b" env RMMAP_PREFETCH=off "$chase" ask "$handle" >"$tmp/ask" 2>&1; then
+if at "$b" env CHASE_PATIENCE=3 RMMAP_PREFETCH=off "$chase" ask "$handle" >"$tmp/ask" 2>&1; then
 	fail "RMMAP_PREFETCH=off fetched what was asked for"
 fi
 grep -q 'asked_pages >=' "$tmp/ask" || fail "RMMAP_PREFETCH=off: $(cat "$tmp/ask")"

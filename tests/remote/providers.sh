@@ -12,7 +12,7 @@ walk()
 	_how=$1 _order=$2
 	shift 2
 	_status=0
-	RMMAP_RUNDIR=$b timeout 60 "$field" walk "$_how" "$_order" "$handle" "$@" \
+	RMMAP_RUNDIR=$b timeout 300 "$field" walk "$_how" "$_order" "$handle" "$@" \
 		>"$tmp/out" 2>"$tmp/err" || _status=$?
 	echo "  $_how $_order: status $_status $(cat "$tmp/out" "$tmp/err")"
 }

@@ -13,11 +13,11 @@ handle=$(at "$a" "$scale" publish 1 4096)
 # crowd DIR HOW
 crowd()
 {
-	RMMAP_RUNDIR=$1 timeout 120 "$scale" crowd "$SCALE_CONSUMERS" "$2" "$handle" \
+	RMMAP_RUNDIR=$1 timeout 300 "$scale" crowd "$SCALE_CONSUMERS" "$2" "$handle" \
 		"rmmap stat --json '$handle' >'$tmp/json'; touch '$tmp/there';
 		 while [ -e '$tmp/there' ]; do sleep 0.1; done" >"$tmp/out" 2>&1 &
 	crowd=$!
-	wait_for 110 [ -e "$tmp/there" ] || fail "$2: $(cat "$tmp/out")"
+	wait_for 280 [ -e "$tmp/there" ] || fail "$2: $(cat "$tmp/out")"
 	takes "$1" "$SCALE_CONSUMERS at once, $2"
 	rm "$tmp/there"
 	wait "$crowd" || fail "$2: $(cat "$tmp/out")"

@@ -19,7 +19,7 @@ while [ "$i" -lt "$SCALE_HOSTS" ]; do
 	way=eager
 	[ $((i % 2)) -eq 0 ] || way=$how
 	# it keeps it until all have it
-	timeout 120 "$field" walk "$way" random:$i "$handle" 100 "touch '$tmp/has$i';
+	timeout 300 "$field" walk "$way" random:$i "$handle" 100 "touch '$tmp/has$i';
 		while [ ! -e '$tmp/go' ]; do sleep 0.1; done" >"$tmp/out$i" 2>&1 &
 	pids="$pids $!"
 done
@@ -27,7 +27,7 @@ all_have()
 {
 	[ "$(find "$tmp" -name 'has*' | wc -l)" -eq "$SCALE_HOSTS" ]
 }
-wait_for 100 all_have || fail "only $(find "$tmp" -name 'has*' | wc -l) of $SCALE_HOSTS have it:
+wait_for 280 all_have || fail "only $(find "$tmp" -name 'has*' | wc -l) of $SCALE_HOSTS have it:
 $(cat "$tmp"/out*)"
 takes "$a" "$SCALE_HOSTS hosts, $SCALE_MIB MiB"
 have=$(fact remote_attached "$handle" "$a")
@@ -42,4 +42,4 @@ gone()
 {
 	[ "$(fact remote_attached "$handle" "$a")" -eq 0 ]
 }
-wait_for 20 gone || fail "$(fact remote_attached "$handle" "$a") hosts still have it"
+wait_for 120 gone || fail "$(fact remote_attached "$handle" "$a") hosts still have it"

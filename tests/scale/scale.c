@@ -24,7 +24,7 @@
 
 #define PAGE 4096u
 #define CROWD_MAX 2000
-#define PATIENCE_MS 100000
+#define PATIENCE_MS 280000
 
 extern char **environ;
 

@@ -6,7 +6,7 @@
 set -e
 new_rundir here
 
-timeout 100 "$abs_top_builddir/tests/handoff/scattered" 140288 50 >"$tmp/out" 2>&1 || {
+timeout 300 "$abs_top_builddir/tests/handoff/scattered" 140288 50 >"$tmp/out" 2>&1 || {
 	cat "$tmp/out" >&2
 	fail "see above"
 }

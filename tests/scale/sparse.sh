@@ -18,11 +18,11 @@ data=$(($(fact data_bytes "$handle" "$a") / 4096))
 # touch DIR HOW - and what its rmmapd has while that is attached
 touch_from()
 {
-	RMMAP_RUNDIR=$1 timeout 100 "$scale" touch "$2" "$handle" "$touched" \
+	RMMAP_RUNDIR=$1 timeout 300 "$scale" touch "$2" "$handle" "$touched" \
 		"touch '$tmp/there'; while [ -e '$tmp/there' ]; do sleep 0.1; done" \
 		>"$tmp/out" 2>&1 &
 	toucher=$!
-	wait_for 100 [ -e "$tmp/there" ] || fail "$2: $(cat "$tmp/out")"
+	wait_for 280 [ -e "$tmp/there" ] || fail "$2: $(cat "$tmp/out")"
 	takes "$1" "$2, $touched pages of data touched"
 	shared=$(kib RssShmem "$(workers_of "$1" | tr -d ' ')")
 	rm "$tmp/there"

@@ -29,7 +29,7 @@ start_redis() {
 		--dir "$tmp" >"$tmp/redis.log" 2>&1 &
 	redis=$!
 	cleanup_fn end_redis
-	wait_for 20 redis-cli -s "$WORKFLOW_REDIS" ping >/dev/null 2>&1 || fail "Redis does not start"
+	wait_for 120 redis-cli -s "$WORKFLOW_REDIS" ping >/dev/null 2>&1 || fail "Redis does not start"
 	ways="$ways storage"
 }
 
@@ -43,7 +43,7 @@ same_by_count() {
 		for functions in 1 5; do
 			for far in "" "env RMMAP_RUNDIR=$b WORKFLOW_ADDRESS=127.0.0.2"; do
 				what="$name, $way, $functions functions${far:+, on another host}"
-				timeout 100 "$conduct" --via "$way" -n "$functions" --far "$far" \
+				timeout 600 "$conduct" --via "$way" -n "$functions" --far "$far" \
 					--figures "$tmp/figures" --memory 1 \
 					"$workflows/$name/workflow" "$@" >"$tmp/got" || fail "$what"
 				cmp "$want.$functions" "$tmp/got" || fail "$what: another answer"
@@ -52,7 +52,7 @@ same_by_count() {
 	done
 	[ "$(wc -w <"$tmp/figures")" -eq "$(($(wc -l <"$tmp/figures") * 7))" ] || fail "figures"
 	awk '$1 <= 0 || $4 <= 0 || $7 <= 0 { exit 1 }' "$tmp/figures" || fail "figures of nothing"
-	wait_for 10 nothing_left || fail "$name: publications or keys were left behind"
+	wait_for 120 nothing_left || fail "$name: publications or keys were left behind"
 	echo "$name: $ways"
 }
 
