@@ -26,6 +26,7 @@
 #include "jemalloc.h"
 
 #define POOL_MAX 1024
+#define FREES_MAX 128           /* of a thread that never allocated: then it is set up as others are */
 #define OVERSIZE ((size_t)8 << 20)    /* jemalloc's default */
 
 /*
@@ -271,10 +272,15 @@ void heap_enter(void)
 
 /*
  * jemalloc's, for each of its entries, in a thread that is not known yet or slow; with no
- * lock of its held. minimal: a thread that only frees.
+ * lock of its held. minimal: free(). A thread that only frees has no cache with jemalloc 5.3.0,
+ * and a lock and the arena's lists for each block; here it has one when that adds up.
  */
 void *rm_jemalloc_fetch_slow(void *tsd, bool minimal)
 {
+	static __thread unsigned frees __attribute__((tls_model("initial-exec")));
+
+	if (minimal && ++frees >= FREES_MAX)
+		minimal = false;
 	tsd = je_tsd_fetch_slow(tsd, minimal);
 	if (minimal)
 		return tsd;

@@ -70,6 +70,30 @@ static void *worker(void *arg)
 	return NULL;
 }
 
+/* A thread that has freed many has a cache: it gets back what it freed last. */
+static void *only_frees(void *arg)
+{
+	void **blocks = arg, *p;
+
+	for (int i = 0; i < ROUNDS; i++)
+		free(blocks[i]);
+	p = malloc(90);
+	CHECK(p == blocks[ROUNDS - 1]);
+	free(p);
+	return NULL;
+}
+
+static void frees(void)
+{
+	static void *blocks[ROUNDS];
+	pthread_t thread;
+
+	for (int i = 0; i < ROUNDS; i++)
+		CHECK((blocks[i] = malloc(90)));
+	CHECK(pthread_create(&thread, NULL, only_frees, blocks) == 0);
+	CHECK(pthread_join(thread, NULL) == 0);
+}
+
 static void ctor_memory(void)
 {
 	for (int i = 0; i < CTOR_BLOCKS; i++) {
@@ -88,6 +112,7 @@ int main(void)
 		CHECK(pthread_key_create(&late, i == 39 ? destructor : NULL) == 0);
 	the_slot = fresh_slot();
 	ctor_memory();
+	frees();
 	for (int round = 0; round < 2; round++) {
 		for (uintptr_t i = 0; i < THREADS; i++)
 			CHECK(pthread_create(&threads[i], NULL, worker, (void *)i) == 0);
