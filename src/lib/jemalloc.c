@@ -9,11 +9,17 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#define SINGLE_THREADED __libc_single_threaded
+#endif
 
 #include "../common/say.h"
 
@@ -182,27 +188,81 @@ int rm_jemalloc_key_create(pthread_key_t *key, void (*destructor)(void *))
 	return error;
 }
 
-/* Counted, for fork.c: a signal handler that forks may have interrupted any of it. */
+/*
+ * jemalloc's locks: its entries take two or three for each slab, and glibc's functions are three
+ * times as many instructions. The first word of a mutex means what glibc has it mean (0 free,
+ * 1 taken, 2 waited for), which may wait for a condition with one. Counted, for fork.c: a
+ * signal handler that forks may have interrupted any of it.
+ */
+static unsigned *word_of(pthread_mutex_t *mutex)
+{
+	return (unsigned *)mutex;
+}
+
+static bool take(unsigned *word)
+{
+	unsigned none = 0;
+
+#ifdef SINGLE_THREADED
+	if (SINGLE_THREADED) {
+		if (*word)
+			return false;
+		*(volatile unsigned *)word = 1;
+		return true;
+	}
+#endif
+	return __atomic_compare_exchange_n(word, &none, 1, false, __ATOMIC_ACQUIRE,
+	                                   __ATOMIC_RELAXED);
+}
+
+static __attribute__((noinline)) void wait_for(unsigned *word)
+{
+	int saved = errno;
+
+	while (__atomic_exchange_n(word, 2, __ATOMIC_ACQUIRE))
+		syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
+	errno = saved;
+}
+
+static __attribute__((noinline)) void wake_one(unsigned *word)
+{
+	int saved = errno;
+
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	errno = saved;
+}
+
 int rm_jemalloc_trylock(pthread_mutex_t *mutex)
 {
-	int error;
-
 	own_locks++;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	error = pthread_mutex_trylock(mutex);
-	if (error)
-		own_locks--;
-	return error;
+	if (likely(take(word_of(mutex))))
+		return 0;
+	own_locks--;
+	return EBUSY;
 }
 
 int rm_jemalloc_lock(pthread_mutex_t *mutex)
 {
-	own_lock(mutex);
+	own_locks++;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (!take(word_of(mutex)))
+		wait_for(word_of(mutex));
 	return 0;
 }
 
 int rm_jemalloc_unlock(pthread_mutex_t *mutex)
 {
-	own_unlock(mutex);
+	unsigned *word = word_of(mutex);
+
+#ifdef SINGLE_THREADED
+	if (SINGLE_THREADED)
+		*(volatile unsigned *)word = 0;
+	else
+#endif
+	if (unlikely(__atomic_exchange_n(word, 0, __ATOMIC_RELEASE) == 2))
+		wake_one(word);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	own_locks--;
 	return 0;
 }
