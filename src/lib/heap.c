@@ -26,7 +26,7 @@
 #include "jemalloc.h"
 
 #define POOL_MAX 1024
-#define FREES_MAX 128           /* of a thread that never allocated: then it is set up as others are */
+#define FREES_MAX 128           /* of a thread that only frees: then it is set up as others are */
 #define OVERSIZE ((size_t)8 << 20)    /* jemalloc's default */
 
 /*

@@ -2,8 +2,9 @@
 /*
  * jemalloc.c - what jemalloc asks of the system, answered by us
  *
- * scripts/rename-jemalloc points jemalloc's references to these functions here. Called from inside jemalloc, under its
- * locks, at times before libc is ready: system calls only, no allocation.
+ * scripts/rename-jemalloc points jemalloc's references to these functions here. Called from
+ * inside jemalloc, under its locks, at times before libc is ready: system calls only, no
+ * allocation.
  */
 #include "internal.h"
 
