@@ -14,7 +14,7 @@
 #include "../src/daemon/peer_wire.h"
 
 enum { MESSAGE, ATTACH, ATTACHED, REFUSED, RENEW, ADMIT, REGION, MOVE, MOVING, PAGES,
-       GRANTED, KINDS };
+       GRANTED, DATA, KINDS };
 
 static const uint8_t secret[RM_SECRET_BYTES] = "a secret that everybody knows";
 
@@ -72,6 +72,17 @@ static void try_region(const uint8_t *data, size_t size)
 	MUST(region.base + region.length >= region.base);
 	peer_put_region(&region, back);
 	MUST(!memcmp(data, back, sizeof(back)));
+}
+
+static void try_data(const uint8_t *data, size_t size)
+{
+	static uint8_t pages[PEER_DATA_MAX];
+	struct peer_data_body body;
+
+	if (peer_get_data(data, size, &body))
+		return;
+	MUST(body.total <= sizeof(pages) && body.count && body.count <= PEER_PARTS_MAX);
+	peer_take_data(&body, pages);
 }
 
 static void try_move(const uint8_t *data, size_t size)
@@ -147,6 +158,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case GRANTED:
 		peer_get_granted(data, size, &granted);
 		break;
+	case DATA:
+		try_data(data, size);
+		break;
 	}
 	return 0;
 }
@@ -172,7 +186,8 @@ static size_t seed_message(unsigned type, uint8_t *data)
 
 static size_t seed_body(unsigned kind, uint8_t *data)
 {
-	struct peer_attach_body attach = { .again = true, .want_count = 2, .wants = { { 3, 4 } } };
+	struct peer_attach_body attach = { .again = true, .small = true, .want_count = 2,
+	                                   .wants = { { 3, 4 } } };
 	struct peer_refused_body refused = { ENOENT, "gone" };
 	struct peer_attached_body attached = { .table_size = 100, .region_count = 2,
 	                                       .helper_length = 16 };
@@ -183,7 +198,9 @@ static size_t seed_body(unsigned kind, uint8_t *data)
 	struct peer_move_body move = { .step = MOVE_GO, .readers = 3, .handle = "rmmap1:x" };
 	struct peer_moving_body moving = { .step = MOVE_FAILED, .error = ENOSPC, .text = "full" };
 	struct peer_region region = { .layer = 1, .offset = 8192, .length = 4096, .base = 99 };
-	uint8_t blob[200] = { 0 };
+	uint8_t blob[200] = { 0 }, pages[4096] = { 7, [100] = 8, [4095] = 9 };
+	uint32_t at = 0;
+	size_t size;
 
 	switch (kind) {
 	case ATTACH:
@@ -209,6 +226,10 @@ static size_t seed_body(unsigned kind, uint8_t *data)
 		return peer_put_pages(&want, data);
 	case GRANTED:
 		return peer_put_granted(&granted, data);
+	case DATA:
+		size = peer_put_data(pages, sizeof(pages), &at, data);
+		peer_number_data(data, 1, 2);
+		return size;
 	default:                /* a table to be read */
 		return peer_put_attached(&attached, data);
 	}
@@ -218,11 +239,11 @@ size_t fuzz_seed(unsigned n, uint8_t data[FUZZ_INPUT_MAX])
 {
 	if (sodium_init() < 0)
 		return 0;
-	if (n < PEER_MOVING) {
+	if (n < PEER_TYPES) {
 		data[0] = MESSAGE;
 		return 1 + seed_message(n + 1, data + 1);
 	}
-	n = n - PEER_MOVING + 1;
+	n = n - PEER_TYPES + 1;
 	if (n > KINDS)
 		return 0;
 	data[0] = (uint8_t)(n == KINDS ? ATTACHED : n);

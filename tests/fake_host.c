@@ -282,7 +282,8 @@ static void answer(struct timer *timer)
 	struct peer_session *session = container_of(timer, struct peer_session, timer);
 	struct peer_region all[FAKE_REGIONS], wanted[FAKE_REGIONS];
 	struct peer_snapshot snapshot = { .table = fake.table, .table_size = fake.table_size,
-	                                  .regions = all };
+	                                  .regions = all, .data = fake.data,
+	                                  .data_size = fake.data_size };
 	struct peer_want wants[4];
 	unsigned count = session->asked ? session->events->wants(session->arg, wants, 4) : 0, i;
 	unsigned n = 0, k;

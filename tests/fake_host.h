@@ -43,6 +43,8 @@ struct fake {
 	unsigned readers_left;          /* so many more are admitted, then -ENOENT */
 	bool no_answer;                 /* to peer_attach() and peer_again(); to peer_admit() late */
 	bool earlier;                   /* the last peer_attach() was for who had it before */
+	const uint8_t *data;            /* handed over with the table */
+	size_t data_size;
 	unsigned skip_regions;          /* leave out so many of them */
 	unsigned room;                  /* so many regions have a key at a time; 0: all */
 	uint64_t keys[FAKE_REGIONS];    /* with room: theirs; 0: none */

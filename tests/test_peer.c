@@ -60,6 +60,9 @@ struct host {
 	bool complete;
 	void *table;
 	size_t table_size;
+	unsigned parts;                 /* messages with pages that came */
+	unsigned lose;                  /* which of them is lost on the way; 0: none */
+	bool data;                      /* all pages came, and are right */
 };
 
 /* ---- the store, and the worker's log ---- */
@@ -186,6 +189,8 @@ static void message(void *arg, const void *data, size_t length)
 {
 	struct host *host = arg;
 
+	if (length > 5 && ((const uint8_t *)data)[5] == PEER_DATA && ++host->parts == host->lose)
+		return;
 	if (host->worker.peers)
 		peers_message(host->worker.peers, data, length);
 }
@@ -325,6 +330,21 @@ static bool on_complete(void *arg)
 	return ((struct host *)arg)->complete;
 }
 
+static bool right(const struct peer_snapshot *snapshot)
+{
+	static const unsigned runs[] = { 2, 5, 7 };
+	const uint64_t *words = (const uint64_t *)(const void *)snapshot->data;
+	unsigned i, w;
+
+	if (!words)
+		return false;
+	EXPECT(snapshot->data_size == REGIONS * RM_PAGE);
+	for (i = 0; i < REGIONS; i++)
+		for (w = 0; w < 512; w++)
+			EXPECT(*words++ == pattern(i / 3, runs[i % 3] * 512 + w));
+	return true;
+}
+
 static void on_attached(void *arg, int error, const char *why,
                         const struct peer_snapshot *snapshot)
 {
@@ -344,6 +364,7 @@ static void on_attached(void *arg, int error, const char *why,
 		host->region_count = snapshot->region_count;
 		memcpy(host->regions, snapshot->regions,
 		       snapshot->region_count * sizeof(*host->regions));
+		host->data = right(snapshot);
 		host->table_size = snapshot->table_size;
 		host->table = malloc(snapshot->table_size);
 		EXPECT(host->table && (uintptr_t)snapshot->table % 8 == 0);
@@ -384,11 +405,11 @@ static void admit(struct host *host, struct peer_session *session, unsigned coun
 		EXPECT(run(host, PATIENCE));
 }
 
-static struct peer_session *attach(struct host *host, const struct rm_handle *handle)
+static struct peer_session *attach_to(struct host *host, const struct rm_handle *handle, bool data)
 {
-	static const struct peer_events events = {
+	const struct peer_events events = {
 		.attached = on_attached, .admitted = on_admitted, .lost = on_lost,
-		.wants = on_wants, .complete = on_complete,
+		.wants = on_wants, .complete = on_complete, .data = data,
 	};
 	struct peer_session *session;
 	unsigned before = host->attaches;
@@ -399,6 +420,11 @@ static struct peer_session *attach(struct host *host, const struct rm_handle *ha
 	EXPECT(host->attaches == before);
 	EXPECT(run(host, PATIENCE) && host->attaches == before + 1);
 	return session;
+}
+
+static struct peer_session *attach(struct host *host, const struct rm_handle *handle)
+{
+	return attach_to(host, handle, false);
 }
 
 struct test_read {
@@ -829,7 +855,42 @@ static void try_restart(struct host *host, const struct rm_fabric_addr *addr, in
 	printf("  gone for good: %s\n", host->why);
 }
 
-/* Neither side trips over rubbish. */
+/*
+ * The pages come before the answer, and nothing is registered. If one of their messages is lost
+ * there are none, and nobody waits for it: the keys are asked for.
+ */
+static void try_data(struct host *host, const struct rm_fabric_addr *addr)
+{
+	struct peer_session *session;
+	struct rm_handle handle;
+	unsigned parts, i;
+
+	make_handle(&handle, SMALL, addr);
+	host->parts = 0;
+	session = attach_to(host, &handle, true);
+	EXPECT(!host->error && host->data && host->region_count == REGIONS);
+	expect_table(host, 20);
+	parts = host->parts;
+	EXPECT(parts > 1 && parts <= PEER_PARTS_MAX);
+	for (i = 0; i < REGIONS; i++)
+		EXPECT(host->regions[i].keyless);
+	peer_detach(session);
+	for (i = 1; i <= parts; i += parts - 1) {
+		host->parts = 0;
+		host->lose = i;
+		session = attach_to(host, &handle, true);
+		EXPECT(!host->error && !host->data && host->parts == parts);
+		host->want = (struct peer_want){ 0, REGIONS };
+		peer_again(session);
+		EXPECT(run(host, 8000 * MS) && !host->error && host->keys == REGIONS);
+		EXPECT(!read_layers(host, session) && host->parts == parts);
+		host->want.count = host->lose = 0;
+		peer_detach(session);
+	}
+	printf("  pages in %u messages\n", parts);
+	wait_attached(host, SMALL, 0);
+}
+
 /* An answer from a host of another version, to what was asked: both numbers are told. */
 static void try_version(struct host *host, const struct rm_fabric_addr *addr)
 {
@@ -858,6 +919,7 @@ static void try_version(struct host *host, const struct rm_fabric_addr *addr)
 	EXPECT(strstr(host->why, words));
 }
 
+/* Neither side trips over rubbish. */
 static void try_rubbish(struct host *host, const struct rm_fabric_addr *addr)
 {
 	struct fabric_peer *peer;
@@ -870,7 +932,7 @@ static void try_rubbish(struct host *host, const struct rm_fabric_addr *addr)
 		randombytes_buf(message, sizeof(message));
 		memcpy(message, "RMP1", 4);
 		message[4] = i % 7 ? PEER_VERSION : (uint8_t)i;
-		message[5] = (uint8_t)(1 + i % PEER_MOVING);
+		message[5] = (uint8_t)(1 + i % PEER_TYPES);
 		message[6] = message[7] = 0;
 		message[40] = i % 3 ? 16 : 0;
 		peers_message(host->worker.peers, message, sizeof(message) - i);
@@ -895,6 +957,7 @@ static void client(const struct rm_fabric_addr *addr, int fd)
 	try_admit(&host, addr);
 	try_room(&host, addr);
 	try_slow(&host, addr);
+	try_data(&host, addr);
 	try_rubbish(&host, addr);
 	try_version(&host, addr);
 	try_restart(&host, addr, fd);

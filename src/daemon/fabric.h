@@ -101,6 +101,9 @@ void fabric_peer_put(struct fabric *fabric, struct fabric_peer *peer);
 int fabric_send(struct fabric *fabric, struct fabric_peer *peer, const void *data, size_t length,
                 uint64_t deadline);
 
+/* Could so many be sent to it now, and leave enough for others to all? For what is not needed. */
+bool fabric_room(const struct fabric *fabric, const struct fabric_peer *peer, unsigned messages);
+
 /*
  * Devices pin in one go what is registered in one, and the loop waits for it: what is long is
  * to be cut into pieces of at most this.

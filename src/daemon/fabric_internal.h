@@ -33,8 +33,9 @@
 	(FI_MR_LOCAL | FI_MR_VIRT_ADDR | FI_MR_ALLOCATED | FI_MR_PROV_KEY | FI_MR_ENDPOINT)
 
 #define FABRIC_RECEIVES 32      /* message buffers posted */
-#define FABRIC_SENDS 64         /* messages on their way, to all peers */
-#define FABRIC_PEER_SENDS 16    /* of those, to one: a stopped peer must not starve the others */
+#define FABRIC_SENDS 128        /* messages on their way, to all peers */
+#define FABRIC_SENDS_LEFT 64    /* of those, for what cannot do without: see fabric_room() */
+#define FABRIC_PEER_SENDS 32    /* of those, to one: a stopped peer must not starve the others */
 #define FABRIC_PEER_IDLE_NS UINT64_C(30000000000) /* three renewals: an RDMA peer is gone */
 #define FABRIC_PEER_STUCK_NS UINT64_C(5000000000) /* no piece ends though reads were given up */
 #define FABRIC_IDLE_PEERS 64    /* addresses that stay, so that their connections do */
@@ -133,6 +134,7 @@ struct fabric {
 	struct fabric_op receives[FABRIC_RECEIVES];
 	struct fabric_op sends[FABRIC_SENDS];
 	struct fabric_op *free_sends;
+	unsigned sending;               /* of sends, those on their way */
 	struct fabric_op *queue, **queue_end;   /* not posted yet */
 	unsigned receive_count;
 	unsigned unposted_receives;     /* receives the provider did not take: tried again */

@@ -87,7 +87,14 @@ static void free_send(struct fabric *fabric, struct fabric_op *op)
 	op->next = fabric->free_sends;
 	fabric->free_sends = op;
 	peer->sends--;
+	fabric->sending--;
 	fabric_peer_reap(fabric, peer);
+}
+
+bool fabric_room(const struct fabric *fabric, const struct fabric_peer *peer, unsigned messages)
+{
+	return fabric->sending + messages <= FABRIC_SENDS - FABRIC_SENDS_LEFT &&
+	       peer->sends + messages <= FABRIC_PEER_SENDS;
 }
 
 int fabric_send(struct fabric *fabric, struct fabric_peer *peer, const void *data, size_t length,
@@ -107,6 +114,7 @@ int fabric_send(struct fabric *fabric, struct fabric_peer *peer, const void *dat
 	op->posted = false;
 	op->next = NULL;
 	peer->sends++;
+	fabric->sending++;
 	fabric->asked = true;
 	*fabric->queue_end = op;
 	fabric->queue_end = &op->next;

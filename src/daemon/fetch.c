@@ -22,9 +22,10 @@
 #define GIVE_UP_NS 5000000000ull        /* all attempts at a piece together */
 #define ATTEMPTS 4
 
-static void count_for(struct rm_counters *counters, const struct remote *remote, uint64_t pages)
+static void count_for(struct rm_counters *counters, const struct remote *remote, unsigned reads,
+                      uint64_t pages)
 {
-	counters->reads++;
+	counters->reads += reads;
 	counters->fetched_pages += pages;
 	counters->fetched_bytes += pages * RM_PAGE;
 	if (!counters->provider[0])
@@ -32,14 +33,14 @@ static void count_for(struct rm_counters *counters, const struct remote *remote,
 		       sizeof counters->provider);
 }
 
-static void count_piece(const struct piece *piece)
+void fetch_count(struct remote *remote, uint64_t number, unsigned reads, uint64_t pages)
 {
-	struct worker *worker = piece->remote->remotes->worker;
-	struct attachment *attachment = local_attachment(worker->local, piece->attachment);
+	struct worker *worker = remote->remotes->worker;
+	struct attachment *attachment = local_attachment(worker->local, number);
 
-	count_for(&piece->remote->counters, piece->remote, piece->count);
+	count_for(&remote->counters, remote, reads, pages);
 	if (attachment)
-		count_for(local_counters(attachment), piece->remote, piece->count);
+		count_for(local_counters(attachment), remote, reads, pages);
 }
 
 /* Tell those who are settled. They may do anything, but the remote is held. */
@@ -77,7 +78,7 @@ static void settle(struct piece *piece, int error)
 	if (!error) {
 		remote->absent -= cache_absent(cache, piece->page, piece->page + piece->count);
 		cache_mark_present(cache, piece->page, piece->count);
-		count_piece(piece);
+		fetch_count(remote, piece->attachment, 1, piece->count);
 	}
 	cache_mark_inflight(cache, piece->page, piece->count, false);
 	while ((waiter = *at)) {

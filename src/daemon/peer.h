@@ -44,6 +44,9 @@ struct peer_snapshot {                  /* handed to peer_attached; freed after 
 	                                   as before, and these regions have their keys now */
 	size_t table_size;
 	const struct rm_fabric_addr *helper;    /* another reader that has pages; NULL: none */
+	const uint8_t *data;            /* all pages with data, one after the other, layer by
+	                                   layer; NULL: they are to be read */
+	size_t data_size;
 	const struct peer_region *regions;      /* checked: inside layers of the table or not
 	                                           is the receiver's to check */
 	unsigned region_count;
@@ -71,6 +74,7 @@ struct peer_events {
 	unsigned (*wants)(void *arg, struct peer_want *wants, unsigned most);
 	bool (*complete)(void *arg);
 	bool (*whole)(void *arg);       /* are all pages here, or being fetched? NULL: no */
+	bool data;                      /* peer_snapshot.data is welcome */
 };
 
 /* One for each fabric that is open: they are linked from worker->nets. */

@@ -186,11 +186,15 @@ static void work(struct timer *timer)
 	}
 }
 
-/* fresh: it gets everything, as far as there is room; else what it wants, or the table again. */
+/*
+ * fresh: it gets everything, as pages or by keys, as far as there is room; else what it wants, or
+ * the table again.
+ */
 static void begin(struct peer_served *served, const struct peer_envelope *envelope,
                   const struct peer_attach_body *body, bool fresh)
 {
 	struct peer_granting *granting = &served->granting;
+	bool sent = fresh && body->small && data_send(served, envelope);
 
 	loop_timer_cancel(served->peers->worker->loop, &granting->timer);
 	granting->active = true;
@@ -199,7 +203,7 @@ static void begin(struct peer_served *served, const struct peer_envelope *envelo
 	granting->want_count = fresh ? 0 : body->want_count;
 	memcpy(granting->wants, body->wants, sizeof(granting->wants));
 	granting->want = 0;
-	granting->next = fresh || body->want_count ? 0 : served->region_count;
+	granting->next = (fresh && !sent) || body->want_count ? 0 : served->region_count;
 	granting->granted = 0;
 	work(&granting->timer);
 }

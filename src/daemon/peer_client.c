@@ -38,6 +38,7 @@ void session_free(struct peer_session *session)
 	loop_timer_cancel(peers->worker->loop, &session->timer);
 	more_stop(session);
 	fetch_abandon(session);
+	data_drop(session);
 	fabric_peer_put(peers->fabric, session->peer);
 	sodium_memzero(session, sizeof(*session));
 	free(session);
@@ -68,9 +69,17 @@ static void fail_unanswered(struct peer_session *session)
 
 /* ---- asking ---- */
 
+bool session_small(const struct peer_session *session)
+{
+	return session->events.data && !session->tabled && !session->admitted;
+}
+
 static void send_attach(struct peer_session *session)
 {
-	struct peer_attach_body body = { .again = session->admitted };
+	struct peer_attach_body body = {
+		.again = session->admitted,
+		.small = session_small(session),
+	};
 	struct peers *peers = session->peers;
 	struct peer_message message;
 	uint8_t bytes[PEER_BODY_MAX];
@@ -114,6 +123,7 @@ static void set_retry(struct peer_session *session)
 static void ask(struct peer_session *session)
 {
 	fetch_abandon(session);
+	data_drop(session);
 	session->state = SESSION_ASKING;
 	session->asked = rm_now_ns();
 	session->fetches = 0;
@@ -212,6 +222,8 @@ void peer_detach(struct peer_session *session)
 
 void session_fetched(struct peer_session *session, const struct peer_snapshot *snapshot)
 {
+	uint8_t *data;
+
 	session->state = SESSION_HELD;
 	session->admitted = session->tabled = true;
 	session->again = false;
@@ -222,7 +234,10 @@ void session_fetched(struct peer_session *session, const struct peer_snapshot *s
 	}
 	set_timer(session, session->peers->times.renew);
 	more_held(session);
+	data = session->data.bytes;
+	memset(&session->data, 0, sizeof(session->data));
 	session->events.attached(session->arg, 0, "", snapshot);
+	free(data);
 }
 
 /* The table could not be read: its key may be an earlier worker's. Once more, then give up. */
@@ -347,6 +362,8 @@ void session_answer(struct peers *peers, const void *message,
 		more_answer(session, envelope->head.type, body, size);
 	else if (envelope->head.type == PEER_ATTACHED)
 		on_attached(session, body, size);
+	else if (envelope->head.type == PEER_DATA)
+		data_arrived(session, body, size);
 	else if (envelope->head.type == PEER_REFUSED)
 		on_refused(session, body, size);
 	else if (envelope->head.type == PEER_NOT_HELD)

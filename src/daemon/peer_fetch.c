@@ -22,6 +22,8 @@ int fetch_deliver(struct peer_session *session, const struct peer_attached_body 
 		.table = body->table_size ? memory : NULL,
 		.table_size = body->table_size,
 		.region_count = body->region_count,
+		.data = data_whole(session),
+		.data_size = session->data.total,
 	};
 	struct rm_fabric_addr helper = session->handle.fabric;
 	struct peer_region *regions;

@@ -29,8 +29,7 @@
 #define LOOK_MAX 1024           /* registrations looked at for one to give up */
 #define TOLD_NS (60 * PEER_SECOND)
 
-/* The layer in memory, mapped once for all readers. */
-static int layer_map(struct layer *layer)
+int grant_map(struct layer *layer)
 {
 	void *map;
 
@@ -196,7 +195,7 @@ static int register_region(struct peer_served *served, struct served_region *reg
 {
 	struct fabric *fabric = served->peers->fabric;
 	struct layer *layer = served->publication->layers[region->wire.layer];
-	int error = layer_map(layer);
+	int error = grant_map(layer);
 	uint8_t *at = layer->map;
 
 	if (error)

@@ -14,6 +14,7 @@
  *   peer_move.c     a publication that is handed to another host
  *   peer_take.c     and one that is taken from another host
  *   peer_key.c      what two such hosts have in common
+ *   peer_data.c     the pages of a small one, in messages
  *   peer_helpers.c  which of them is sent to which other one for its pages
  *   peer_asker.c    pages asked of another reader's host
  *   peer_relay.c    and passed on to one
@@ -33,7 +34,8 @@
 #define PEER_BLOBS_MAX ((uint64_t)1 << 30)      /* bytes of sealed tables waiting to be read */
 #define PEER_LEAVING_MAX 256    /* detaches still to be acknowledged */
 #define PEER_BARE_RATE 16       /* refusals without a seal, in a second */
-#define PEER_BARE_NS (PEER_SECOND / 2)  /* and how long each may occupy a send buffer */
+#define PEER_BARE_NS (PEER_SECOND / 2)  /* and how long each may occupy a send buffer, and a
+                                           message that may as well be lost */
 
 struct peer_times {             /* ns; a test makes them short */
 	uint64_t retry;         /* a request is sent again */
@@ -83,6 +85,11 @@ struct peer_session {
 	uint64_t answered;      /* the last answer to anything */
 	struct timer timer;     /* the next retry or renewal */
 	struct peer_fetch *fetch;
+	struct {                /* what has come of its pages, see peer_data.c */
+		uint8_t *bytes;
+		uint32_t total, got;    /* got: a bit for each message */
+		uint16_t count;         /* 0: none has come */
+	} data;
 	struct peer_session *next;
 };
 
@@ -198,6 +205,8 @@ void session_unfetched(struct peer_session *session);
 void session_renew(struct peer_session *session);        /* it is not held over there */
 void session_host(const struct peer_session *session, char *text, size_t size);
 void session_free(struct peer_session *session);
+/* It has no page, and would take them in messages. */
+bool session_small(const struct peer_session *session);
 /* A bare answer in another version of the protocol. */
 void session_version(struct peers *peers, const struct peer_envelope *envelope);
 
@@ -222,6 +231,16 @@ void served_request(struct peers *peers, const void *message,
 void served_free_all(struct peers *peers);
 void served_reply(struct peers *peers, const struct peer_envelope *to, enum peer_type type,
                   const struct peer_keys *keys, const void *body, size_t size);
+/*
+ * Sealed messages that may as well be lost: all are sent, or, since there is not room for that
+ * and more, none. A host that cannot be reached holds their buffers for a short time only.
+ */
+struct peer_part {
+	size_t size;
+	uint8_t body[PEER_BODY_MAX];
+};
+bool served_gift(struct peers *peers, const struct peer_envelope *to, enum peer_type type,
+                 const struct peer_keys *keys, const struct peer_part *parts, unsigned count);
 /* Without a seal, and only so many a second. */
 void served_reply_bare(struct peers *peers, const struct peer_envelope *to, enum peer_type type);
 void served_refuse(struct peers *peers, const struct peer_envelope *to,
@@ -238,6 +257,12 @@ void served_attach(struct peers *peers, struct publication *publication,
                    const struct peer_keys *keys, const struct peer_envelope *envelope,
                    const uint8_t *bytes, size_t size);
 const char *served_refusal(int error);
+
+/* peer_data.c */
+bool data_send(struct peer_served *served, const struct peer_envelope *to);    /* false: too much */
+void data_arrived(struct peer_session *session, const uint8_t *bytes, size_t size);
+const uint8_t *data_whole(const struct peer_session *session);  /* NULL: some are missing */
+void data_drop(struct peer_session *session);
 
 /* peer_helpers.c */
 void helper_choose(struct peer_served *served, bool again);
@@ -262,6 +287,7 @@ bool move_admits(struct worker *worker, const struct publication *publication,
 void moves_free(struct peers *peers);
 
 /* peer_grant.c */
+int grant_map(struct layer *layer);     /* layer->map, mapped once for all readers */
 int grant_open(struct peer_served *served);     /* no key yet; close it on failure too */
 /*
  * Register what granting says, for a while: 0, it may be answered; -EAGAIN, more is to be done,

@@ -22,30 +22,58 @@
 
 /* ---- answering ---- */
 
-void served_reply(struct peers *peers, const struct peer_envelope *to, enum peer_type type,
-                  const struct peer_keys *keys, const void *body, size_t size)
+/* Whoever could send to us speaks our protocol: only the address is its own. */
+static struct fabric_peer *asker(struct peers *peers, const struct peer_envelope *to)
 {
-	struct fabric *fabric = peers->fabric;
-	struct rm_fabric_addr addr = *fabric_addr(fabric);
+	struct rm_fabric_addr addr = *fabric_addr(peers->fabric);
+	struct fabric_peer *peer;
+	char why[128];
+
+	addr.length = to->head.address_length;
+	memset(addr.name, 0, sizeof(addr.name));
+	memcpy(addr.name, to->head.address, addr.length);
+	return fabric_peer(peers->fabric, &addr, &peer, why, sizeof(why)) ? NULL : peer;
+}
+
+static void reply(struct peers *peers, struct fabric_peer *peer, const struct peer_envelope *to,
+                  enum peer_type type, const struct peer_keys *keys, const void *body,
+                  size_t size, uint64_t patience)
+{
 	struct peer_head head = {
 		.type = type,
 		.session = to->head.session,
 		.number = to->head.number,
 	};
 	struct peer_message message;
-	struct fabric_peer *peer;
-	char why[128];
 
 	memcpy(head.id, to->head.id, RM_ID_BYTES);
 	message.length = peer_seal(&head, keys ? keys->reply : NULL, body, size, message.bytes);
-	/* Whoever could send to us speaks our protocol: only the address is its own. */
-	addr.length = to->head.address_length;
-	memset(addr.name, 0, sizeof(addr.name));
-	memcpy(addr.name, to->head.address, addr.length);
-	if (fabric_peer(fabric, &addr, &peer, why, sizeof(why)))
+	peer_send(peers, peer, &message, patience);
+}
+
+void served_reply(struct peers *peers, const struct peer_envelope *to, enum peer_type type,
+                  const struct peer_keys *keys, const void *body, size_t size)
+{
+	struct fabric_peer *peer = asker(peers, to);
+
+	if (!peer)
 		return;
-	peer_send(peers, peer, &message, keys ? peers->times.answer : PEER_BARE_NS);
-	fabric_peer_put(fabric, peer);
+	reply(peers, peer, to, type, keys, body, size, keys ? peers->times.answer : PEER_BARE_NS);
+	fabric_peer_put(peers->fabric, peer);
+}
+
+bool served_gift(struct peers *peers, const struct peer_envelope *to, enum peer_type type,
+                 const struct peer_keys *keys, const struct peer_part *parts, unsigned count)
+{
+	struct fabric_peer *peer = asker(peers, to);
+	bool room = peer && fabric_room(peers->fabric, peer, count + PEER_PARTS_LEFT);
+	unsigned i;
+
+	for (i = 0; room && i < count; i++)
+		reply(peers, peer, to, type, keys, parts[i].body, parts[i].size, PEER_BARE_NS);
+	if (peer)
+		fabric_peer_put(peers->fabric, peer);
+	return room;
 }
 
 /* The sender's address is only claimed here: a flood must not make us flood somebody else. */

@@ -100,7 +100,7 @@ int peer_parse(const void *message, size_t length, struct peer_envelope *out)
 		return -EINVAL;
 	out->version = in[4];
 	if (out->version == PEER_VERSION &&
-	    (in[5] < PEER_ATTACH || in[5] > PEER_MOVING || in[6] || in[7]))
+	    (in[5] < PEER_ATTACH || in[5] > PEER_TYPES || in[6] || in[7]))
 		return -EINVAL;
 	head->type = (enum peer_type)in[5];
 	memcpy(head->id, in + 8, RM_ID_BYTES);
@@ -144,17 +144,13 @@ int peer_open(const void *message, const struct peer_envelope *envelope,
 /* ---- bodies ---- */
 
 #define ATTACH_FIXED (RM_ID_BYTES + 1)
-static uint8_t put_flags(bool first, bool second)
-{
-	return (uint8_t)((first ? 1 : 0) | (second ? 2 : 0));
-}
 
 size_t peer_put_attach(const struct peer_attach_body *in, uint8_t *out)
 {
 	unsigned i;
 
 	memcpy(out, in->host, RM_ID_BYTES);
-	out[RM_ID_BYTES] = put_flags(in->again, in->whole);
+	out[RM_ID_BYTES] = (uint8_t)(in->again | in->whole << 1 | in->small << 2);
 	for (i = 0; i < in->want_count; i++) {
 		put32(out + ATTACH_FIXED + i * 8, in->wants[i].first);
 		put32(out + ATTACH_FIXED + i * 8 + 4, in->wants[i].count);
@@ -167,12 +163,13 @@ int peer_get_attach(const uint8_t *body, size_t size, struct peer_attach_body *o
 	unsigned i;
 
 	if (size < ATTACH_FIXED || (size - ATTACH_FIXED) % 8 ||
-	    (size - ATTACH_FIXED) / 8 > PEER_WANTS_MAX || body[RM_ID_BYTES] > 3)
+	    (size - ATTACH_FIXED) / 8 > PEER_WANTS_MAX || body[RM_ID_BYTES] > 7)
 		return -EINVAL;
 	memset(out, 0, sizeof(*out));
 	memcpy(out->host, body, RM_ID_BYTES);
 	out->again = body[RM_ID_BYTES] & 1;
 	out->whole = body[RM_ID_BYTES] & 2;
+	out->small = body[RM_ID_BYTES] & 4;
 	out->want_count = (unsigned)((size - ATTACH_FIXED) / 8);
 	for (i = 0; i < out->want_count; i++) {
 		out->wants[i].first = get32(body + ATTACH_FIXED + i * 8);

@@ -20,7 +20,9 @@
  *   PEER_ATTACH                  ->
  *                                <-  PEER_ATTACHED, PEER_REFUSED (sealed),
  *                                    PEER_GONE (no such publication), PEER_DENIED (its
- *                                    secret does not open the request)
+ *                                    secret does not open the request); before PEER_ATTACHED
+ *                                    to who attaches first and said so, perhaps PEER_DATA:
+ *                                    the pages, if they are few
  *   PEER_RENEW                   ->
  *                                <-  PEER_RENEWED, PEER_NOT_HELD, or PEER_GONE
  *   PEER_ADMIT: more readers     ->
@@ -62,7 +64,7 @@
 #include "peer.h"
 
 #define PEER_MAGIC 0x31504d52u          /* "RMP1" */
-#define PEER_VERSION 3
+#define PEER_VERSION 4
 #define PEER_KEY_BYTES 32
 #define PEER_NONCE_BYTES 24
 #define PEER_TAG_BYTES 16
@@ -79,6 +81,9 @@
 #define PEER_KEYS_MAX 64        /* regions in the answer to that */
 #define PEER_DONE_MAX 16        /* grants given back by one PEER_PAGES */
 #define PEER_PAGES_MAX 256      /* and at most so many pages wanted */
+#define PEER_DATA_MAX (64u * 4096)      /* bytes of pages that may come before PEER_ATTACHED, */
+#define PEER_PARTS_MAX 14       /* in so many messages, */
+#define PEER_PARTS_LEFT 8       /* which leave room for so many others to the same host */
 
 enum peer_type {
 	PEER_ATTACH = 1, PEER_RENEW, PEER_ADMIT, PEER_DETACH, PEER_PAGES,       /* requests */
@@ -86,6 +91,8 @@ enum peer_type {
 	PEER_GRANTED,
 	PEER_GONE, PEER_DENIED,                         /* not sealed */
 	PEER_MOVE, PEER_MOVING,                         /* a request, its answer */
+	PEER_DATA,
+	PEER_TYPES = PEER_DATA,
 };
 
 struct peer_keys {
@@ -114,6 +121,7 @@ struct peer_attach_body {               /* PEER_ATTACH */
 	uint8_t host[RM_ID_BYTES];      /* the reader's "host": one session for each */
 	bool again;                     /* this session was admitted before */
 	bool whole;                     /* it will have all pages: it can pass them on */
+	bool small;                     /* it has no page: PEER_DATA is welcome */
 	unsigned want_count;            /* it has the table, and needs these keys */
 	struct peer_want wants[PEER_WANTS_MAX];
 };
@@ -185,6 +193,13 @@ struct peer_granted_body {              /* PEER_GRANTED */
 	uint64_t base, key;             /* of the first of them */
 };
 
+struct peer_data_body {                 /* PEER_DATA, checked; points into the body */
+	uint32_t total;                 /* bytes of all pages */
+	uint16_t index, count;          /* of the messages */
+	const uint8_t *runs;
+	size_t size;
+};
+
 bool peer_type_sealed(enum peer_type type);
 bool peer_type_request(enum peer_type type);
 void peer_keys_derive(const uint8_t secret[RM_SECRET_BYTES], struct peer_keys *keys);
@@ -223,6 +238,15 @@ int peer_get_moving(const uint8_t *body, size_t size, struct peer_moving_body *o
 size_t peer_put_pages(const struct peer_pages_body *in, uint8_t *out);
 int peer_get_pages(const uint8_t *body, size_t size, struct peer_pages_body *out);
 size_t peer_put_granted(const struct peer_granted_body *in, uint8_t *out);
+/*
+ * As much of data from *at on as fits one message, whose length is returned; *at moves on, up to
+ * total at the end. Then each message gets its number.
+ */
+size_t peer_put_data(const uint8_t *data, uint32_t total, uint32_t *at, uint8_t *out);
+void peer_number_data(uint8_t *out, uint16_t index, uint16_t count);
+int peer_get_data(const uint8_t *body, size_t size, struct peer_data_body *out);
+/* Into data, total bytes that were zeros. */
+void peer_take_data(const struct peer_data_body *in, uint8_t *data);
 int peer_get_granted(const uint8_t *body, size_t size, struct peer_granted_body *out);
 
 /*

@@ -202,6 +202,8 @@ static int take_snapshot(struct remote *remote, const struct peer_snapshot *snap
 	}
 	if (!error)
 		error = remote_regions(remote, snapshot->regions, snapshot->region_count, why);
+	if (!error && snapshot->data)
+		error = remote_take(remote, snapshot->data, snapshot->data_size, why);
 	return error;
 }
 
@@ -260,6 +262,7 @@ static const struct peer_events session_events = {
 	.wants = wants,
 	.complete = complete,
 	.whole = relay_whole,
+	.data = true,
 };
 
 static void ask(struct remote *remote)

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "local.h"
 #include "remote_internal.h"
 #include "util.h"
 
@@ -354,6 +355,50 @@ int remote_keys(struct remote *remote, const struct peer_region *regions, unsign
 		    known->length != regions[i].length)
 			return -EPROTO;
 		*known = regions[i];
+	}
+	return 0;
+}
+
+/* A copy of what is here may be mapped already, but it is the same: only what is absent. */
+static int take_run(struct remote *remote, struct cache *cache, uint64_t start, uint64_t count,
+                    const uint8_t *data)
+{
+	uint64_t at = start, end = start + count, first, n;
+	int error;
+
+	while (cache_wanted(cache, at, end, count, false, &first, &n)) {
+		error = cache_populate(cache, first, n);
+		if (error)
+			return error;
+		memcpy(cache->map + first * RM_PAGE, data + (first - start) * RM_PAGE, n * RM_PAGE);
+		cache_mark_present(cache, first, n);
+		remote->absent -= n;
+		fetch_count(remote, remote->users ? remote->users->attachment->number : 0, 0, n);
+		at = first + n;
+	}
+	return 0;
+}
+
+int remote_take(struct remote *remote, const uint8_t *data, size_t size, const char **why)
+{
+	uint64_t at, start, count;
+	uint32_t i;
+	int error;
+
+	*why = "the other host's rmmapd sent pages that do not fit its table";
+	if (size != remote->data_bytes)
+		return -EPROTO;
+	*why = NULL;
+	for (i = 0; i < remote->table.layer_count; i++) {
+		struct cache *cache = &remote->caches[i];
+
+		for (at = 0; rm_bit_run(cache->data, at, cache->pages, true, &start, &count);
+		     at = start + count) {
+			error = take_run(remote, cache, start, count, data);
+			if (error)
+				return error;
+			data += count * RM_PAGE;
+		}
 	}
 	return 0;
 }

@@ -154,9 +154,13 @@ int remote_regions(struct remote *remote, const struct peer_region *regions, uns
 /* Some of them have their keys now, or other ones. */
 int remote_keys(struct remote *remote, const struct peer_region *regions, unsigned count,
                 const char **why);
+/* All pages with data, one after the other: those that are absent are taken. 0 or -errno. */
+int remote_take(struct remote *remote, const uint8_t *data, size_t size, const char **why);
 void remote_unbuild(struct remote *remote);     /* no read may be under way */
 
 /* ---- fetch.c ---- */
+/* These came, by so many reads, for the attachment of this number or none (0). */
+void fetch_count(struct remote *remote, uint64_t attachment, unsigned reads, uint64_t pages);
 void fetch_init(struct remote *remote);
 void fetch_renewed(struct remote *remote);      /* post what was held */
 /* The regions of what is held, for peer_events.wants: their count. */

@@ -2,7 +2,7 @@
 /*
  * field - pages whose every word is known, so that a wrong one never goes unseen
  *
- * field publish MIB SEED [READERS]                 prints the handle
+ * field publish MIB SEED [READERS]                 prints the handle; 32k: so many KiB
  * field walk HOW ORDER HANDLE [PERCENT COMMAND]    HOW: eager, lazy, auto
  *     ORDER: up, down, random:SEED, part (2 %, at the beginning), none
  *     COMMAND is run by sh when PERCENT of the pages have been looked at
@@ -34,17 +34,18 @@ static uint64_t word(uint64_t seed, uint64_t i)
 	return (x ^ x >> 29) | 1;       /* never 0 */
 }
 
-static int publish(uint64_t mib, uint64_t seed, unsigned readers)
+static int publish(const char *size, uint64_t seed, unsigned readers)
 {
 	struct rmmap_publish_options options = RMMAP_PUBLISH_OPTIONS_INIT;
 	char handle[RMMAP_HANDLE_MAX];
-	struct field *field = aligned_alloc(PAGE, mib << 20);
+	uint64_t bytes = strtoull(size, NULL, 10) << (strchr(size, 'k') ? 10 : 20);
+	struct field *field = aligned_alloc(PAGE, bytes);
 	uint64_t *words = (uint64_t *)field;
 
 	CHECK(field);
-	for (uint64_t i = 0; i < (mib << 20) / sizeof(*words); i++)
+	for (uint64_t i = 0; i < bytes / sizeof(*words); i++)
 		words[i] = word(seed, i);
-	*field = (struct field){ seed, (mib << 20) / PAGE };
+	*field = (struct field){ seed, bytes / PAGE };
 	options.readers = readers;
 	if (rmmap_publish_with(field, &options, handle, sizeof(handle)))
 		return remote_failed();
@@ -147,7 +148,7 @@ static int many(const char *how, int count, char **handles)
 int main(int argc, char **argv)
 {
 	if ((argc == 4 || argc == 5) && strcmp(argv[1], "publish") == 0)
-		return publish(strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10),
+		return publish(argv[2], strtoull(argv[3], NULL, 10),
 		               argc == 5 ? (unsigned)atoi(argv[4]) : 0);
 	if ((argc == 5 || argc == 7) && strcmp(argv[1], "walk") == 0)
 		return walk(argc, argv);

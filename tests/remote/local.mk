@@ -2,6 +2,7 @@
 remote_tests = \
 	tests/remote/structures.sh \
 	tests/remote/refusals.sh \
+	tests/remote/small.sh \
 	tests/remote/admit.sh \
 	tests/remote/move.sh \
 	tests/remote/move_namespaces.sh \

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -189,6 +190,48 @@ START_TEST(eager)
 	ck_assert_uint_eq(remotes_count(fake.remotes), 0);
 	ck_assert_uint_eq(fake.detaches, 1);
 	ck_assert_ptr_null(fake.attachment[1].remote);
+}
+END_TEST
+
+/* Its pages come with the table: nothing is read, and each is counted. */
+START_TEST(pages_come_along)
+{
+	uint64_t pages = 0, page;
+	struct answer answer;
+	uint8_t *data, *at;
+	uint32_t i;
+
+	for (i = 0; i < FAKE_LAYERS; i++)
+		pages += fake.lengths[i] / RM_PAGE;
+	data = at = malloc(pages * RM_PAGE);
+	ck_assert_ptr_nonnull(data);
+	for (i = 0, pages = 0; i < FAKE_LAYERS; i++) {
+		for (page = 0; page < fake.lengths[i] / RM_PAGE; page++) {
+			if (fake_hole(i, page))
+				continue;
+			memcpy(at, fake.source[i] + page * RM_PAGE, RM_PAGE);
+			at += RM_PAGE;
+			pages++;
+		}
+	}
+	fake.data = data;
+	fake.data_size = pages * RM_PAGE;
+	check_all(attach_well(0, false));
+	ck_assert_uint_eq(fake.reads, 0);
+	ck_assert_uint_eq(fake.counters.reads, 0);
+	ck_assert_uint_eq(fake.counters.fetched_pages, pages);
+	attach_well(1, true);
+	ck_assert(fake.reads == 0 && fake.attaches == 1 && fake.admits == 1);
+	remote_detach(&fake.attachment[0]);
+	remote_detach(&fake.attachment[1]);
+	fake_run(1);
+	/* more or less than the table says */
+	fake.data_size -= RM_PAGE;
+	answer = attach(2, false, 1000);
+	ck_assert(answer.called);
+	ck_assert_int_eq(answer.error, -EPROTO);
+	fake.data = NULL;
+	free(data);
 }
 END_TEST
 
@@ -631,6 +674,7 @@ int main(void)
 	tcase_add_test(tests, bitmaps);
 	tcase_add_test(tests, only_the_worker_writes);
 	tcase_add_test(tests, eager);
+	tcase_add_test(tests, pages_come_along);
 	tcase_add_test(tests, keys_take_turns);
 	tcase_add_test(tests, keys_taken_away);
 	tcase_add_test(tests, small_ones_come_whole);
