@@ -31,7 +31,7 @@
 #include "internal.h"
 
 #define STACK_SIZE (64 << 10)           /* of each of the two */
-#define START_NS UINT64_C(5000000000)   /* until it must accept connections */
+#define START_NS UINT64_C(30000000000)  /* until it must accept connections; a host may be busy */
 #define AGAIN_NS UINT64_C(1000000000)   /* until another is started: see wait_for() */
 #define NSIG_ALL 64
 #define SOCKET 3                        /* in rmmapd --private */
@@ -258,11 +258,12 @@ static bool nobody(int err)
 /*
  * Connect as soon as somebody listens. Two programs may start one each: the
  * second rmmapd finds the lock taken and ends, and both connect to the first. If
- * the holder of the lock was about to end, nobody listens: start once more.
+ * the holder of the lock was about to end, nobody listens: start once more, and later
+ * each time, since one that is only slow is not helped by many beside it.
  */
 static int wait_for(const char *program, const char *rundir, char *why, size_t why_size)
 {
-	uint64_t begin = rm_now_ns(), started = begin;
+	uint64_t begin = rm_now_ns(), started = begin, again = AGAIN_NS;
 	long pause = 1000000;
 
 	for (;;) {
@@ -274,12 +275,13 @@ static int wait_for(const char *program, const char *rundir, char *why, size_t w
 			return fd;
 		if (now - begin > START_NS)
 			break;
-		if (now - started > AGAIN_NS) {
+		if (now - started > again) {
 			int err = start_one(program, rundir, why, why_size);
 
 			if (err)
 				return err;
 			started = now;
+			again *= 2;
 		}
 		nanosleep(&time, NULL);
 		pause = pause < 25000000 ? pause * 2 : 50000000;
