@@ -6,7 +6,7 @@
 
 umask 077
 new_rundir a
-start first --readers 3 --ttl 100 --type test.answer
+start first --readers 3 --ttl 3600 --type test.answer
 words='one two three'
 
 # ---- binary mode ----

@@ -27,8 +27,8 @@ same "arrays and strings" bash -c '
 	IFS=,; set -- $(seq -s, 5000); echo $# "${5000}"'
 same "300 subshells" bash -c 'for ((i = 0; i < 300; i++)); do (x=$(echo $i); ((x == i)) || echo lost $i); done; echo all'
 same "trapped signals while it allocates" bash -c '
-	n=0; trap "n=\$((n + 1)); s=\$(printf %0999d 1)" USR1
-	(for i in $(seq 100); do kill -USR1 $$ || exit; done; kill -USR2 $$) & trap "done=1" USR2
+	n=0; trap "n=\$((n + 1)); s=\$(printf %0999d 1)" USR1; trap "done=1" USR2
+	(for i in $(seq 100); do kill -USR1 $$ || exit; done; kill -USR2 $$) &
 	while [ -z "$done" ]; do a=$(printf "%0500d" 1); b+=x; done; wait
 	[ $n -gt 0 ] && echo came'
 same -s 2 "a syntax error" bash -c 'for in ; do'
