@@ -151,7 +151,8 @@ const char *rmmap_version(void);
 /* Options of rmmap_publish_with(); start from RMMAP_PUBLISH_OPTIONS_INIT. */
 struct rmmap_publish_options {
 	size_t size;       /* sizeof(struct rmmap_publish_options) */
-	unsigned readers;  /* how many attaches are admitted; 0: any number */
+	unsigned readers;  /* how many attaches are admitted, and gone with the last of
+	                      them; 0: any number */
 	unsigned ttl_ms;   /* time to live while nobody is attached, milliseconds;
 	                      0: RMMAP_TTL, UINT_MAX: until unpublished */
 	unsigned flags;    /* RMMAP_SELF_CONTAINED or 0 */

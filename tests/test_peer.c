@@ -110,6 +110,13 @@ void store_release(struct publication *publication, bool remote)
 	shared->attached[publication->id[0]] = --publication->remote_attached;
 }
 
+void store_unadmit(struct publication *publication, bool remote, bool again)
+{
+	if (!again)
+		publication->admitted--;
+	store_release(publication, remote);
+}
+
 static uint64_t pattern(unsigned layer, uint64_t word)
 {
 	return (word + layer * 1000003 + 1) * 0x9e3779b97f4a7c15u;

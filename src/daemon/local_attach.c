@@ -127,7 +127,7 @@ static void attach_local(struct connection *connection, uint64_t seq,
 	}
 	held = new_held(connection, seq, handle);
 	if (!held) {
-		store_release(publication, false);
+		store_unadmit(publication, false, again);
 		return;
 	}
 	held->attachment.publication = publication;

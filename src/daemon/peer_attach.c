@@ -141,7 +141,7 @@ static int admit(struct peers *peers, struct publication *publication,
 		return error;
 	error = served_new(peers, publication, keys, envelope, body, out);
 	if (error)
-		store_release(publication, true);
+		store_unadmit(publication, true, again);
 	else if (old)
 		served_end(old);        /* its keys went with that host's worker */
 	return error;

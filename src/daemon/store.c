@@ -105,6 +105,13 @@ static bool held(const struct publication *publication)
 	return publication->attached || publication->remote_attached;
 }
 
+/* Nobody can attach it any more: with the last one who has, it goes. */
+static bool over(const struct publication *publication)
+{
+	return publication->unpublished ||
+	       (publication->readers && publication->admitted >= publication->readers);
+}
+
 static void lease_over(struct timer *timer)
 {
 	struct publication *publication = container_of(timer, struct publication, lease);
@@ -176,11 +183,29 @@ void store_release(struct publication *publication, bool remote)
 		--*count;
 	if (held(publication))
 		return;
-	if (publication->unpublished) {
-		drop(publication);
-		return;
+	if (!over(publication))
+		store_lease(publication);
+	else if (rm_now_ns() < publication->rejoin_ns)
+		loop_timer(publication->worker->loop, &publication->lease, publication->rejoin_ns);
+	else
+		return drop(publication);
+	store_save(publication, NULL, 0);
+}
+
+/* The caller has words to say of the publication yet, so it goes at the loop's next turn. */
+void store_unadmit(struct publication *publication, bool remote, bool again)
+{
+	uint32_t *count = remote ? &publication->remote_attached : &publication->attached;
+
+	--*count;
+	if (!again)
+		publication->admitted--;
+	if (!held(publication)) {
+		if (over(publication))
+			loop_timer(publication->worker->loop, &publication->lease, rm_now_ns());
+		else
+			store_lease(publication);
 	}
-	store_lease(publication);
 	store_save(publication, NULL, 0);
 }
 
@@ -220,8 +245,11 @@ static void restore_lease(struct publication *publication, const struct publicat
 
 	if (publication->unpublished)
 		wait = 0;
-	if (record->remote && wait < REJOIN_NS)
-		wait = REJOIN_NS;
+	if (record->remote) {
+		publication->rejoin_ns = rm_now_ns() + REJOIN_NS;
+		if (wait < REJOIN_NS)
+			wait = REJOIN_NS;
+	}
 	if (!at && wait != UINT64_MAX)
 		at = rm_now_ns() + wait;
 	if (at)

@@ -36,6 +36,7 @@ struct publication {
 	bool revoked;                   /* and no other host gets a key any more */
 	uint64_t served_bytes;
 	uint64_t created_ns;
+	uint64_t rejoin_ns;             /* after a restart: until then other hosts may come back */
 	struct timer lease;             /* runs while nobody is attached; not for ttl_ms UINT32_MAX */
 	struct worker *worker;
 	struct publication *next;
@@ -61,13 +62,16 @@ int store_find_short(struct store *store, const char *text, struct publication *
 
 /*
  * Admit one more reader with this secret: 0, -ENOENT (gone, or readers used up),
- * -EACCES (wrong secret). store_release() undoes it. `again` does not count as
+ * -EACCES (wrong secret). store_release() ends it, and the publication with it where nobody
+ * else can attach it any more. `again` does not count as
  * one more of `readers`, and is admitted to what was unpublished meanwhile (the same
  * host attaches again after a worker was replaced).
  */
 int store_admit(struct publication *publication, const uint8_t secret[RM_SECRET_BYTES],
                 bool remote, bool again);
 void store_release(struct publication *publication, bool remote);
+/* An admission that came to nothing: not counted, and the publication is still there. */
+void store_unadmit(struct publication *publication, bool remote, bool again);
 /* After a restart: an attachment of this host that was admitted by an earlier worker. */
 void store_readmit(struct publication *publication);
 

@@ -195,6 +195,58 @@ START_TEST(secret_and_readers)
 }
 END_TEST
 
+/* For so many readers: it goes with the last of them. */
+START_TEST(readers_gone)
+{
+	struct publication *p;
+
+	setup();
+	ck_assert_int_eq(add(1, 2, UINT32_MAX, &p), 0);
+	ck_assert_int_eq(store_admit(p, secret(1), false, false), 0);
+	store_release(p, false);
+	ck_assert_ptr_eq(find(1), p);           /* the second is still to come */
+	ck_assert_int_eq(store_admit(p, secret(1), false, false), 0);
+	ck_assert_int_eq(store_admit(p, secret(1), true, true), 0);
+	store_release(p, false);
+	ck_assert_ptr_eq(find(1), p);
+	store_release(p, true);
+	ck_assert_ptr_null(find(1));
+	ck_assert_uint_eq(store_bytes(worker.store), 0);
+	/* an admission that came to nothing was none */
+	ck_assert_int_eq(add(2, 1, UINT32_MAX, &p), 0);
+	ck_assert_int_eq(store_admit(p, secret(2), true, false), 0);
+	store_unadmit(p, true, false);
+	run(20);
+	ck_assert_ptr_eq(find(2), p);
+	ck_assert_int_eq(store_admit(p, secret(2), false, false), 0);
+	store_unpublish(p);
+	store_unadmit(p, false, false);
+	ck_assert_ptr_eq(find(2), p);           /* its caller is not done with it */
+	run(20);
+	ck_assert_ptr_null(find(2));
+}
+END_TEST
+
+/* A host that had it before a restart is given time to come back, by local readers too. */
+START_TEST(readers_come_back)
+{
+	struct publication *p;
+
+	setup();
+	ck_assert_int_eq(add(1, 2, UINT32_MAX, &p), 0);
+	ck_assert_int_eq(store_admit(p, secret(1), false, false), 0);
+	ck_assert_int_eq(store_admit(p, secret(1), true, false), 0);
+	keep();
+	restart();
+	p = find(1);
+	store_readmit(p);
+	store_release(p, false);
+	run(20);
+	ck_assert_ptr_eq(find(1), p);
+	ck_assert_int_eq(store_admit(p, secret(1), true, true), 0);
+}
+END_TEST
+
 START_TEST(lease)
 {
 	struct publication *p;
@@ -579,7 +631,8 @@ END_TEST
 int main(void)
 {
 	const struct unit_test tests[] = {
-		{ secret_and_readers, 0 }, { lease, 0 }, { lease_over_and_not_noticed, 0 }, { unpublish, 0 }, { limit, 0 },
+		{ secret_and_readers, 0 }, { readers_gone, 0 }, { readers_come_back, 0 },
+		{ lease, 0 }, { lease_over_and_not_noticed, 0 }, { unpublish, 0 }, { limit, 0 },
 		{ refused_without_a_trace, 0 }, { table_is_our_own, 0 }, { restart_brings_back, 0 },
 		{ short_ids, 0 }, { known_layers, 0 }, { layer_is_not_replaced, 0 },
 		{ known_of_another_length, 0 }, { holdings, 0 }, { limit_with_layers, 0 },

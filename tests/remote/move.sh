@@ -114,9 +114,13 @@ at "$a" rmmap unpublish "$moved"
 
 # ---- all its readers have been; a limit over there; one that is stopping ----
 handle=$(at "$a" "$field" publish 1 3 1)
-walks "$a" "$handle"
-cannot 'all readers of the publication' "$a" "$handle" "$peer"
-at "$a" rmmap unpublish "$handle"
+at "$a" rmmap move "$handle" "$peer" 2>/dev/null >"$tmp/moved" || fail "one reader is to come"
+at "$b" "$field" walk eager up "$(cat "$tmp/moved")" 50 \
+	"rmmap move '$(cat "$tmp/moved")' 127.0.0.1:1 >'$tmp/out' 2>'$tmp/err' || :" >"$tmp/walk" ||
+	fail "walk: $(cat "$tmp/walk")"
+grep -q 'all readers of the publication' "$tmp/err" || fail "move says: $(cat "$tmp/err")"
+gone() { ! at "$b" rmmap stat "@$tmp/moved" >/dev/null 2>&1; }
+wait_for 60 gone || fail "what all its readers had is still there"
 new_rundir c
 cp -p "$a/move.key" "$c/move.key"
 RMMAP_LIMIT=4M
