@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "words.h"
 
@@ -10,15 +11,19 @@
 static char *read_file(const char *name, size_t *length)
 {
 	FILE *file = fopen(name, "rb");
-	size_t room = 1 << 16;
-	char *text = need(room);
-	size_t got;
+	struct stat st;
+	size_t room = 1 << 16, got;
+	char *text;
 
 	*length = 0;
 	if (!file) {
 		perror(name);
 		exit(1);
 	}
+	/* a block that grows leaves what it was before on the heap, and that travels too */
+	if (!fstat(fileno(file), &st) && st.st_size > 0)
+		room = (size_t)st.st_size + 1;
+	text = need(room);
 	while ((got = fread(text + *length, 1, room - *length, file)) > 0) {
 		*length += got;
 		if (*length == room) {

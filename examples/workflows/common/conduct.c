@@ -331,6 +331,10 @@ static void become_unpublish(const struct instance *from, int handle)
 	char *argv[80];
 	size_t n = 0;
 
+	int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	/* mostly it went with its last reader, and that is no trouble */
+	dup2(nowhere, STDERR_FILENO);
 	dup2(handle, STDIN_FILENO);
 	for (size_t i = 0; from->stage->far && far_words[i]; i++)
 		argv[n++] = far_words[i];
