@@ -1,4 +1,4 @@
-EXTRA_DIST += bench/README bench/WORKFLOWS bench/fanout
+EXTRA_DIST += bench/README bench/WORKFLOWS bench/fanout bench/pictures
 # figures; `make bench` builds and runs what README quotes
 EXTRA_PROGRAMS += bench/list_handoff bench/eager_fetch bench/bare_read bench/publish \
 	bench/attach_walk
