@@ -7,8 +7,9 @@
  * locked before jemalloc's locks, as everywhere.
  *
  * _Fork() and clone() run no handlers. In a program that publishes they are taken in between:
- * parent and child would go on in one heap, and that of shared memory is one memory. vfork(), posix_spawn(), system() and popen() share memory anyway, until they
- * exec. A raw clone system call cannot be seen.
+ * parent and child would go on in one heap, and that of shared memory is one memory. vfork(),
+ * posix_spawn(), system() and popen() share memory anyway, until they exec. A raw clone system
+ * call cannot be seen.
  */
 #include "backing.h"
 
@@ -34,6 +35,28 @@ void _IO_list_resetlock(void) __attribute__((weak, visibility("default")));
 static bool streams(void)
 {
 	return _IO_list_lock && _IO_list_unlock && _IO_list_resetlock;
+}
+
+__thread unsigned own_locks __attribute__((tls_model("initial-exec")));
+static __thread unsigned held __attribute__((tls_model("initial-exec")));
+static __thread int cancel_state __attribute__((tls_model("initial-exec")));
+
+void own_lock(pthread_mutex_t *mutex)
+{
+	own_locks++;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (!held++)
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+	pthread_mutex_lock(mutex);
+}
+
+void own_unlock(pthread_mutex_t *mutex)
+{
+	pthread_mutex_unlock(mutex);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	own_locks--;
+	if (!--held)
+		pthread_setcancelstate(cancel_state, NULL);
 }
 
 static void prepare(void)
@@ -66,9 +89,10 @@ static void child(void)
 	publish_child();
 	stats_child();
 	own_locks = 0;          /* jemalloc makes its own anew */
+	if (held)
+		pthread_setcancelstate(cancel_state, NULL);
+	held = 0;
 }
-
-__thread unsigned own_locks __attribute__((tls_model("initial-exec")));
 
 void fork_init(void)
 {

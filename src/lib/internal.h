@@ -265,18 +265,12 @@ void fork_init(void);
  * would wait for.
  */
 extern __thread unsigned own_locks __attribute__((tls_model("initial-exec")));
-static inline void own_lock(pthread_mutex_t *mutex)
-{
-	own_locks++;
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	pthread_mutex_lock(mutex);
-}
-static inline void own_unlock(pthread_mutex_t *mutex)
-{
-	pthread_mutex_unlock(mutex);
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	own_locks--;
-}
+/*
+ * This library's own: no thread is cancelled while it has one (pthread_cancel; open, close and
+ * many others are where that happens), since nobody would give it back.
+ */
+void own_lock(pthread_mutex_t *mutex);
+void own_unlock(pthread_mutex_t *mutex);
 /* attach.c's part: complete lazy attachments before, give a child SIGBUS where that failed */
 void attach_prefork(void);
 void attach_parent(void);

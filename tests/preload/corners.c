@@ -21,10 +21,12 @@ static const struct {
 	void (*turn)(void);
 } corners[] = {
 	{ "address_space", corner_address_space },
+	{ "cancelled", corner_cancelled },
 	{ "chroot", corner_chroot },
 	{ "cleared_environment", corner_cleared_environment },
 	{ "close_all", corner_close_all },
 	{ "committed", corner_committed },
+	{ "data_fork", corner_data_fork },
 	{ "data_limit", corner_data_limit },
 	{ "descriptors", corner_descriptors },
 	{ "dlopen", corner_dlopen },

@@ -23,6 +23,7 @@ long status_kb(const char *key);
 void corner_address_space(void);
 void corner_other_threads(void);
 void corner_data_limit(void);
+void corner_data_fork(void);
 void corner_committed(void);
 void corner_mlockall(void);
 void corner_mlockall_ordinary(void);
@@ -38,6 +39,7 @@ void corner_no_memfd(void);
 void corner_no_proc(void);
 
 /* corners_process.c */
+void corner_cancelled(void);
 void corner_close_all(void);
 void corner_dup2_over(void);
 void corner_dlopen(void);

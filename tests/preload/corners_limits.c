@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define MIB ((size_t)1 << 20)
@@ -163,6 +164,30 @@ void corner_data_limit(void)
 	limit_to(RLIMIT_DATA, now / 2);
 	CHECK(exhaust(3000, 40) >= 1);
 	exhaust(MIB, 100);
+	publish(TELLS);
+}
+
+/* A fork makes private memory of the whole heap, which has to have room below the limit. */
+void corner_data_fork(void)
+{
+	int status;
+	pid_t pid;
+	char *p;
+
+	use_heap();
+	limit_to(RLIMIT_DATA, (size_t)status_kb("VmData:") * 1024 + 60 * MIB);
+	exhaust(MIB, 200);
+	p = malloc(MIB);
+	CHECK(p);
+	memset(p, 'p', MIB);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (!pid) {
+		p[0] = 'c';
+		_exit(p[MIB - 1] == 'p' ? 0 : 1);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0 && p[0] == 'p');
+	use_heap_here();
 	publish(TELLS);
 }
 

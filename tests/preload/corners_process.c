@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "rmmap.h"
+
 static bool open_at(int fd)
 {
 	return fcntl(fd, F_GETFD) >= 0;
@@ -159,6 +161,43 @@ void corner_signals(void)
 {
 	signals(SA_RESTART);
 	signals(0);
+}
+
+/* Grows the heap, and publishes, until it is cancelled somewhere in there. */
+static void *grows(void *arg)
+{
+	unsigned i = (unsigned)(uintptr_t)arg;
+
+	for (;;) {
+		char *p = malloc(((size_t)3 << 20) + (size_t)(i++ % 97) * 70000), handle[RMMAP_HANDLE_MAX];
+
+		CHECK(p);
+		p[0] = 1;
+		if (i % 8 == 0 && !rmmap_publish(p, handle, sizeof(handle)))
+			rmmap_unpublish(handle);
+		free(p);
+		use_heap_here();
+		pthread_testcancel();
+	}
+}
+
+/* pthread_cancel() of threads anywhere in here: no lock is lost. */
+void corner_cancelled(void)
+{
+	pthread_t threads[4];
+
+	for (int round = 0; round < 25; round++) {
+		for (int i = 0; i < 4; i++)
+			CHECK(pthread_create(&threads[i], NULL, grows, (void *)(uintptr_t)(round + i)) == 0);
+		usleep(2000);
+		for (int i = 0; i < 4; i++)
+			CHECK(pthread_cancel(threads[i]) == 0);
+		for (int i = 0; i < 4; i++)
+			CHECK(pthread_join(threads[i], NULL) == 0);
+		use_heap_here();
+	}
+	use_heap();
+	publish(WORKS);
 }
 
 static volatile bool stop;
