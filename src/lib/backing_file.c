@@ -52,7 +52,7 @@ static uint64_t size_for(uint64_t heap_bytes)
 	return size < RM_LAYER_MAX ? size : RM_LAYER_MAX;
 }
 
-static int new_fd(uint64_t size, uint64_t heap_bytes)
+static int new_fd(uint64_t size)
 {
 	struct rlimit limit;
 	int fd, err;
@@ -63,8 +63,8 @@ static int new_fd(uint64_t size, uint64_t heap_bytes)
 	/* Beyond this limit the kernel would raise SIGXFSZ, and it counts for memfds too. */
 	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < size)
 		return -EFBIG;
-	/* It counts once frozen, so with too many a fork could not have them frozen. */
-	if (getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur / 4 < heap_bytes)
+	/* Files count once they are frozen: at the limit a fork could not have that done. */
+	if (getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
 		return -ENOMEM;
 	fd = memfd_create("rmmap-heap", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
@@ -77,10 +77,9 @@ static int new_fd(uint64_t size, uint64_t heap_bytes)
 	return fd_raise(fd);
 }
 
-static struct file *new_file(uint64_t addr, uint64_t heap_bytes)
+static struct file *new_file(uint64_t addr, uint64_t size)
 {
-	uint64_t size = size_for(heap_bytes);
-	int fd = new_fd(size, heap_bytes);
+	int fd = new_fd(size);
 	struct file *file;
 
 	if (fd < 0)
@@ -104,7 +103,7 @@ int file_grow(uint64_t addr, uint64_t length, uint64_t heap_bytes, uint32_t *num
 
 	if (!files.count || file->sealed || file->addr + file->used != addr ||
 	    file->used == file->size || !fd_still(&file->fd))
-		file = new_file(addr, heap_bytes);
+		file = new_file(addr, size_for(heap_bytes));
 	if (!file)
 		return -ENOMEM;
 	*number = file->number;

@@ -174,8 +174,8 @@ void corner_data_fork(void)
 	pid_t pid;
 	char *p;
 
-	use_heap();
 	limit_to(RLIMIT_DATA, (size_t)status_kb("VmData:") * 1024 + 60 * MIB);
+	use_heap_here();
 	exhaust(MIB, 200);
 	p = malloc(MIB);
 	CHECK(p);
