@@ -235,7 +235,7 @@ int client_connect(void)
 	return fd;
 }
 
-static int greet(int fd)
+int client_greet(int fd)
 {
 	struct rm_wire_hello hello = { .pid = (uint32_t)getpid() };
 	union { struct rm_wire_hello_reply reply; uint8_t bytes[RM_WIRE_MAX]; } in;
@@ -251,7 +251,7 @@ static int greet(int fd)
 
 int client_new(void)
 {
-	return greet(client_connect());
+	return client_greet(client_connect());
 }
 
 int client_of_idle(const char *const *options)
@@ -262,7 +262,7 @@ int client_of_idle(const char *const *options)
 		ck_assert_int_eq(host_start(options), 0);
 		fd = rm_rundir_connect(directory);
 	}
-	return greet(fd);
+	return client_greet(fd);
 }
 
 static int reply_error(int fd, char *text)

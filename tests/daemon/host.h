@@ -35,6 +35,7 @@ long host_rss(pid_t pid);                       /* KiB */
 int client_new(void);                           /* connected, greeted */
 int client_of_idle(const char *const *options);  /* starts rmmapd, which may leave at once */
 int client_connect(void);                       /* only connected */
+int client_greet(int fd);                       /* that one; returns it */
 void client_send(int fd, void *message, size_t size, unsigned type, uint64_t seq,
                  const int *fds, unsigned count);
 /* The next message that is no RM_PROGRESS. Its type, 0 at the end of the connection. */

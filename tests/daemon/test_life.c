@@ -98,12 +98,10 @@ START_TEST(idle_exit_called_off)
 	ck_assert_int_eq(client_name(fd, RM_UNPUBLISH, handle), 0);
 	close(fd);
 	usleep(1500000);
-	if (!fork()) {
-		usleep(500000);
-		kill(keeper, SIGCONT);
-		_exit(0);
-	}
-	fd = client_new();
+	fd = client_connect();
+	usleep(100000);
+	kill(keeper, SIGCONT);
+	client_greet(fd);
 	other.id = 2;
 	ck_assert_int_eq(client_publish(fd, &other, handle), 0);
 	ck_assert_int_eq(host_keeper(), keeper);
