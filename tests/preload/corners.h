@@ -29,6 +29,7 @@ void corner_mlockall(void);
 void corner_mlockall_ordinary(void);
 void corner_full_slot(void);
 void corner_full_window(void);
+void corner_file_size(void);
 void corner_descriptors(void);
 
 /* corners_rights.c */
@@ -40,11 +41,15 @@ void corner_no_proc(void);
 
 /* corners_process.c */
 void corner_cancelled(void);
+void corner_alternate_stack(void);
 void corner_close_all(void);
 void corner_dup2_over(void);
+void corner_deepbind(void);
 void corner_dlopen(void);
 void corner_short_threads(void);
 void corner_signals(void);
+void corner_exec_children(void);
+void corner_nested_threads(void);
 void corner_fork_threads(void);
 void corner_cleared_environment(void);
 

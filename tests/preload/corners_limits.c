@@ -253,6 +253,21 @@ void corner_full_window(void)
 	publish(TELLS);
 }
 
+/* Memory files count for it, and what is beyond is SIGXFSZ. */
+void corner_file_size(void)
+{
+	char *p;
+
+	limit_to(RLIMIT_FSIZE, MIB);
+	use_heap();
+	p = malloc(50 * MIB);
+	CHECK(p);
+	memset(p, 'f', 50 * MIB);
+	free(p);
+	publish(TELLS);
+	use_heap();
+}
+
 void corner_descriptors(void)
 {
 	int fd, count = 0;

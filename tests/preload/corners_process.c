@@ -6,7 +6,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
 #include <signal.h>
+#include <spawn.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -82,6 +85,119 @@ void corner_dlopen(void)
 			before = status_kb("VmRSS:");
 	}
 	CHECK(status_kb("VmRSS:") < before + 16 * 1024);
+	use_heap();
+	publish(WORKS);
+}
+
+/* Its own symbols first: what it allocates is still ours to free. */
+void corner_deepbind(void)
+{
+	void *lib = dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD), *plug;
+	char *(*copy)(const char *);
+	int (*work)(int);
+
+	CHECK(lib && (copy = (char *(*)(const char *))dlsym(lib, "strdup")));
+	free(copy("from libc"));
+	CHECK(getenv("PLUG"));
+	plug = dlopen(getenv("PLUG"), RTLD_NOW | RTLD_DEEPBIND | RTLD_LOCAL);
+	CHECK(plug && (work = (int (*)(int))dlsym(plug, "plug_work")));
+	for (int i = 0; i < 1000; i++)
+		CHECK(work(i) == i + 1);
+	CHECK(dlclose(plug) == 0);
+	use_heap();
+	publish(WORKS);
+}
+
+static sigjmp_buf back;
+
+static void jump(int number)
+{
+	(void)number;
+	siglongjmp(back, 1);
+}
+
+/* A handler's stack in the heap; it leaves by a jump, into a program that goes on. */
+void corner_alternate_stack(void)
+{
+	stack_t stack = { .ss_sp = malloc(65536), .ss_size = 65536 }, none = { .ss_flags = SS_DISABLE };
+	struct sigaction action = { .sa_handler = jump, .sa_flags = SA_ONSTACK | SA_NODEFER };
+
+	CHECK(stack.ss_sp && sigaltstack(&stack, NULL) == 0);
+	CHECK(sigaction(SIGUSR1, &action, NULL) == 0);
+	for (volatile int i = 0; i < 100; i++) {
+		if (!sigsetjmp(back, 1))
+			raise(SIGUSR1);
+		use_heap_here();
+	}
+	publish(WORKS);
+	use_heap();
+	CHECK(sigaltstack(&none, NULL) == 0);
+	free(stack.ss_sp);
+}
+
+static int cloned(void *arg)
+{
+	use_heap_here();
+	return *(char *)arg == 'c' ? 0 : 1;
+}
+
+static void wait_for(pid_t pid)
+{
+	int status;
+
+	CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+/* vfork() and posix_spawn() share the memory until they exec; clone() copies it. */
+void corner_exec_children(void)
+{
+	static char name[] = "true", *const args[] = { name, NULL }, stack[1 << 18];
+	char *volatile c = malloc(5000);
+
+	CHECK(c);
+	memset(c, 'c', 5000);
+	for (volatile int i = 0; i < 40; i++) {
+		pid_t pid = vfork();
+
+		if (!pid) {
+			execvp("true", args);
+			_exit(1);
+		}
+		wait_for(pid);
+		CHECK(posix_spawnp(&pid, "true", NULL, NULL, args, environ) == 0);
+		wait_for(pid);
+		if (i % 8 == 0)
+			wait_for(clone(cloned, stack + sizeof(stack), SIGCHLD, c));
+		use_heap_here();
+	}
+	free(c);
+	publish(WORKS);
+}
+
+/* Each starts the next and waits for it: so many arenas at once, thread after thread. */
+static void *nested(void *arg)
+{
+	uintptr_t depth = (uintptr_t)arg;
+	char *p = malloc(1000 + depth);
+	pthread_attr_t small;
+	pthread_t thread;
+
+	CHECK(p);
+	p[0] = (char)depth;
+	CHECK(pthread_attr_init(&small) == 0 && pthread_attr_setstacksize(&small, 65536) == 0);
+	if (depth) {
+		CHECK(pthread_create(&thread, &small, nested, (void *)(depth - 1)) == 0);
+		CHECK(pthread_join(thread, NULL) == 0);
+	}
+	CHECK(p[0] == (char)depth);
+	free(p);
+	return NULL;
+}
+
+void corner_nested_threads(void)
+{
+	for (int i = 0; i < 5; i++)
+		nested((void *)200);
 	use_heap();
 	publish(WORKS);
 }
