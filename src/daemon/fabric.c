@@ -117,9 +117,15 @@ static void set_timer(struct fabric *fabric, uint64_t now)
 static bool fabric_poll(struct poller *poller)
 {
 	struct fabric *fabric = container_of(poller, struct fabric, poller);
-	bool progress = read_completions(fabric);
-	uint64_t now = rm_now_ns();
+	bool progress;
+	uint64_t now;
 
+	/* The loop was woken for others: nothing has come, and nothing was asked. */
+	if (fabric->quiet && !fabric->asked)
+		return false;
+	fabric->quiet = false;
+	progress = read_completions(fabric);
+	now = rm_now_ns();
 	fabric->asked = false;
 	fabric_reads_expire(fabric, now);
 	fabric_peers_expire(fabric, now);
@@ -142,7 +148,11 @@ static bool fabric_arm(struct poller *poller)
 
 	if (fabric->asked)
 		return false;
+	if (fabric->quiet)
+		return true;
 	fabric->armed = fabric->wait.fd < 0 || fi_trywait(fabric->net, fids, 1) == FI_SUCCESS;
+	/* a device's connections may want to be looked at more often than their descriptor says */
+	fabric->quiet = fabric->armed && fabric->wait.fd >= 0 && !fabric_device(fabric);
 	return fabric->armed;
 }
 
@@ -153,7 +163,7 @@ static void fabric_ready(struct source *source, uint32_t events)
 
 	(void)events;
 	fabric->woken = fabric->armed;
-	fabric->armed = false;
+	fabric->armed = fabric->quiet = false;
 }
 
 /* Timers fire between polling and sleeping: have the loop poll once more. */

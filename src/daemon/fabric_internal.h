@@ -113,6 +113,7 @@ struct fabric {
 	uint64_t next_deadline;         /* the earliest of all reads; UINT64_MAX: none */
 	bool armed;                     /* fi_trywait() said yes: the descriptor means something */
 	bool woken;                     /* it fired then */
+	bool quiet;                     /* it has not, and the queue was not read since */
 	bool asked;                     /* poll before sleeping: something was asked, or is due */
 
 	struct fabric_peer *peers;

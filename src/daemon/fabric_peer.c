@@ -77,6 +77,14 @@ int fabric_peer_reach(struct fabric *fabric, struct fabric_peer *peer)
 	return 0;
 }
 
+static void look_again(struct fabric *fabric, uint64_t at)
+{
+	if (at < fabric->idle_at) {
+		fabric->idle_at = at;
+		fabric->asked = true;   /* the timer is to be set */
+	}
+}
+
 static bool idle(const struct fabric_peer *peer)
 {
 	return !peer->users && !peer->first && !peer->pieces && !peer->sends;
@@ -87,6 +95,7 @@ static void drop(struct fabric *fabric, struct fabric_peer **link)
 	struct fabric_peer *peer = *link;
 
 	*link = peer->next;
+	fabric->asked = true;
 	if (peer->address != FI_ADDR_NOTAVAIL)
 		fi_av_remove(fabric->av, &peer->address, 1, 0);
 	free(peer);
@@ -106,8 +115,7 @@ void fabric_peer_reap(struct fabric *fabric, struct fabric_peer *peer)
 		return;
 	if (fabric_device(fabric)) {
 		peer->idle_since = rm_now_ns();
-		if (fabric->idle_at == UINT64_MAX)
-			fabric->idle_at = peer->idle_since + FABRIC_PEER_IDLE_NS;
+		look_again(fabric, peer->idle_since + FABRIC_PEER_IDLE_NS);
 	}
 	for (link = &fabric->peers; *link; link = &(*link)->next) {
 		if (!idle(*link))
@@ -118,12 +126,6 @@ void fabric_peer_reap(struct fabric *fabric, struct fabric_peer *peer)
 	if (count <= FABRIC_IDLE_PEERS)
 		return;
 	drop(fabric, oldest);
-}
-
-static void look_again(struct fabric *fabric, uint64_t at)
-{
-	if (at < fabric->idle_at)
-		fabric->idle_at = at;
 }
 
 /*
