@@ -1,4 +1,5 @@
-EXTRA_DIST += bench/README bench/WORKFLOWS bench/fanout bench/pictures
+EXTRA_DIST += bench/README bench/WORKFLOWS bench/fanout bench/pictures \
+	bench/drawn/time.svg bench/drawn/memory.svg bench/drawn/moved.svg bench/drawn/break-even.svg
 # figures; `make bench` builds and runs what README quotes
 EXTRA_PROGRAMS += bench/list_handoff bench/eager_fetch bench/bare_read bench/publish \
 	bench/attach_walk
