@@ -342,7 +342,8 @@ int keep_run(struct rmmapd *rmmapd)
 		/* it closed its end and has not died yet: SIGCHLD comes, do not spin until then */
 		if (in[1].revents & POLLHUP)
 			poll(in, 1, 1000);
-		read_signals(&keep);
+		if (in[0].revents & POLLIN)
+			read_signals(&keep);
 	}
 	return keep.status;
 }

@@ -55,10 +55,11 @@ int file_reopen(int fd)
 
 bool file_sealed(int fd, int seals, uint64_t length)
 {
+	int has = fcntl(fd, F_GET_SEALS);
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == length &&
-	       (fcntl(fd, F_GET_SEALS) & seals) == seals && fcntl(fd, F_GET_SEALS) >= 0;
+	return has >= 0 && (has & seals) == seals && fstat(fd, &st) == 0 &&
+	       S_ISREG(st.st_mode) && (uint64_t)st.st_size == length;
 }
 
 /* A table that its publisher could still change would be checked in vain. */
