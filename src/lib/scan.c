@@ -4,7 +4,8 @@
  *
  * Linux 6.7 tells runs in one call (PAGEMAP_SCAN) and can mark what it told, so that the
  * next call tells only what was written since; before that, a word for each page is read.
- * The file is opened for each use: a descriptor that a child inherits scans its parent.
+ * The file is opened for each use, or a few in a row: a descriptor that a child inherits scans
+ * its parent.
  * Any thread; no allocation.
  */
 #include <errno.h>
@@ -106,16 +107,31 @@ static int by_words(int pagemap, uint64_t addr, uint64_t length, const struct sc
 	return !err && start ? to->run(to->arg, start, end) : err;
 }
 
-int scan(enum scan what, uint64_t addr, uint64_t length, const struct scan_to *to)
+int scan_open(void)
 {
-	int err, pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 
-	if (pagemap < 0)
-		return -errno;
-	err = by_scan(pagemap, what, addr, length, to);
+	return pagemap < 0 ? -errno : pagemap;
+}
+
+int scan_in(int pagemap, enum scan what, uint64_t addr, uint64_t length,
+            const struct scan_to *to)
+{
+	int err = by_scan(pagemap, what, addr, length, to);
+
 	/* only the first call can say so: nothing was told yet */
 	if ((err == -ENOTTY || err == -EINVAL) && what == SCAN_PRIVATE)
 		err = by_words(pagemap, addr, length, to);
+	return err;
+}
+
+int scan(enum scan what, uint64_t addr, uint64_t length, const struct scan_to *to)
+{
+	int err, pagemap = scan_open();
+
+	if (pagemap < 0)
+		return pagemap;
+	err = scan_in(pagemap, what, addr, length, to);
 	close(pagemap);
 	return err;
 }

@@ -36,6 +36,10 @@ struct scan_to {
  * pages may be marked that were not told. 0 or -errno.
  */
 int scan(enum scan what, uint64_t addr, uint64_t length, const struct scan_to *to);
+/* The same for several in a row: a descriptor to be closed, or -errno; and each of them. */
+int scan_open(void);
+int scan_in(int pagemap, enum scan what, uint64_t addr, uint64_t length,
+            const struct scan_to *to);
 
 /* ---- track.c ---- */
 /*

@@ -78,10 +78,11 @@ static int found(void *arg, uint64_t start, uint64_t end)
 	return -ECANCELED;
 }
 
-int track_changed(uint64_t addr, uint64_t length, const struct scan_to *to)
+static int changed(int pagemap, uint64_t addr, uint64_t length, const struct scan_to *to)
 {
 	bool any = false;
-	int err = scan(SCAN_PRIVATE, addr, length, &(struct scan_to){ .run = found, .arg = &any });
+	int err = scan_in(pagemap, SCAN_PRIVATE, addr, length,
+	                  &(struct scan_to){ .run = found, .arg = &any });
 
 	if (err && !any)
 		return err;
@@ -90,12 +91,23 @@ int track_changed(uint64_t addr, uint64_t length, const struct scan_to *to)
 	/* Registered elsewhere (a lazy attachment), or not possible: all of them may have changed. */
 	err = mark(addr, length);
 	if (!err)
-		err = scan(SCAN_CHANGED, addr, length, to);
+		err = scan_in(pagemap, SCAN_CHANGED, addr, length, to);
 	if (err && err != -ENOMEM) {
 		if (to->again)
 			to->again(to->arg);
-		err = scan(SCAN_PRIVATE, addr, length, to);
+		err = scan_in(pagemap, SCAN_PRIVATE, addr, length, to);
 	}
+	return err;
+}
+
+int track_changed(uint64_t addr, uint64_t length, const struct scan_to *to)
+{
+	int err, pagemap = scan_open();
+
+	if (pagemap < 0)
+		return pagemap;
+	err = changed(pagemap, addr, length, to);
+	close(pagemap);
 	return err;
 }
 
