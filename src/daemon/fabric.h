@@ -42,12 +42,13 @@ struct fabric_read {            /* one read; the caller's until done() was calle
 	size_t around_length;
 	uint64_t from;                  /* region base + offset */
 	uint64_t key;
-	uint64_t deadline;              /* ns; then done with -ETIMEDOUT */
+	uint64_t deadline;              /* ns; then done with -ETIMEDOUT, unless the peer moves */
 	bool later;                     /* those without it that come after it go before it */
 	void (*done)(struct fabric_read *read, int error);     /* 0 or -errno */
 	/* fabric's: */
 	size_t posted, completed;
-	unsigned outstanding;
+	unsigned outstanding, respites;
+	uint64_t asked;
 	int error;
 	struct fabric_read *next, *prev;
 };

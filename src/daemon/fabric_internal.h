@@ -38,6 +38,10 @@
 #define FABRIC_PEER_SENDS 32    /* of those, to one: a stopped peer must not starve the others */
 #define FABRIC_PEER_IDLE_NS UINT64_C(30000000000) /* three renewals: an RDMA peer is gone */
 #define FABRIC_PEER_STUCK_NS UINT64_C(5000000000) /* no piece ends though reads were given up */
+#define FABRIC_RESPITES 10      /* a read's deadline is put off so often, */
+#define FABRIC_MOVED_NS UINT64_C(2000000000) /* to so long after the peer's last piece, */
+#define FABRIC_LATE_NS UINT64_C(100000000) /* or where we came so late to look at the time, */
+#define FABRIC_GRACE_NS UINT64_C(1000000000) /* by so much */
 #define FABRIC_IDLE_PEERS 64    /* addresses that stay, so that their connections do */
 #define FABRIC_PIECE ((size_t)1 << 20)
 #define FABRIC_PEER_PIECES 32   /* fi_read under way from one peer */
@@ -81,6 +85,7 @@ struct fabric_peer {
 	unsigned sends, pieces;         /* operations under way */
 	unsigned posted_sends;          /* of the sends, those that the provider has */
 	uint64_t idle_since;            /* nobody has named it since then */
+	uint64_t moved;                 /* when a piece of it last arrived; 0: none did */
 	uint64_t stuck_since;           /* pieces without an owner, and none ended; 0: it is not */
 	bool broken;                    /* an operation failed: insert the address anew */
 	bool stalled;                   /* the provider said EAGAIN in this round */

@@ -131,6 +131,8 @@ void fabric_read(struct fabric *fabric, struct fabric_read *read)
 
 	read->posted = read->completed = 0;
 	read->outstanding = 0;
+	read->respites = 0;
+	read->asked = rm_now_ns();
 	read->error = 0;
 	fabric->asked = true;
 	read->next = next;
@@ -280,6 +282,8 @@ void fabric_piece_done(struct fabric *fabric, struct fabric_op *op, int error)
 		fabric_peer_stuck(fabric, peer);
 	if (error)
 		peer->broken = true;
+	else
+		peer->moved = rm_now_ns();
 	if (error == -FI_ENOTCONN && read && !read->error) {
 		op->next = peer->again;
 		peer->again = op;
@@ -298,6 +302,29 @@ void fabric_piece_done(struct fabric *fabric, struct fabric_op *op, int error)
 	fabric_peer_reap(fabric, peer);
 }
 
+/*
+ * A deadline is for a peer that does not answer. One that is merely slow, on a crowded machine
+ * say, still sends what was asked of it; and where it is us who were away (no core, a stopped
+ * process, a virtual machine that was paused) what it sent was not looked at, or the read was
+ * never posted. Both only so often. True: there is a later deadline.
+ */
+static bool put_off(struct fabric_read *read, uint64_t now)
+{
+	uint64_t until = 0;
+
+	if (read->error || read->respites == FABRIC_RESPITES)
+		return false;
+	if (read->peer->moved > read->asked)
+		until = read->peer->moved + FABRIC_MOVED_NS;
+	if (now - read->deadline > FABRIC_LATE_NS && until < now + FABRIC_GRACE_NS)
+		until = now + FABRIC_GRACE_NS;
+	if (until <= now)
+		return false;
+	read->respites++;
+	read->deadline = until;
+	return true;
+}
+
 void fabric_reads_expire(struct fabric *fabric, uint64_t now)
 {
 	struct fabric_peer *peer;
@@ -309,7 +336,7 @@ void fabric_reads_expire(struct fabric *fabric, uint64_t now)
 	for (peer = fabric->peers; peer; peer = peer->next) {
 		for (read = peer->first; read; read = next) {
 			next = read->next;
-			if (now >= read->deadline) {
+			if (now >= read->deadline && !put_off(read, now)) {
 				/* A peer this late may be gone: connect anew once that is possible. */
 				peer->broken = true;
 				give_up(fabric, read, read->error ? read->error : -ETIMEDOUT);
