@@ -4,6 +4,7 @@
  *
  * scale publish COUNT KIB                  so many publications of so much; a handle a line
  * scale each HOW                           attach each handle of standard input, one by one
+ * scale unpublish                          each handle of standard input
  * scale crowd COUNT HOW HANDLE COMMAND     so many processes have it at once; then sh COMMAND
  * scale member HOW HANDLE READY GO         one of them: writes to READY, waits for GO's end
  * scale sparse GIB PERMILLE                a block of which so many pages are written; its handle
@@ -112,6 +113,20 @@ static int each(const char *how)
 		n++;
 	}
 	printf("%u attached\n", n);
+	return 0;
+}
+
+static int unpublish(void)
+{
+	char handle[RMMAP_HANDLE_MAX + 1];
+	unsigned n = 0;
+
+	while (fgets(handle, sizeof(handle), stdin)) {
+		if (rmmap_unpublish(handle))
+			return remote_failed();
+		n++;
+	}
+	printf("%u unpublished\n", n);
 	return 0;
 }
 
@@ -228,6 +243,8 @@ int main(int argc, char **argv)
 		return publish((unsigned)atoi(argv[2]), strtoull(argv[3], NULL, 10));
 	if (argc == 3 && strcmp(mode, "each") == 0)
 		return each(argv[2]);
+	if (argc == 2 && strcmp(mode, "unpublish") == 0)
+		return unpublish();
 	if (argc == 6 && strcmp(mode, "crowd") == 0)
 		return crowd((unsigned)atoi(argv[2]), argv[3], argv[4], argv[5]);
 	if (argc == 6 && strcmp(mode, "member") == 0)
