@@ -12,6 +12,8 @@
  *   json     data that is no JSON, and said to be
  *   name     an attribute whose name none may have
  *   slow     sleep as many milliseconds as data says, then like echo
+ *   gate     make the file data.in, wait for the file data.go, and then like echo; with a
+ *            subject like list
  *   attach   attach what data names (a handle) oneself, and count the list's words
  *   spread   how many calls run at once, at most, so far
  *   crash    abort()
@@ -20,6 +22,7 @@
 #include <rmmap-function.h>
 #include <rmmap.h>
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,6 +127,22 @@ static int attach_it(const struct rmmap_event *event, struct rmmap_answer *answe
 	return 0;
 }
 
+/* Until the test says so. A server that is killed takes its waiting with it. */
+static void gate(const char *name)
+{
+	char in[256], go[256];
+	int fd;
+
+	snprintf(in, sizeof(in), "%s.in", name);
+	snprintf(go, sizeof(go), "%s.go", name);
+	fd = open(in, O_WRONLY | O_CREAT, 0600);
+	if (fd < 0)
+		abort();
+	close(fd);
+	while (access(go, F_OK))
+		usleep(10000);
+}
+
 static int handle(const struct rmmap_event *event, struct rmmap_answer *answer)
 {
 	static const struct rmmap_attribute more = { "Not-A-Name", "1" };
@@ -168,7 +187,12 @@ static int handle(const struct rmmap_event *event, struct rmmap_answer *answer)
 	} else {
 		if (!strcmp(event->type, "slow"))
 			usleep((useconds_t)strtoul(data, NULL, 10) * 1000);
-		echo(event, answer);
+		if (!strcmp(event->type, "gate"))
+			gate(data);
+		if (!strcmp(event->type, "gate") && event->subject)
+			answer->root = words(data, event->data_length, NULL);
+		else
+			echo(event, answer);
 	}
 	return 0;
 }
