@@ -552,6 +552,7 @@ static void test_hostile_pages(void)
 	/* the round trip was shorter than the fault */
 	window = m.counters.fault_ns / BUDGET_PAGE_NS;
 	window = window < BUDGET_WINDOW_MIN ? BUDGET_WINDOW_MIN : window;
+	window = window > BUDGET_WINDOW_MAX ? BUDGET_WINDOW_MAX : window;
 	CHECK(m.counters.fetched_pages <= STREAM_LONE + BUDGET_TRIPS * window);
 	CHECK(m.counters.ahead[RM_AHEAD_POINTER].pages > 0);
 	walk();
