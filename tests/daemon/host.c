@@ -184,6 +184,31 @@ unsigned host_fds(pid_t pid)
 	return n;
 }
 
+static char state(pid_t pid)
+{
+	char path[64], state = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	file = fopen(path, "r");
+	ck_assert_ptr_nonnull(file);
+	if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	fclose(file);
+	return state;
+}
+
+unsigned host_settled_fds(pid_t pid)
+{
+	uint64_t deadline = rm_now_ns() + PATIENCE;
+
+	while (state(pid) != 'S') {
+		ck_assert_uint_lt(rm_now_ns(), deadline);
+		usleep(1000);
+	}
+	return host_fds(pid);
+}
+
 long host_rss(pid_t pid)
 {
 	char path[64], line[128];

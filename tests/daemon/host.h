@@ -30,6 +30,7 @@ bool host_gone(void);                           /* no socket, nobody holds the l
 bool host_listens(void);
 bool host_dead(void);                           /* nobody listens or holds the lock */
 unsigned host_fds(pid_t pid);
+unsigned host_settled_fds(pid_t pid);   /* once it waits, and so has read all that was sent */
 long host_rss(pid_t pid);                       /* KiB */
 
 int client_new(void);                           /* connected, greeted */

@@ -337,7 +337,7 @@ START_TEST(callers_that_hang_up)
 	ck_assert_msg(info.fabric_open && strchr(info.address, ':'), "%s", info.fabric_why);
 	to.sin_port = htons((uint16_t)atoi(strrchr(info.address, ':') + 1));
 	port_worker = (pid_t)info.worker_pid;
-	port_fds = host_fds(port_worker);
+	port_fds = host_settled_fds(port_worker);
 	for (size_t said = 0; said < 40; said++) {
 		int caller = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		static const char junk[40];
@@ -389,7 +389,7 @@ START_TEST(rounds)
 		round_trip(fd, i);
 		close(own);
 		for (unsigned k = 0; i == 20 && k < 2; k++) {
-			both_fds[k] = host_fds(both[k]);
+			both_fds[k] = host_settled_fds(both[k]);
 			both_rss[k] = host_rss(both[k]);
 		}
 	}

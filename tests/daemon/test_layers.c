@@ -275,8 +275,8 @@ START_TEST(crashes)
 	ck_assert(host_eventually(nothing_left));
 	keeper = host_keeper();
 	worker = host_worker();
-	had[0] = host_fds(keeper);
-	had[1] = host_fds(worker);
+	had[0] = host_settled_fds(keeper);
+	had[1] = host_settled_fds(worker);
 	for (unsigned round = 0; round < 3; round++) {
 		for (unsigned i = 0; i < COUNT(pids); i++) {
 			pids[i] = fork();
@@ -334,8 +334,8 @@ START_TEST(many_share_layers)
 	close(fd);
 	keeper = host_keeper();
 	worker = host_worker();
-	had[0] = host_fds(keeper);
-	had[1] = host_fds(worker);
+	had[0] = host_settled_fds(keeper);
+	had[1] = host_settled_fds(worker);
 	rss = host_rss(worker) + host_rss(keeper);
 	pid = fork();
 	if (!pid) {

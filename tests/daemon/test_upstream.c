@@ -149,7 +149,7 @@ START_TEST(publisher_gave_up)
 	origin = host_worker();
 	host_use(1);
 	pager = host_worker();
-	pager_fds = host_fds(pager);
+	pager_fds = host_settled_fds(pager);
 	fd = client_new();
 	kill(origin, SIGSTOP);
 	client_ask_publish(fd, &second);
