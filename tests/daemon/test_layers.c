@@ -246,7 +246,7 @@ static bool nothing_left(void)
 	return !info.publications && !info.attachments && !info.held_bytes && info.clients == 1;
 }
 
-/* check's file of results, shared by all children: a write that SIGKILL cuts short would spoil it. */
+/* Of check's results file, which children share: a write that SIGKILL cuts short would spoil it. */
 static void leave_check(void)
 {
 	int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
