@@ -36,7 +36,7 @@ libdaemon_la_SOURCES += \
 
 # control between hosts
 libdaemon_la_SOURCES += \
-	src/daemon/peer.h src/daemon/peer_internal.h src/daemon/peer_wire.h \
+	src/daemon/peer.h src/daemon/peer_internal.h src/daemon/peer_wire.h src/daemon/peer_words.h \
 	src/daemon/peer.c src/daemon/peer_admit.c src/daemon/peer_attach.c src/daemon/peer_client.c \
 	src/daemon/peer_fetch.c src/daemon/peer_server.c src/daemon/peer_grant.c \
 	src/daemon/peer_key.c src/daemon/peer_move.c src/daemon/peer_take.c \

@@ -9,29 +9,15 @@
  *
  * Pure: no globals, no allocation.
  */
-#include <endian.h>
 #include <errno.h>
 #include <string.h>
 
 #include "peer_wire.h"
+#include "peer_words.h"
 
 #define HEAD 8
 #define RUN 8                   /* before its bytes; so many zeros or fewer do not end a run */
 #define MOST (PEER_BODY_MAX & ~(size_t)7)
-
-static void put32(uint8_t *out, uint32_t value)
-{
-	value = htole32(value);
-	memcpy(out, &value, 4);
-}
-
-static uint32_t get32(const uint8_t *in)
-{
-	uint32_t value;
-
-	memcpy(&value, in, 4);
-	return le32toh(value);
-}
 
 static bool zeros(const uint8_t *data, size_t size)
 {

@@ -4,24 +4,20 @@
  *
  * Pure: no globals, no allocation.
  */
-#include <endian.h>
 #include <errno.h>
 #include <string.h>
 
 #include "peer_wire.h"
+#include "peer_words.h"
 
 static void put(uint8_t *out, unsigned i, uint64_t value)
 {
-	value = htole64(value);
-	memcpy(out + 8 * i, &value, 8);
+	put64(out + 8 * i, value);
 }
 
 static uint64_t get(const uint8_t *body, unsigned i)
 {
-	uint64_t value;
-
-	memcpy(&value, body + 8 * i, 8);
-	return le64toh(value);
+	return get64(body + 8 * i);
 }
 
 #define PAGES_WORDS 5
