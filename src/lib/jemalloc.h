@@ -53,7 +53,6 @@ RJ void rj_free(void *p);
 RJ void *rj_mallocx(size_t size, int flags);
 RJ void rj_dallocx(void *p, int flags);
 RJ void *rj_memalign(size_t alignment, size_t size);
-RJ int rj_posix_memalign(void **p, size_t alignment, size_t size);
 RJ size_t rj_malloc_usable_size(const void *p);
 RJ int rj_mallctl(const char *name, void *old, size_t *old_size, void *new, size_t new_size);
 RJ void je_jemalloc_prefork(void);      /* its handlers of fork() */

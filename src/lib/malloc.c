@@ -207,21 +207,17 @@ static void *aligned(size_t alignment, size_t size)
 
 RM_EXPORT int posix_memalign(void **p, size_t alignment, size_t size)
 {
-	int saved = errno, error;
+	int saved = errno;
+	void *block;
 
 	if (!power_of_two(alignment) || alignment % sizeof(void *))
 		return EINVAL;
-	error = rj_posix_memalign(p, alignment, size);
-	if (unlikely(error)) {
-		void *other = elsewhere(size, alignment, false);
-
-		if (other) {
-			*p = other;
-			error = 0;
-		}
-	}
+	block = aligned(alignment, size);
 	errno = saved;
-	return error;
+	if (!block)
+		return ENOMEM;
+	*p = block;
+	return 0;
 }
 
 RM_EXPORT void *aligned_alloc(size_t alignment, size_t size)
