@@ -306,6 +306,7 @@ preload_programs = \
 	tests/preload/contract_linked \
 	tests/preload/fork_stdio \
 	tests/preload/fork_stdio_linked \
+	tests/preload/fork_steps \
 	tests/preload/forks \
 	tests/preload/ifunc \
 	tests/preload/private \
@@ -363,6 +364,8 @@ tests_preload_libctor_la_LDFLAGS = $(AM_LDFLAGS) -avoid-version -rpath /nowhere
 tests_preload_contract_SOURCES = tests/preload/contract.c tests/preload/preload.h
 tests_preload_contract_linked_SOURCES = tests/preload/contract.c
 tests_preload_contract_linked_LDADD = librmmap.la
+tests_preload_fork_steps_SOURCES = tests/preload/fork_steps.c
+tests_preload_fork_steps_LDADD = librmmap.la
 tests_preload_fork_stdio_SOURCES = tests/preload/fork_stdio.c
 tests_preload_fork_stdio_LDADD = -lpthread
 tests_preload_fork_stdio_linked_SOURCES = tests/preload/fork_stdio.c

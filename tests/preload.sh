@@ -41,6 +41,14 @@ check "forks, shared heap" env RMMAP_HEAP=shared "$programs/forks" 200
 check "forks, anonymous heap" env RMMAP_HEAP=anon "$programs/forks" 100
 check "private memory of children" env LD_PRELOAD="$lib" RMMAP_HEAP=shared "$programs/private"
 check "10,000 forks" env LD_PRELOAD="$lib" RMMAP_HEAP=shared "$programs/private" 10000
+if "$programs/fork_steps" probe 2> "$tmp/err"; then
+	for heap in shared anon; do
+		check "fork at each step, $heap heap" env RMMAP_HEAP=$heap "$programs/fork_steps"
+	done
+	check "fork at each step, and on" env RMMAP_HEAP=anon "$programs/fork_steps" on
+else
+	echo "preload: $(cat "$tmp/err")" >&2
+fi
 check "threads, shared heap" env LD_PRELOAD="$lib" RMMAP_HEAP=shared "$programs/threads"
 
 # an unlimited stack lays libraries into the window

@@ -43,8 +43,7 @@ static __thread int cancel_state __attribute__((tls_model("initial-exec")));
 
 void own_lock(pthread_mutex_t *mutex)
 {
-	own_locks++;
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	own_enter();
 	if (!held++)
 		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
 	pthread_mutex_lock(mutex);
@@ -53,8 +52,7 @@ void own_lock(pthread_mutex_t *mutex)
 void own_unlock(pthread_mutex_t *mutex)
 {
 	pthread_mutex_unlock(mutex);
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	own_locks--;
+	own_leave();
 	if (!--held)
 		pthread_setcancelstate(cancel_state, NULL);
 }

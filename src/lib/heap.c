@@ -44,6 +44,7 @@ static unsigned generation = 1;         /* bumped by fork in the child */
 static __thread unsigned thread_generation __attribute__((tls_model("initial-exec")));
 static __thread bool entering __attribute__((tls_model("initial-exec")));
 static __thread bool thread_cache_off __attribute__((tls_model("initial-exec")));   /* by us */
+static __thread bool thread_slowed __attribute__((tls_model("initial-exec")));      /* by fork */
 static __thread unsigned thread_place __attribute__((tls_model("initial-exec")));
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;        /* before jemalloc's own */
@@ -205,6 +206,25 @@ static void cache_on(void)
 	thread_cache_off = false;
 }
 
+/*
+ * Every allocation of the child comes to heap_enter() until its thread has an arena. Nothing is
+ * done to the cache here: a signal handler that forks may have interrupted jemalloc while
+ * that was neither before nor after a change.
+ */
+static void slow_down(void)
+{
+	if (!thread_slowed)
+		je_tsd_global_slow_inc(NULL);
+	thread_slowed = true;
+}
+
+static void speed_up(void)
+{
+	if (thread_slowed)
+		je_tsd_global_slow_dec(NULL);
+	thread_slowed = false;
+}
+
 static bool bind(void)
 {
 	unsigned arena;
@@ -221,9 +241,10 @@ static bool bind(void)
 		return false;
 	thread_place = (unsigned)place;
 	rj_mallctl("thread.arena", NULL, NULL, &arena, sizeof(arena));
-	/* Of arena 0, if something allocated on the way here. */
+	/* Of arena 0, if something allocated on the way here; of the parent's arenas after fork. */
 	rj_mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
 	cache_on();
+	speed_up();
 	thread_generation = generation;
 	return true;
 }
@@ -262,11 +283,13 @@ void heap_enter(void)
 
 	if (entering || thread_generation == generation)
 		return;
+	own_enter();            /* none is held, but a handler's fork must leave this alone too */
 	entering = true;
 	/* A thread without a cache stays slow, so this is tried again at its next allocation. */
 	if (!bind())
 		cache_off();
 	entering = false;
+	own_leave();
 	errno = saved;
 }
 
@@ -281,7 +304,9 @@ void *rm_jemalloc_fetch_slow(void *tsd, bool minimal)
 
 	if (minimal && ++frees >= FREES_MAX)
 		minimal = false;
+	own_enter();
 	tsd = je_tsd_fetch_slow(tsd, minimal);
+	own_leave();
 	if (minimal)
 		return tsd;
 	if (!__atomic_load_n(&started, __ATOMIC_ACQUIRE))
@@ -322,6 +347,7 @@ void *rm_jemalloc_small(void *tsdn, void *arena, void *tcache, void *bin, unsign
 
 void heap_leave(void)
 {
+	speed_up();
 	if (thread_generation != generation)
 		return;
 	own_lock(&lock);
@@ -385,7 +411,7 @@ bool heap_started(void)
 /* jemalloc's own handler comes next, and would have a thread that it does not know bound. */
 void heap_prefork(void)
 {
-	if (__atomic_load_n(&started, __ATOMIC_ACQUIRE))
+	if (__atomic_load_n(&started, __ATOMIC_ACQUIRE) && !thread_slowed)
 		heap_enter();
 	entering = true;
 	own_lock(&lock);
@@ -400,8 +426,7 @@ void heap_parent(void)
 /*
  * What the child allocates must not lie among what its parent goes on to allocate: nothing
  * comes from the old arenas any more, new ones begin in a new slot. The thread's cache is
- * emptied and off until its next allocation has found it an arena, and what it frees
- * till then is not put there. A child of a program that does not publish stays as it is.
+ * emptied when its next allocation finds it an arena. A child of a program that does not publish stays as it is.
  */
 void heap_child(void)
 {
@@ -416,6 +441,6 @@ void heap_child(void)
 	hooks_forked(publishes);
 	own_unlock(&lock);
 	if (publishes && started)
-		cache_off();
+		slow_down();
 	entering = false;
 }

@@ -261,10 +261,23 @@ bool lazy_possible(void);       /* can this process get a userfaultfd that serve
 /* ---- fork.c: the one pthread_atfork registration ---- */
 void fork_init(void);
 /*
- * Locks that this thread holds or waits for, jemalloc's too: what a fork in a signal handler
- * would wait for.
+ * Locks that this thread holds or waits for, jemalloc's too, and whatever else a signal handler
+ * must not find half done: one that forks then leaves the heap alone.
  */
 extern __thread unsigned own_locks __attribute__((tls_model("initial-exec")));
+
+static inline void own_enter(void)
+{
+	own_locks++;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static inline void own_leave(void)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	own_locks--;
+}
+
 /*
  * This library's own: no thread is cancelled while it has one (pthread_cancel; open, close and
  * many others are where that happens), since nobody would give it back.

@@ -177,7 +177,9 @@ static void put_off(void *tsd)
 	    pthread_setspecific(cleanup_key, tsd) == 0)
 		return;
 	heap_leave();
+	own_enter();
 	cleanup(tsd);
+	own_leave();
 }
 
 int rm_jemalloc_key_create(pthread_key_t *key, void (*destructor)(void *))
@@ -235,8 +237,7 @@ static __attribute__((noinline)) void wake_one(unsigned *word)
 
 int rm_jemalloc_trylock(pthread_mutex_t *mutex)
 {
-	own_locks++;
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	own_enter();
 	if (likely(take(word_of(mutex))))
 		return 0;
 	own_locks--;
@@ -245,8 +246,7 @@ int rm_jemalloc_trylock(pthread_mutex_t *mutex)
 
 int rm_jemalloc_lock(pthread_mutex_t *mutex)
 {
-	own_locks++;
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	own_enter();
 	if (!take(word_of(mutex)))
 		wait_for(word_of(mutex));
 	return 0;
@@ -263,7 +263,6 @@ int rm_jemalloc_unlock(pthread_mutex_t *mutex)
 #endif
 	if (unlikely(__atomic_exchange_n(word, 0, __ATOMIC_RELEASE) == 2))
 		wake_one(word);
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	own_locks--;
+	own_leave();
 	return 0;
 }

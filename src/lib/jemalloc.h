@@ -59,6 +59,8 @@ RJ void je_jemalloc_prefork(void);      /* its handlers of fork() */
 RJ void je_jemalloc_postfork_parent(void);
 RJ void je_jemalloc_postfork_child(void);
 RJ void *je_tsd_fetch_slow(void *tsd, bool minimal);
+RJ void je_tsd_global_slow_inc(void *tsdn);     /* all threads, until as many dec */
+RJ void je_tsd_global_slow_dec(void *tsdn);
 RJ void *rm_jemalloc_fetch_slow(void *tsd, bool minimal);       /* heap.c: in its place */
 RJ void *je_large_malloc(void *tsdn, void *arena, size_t size, bool zero);
 RJ void *je_arena_malloc_hard(void *tsdn, void *arena, size_t size, unsigned class, bool zero);
