@@ -109,11 +109,16 @@ TESTS += tests/unit/test_fanout
 tests_unit_test_fanout_SOURCES = tests/unit/test_fanout.c tests/unit/unit.h
 tests_unit_test_fanout_CFLAGS = $(unit_cflags) $(FABRIC_CFLAGS)
 tests_unit_test_fanout_LDADD = libdaemon.la $(CHECK_LIBS)
-check_PROGRAMS += tests/unit/test_remote
-TESTS += tests/unit/test_remote
-tests_unit_test_remote_SOURCES = tests/unit/test_remote.c tests/fake_host.c
+remote_steps = tests/unit/remote_steps.c tests/unit/remote_steps.h tests/unit/unit.h \
+	tests/fake_host.c
+check_PROGRAMS += tests/unit/test_remote tests/unit/test_remote_readers
+TESTS += tests/unit/test_remote tests/unit/test_remote_readers
+tests_unit_test_remote_SOURCES = tests/unit/test_remote.c $(remote_steps)
 tests_unit_test_remote_CFLAGS = $(unit_cflags) $(FABRIC_CFLAGS)
 tests_unit_test_remote_LDADD = libdaemon.la $(CHECK_LIBS)
+tests_unit_test_remote_readers_SOURCES = tests/unit/test_remote_readers.c $(remote_steps)
+tests_unit_test_remote_readers_CFLAGS = $(unit_cflags) $(FABRIC_CFLAGS)
+tests_unit_test_remote_readers_LDADD = libdaemon.la $(CHECK_LIBS)
 
 # what providers ask of memory, with a provider that asks for anything
 check_PROGRAMS += tests/unit/test_modes

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * test_remote - caches and fetching of another host's publication: nothing is fetched
- * twice, holes never, failures are repeated and then told, and a new worker goes on
+ * twice, holes never, and failures are repeated and then told
  */
-#include "unit.h"
+#include "remote_steps.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,97 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../fake_host.h"
-#include "../../src/common/channel.h"
 #include "../../src/daemon/cache.h"
-
-#define MIB ((uint64_t)1 << 20)
-#define PATIENCE_MS 60000        /* whoever is waited for wakes the loop */
-
-struct answer {
-	bool called;
-	int error;
-	char why[128];
-	struct remote *remote;
-};
-
-static void attached(void *arg, int error, const char *why, struct remote *remote)
-{
-	struct answer *answer = arg;
-
-	answer->called = true;
-	answer->error = error;
-	snprintf(answer->why, sizeof answer->why, "%s", why);
-	answer->remote = remote;
-	fake_wake();
-}
-
-static struct answer attach(unsigned which, bool eager, uint64_t ms)
-{
-	struct answer answer = { 0 };
-
-	remote_attach(fake.remotes, &fake.attachment[which], &fake.handle,
-	              eager ? UINT64_MAX : 0, attached, &answer);
-	ck_assert(!answer.called);
-	fake_run(ms);
-	return answer;
-}
-
-static struct remote *attach_well(unsigned which, bool eager)
-{
-	struct answer answer = attach(which, eager, PATIENCE_MS);
-
-	ck_assert(answer.called);
-	ck_assert_int_eq(answer.error, 0);
-	ck_assert_ptr_eq(answer.remote, fake.attachment[which].remote);
-	return answer.remote;
-}
-
-struct wait {
-	struct remote_waiter waiter;
-	unsigned called;
-	int error;
-};
-
-static void fetched(struct remote_waiter *waiter, int error)
-{
-	struct wait *wait = (struct wait *)waiter;
-
-	wait->called++;
-	wait->error = error;
-	fake_wake();
-}
-
-static void fetch(struct remote *remote, struct wait *wait, uint32_t layer, uint64_t page,
-                  uint64_t count)
-{
-	*wait = (struct wait){ .waiter = { .layer = layer, .page = page, .count = count,
-	                                   .done = fetched } };
-	remote_fetch(remote, &fake.attachment[0], &wait->waiter);
-}
-
-static void check_pages(struct remote *remote, uint32_t layer, uint64_t page, uint64_t end)
-{
-	const uint64_t *map = mmap(NULL, fake.lengths[layer], PROT_READ, MAP_PRIVATE,
-	                           remote_layer_fd(remote, layer), 0);
-
-	ck_assert_ptr_ne(map, MAP_FAILED);
-	for (; page < end; page++) {
-		ck_assert(remote_present(remote, layer, page));
-		ck_assert_uint_eq(map[page * RM_PAGE / 8],
-		                  fake_hole(layer, page) ? 0 : fake_word(layer, page));
-	}
-	munmap((void *)(uintptr_t)map, fake.lengths[layer]);
-}
-
-static void check_all(struct remote *remote)
-{
-	uint32_t i;
-
-	ck_assert(remote_complete(remote));
-	for (i = 0; i < FAKE_LAYERS; i++)
-		check_pages(remote, i, 0, fake.lengths[i] / RM_PAGE);
-}
 
 START_TEST(bitmaps)
 {
@@ -347,54 +257,6 @@ START_TEST(waiters_share)
 }
 END_TEST
 
-START_TEST(secrets)
-{
-	struct answer good = { 0 }, bad = { 0 };
-	struct rm_handle wrong = fake.handle;
-
-	wrong.secret[31] ^= 1;
-	/* while the host is being asked each asks for itself */
-	remote_attach(fake.remotes, &fake.attachment[0], &wrong, 0, attached, &bad);
-	remote_attach(fake.remotes, &fake.attachment[1], &fake.handle, 0, attached, &good);
-	ck_assert_uint_eq(fake.attaches, 2);
-	while (!good.called || !bad.called)
-		fake_run(PATIENCE_MS);
-	ck_assert_int_eq(good.error, 0);
-	ck_assert_int_eq(bad.error, -EACCES);
-	ck_assert_ptr_null(bad.remote);
-	/* later it is known: no question */
-	bad.called = false;
-	remote_attach(fake.remotes, &fake.attachment[2], &wrong, 0, attached, &bad);
-	ck_assert(!bad.called);
-	fake_run(PATIENCE_MS);
-	ck_assert(bad.called);
-	ck_assert_int_eq(bad.error, -EACCES);
-	ck_assert_uint_eq(fake.attaches, 2);
-	ck_assert_uint_eq(remotes_count(fake.remotes), 1);
-	ck_assert_ptr_null(fake.attachment[2].remote);
-}
-END_TEST
-
-START_TEST(host_says_no)
-{
-	struct answer answer;
-
-	fake.attach_error = -ENOENT;
-	answer = attach(0, true, PATIENCE_MS);
-	ck_assert(answer.called);
-	ck_assert_int_eq(answer.error, -ENOENT);
-	ck_assert_str_eq(answer.why, "the fake host says no");
-	ck_assert_uint_eq(remotes_count(fake.remotes), 0);
-	fake.attach_error = 0;
-	fake.skip_regions = 1;
-	answer = attach(0, true, PATIENCE_MS);
-	ck_assert_int_eq(answer.error, -EPROTO);
-	ck_assert_uint_eq(remotes_count(fake.remotes), 0);
-	fake.skip_regions = 0;
-	attach_well(0, true);
-}
-END_TEST
-
 START_TEST(fresh_keys)
 {
 	struct remote *remote = attach_well(0, false);
@@ -495,173 +357,6 @@ START_TEST(lost)
 }
 END_TEST
 
-/* The keeper's records into a new set of remotes: what a new worker does. */
-static struct remote *restart(void)
-{
-	struct fake_record saved[FAKE_RECORDS];
-	struct remote *remote;
-	unsigned i;
-
-	memcpy(saved, fake.records, sizeof saved);
-	memset(fake.records, 0, sizeof fake.records);
-	remotes_free(fake.remotes);
-	fake.remotes = fake.worker.remotes = remotes_new(&fake.worker);
-	for (i = 0; i < FAKE_RECORDS; i++) {
-		if (!saved[i].record.type)
-			continue;
-		saved[i].record.data = saved[i].data;
-		saved[i].record.fds = saved[i].fds;
-		remotes_restore(fake.remotes, &saved[i].record);
-	}
-	remote = remotes_find(fake.remotes, fake.handle.id);
-	ck_assert_ptr_nonnull(remote);
-	memset(&fake.attachment[0].remote, 0, sizeof(void *));
-	remote_reattach(remote, &fake.attachment[0]);
-	return remote;
-}
-
-struct answers {
-	struct answer one[4];
-};
-
-/* Attachments first to last at the same time, and the errors that they get. */
-static void attach_some(struct answers *answers, unsigned first, unsigned last)
-{
-	unsigned which;
-
-	*answers = (struct answers){ 0 };
-	for (which = first; which <= last; which++)
-		remote_attach(fake.remotes, &fake.attachment[which], &fake.handle, 0, attached,
-		              &answers->one[which]);
-	for (which = first; which <= last; which++)
-		while (!answers->one[which].called)
-			fake_run(PATIENCE_MS);
-}
-
-static unsigned count_errors(const struct answers *answers, int error)
-{
-	unsigned which, n = 0;
-
-	for (which = 0; which < 4; which++)
-		n += answers->one[which].called && answers->one[which].error == error;
-	return n;
-}
-
-START_TEST(each_reader_is_admitted)
-{
-	struct answers answers;
-
-	fake.readers_left = 2;          /* and the one that the first attach is for */
-	attach_some(&answers, 0, 3);
-	ck_assert_uint_eq(count_errors(&answers, 0), 3);
-	ck_assert_uint_eq(count_errors(&answers, -ENOENT), 1);
-	ck_assert_uint_eq(fake.attaches, 1);
-	ck_assert_uint_eq(fake.admits, 2);      /* together, and the one who is left */
-	ck_assert(!fake.earlier);
-	ck_assert_uint_eq(remotes_count(fake.remotes), 1);
-}
-END_TEST
-
-START_TEST(unpublished)
-{
-	struct remote *remote = attach_well(0, false);
-	struct answer answer;
-	struct wait a;
-
-	fake.admit_error = -ENOENT;
-	answer = attach(1, true, PATIENCE_MS);
-	ck_assert(answer.called);
-	ck_assert_int_eq(answer.error, -ENOENT);
-	ck_assert_str_eq(answer.why, "the fake host admits nobody");
-	ck_assert_ptr_null(fake.attachment[1].remote);
-	fetch(remote, &a, 2, 100, 600);         /* the first one goes on */
-	fake_run(PATIENCE_MS);
-	ck_assert_int_eq(a.error, 0);
-	/* One who does not wait for the answer. */
-	fake.admit_error = 0;
-	memset(&answer, 0, sizeof answer);
-	remote_attach(fake.remotes, &fake.attachment[1], &fake.handle, 0, attached, &answer);
-	remote_detach(&fake.attachment[1]);
-	fake_run(50);
-	ck_assert(!answer.called);
-	attach_well(2, true);
-}
-END_TEST
-
-START_TEST(origin_is_gone)
-{
-	struct remote *remote = attach_well(0, true);
-	struct answers answers;
-
-	fake.no_answer = true;
-	attach_some(&answers, 1, 2);
-	ck_assert_uint_eq(count_errors(&answers, -EHOSTUNREACH), 2);
-	check_all(remote);
-	ck_assert_uint_eq(remotes_count(fake.remotes), 1);
-	/* Lost, but complete: nothing new from its cache either. */
-	fake.no_answer = false;
-	fake.attach_error = -EHOSTUNREACH;
-	remote = restart();
-	attach_some(&answers, 1, 2);
-	ck_assert_uint_eq(count_errors(&answers, -EHOSTUNREACH), 2);
-	check_all(remote);
-}
-END_TEST
-
-START_TEST(new_worker)
-{
-	struct remote *remote = attach_well(0, false);
-	uint64_t before;
-	struct wait a, b;
-
-	fetch(remote, &b, 0, 0, 256);
-	fetch(remote, &a, 2, 900, 300);
-	while (!a.called || !b.called)
-		fake_run(PATIENCE_MS);
-	before = fake.read_bytes;
-	remote = restart();
-	ck_assert(remote_moved(remote));
-	check_pages(remote, 0, 0, 256);
-	check_pages(remote, 2, 900, 1200);
-	ck_assert(!remote_present(remote, 2, 899));
-	fake_run(50);
-	ck_assert_uint_eq(fake.attaches, 2);    /* by itself: the lease */
-	fetch(remote, &a, 2, 0, 2000);
-	fake_run(PATIENCE_MS);
-	ck_assert_int_eq(a.error, 0);
-	check_pages(remote, 2, 0, 2000);
-	ck_assert_uint_eq(fake.read_bytes - before, 1700 * RM_PAGE);
-	ck_assert_ptr_eq(attach_well(1, true), remote);
-	check_all(remote);
-	/* complete: the next worker needs neither copies nor the other host, a new reader does */
-	remote = restart();
-	ck_assert(!remote_moved(remote));
-	before = fake.attaches;
-	check_all(remote);
-	fake_run(50);
-	ck_assert_uint_eq(fake.attaches, before);
-	attach_well(1, true);
-	ck_assert_uint_eq(fake.attaches, before + 1);
-	ck_assert(fake.earlier);
-	ck_assert_uint_eq(fake.admits, 2);
-}
-END_TEST
-
-START_TEST(new_worker_before_the_answer)
-{
-	struct remote *remote = attach_well(0, false);
-	struct wait a;
-
-	remote = restart();
-	fetch(remote, &a, 2, 0, 2000);          /* no session yet: held until there is one */
-	ck_assert_uint_eq(a.called, 0);
-	fake_run(PATIENCE_MS);
-	ck_assert_uint_eq(a.called, 1);
-	ck_assert_int_eq(a.error, 0);
-	ck_assert_uint_eq(fake.attaches, 2);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("remote");
@@ -679,17 +374,10 @@ int main(void)
 	tcase_add_test(tests, keys_taken_away);
 	tcase_add_test(tests, small_ones_come_whole);
 	tcase_add_test(tests, waiters_share);
-	tcase_add_test(tests, secrets);
-	tcase_add_test(tests, host_says_no);
 	tcase_add_test(tests, fresh_keys);
 	tcase_add_test(tests, silence);
 	tcase_add_test(tests, gone_while_reading);
 	tcase_add_test(tests, lost);
-	tcase_add_test(tests, each_reader_is_admitted);
-	tcase_add_test(tests, unpublished);
-	tcase_add_test(tests, origin_is_gone);
-	tcase_add_test(tests, new_worker);
-	tcase_add_test(tests, new_worker_before_the_answer);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

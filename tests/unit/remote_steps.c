@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * remote_steps.c - attach, fetch and compare, for the tests of another host's publication
+ */
+#include "remote_steps.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+void attached(void *arg, int error, const char *why, struct remote *remote)
+{
+	struct answer *answer = arg;
+
+	answer->called = true;
+	answer->error = error;
+	snprintf(answer->why, sizeof answer->why, "%s", why);
+	answer->remote = remote;
+	fake_wake();
+}
+
+struct answer attach(unsigned which, bool eager, uint64_t ms)
+{
+	struct answer answer = { 0 };
+
+	remote_attach(fake.remotes, &fake.attachment[which], &fake.handle,
+	              eager ? UINT64_MAX : 0, attached, &answer);
+	ck_assert(!answer.called);
+	fake_run(ms);
+	return answer;
+}
+
+struct remote *attach_well(unsigned which, bool eager)
+{
+	struct answer answer = attach(which, eager, PATIENCE_MS);
+
+	ck_assert(answer.called);
+	ck_assert_int_eq(answer.error, 0);
+	ck_assert_ptr_eq(answer.remote, fake.attachment[which].remote);
+	return answer.remote;
+}
+
+static void fetched(struct remote_waiter *waiter, int error)
+{
+	struct wait *wait = (struct wait *)waiter;
+
+	wait->called++;
+	wait->error = error;
+	fake_wake();
+}
+
+void fetch(struct remote *remote, struct wait *wait, uint32_t layer, uint64_t page,
+           uint64_t count)
+{
+	*wait = (struct wait){ .waiter = { .layer = layer, .page = page, .count = count,
+	                                   .done = fetched } };
+	remote_fetch(remote, &fake.attachment[0], &wait->waiter);
+}
+
+void check_pages(struct remote *remote, uint32_t layer, uint64_t page, uint64_t end)
+{
+	const uint64_t *map = mmap(NULL, fake.lengths[layer], PROT_READ, MAP_PRIVATE,
+	                           remote_layer_fd(remote, layer), 0);
+
+	ck_assert_ptr_ne(map, MAP_FAILED);
+	for (; page < end; page++) {
+		ck_assert(remote_present(remote, layer, page));
+		ck_assert_uint_eq(map[page * RM_PAGE / 8],
+		                  fake_hole(layer, page) ? 0 : fake_word(layer, page));
+	}
+	munmap((void *)(uintptr_t)map, fake.lengths[layer]);
+}
+
+void check_all(struct remote *remote)
+{
+	uint32_t i;
+
+	ck_assert(remote_complete(remote));
+	for (i = 0; i < FAKE_LAYERS; i++)
+		check_pages(remote, i, 0, fake.lengths[i] / RM_PAGE);
+}
