@@ -35,4 +35,40 @@ rmmap info --json | grep -q '"fetched_bytes": [1-9]' || fail "the reducer's host
 "$wordcount" -n 2 -p "env RMMAP_FABRIC=off RMMAP_RUNDIR=$c" "$tmp/texts/1" 2>/dev/null &&
 	fail "mappers that cannot reach the splitter's host"
 wait_for 60 nothing_listed || fail "publications were left behind"
+
+# Mappers that are still at work when one fails, or when all is told to end.
+cat >"$tmp/prefix" <<'END'
+#!/bin/sh
+# the second word is the mapper's number
+if [ "$2" = 0 ]; then
+	[ -z "$FIRST_FAILS" ] || exit 1
+	: >"$STARTED"
+fi
+sleep 1
+exec "$@"
+END
+chmod +x "$tmp/prefix"
+# one that is its own wrapper: unpublish goes straight to rmmap
+cat >"$tmp/before" <<'END'
+#!/bin/sh
+case $1 in
+*/map) exec "$(dirname "$0")/prefix" "$@" ;;
+esac
+exec "$@"
+END
+chmod +x "$tmp/before"
+export STARTED="$tmp/started" FIRST_FAILS=yes
+"$wordcount" -n 3 -p "$tmp/before" "$tmp/texts/7" 2>"$tmp/err" >"$tmp/out" && fail "the first mapper failed"
+grep -q 'a mapper failed' "$tmp/err" || fail "not the reason: $(cat "$tmp/err")"
+nothing_listed || fail "publications of those that went on were left behind"
+FIRST_FAILS=
+"$wordcount" -n 3 -p "$tmp/before" "$tmp/texts/7" 2>"$tmp/err" >"$tmp/out" &
+pid=$!
+wait_for 60 test -e "$STARTED" || fail "no mapper was started"
+children=$(cat "/proc/$pid/task/$pid/children")
+kill "$pid"
+wait "$pid" && fail "SIGTERM is no success"
+# shellcheck disable=SC2086 # one word for each
+_gone $children || fail "a mapper outlives the script"
+nothing_listed || fail "publications were left behind by SIGTERM"
 exit 0

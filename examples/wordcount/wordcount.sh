@@ -18,6 +18,7 @@ EOF
 
 mappers=4
 prefix=
+pids=
 while getopts n:p:h option; do
 	case $option in
 	n) mappers=$OPTARG ;;
@@ -39,6 +40,11 @@ rmmap=${RMMAP:-rmmap}
 handles=$(mktemp -d "${TMPDIR:-/tmp}/wordcount.XXXXXX")
 
 cleanup() {
+	trap '' HUP INT TERM
+	# a mapper that still runs would publish what nobody ends
+	# shellcheck disable=SC2086 # one word for each
+	[ -z "$pids" ] || kill $pids 2>/dev/null || :
+	wait
 	i=0
 	while [ "$i" -lt "$mappers" ]; do
 		# shellcheck disable=SC2086 # the prefix is meant to be split into words
@@ -54,15 +60,17 @@ trap 'exit 1' HUP INT TERM
 "$programs/split" "$mappers" "$@" >"$handles/split"
 
 i=0
-pids=
 while [ "$i" -lt "$mappers" ]; do
 	# shellcheck disable=SC2086 # the prefix is meant to be split into words
 	$prefix "$programs/map" "$i" <"$handles/split" >"$handles/map.$i" &
 	pids="$pids $!"
 	i=$((i + 1))
 done
+failed=
 for pid in $pids; do
-	wait "$pid" || { echo "wordcount.sh: a mapper failed" >&2; exit 1; }
+	wait "$pid" || failed=yes
 done
+pids=
+[ -z "$failed" ] || { echo "wordcount.sh: a mapper failed" >&2; exit 1; }
 
 cat "$handles"/map.* | "$programs/reduce"
