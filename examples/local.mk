@@ -96,7 +96,7 @@ libway_la_LIBADD = $(MSGPACK_LIBS) $(HIREDIS_LIBS)
 noinst_PROGRAMS += examples/workflows/common/conduct
 examples_workflows_common_conduct_SOURCES = examples/workflows/common/conduct.c \
 	examples/workflows/common/conduct.h examples/workflows/common/stages.c \
-	examples/workflows/common/memory.c
+	examples/workflows/common/memory.c examples/workflows/common/ending.c
 examples_workflows_common_conduct_CPPFLAGS = $(example_cppflags)
 
 noinst_LTLIBRARIES += libcounting.la

@@ -424,7 +424,7 @@ endif
 
 # ---- the paper's workflows in three ways ----
 workflow_tests = tests/workflows/wordcount.sh tests/workflows/finra.sh \
-	tests/workflows/learning.sh
+	tests/workflows/learning.sh tests/workflows/ending.sh
 TESTS += $(workflow_tests)
 EXTRA_DIST += $(workflow_tests) tests/workflows/functions.sh
 # ---- rmmap function: events by HTTP ----

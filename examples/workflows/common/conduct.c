@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,6 +42,8 @@ static char *far_words[64];
 static long functions = 4, sample_ms;
 static const char *figures;
 
+static volatile sig_atomic_t signalled;
+
 static struct {
 	double packing, unpacking, cpu, sent, received, memory;
 } total;
@@ -54,9 +57,7 @@ void fail(const char *format, ...)
 	vfprintf(stderr, format, args);
 	fputc('\n', stderr);
 	va_end(args);
-	for (size_t i = 0; i < instance_count; i++)
-		if (instances[i].pid > 0)
-			kill(instances[i].pid, SIGTERM);
+	stop_all(instances, instance_count);
 	exit(1);
 }
 
@@ -77,6 +78,7 @@ static void become(const struct stage *stage, size_t part, size_t number, int re
 	char *argv[WORDS_MAX + 80], *slash;
 	size_t n = 0;
 
+	prctl(PR_SET_PDEATHSIG, SIGTERM);       /* should the conductor be killed */
 	snprintf(texts[0], sizeof(texts[0]), "%d", report);
 	setenv("WORKFLOW_REPORT", texts[0], 1);
 	for (size_t i = 0; stage->far && far_words[i]; i++)
@@ -90,8 +92,10 @@ static void become(const struct stage *stage, size_t part, size_t number, int re
 		argv[n++] = (char *)"run";
 		argv[n++] = (char *)"--";
 	}
-	if (readlink("/proc/self/exe", program, PATH_MAX - 1) < 0)
-		fail("/proc/self/exe: %m");
+	if (readlink("/proc/self/exe", program, PATH_MAX - 1) < 0) {
+		fprintf(stderr, "conduct: /proc/self/exe: %s\n", strerror(errno));
+		_exit(127);
+	}
 	for (int up = 0; up < 2 && (slash = strrchr(program, '/')); up++)
 		*slash = 0;
 	snprintf(program + strlen(program), PATH_MAX, "/%s", stage->word[0]);
@@ -155,21 +159,6 @@ static void start_all(void)
 
 /* ---- references ---- */
 
-/* Line number `at` of what this instance printed; NULL if it is not there yet. */
-static const char *line_of(const struct instance *from, size_t at, size_t *length)
-{
-	const char *line = from->lines, *end = from->lines + from->length, *newline;
-
-	while (line && line < end && (newline = memchr(line, '\n', (size_t)(end - line)))) {
-		if (!at--) {
-			*length = (size_t)(newline + 1 - line);
-			return line;
-		}
-		line = newline + 1;
-	}
-	return NULL;
-}
-
 /* Which line of each input is whose: the receivers of a function are those of the first stage
  * that has it as an input, by number, and then those of the next. */
 static size_t line_for(const struct instance *to, size_t input)
@@ -210,19 +199,8 @@ static void give(struct instance *to)
 
 static void hear_output(struct instance *from)
 {
-	char bytes[16384];
-	const ssize_t got = read(from->output, bytes, sizeof(bytes));
-
-	if (got <= 0) {
-		close(from->output);
-		from->output = -1;
+	if (!hear_lines(from))
 		return;
-	}
-	from->lines = realloc(from->lines, from->length + (size_t)got);
-	if (!from->lines)
-		fail("no memory");
-	memcpy(from->lines + from->length, bytes, (size_t)got);
-	from->length += (size_t)got;
 	for (size_t i = 0; i < instance_count; i++)
 		give(&instances[i]);
 }
@@ -239,6 +217,9 @@ static void ended(struct instance *instance)
 		fail("%s is lost: %m", instance->stage->name);
 	instance->pid = 0;
 	pids[instance - instances] = 0;
+	if (WIFSIGNALED(status))
+		fail("%s was ended by signal %d (%s)", instance->stage->name, WTERMSIG(status),
+		     strsignal(WTERMSIG(status)));
 	if (!WIFEXITED(status) || WEXITSTATUS(status) || !strstr(instance->said, "spent"))
 		fail("%s failed", instance->stage->name);
 }
@@ -294,8 +275,10 @@ static bool hear(void)
 		fds[2 * i] = (struct pollfd){ .fd = instances[i].report, .events = POLLIN };
 		fds[2 * i + 1] = (struct pollfd){ .fd = instances[i].output, .events = POLLIN };
 	}
-	if (poll(fds, 2 * instance_count, sample_ms ? (int)sample_ms : 1000) < 0)
+	if (poll(fds, 2 * instance_count, sample_ms ? (int)sample_ms : 1000) < 0 && !signalled)
 		fail("poll: %m");
+	if (signalled)
+		fail("ended by signal %d: the functions are, too", (int)signalled);
 	for (size_t i = 0; i < instance_count; i++) {
 		if (fds[2 * i + 1].revents)
 			hear_output(&instances[i]);
@@ -325,57 +308,47 @@ static size_t how_many_run(void)
 
 /* ---- the end ---- */
 
-/* In the child: rmmap unpublish, where this instance has published. */
-static void become_unpublish(const struct instance *from, int handle)
-{
-	char *argv[80];
-	size_t n = 0;
-
-	int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
-
-	/* mostly it went with its last reader, and that is no trouble */
-	dup2(nowhere, STDERR_FILENO);
-	dup2(handle, STDIN_FILENO);
-	for (size_t i = 0; from->stage->far && far_words[i]; i++)
-		argv[n++] = far_words[i];
-	argv[n++] = (char *)"rmmap";
-	argv[n++] = (char *)"unpublish";
-	argv[n++] = (char *)"-";
-	argv[n] = NULL;
-	execvp(argv[0], argv);
-	_exit(127);
-}
-
-/* The handles are known here alone: what was published goes now, and not when its time is up. */
 static void unpublish_all(void)
 {
-	for (size_t i = 0; i < instance_count && !strcmp(via, "rmmap"); i++) {
-		size_t length = 0;
-		const char *handle = line_of(&instances[i], 0, &length);
-		int fds[2];
-		pid_t pid;
+	for (size_t i = 0; i < instance_count && !strcmp(via, "rmmap"); i++)
+		unpublish(&instances[i], far_words);
+}
 
-		if (!handle || pipe2(fds, O_CLOEXEC))
-			continue;
-		pid = fork();
-		if (!pid)
-			become_unpublish(&instances[i], fds[0]);
-		close(fds[0]);
-		if (pid < 0 || write(fds[1], handle, length) != (ssize_t)length)
-			fputs("conduct: a publication is left to its time to live\n", stderr);
-		close(fds[1]);
-		if (pid > 0)
-			waitpid(pid, NULL, 0);
-	}
+/* So that what was published goes, and who computes, when the conductor is told to end. */
+static void note_signal(int number)
+{
+	signalled = number;
+}
+
+static void be_ready_to_end(void)
+{
+	const struct sigaction note = { .sa_handler = note_signal };
+
+	signal(SIGPIPE, SIG_IGN);
+	sigaction(SIGHUP, &note, NULL);
+	sigaction(SIGINT, &note, NULL);
+	sigaction(SIGTERM, &note, NULL);
 }
 
 /* ---- the options ---- */
 
-static void usage(void)
+static void __attribute__((noreturn)) usage(void)
 {
 	fputs("usage: conduct [--via rmmap|messaging|storage] [-n N] [--far PREFIX]\n"
 	      "               [--figures FILE] [--memory MS [--also PID]...] WORKFLOW [ARG...]\n", stderr);
 	exit(2);
+}
+
+static long number(const char *text, long most)
+{
+	char *end;
+	const long value = strtol(text, &end, 10);
+
+	if (!*text || *end || value < 0 || value > most) {
+		fprintf(stderr, "conduct: '%s' is no number up to %ld\n", text, most);
+		usage();
+	}
+	return value;
 }
 
 static void read_options(int argc, char **argv, pid_t *also, size_t *also_count)
@@ -401,16 +374,16 @@ static void read_options(int argc, char **argv, pid_t *also, size_t *also_count)
 		} else if (option == 'o') {
 			figures = optarg;
 		} else if (option == 'm') {
-			sample_ms = atol(optarg);
+			sample_ms = number(optarg, 60000);
 		} else if (option == 'a' && *also_count < 64) {
-			also[(*also_count)++] = (pid_t)atol(optarg);
+			also[(*also_count)++] = (pid_t)number(optarg, INT_MAX);
 		} else if (option == 'n') {
-			functions = atol(optarg);
+			functions = number(optarg, INSTANCES_MAX / 2);
 		} else {
 			usage();
 		}
 	}
-	if (optind >= argc || functions < 1 || functions > INSTANCES_MAX / 2)
+	if (optind >= argc || functions < 1)
 		usage();
 }
 
@@ -429,12 +402,16 @@ int main(int argc, char **argv)
 	pid_t also[64];
 	size_t also_count = 0;
 	double began, deadline = now() + SECONDS_MAX, done = 0;
+	int nothing;
 
-	signal(SIGPIPE, SIG_IGN);
+	be_ready_to_end();
+	/* what is closed would be taken by a pipe, and a function gets that number of its own */
+	while ((nothing = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0 && nothing <= STDERR_FILENO)
+		;
 	read_options(argc, argv, also, &also_count);
 	stage_count = read_workflow(argv[optind], argv + optind + 1, stages);
-	start_all();
 	atexit(unpublish_all);
+	start_all();
 	for (size_t i = 0; i < instance_count; i++)
 		pids[pid_count++] = instances[i].pid;
 	for (size_t i = 0; i < also_count; i++)

@@ -42,6 +42,16 @@ size_t read_workflow(const char *file, char **arguments, struct stage stages[STA
  */
 double memory_of(const pid_t *pids, size_t count);
 
+/* Line number `at` of what this instance printed; NULL if it is not there yet. */
+const char *line_of(const struct instance *from, size_t at, size_t *length);
+/* More of its output: false if that is at its end, and closed. */
+bool hear_lines(struct instance *from);
+/* End these, and hear what they printed until then. */
+void stop_all(struct instance *instances, size_t count);
+/* What this instance has published, if it is still there. */
+void unpublish(const struct instance *from, char **far_words);
+
+/* Say so and exit with 1, the functions ended. */
 void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 #endif

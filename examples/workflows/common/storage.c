@@ -3,7 +3,7 @@
  * storage.c - a message under a key in Redis, at WORKFLOW_REDIS: HOST:PORT or a socket's path
  *
  * A reference is the key. Beside it, under KEY:left, is how many receivers are still to come; the
- * last one deletes both.
+ * last one deletes both. Where it does not come they go by themselves, as a publication does.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,8 +60,8 @@ static redisReply *next_reply(int type)
 
 static void store(const char *key, const msgpack_sbuffer *buffer, size_t receivers)
 {
-	redisAppendCommand(redis, "SET %s %b", key, buffer->data, buffer->size);
-	redisAppendCommand(redis, "SET %s:left %d", key, (int)receivers);
+	redisAppendCommand(redis, "SET %s %b EX %d", key, buffer->data, buffer->size, PATIENCE_S);
+	redisAppendCommand(redis, "SET %s:left %d EX %d", key, (int)receivers, PATIENCE_S);
 	freeReplyObject(next_reply(REDIS_REPLY_STATUS));
 	freeReplyObject(next_reply(REDIS_REPLY_STATUS));
 	spent.sent += buffer->size;

@@ -50,13 +50,13 @@ static void report(const char *line)
 		die("cannot report: %m");
 }
 
-static size_t number(const char *text)
+size_t number_of(const char *text, size_t most)
 {
 	char *end;
 	const unsigned long value = strtoul(text, &end, 10);
 
-	if (!*text || *end || value > 100000)
-		die("'%s' is no number that fits here", text);
+	if (*text < '0' || *text > '9' || *end || value > most)
+		die("'%s' should be a number up to %zu", text, most);
 	return value;
 }
 
@@ -81,9 +81,9 @@ void begin(int *argc, char **argv)
 		if (!strcmp(argv[i], "--via") && has_value)
 			way = way_of(argv[++i]);
 		else if (!strcmp(argv[i], "--part") && has_value)
-			self.part = number(argv[++i]);
+			self.part = number_of(argv[++i], 100000);
 		else if (!strcmp(argv[i], "--receivers") && has_value)
-			self.receivers = number(argv[++i]);
+			self.receivers = number_of(argv[++i], 100000);
 		else
 			argv[kept++] = argv[i];
 	}

@@ -51,6 +51,9 @@ int finish(void);
 /* malloc() that ends the program where there is no memory; say why, and end */
 void *need(size_t bytes);
 void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+/* The number that an argument is; one that is none, or larger, ends the program. */
+size_t number_of(const char *text, size_t most);
+#define COPIES_MAX 10000                /* of a file's data, to make more of it */
 
 /* The next object of a message, valid until the following call; a message that ends or is not
  * what was expected ends the program. */

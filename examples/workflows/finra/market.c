@@ -9,6 +9,6 @@ int main(int argc, char **argv)
 	begin(&argc, argv);
 	if (argc < 3)
 		die("which file, and how many copies of it?");
-	hand_over(&market_kind, read_market(argv[1], strtoul(argv[2], NULL, 10)));
+	hand_over(&market_kind, read_market(argv[1], number_of(argv[2], COPIES_MAX)));
 	return finish();
 }

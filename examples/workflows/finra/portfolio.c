@@ -9,6 +9,8 @@
 
 #include "finra.h"
 
+#define TRADES_MAX 100000000
+
 static uint64_t state = 20041119;
 
 static uint64_t roll(uint64_t sides)
@@ -69,7 +71,7 @@ int main(int argc, char **argv)
 		die("which file, and how many trades?");
 	market = read_market(argv[1], 1);
 	portfolio = need(sizeof(*portfolio));
-	portfolio->trades = strtoul(argv[2], NULL, 10);
+	portfolio->trades = number_of(argv[2], TRADES_MAX);
 	end = &portfolio->first;
 	for (size_t i = 0; i < portfolio->trades; i++) {
 		struct trade *trade = new_trade(market, i);

@@ -13,7 +13,7 @@ int main(int argc, char **argv)
 	begin(&argc, argv);
 	if (argc < 3)
 		die("which file, and how many copies of it?");
-	digits = read_digits(argv[1], strtoul(argv[2], NULL, 10));
+	digits = read_digits(argv[1], number_of(argv[2], COPIES_MAX));
 	questions = need(sizeof(*questions));
 	questions->parts = self.receivers;
 	questions->part = need(self.receivers * sizeof(*questions->part));

@@ -21,7 +21,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: fit FILE COPIES MODEL\n");
 		return 2;
 	}
-	digits = read_digits(argv[1], strtoul(argv[2], NULL, 10));
+	digits = read_digits(argv[1], number_of(argv[2], COPIES_MAX));
 	problem.l = (int)digits.count;
 	problem.y = need(digits.count * sizeof(*problem.y));
 	problem.x = need(digits.count * sizeof(*problem.x));

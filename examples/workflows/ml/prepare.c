@@ -71,10 +71,10 @@ int main(int argc, char **argv)
 	size_t dimensions;
 
 	begin(&argc, argv);
-	dimensions = argc > 3 ? strtoul(argv[3], NULL, 10) : 0;
+	dimensions = argc > 3 ? number_of(argv[3], PIXELS) : 0;
 	if (dimensions < 1 || dimensions > PIXELS)
 		die("which file, how many copies of it, and in how many dimensions?");
-	digits = read_digits(argv[1], strtoul(argv[2], NULL, 10));
+	digits = read_digits(argv[1], number_of(argv[2], COPIES_MAX));
 	if (digits.count < 8)
 		die("so few images teach nothing");
 	centre(&digits);
