@@ -55,6 +55,21 @@ expired() { [ "$(RMMAP_RUNDIR=$b rmmap list | wc -l)" -eq 0 ]; }
 wait_for 20 expired || fail "left behind on the other host: $(RMMAP_RUNDIR=$b rmmap list)"
 MAP_URL=$one
 
+# told to end while map is called: at once, no call goes on, and what split published goes
+handler=$abs_top_builddir/examples/knative/wordcount/.libs/map.so
+start stopped
+kill -STOP "$pid"
+MAP_URL=$url "$wordcount" -n 2 "$tmp/text" >"$tmp/got" 2>"$tmp/err" &
+script=$!
+printf '%s\n' "$url" >"$tmp/url"         # not in grep's own arguments
+calls() { [ "$(grep -lsF -f "$tmp/url" /proc/[0-9]*/cmdline | wc -l)" -ge "$1" ]; }
+wait_for 60 calls 2 || fail "map is not called: $(cat "$tmp/err")"
+kill "$script"
+wait "$script" && fail "SIGTERM is no success"
+calls 1 && fail "a call goes on after SIGTERM"
+nothing_listed || fail "publications were left behind by SIGTERM"
+kill -KILL "$pid"
+
 # ---- what a Sequence does: each answer is the next one's event ----
 url=$SPLIT_URL
 post -H 'ce-specversion: 1.0' -H 'ce-id: 1' -H 'ce-source: /test' -H 'ce-type: text' \

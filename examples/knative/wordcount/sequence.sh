@@ -33,18 +33,30 @@ if [ $# -ne 1 ] || [ -z "${SPLIT_URL:-}" ] || [ -z "${MAP_URL:-}" ] || [ -z "${R
 fi
 # curl would send nothing in its place, and go on
 [ "$1" = - ] || [ -r "$1" ] || { echo "sequence.sh: cannot read $1" >&2; exit 1; }
+command -v curl >/dev/null || { echo "sequence.sh: curl is not installed" >&2; exit 1; }
 rmmap=${RMMAP:-rmmap}
 
 # Handles are secrets: they go through files in a directory that is ours alone, and never
 # into an argument, which ps shows to all.
 work=$(mktemp -d "${TMPDIR:-/tmp}/wordcount.XXXXXX")
 
-# What was published on another host cannot be ended from here: it goes by its time to live.
+# What was published on another host cannot be ended from here: it goes by its time to live. A
+# function whose answer nobody takes unpublishes it.
 cleanup() {
-	for handle in "$work"/*.handle; do
-		[ ! -s "$handle" ] || "$rmmap" unpublish "@$handle" 2>/dev/null || :
+	trap '' HUP INT TERM
+	for curl in "$work"/*.curl; do
+		[ ! -e "$curl" ] || kill "$(cat "$curl")" 2>/dev/null || :
+	done
+	wait
+	for head in "$work"/*.head; do
+		[ ! -s "$head" ] || dataref_of "$head" >"$work/handle"
+		[ ! -s "$work/handle" ] || "$rmmap" unpublish "@$work/handle" 2>/dev/null || :
 	done
 	rm -rf "$work"
+}
+
+dataref_of() {
+	tr -d '\r' <"$1" | awk 'tolower($1) == "ce-dataref:" { print $2 }'
 }
 trap cleanup EXIT
 trap 'exit 1' HUP INT TERM
@@ -54,21 +66,28 @@ trap 'exit 1' HUP INT TERM
 call() {
 	name=$1 url=$2
 	shift 2
-	status=$(curl -s -S -m 600 -X POST -o "$work/$name.body" -D "$work/$name.head" \
+	curl -s -S -m 600 -X POST -o "$work/$name.body" -D "$work/$name.head" \
 		-w '%{http_code}' -H 'ce-specversion: 1.0' -H 'ce-source: /wordcount' \
-		-H "ce-id: ${work##*.}-$name" -H 'ce-type: wordcount' "$@" "$url") || {
+		-H "ce-id: ${work##*.}-$name" -H 'ce-type: wordcount' "$@" "$url" \
+		<&3 >"$work/$name.status" &
+	# waited for, since a signal then ends the wait
+	echo $! >"$work/$name.curl"
+	wait $! || {
+		rm "$work/$name.curl"
 		echo "sequence.sh: no answer from $url" >&2
 		return 1
 	}
+	rm "$work/$name.curl"
+	status=$(cat "$work/$name.status")
 	[ "$status" = 200 ] || {
 		echo "sequence.sh: $url answered $status: $(cat "$work/$name.body")" >&2
 		return 1
 	}
-	tr -d '\r' <"$work/$name.head" | awk 'tolower($1) == "ce-dataref:" { print $2 }' \
-		>"$work/$name.handle"
+	dataref_of "$work/$name.head" >"$work/$name.handle"
 	sed 's/^/ce-dataref: /' "$work/$name.handle" >"$work/$name.header"
 }
 
+exec 3<&0               # what runs beside the shell has no standard input
 call split "$SPLIT_URL" -H "ce-parts: $mappers" -H 'Content-Type: text/plain' --data-binary "@$1"
 
 i=0
