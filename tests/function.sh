@@ -75,6 +75,11 @@ answered 204
 [ ! -s "$tmp/body" ] || fail "204 with a body"
 event fail --data-binary 'because of me'
 answered 500 '^because of me$'
+printf 'a\nrmmap function: forged\033[2J \377' >"$tmp/reason"
+event fail --data-binary "@$tmp/reason"
+answered 500
+LC_ALL=C grep -Fqx 'rmmap function: answered 500: a?rmmap function: forged?[2J ?' "$log" ||
+	fail "not one plain line: $(tail -n 2 "$log" | od -c)"
 event fail
 answered 500 'gave no reason'
 event static
@@ -201,10 +206,12 @@ refused 'see rmmap function --help' rmmap function --nothing
 refused 'PORT' env PORT=x rmmap function --handler "$handler"
 refused 'concurrency wants' rmmap function --handler "$handler" --concurrency 0
 want=1
+refused 'write ./libfunction_handler.so' sh -c 'cd "${1%/*}" && rmmap function --handler "${1##*/}"' \
+	sh "$handler"
 refused 'cannot load' rmmap function --handler "$tmp/absent.so" --port 0
 refused 'no function rmmap_function' rmmap function --handler "$abs_top_builddir/.libs/librmmap.so.0" --port 0
 refused 'start() of .* failed: 3' env HANDLER_FAILS=1 rmmap function --handler "$handler" --port 0
-refused 'cannot listen on port' rmmap function --handler "$handler" --address 127.0.0.1 --port "$port"
+refused 'choose another one with --port' rmmap function --handler "$handler" --address 127.0.0.1 --port "$port"
 rmmap function --help | grep -q -- '--handler' || fail "no help"
 
 # ---- the end ----

@@ -280,6 +280,18 @@ static int call(struct job *job, void *root)
 	return wrong;
 }
 
+/* In one line, and nothing in it that a terminal obeys: a handler may quote the event. */
+static void log_reason(const char *reason)
+{
+	char line[REASON_MAX];
+	size_t n = 0;
+
+	for (; *reason && n < sizeof(line) - 1; reason++)
+		line[n++] = *reason >= ' ' && *reason <= '~' ? *reason : '?';
+	line[n] = 0;
+	say("answered 500: %s", line);
+}
+
 void call_run(struct job *job)
 {
 	const char *handle = event_find(&job->event, "dataref");
@@ -298,5 +310,5 @@ void call_run(struct job *job)
 		job->handle[0] = 0;
 	}
 	if (wrong == 500)
-		say("answered 500: %s", job->reason.text);
+		log_reason(job->reason.text);
 }

@@ -3,6 +3,8 @@
 #include "function.h"
 
 #include <dlfcn.h>
+#include <string.h>
+#include <unistd.h>
 
 static struct {
 	int (*function)(const struct rmmap_event *, struct rmmap_answer *);
@@ -14,10 +16,15 @@ static struct {
 int handler_load(void)
 {
 	void *object = dlopen(settings.handler, RTLD_NOW | RTLD_LOCAL);
+	/* a name without a slash is looked for where libraries are */
+	const bool beside = !strchr(settings.handler, '/') && !access(settings.handler, F_OK);
+	const char *why;
 	int result;
 
 	if (!object) {
-		say("cannot load the handler: %s", dlerror());
+		why = dlerror();
+		say("cannot load the handler: %s%s%s", why, beside ? "; for the file that is here, "
+		    "write ./" : "", beside ? settings.handler : "");
 		return 1;
 	}
 	*(void **)&handler.function = dlsym(object, "rmmap_function");

@@ -418,9 +418,10 @@ int http_start(void)
 	if (fd < 0 && fd != -EADDRINUSE && fd != -EACCES && !settings.address)
 		fd = listen_at(NULL, AF_INET);
 	if (fd < 0) {
-		say("cannot listen on port %u%s%s: %s", settings.port, settings.address ? " of " : "",
-		    settings.address ? settings.address : "", fd == -EINVAL ? "not an address" :
-		    rm_errno_text(-fd));
+		say("cannot listen on port %u%s%s: %s%s", settings.port,
+		    settings.address ? " of " : "", settings.address ? settings.address : "",
+		    fd == -EINVAL ? "not an address" : rm_errno_text(-fd),
+		    fd == -EADDRINUSE || fd == -EACCES ? "; choose another one with --port" : "");
 		return 1;
 	}
 	if (work_start(resume))
