@@ -177,3 +177,14 @@ wait_for 60 health healthz 200 || fail "not healthy when it has returned"
 end_by_term
 [ "$ended" -eq 0 ] || fail "SIGTERM: status $ended"
 publications "$before" || fail "more publications than before"
+
+# ---- one that outlives its client is waited for, too ----
+start outlives --timeout 1 --drain 300
+gated after
+came after 504
+kill -TERM "$pid"
+wait_for 60 health readyz 503 || fail "ready while it ends"
+opened after
+ended=0
+wait "$pid" || ended=$?
+[ "$ended" -eq 0 ] || fail "a handler whose client had 504, and SIGTERM: status $ended"

@@ -201,7 +201,9 @@ static int drain(const sigset_t *signals)
 	unsigned stuck;
 
 	http_draining = true;
-	while (work_count() && now_ns() < deadline && !signalled(signals, DRAIN_TICK_NS)) {
+	/* a handler whose client already got 504 may be in the middle of something, too */
+	while ((work_count() || work_is_running()) && now_ns() < deadline &&
+	       !signalled(signals, DRAIN_TICK_NS)) {
 		work_cut(false);
 		wait_check();
 	}
