@@ -165,10 +165,11 @@ void file_unmapped(uint32_t number, uint64_t length)
 
 #define SEEN_BYTES (RM_LAYER_MAX / RM_PAGE / 8)
 
-static int see(void *arg, uint64_t start, uint64_t end)
+static int see(void *arg, uint64_t start, uint64_t end, bool zeros)
 {
 	const struct file *file = arg;
 
+	(void)zeros;
 	for (uint64_t at = start; at < end; at += RM_PAGE)
 		rm_bit_set(file->seen, (at - file->addr) >> RM_PAGE_SHIFT);
 	return 0;

@@ -16,11 +16,11 @@ struct noting {                         /* pages that a scan tells go to a list 
 	struct array *to;
 	size_t from;                    /* its first of them: not joined with what was before */
 	uint32_t heap;
+	const struct known *known;      /* of the own heap; else NULL */
 };
 
-static int note(void *arg, uint64_t start, uint64_t end)
+static int note_run(const struct noting *noting, uint64_t start, uint64_t end)
 {
-	const struct noting *noting = arg;
 	struct rm_segment s = {
 		.addr = start, .length = end - start, .layer = WEAVE_NONE, .heap = noting->heap,
 	};
@@ -35,6 +35,47 @@ static int note(void *arg, uint64_t start, uint64_t end)
 	return 0;
 }
 
+/* Pages of this part of what is known that have data: they are zeros now, and were not then. */
+static int note_zeroed(const struct noting *noting, const struct rm_segment *s)
+{
+	const struct layer *layer = (const struct layer *)noting->known->layers.data + s->layer;
+	uint64_t from = s->offset >> RM_PAGE_SHIFT, at = from, count;
+	uint64_t to = from + (s->length >> RM_PAGE_SHIFT);
+	int err = 0;
+
+	for (; !err && rm_bit_run(layer->bitmap, at, to, true, &at, &count); at += count) {
+		uint64_t start = s->addr + ((at - from) << RM_PAGE_SHIFT);
+
+		err = note_run(noting, start, start + (count << RM_PAGE_SHIFT));
+	}
+	return err;
+}
+
+/*
+ * The page of zeros is mostly that of a page that was only read. But the kernel puts it in
+ * the place of one that was written, too, if it holds zeros: when it takes a huge page apart
+ * (khugepaged's max_ptes_none), and with KSM's use_zero_pages.
+ */
+static int note_zeros(const struct noting *noting, uint64_t start, uint64_t end)
+{
+	struct array parts = { .item = sizeof(struct rm_segment) };
+	int err = weave_cut(&noting->known->segments, start, end, &parts);
+
+	for (size_t i = 0; !err && i < parts.count; i++)
+		err = note_zeroed(noting, (struct rm_segment *)parts.data + i);
+	array_free(&parts);
+	return err;
+}
+
+static int note(void *arg, uint64_t start, uint64_t end, bool zeros)
+{
+	const struct noting *noting = arg;
+
+	if (!zeros)
+		return note_run(noting, start, end);
+	return noting->known ? note_zeros(noting, start, end) : 0;
+}
+
 static void note_again(void *arg)
 {
 	struct noting *noting = arg;
@@ -46,9 +87,10 @@ static void note_again(void *arg)
  * Note what was written to it since the last publish, or with all: ever. What a device writes
  * leaves no mark, so where one may all counts.
  */
-static int note_written(struct gathered *g, uint64_t addr, uint64_t length, uint32_t heap, bool all)
+static int note_written(struct gathered *g, uint64_t addr, uint64_t length, uint32_t heap, bool all,
+                        const struct known *known)
 {
-	struct noting noting = { &g->written, g->written.count, heap };
+	struct noting noting = { &g->written, g->written.count, heap, known };
 	struct scan_to to = { note, note_again, &noting };
 
 	return all || heap_pins() ? track_all(addr, length, &to) : track_changed(addr, length, &to);
@@ -140,7 +182,8 @@ static int gather_span(struct gathered *g, const struct known *known, const stru
 	/* A device may write to a file that could not be sealed, and no scan tells. */
 	if (span->kind == SPAN_SHARED || (span->kind == SPAN_FROZEN && !span->file))
 		return blind_span(g, span);
-	err = note_written(g, span->addr, span->length, span->heap, known->lost);
+	err = note_written(g, span->addr, span->length, span->heap, known->lost,
+	                   span->fresh ? NULL : known);
 	if (err && err != -ENOMEM) {
 		g->written.count = before;
 		return blind_span(g, span);
@@ -201,7 +244,7 @@ static int scan_content(struct gathered *g, const struct known *known, const str
 {
 	bool before = c->owner <= known->attached;
 
-	return note_written(g, c->addr, length, c->heap, known->lost || (!before && c->shared));
+	return note_written(g, c->addr, length, c->heap, known->lost || (!before && c->shared), NULL);
 }
 
 static bool goes_on(const struct content *c, uint64_t end)

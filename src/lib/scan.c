@@ -28,7 +28,7 @@ struct scan_arg {
 #define SCAN_FILE (1u << 2)
 #define SCAN_PRESENT (1u << 3)
 #define SCAN_SWAPPED (1u << 4)
-#define SCAN_ZERO (1u << 5)             /* the shared zero page: read, never written */
+#define SCAN_ZERO (1u << 5)             /* the shared zero page */
 #define SCAN_MARK 1u                    /* PM_SCAN_WP_MATCHING */
 #define SCAN_ONLY_MARKABLE 2u           /* PM_SCAN_CHECK_WPASYNC */
 
@@ -44,7 +44,7 @@ static int by_scan(int pagemap, enum scan what, uint64_t addr, uint64_t length,
                    const struct scan_to *to)
 {
 	struct scan_region regions[REGIONS];
-	const uint64_t not = what == SCAN_MAPPED ? 0 : SCAN_ZERO | SCAN_FILE;
+	const uint64_t not = what == SCAN_MAPPED ? 0 : SCAN_FILE;
 	struct scan_arg arg = {
 		.size = sizeof(arg), .start = addr, .end = addr + length,
 		.flags = what == SCAN_CHANGED ? SCAN_MARK | SCAN_ONLY_MARKABLE : 0,
@@ -52,8 +52,7 @@ static int by_scan(int pagemap, enum scan what, uint64_t addr, uint64_t length,
 		.category_inverted = not,
 		.category_mask = not | (what == SCAN_CHANGED ? SCAN_WRITTEN : 0),
 		.category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
-		/* not one that is returned: what differs in it would end a run */
-		.return_mask = SCAN_ZERO,
+		.return_mask = SCAN_ZERO,       /* and nothing else: what differs ends a run */
 	};
 
 	while (arg.start < arg.end) {
@@ -64,7 +63,8 @@ static int by_scan(int pagemap, enum scan what, uint64_t addr, uint64_t length,
 		if (n < 0)
 			return -errno;
 		for (int i = 0; i < n; i++) {
-			int err = to->run(to->arg, regions[i].start, regions[i].end);
+			int err = to->run(to->arg, regions[i].start, regions[i].end,
+			                  regions[i].categories & SCAN_ZERO);
 
 			if (err)
 				return err;
@@ -99,12 +99,12 @@ static int by_words(int pagemap, uint64_t addr, uint64_t length, const struct sc
 			if (in && !start)
 				start = at;
 			if (!in && start) {
-				err = to->run(to->arg, start, at);
+				err = to->run(to->arg, start, at, false);
 				start = 0;
 			}
 		}
 	}
-	return !err && start ? to->run(to->arg, start, end) : err;
+	return !err && start ? to->run(to->arg, start, end, false) : err;
 }
 
 int scan_open(void)

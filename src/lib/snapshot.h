@@ -27,7 +27,11 @@ enum scan {
 	SCAN_CHANGED,           /* PRIVATE, written since the last such scan; marks them anew */
 };
 struct scan_to {
-	int (*run)(void *arg, uint64_t start, uint64_t end);    /* ascending; 0, or -errno to stop */
+	/*
+	 * Ascending; 0, or -errno to stop. zeros: the kernel's page of zeros is there, which was
+	 * only read, or which the kernel put in the place of a page that was written with zeros.
+	 */
+	int (*run)(void *arg, uint64_t start, uint64_t end, bool zeros);
 	void (*again)(void *arg);       /* forget those so far: they are told once more; or NULL */
 	void *arg;
 };

@@ -71,9 +71,9 @@ static int mark(uint64_t addr, uint64_t length)
 	return err;
 }
 
-static int found(void *arg, uint64_t start, uint64_t end)
+static int found(void *arg, uint64_t start, uint64_t end, bool zeros)
 {
-	(void)start, (void)end;
+	(void)start, (void)end, (void)zeros;
 	*(bool *)arg = true;
 	return -ECANCELED;
 }
@@ -111,9 +111,9 @@ int track_changed(uint64_t addr, uint64_t length, const struct scan_to *to)
 	return err;
 }
 
-static int ignore(void *arg, uint64_t start, uint64_t end)
+static int ignore(void *arg, uint64_t start, uint64_t end, bool zeros)
 {
-	(void)arg, (void)start, (void)end;
+	(void)arg, (void)start, (void)end, (void)zeros;
 	return 0;
 }
 
