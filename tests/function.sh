@@ -214,6 +214,15 @@ refused 'start() of .* failed: 3' env HANDLER_FAILS=1 rmmap function --handler "
 refused 'choose another one with --port' rmmap function --handler "$handler" --address 127.0.0.1 --port "$port"
 rmmap function --help | grep -q -- '--handler' || fail "no help"
 
+# ---- without standard output: no socket takes its place ----
+start closed >&-
+event echo -d alive
+answered 200 alive
+case $(readlink "/proc/$pid/fd/1") in
+/) ;;
+*) fail "standard output is $(readlink "/proc/$pid/fd/1")" ;;
+esac
+
 # ---- the end ----
 end_by_term
 [ "$ended" -eq 0 ] || fail "SIGTERM: status $ended"

@@ -5,9 +5,11 @@
  *
  * Locale: the program never calls setlocale(), so numbers are printed as in C.
  */
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "rmmap.h"
@@ -268,10 +270,27 @@ static int run_line(int argc, char **argv)
 	return usage(NULL, "no such command", "");
 }
 
+/*
+ * Of standard input, output and error what is closed would be taken by a socket, and a handle be
+ * printed there. What takes its place can be used as little, and is not handed on.
+ */
+static void take_closed(void)
+{
+	int fd;
+
+	do
+		fd = open("/", O_PATH | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
-	int status = run_line(argc, argv);
+	int status;
 
+	take_closed();
+	status = run_line(argc, argv);
 	if (fflush(stdout) || ferror(stdout))
 		return cli_fail("cannot write to standard output: %m");
 	return status;

@@ -8,6 +8,7 @@
 #include "function.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <signal.h>
@@ -222,10 +223,23 @@ static int drain(const sigset_t *signals)
 	return 0;
 }
 
+/* Of descriptors 0 to 2 what is closed would be taken by a client, who then reads what we say. */
+static void take_closed(void)
+{
+	int fd;
+
+	do
+		fd = open("/", O_PATH | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	sigset_t signals;
 
+	take_closed();
 	arguments(argc, argv);
 	default_source();
 	sigemptyset(&signals);

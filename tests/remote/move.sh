@@ -78,6 +78,16 @@ moves "$a" "$handle" "$peer" --keep
 at "$b" "$field" many eager "$moved" "$handle" >"$tmp/walk" || fail "both: $(cat "$tmp/walk")"
 at "$b" rmmap unpublish "$moved"
 
+# ---- the handle cannot be told to anybody: the original stays ----
+_status=0
+at "$a" rmmap move "$handle" "$peer" >&- 2>"$tmp/err" || _status=$?
+[ "$_status" -eq 1 ] && grep -q 'the original is still there' "$tmp/err" ||
+	fail "without standard output: $_status: $(cat "$tmp/err")"
+[ "$(fact state "$handle" "$a")" = published ] || fail "moved, and nobody knows where to"
+for id in $(at "$b" rmmap list --json | sed -n 's/.*"id" *: *"\([0-9a-f]*\)".*/\1/p'); do
+	at "$b" rmmap unpublish "$id"
+done
+
 # ---- moved, by its short id; its host goes, it stays; and back again ----
 at "$a" rmmap stat "$handle" >"$tmp/stat"
 id=$(sed -n 's/^id *//p' "$tmp/stat")
