@@ -23,4 +23,9 @@ grep -q 'conduct: split failed' "$tmp/err" || fail "not the reason: $(cat "$tmp/
 "$conduct" --via pigeon -n 2 "$workflows/wordcount/workflow" "$tmp/1" 2>"$tmp/err" >"$tmp/out" &&
 	fail "a way that is none"
 grep -q 'rmmap, messaging or storage' "$tmp/err" || fail "not the reason: $(cat "$tmp/err")"
+printf 'split near: wordcount/split %%A\nreduce near%s: wordcount/reduce\n' "$(printf ' split%.0s' $(seq 40))" \
+	>"$tmp/workflow"
+"$conduct" --via messaging -n 1 "$tmp/workflow" "$tmp/1" 2>"$tmp/err" >"$tmp/out"
+[ $? -eq 1 ] || fail "40 inputs: $(cat "$tmp/err")"
+grep -q 'more than 16 inputs' "$tmp/err" || fail "not the reason: $(cat "$tmp/err")"
 all_ways

@@ -65,8 +65,11 @@ static void read_stage(char *line, char **arguments, struct stage *stages, size_
 	if (!stage->name || !word || (strcmp(word, "near") && strcmp(word, "far")))
 		fail("a line of the workflow does not say near or far");
 	stage->far = !strcmp(word, "far");
-	while ((word = strtok_r(NULL, " \t", &rest)))
+	while ((word = strtok_r(NULL, " \t", &rest))) {
+		if (stage->inputs == STAGES_MAX)
+			fail("%s has more than %d inputs", stage->name, STAGES_MAX);
 		stage->input[stage->inputs++] = stage_named(stages, at, word);
+	}
 	for (word = strtok_r(program, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest))
 		add_argument(stage, word, arguments);
 	if (!stage->words)
