@@ -103,8 +103,8 @@ grep -q '"datacontenttype":"text/plain"' "$tmp/body" || fail "not structured: $(
 grep -qF 'subject=a \"b\" é\ncount=-7\nflag=true\n' "$tmp/body" || fail "attributes: $(cat "$tmp/body")"
 grep -qF 'data 6 some A\n' "$tmp/body" || fail "data: $(cat "$tmp/body")"
 answer_header Content-Type | grep -q '^application/cloudevents+json' || fail "the answer's type"
-json '{"data": {"a" : [1, 12345678901234567890, "\u0000"]},"specversion":"1.0","id":"1","source":"/t","type":"echo"}'
-grep -qF '"data":{"a" : [1, 12345678901234567890, "\u0000"]}' "$tmp/body" || fail "JSON data: $(cat "$tmp/body")"
+json '{"data": {"a" : [1, 12345678901234567890, -0.5e+3, 0E1, "\u0000"]},"specversion":"1.0","id":"1","source":"/t","type":"echo"}'
+grep -qF '"data":{"a" : [1, 12345678901234567890, -0.5e+3, 0E1, "\u0000"]}' "$tmp/body" || fail "JSON data: $(cat "$tmp/body")"
 json '{"specversion":"1.0","id":"1","source":"/t","type":"echo","datacontenttype":"x/y","data_base64":"AAECAw=="}'
 answered 200 '"data_base64":"AAECAw=="'
 json "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/t\",\"type\":\"list\",\"datacontenttype\":\"text/plain\",\"data\":\"$words\"}"
@@ -132,6 +132,12 @@ for bad in '' '{' '[]' '"x"' '{}x' '{"a":1,}' '{"specversion":1.0}' '{"specversi
 	'{"specversion":"1.0","id":"1","source":"/t","type":"echo","x":99999999999}' \
 	'{"specversion":"1.0","id":"1","source":"/t","type":"echo","x":"\u0000"}' \
 	'{"specversion":"1.0","id":"1","source":"/t","type":"echo","x":"\uZZZZ"}' \
+	'{"specversion":"1.0","id\u0000x":"1","source":"/t","type":"echo"}' \
+	'{"specversion":"1.0","id":"1","source":"/t","type":"echo","data\u0000x":"y"}' \
+	'{"specversion":"1.0","id":"1","source":"/t","type":"echo","x":007}' \
+	'{"specversion":"1.0","id":"1","source":"/t","type":"echo","data":[1.e5]}' \
+	'{"specversion":"1.0","id":"1","source":"/t","type":"echo","data":-01}' \
+	'{"specversion":"1.0","id":"1","source":"/t","type":"echo","data":1e}' \
 	'{"specversion":"1.0","id":"1","source":"/t","type":"echo","data":1,"data_base64":"AA=="}' \
 	'{"specversion":"1.0","id":"1","source":"/t","type":"echo","data_base64":"A"}' \
 	'{"specversion":"0.3","id":"1","source":"/t","type":"echo"}' \

@@ -65,10 +65,10 @@ struct slice {
 	const char *at;
 	size_t length;
 };
-/* Strings, escapes and blanks as JSON has them? The JSON library is more lenient. */
+/* Strings, escapes, numbers and blanks as JSON has them? The JSON library is more lenient. */
 bool jsontext_lexical(const char *text, size_t length);
-/* The next member's value of an object, whose text begins at *at; moves on. */
-bool jsontext_member(const char **at, const char *end, struct slice *value);
+/* The next member of an object, whose text begins at *at: name (a string), value; moves on. */
+bool jsontext_member(const char **at, const char *end, struct slice *name, struct slice *value);
 /* Has it a string with \u0000? */
 bool jsontext_has_nul(const struct slice *value);
 

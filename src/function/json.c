@@ -146,13 +146,15 @@ static int read_members(struct event *event, struct pool *pool, const cJSON *tre
 {
 	const char *at = body, *end = body + length;
 	const cJSON *data = NULL;
-	struct slice raw, data_raw = { NULL, 0 };
+	struct slice name, raw, data_raw = { NULL, 0 };
 	int wrong = 0;
 
 	for (const cJSON *item = tree->child; item && !wrong; item = item->next) {
 		/* the scan and the tree go side by side, member by member */
-		if (!jsontext_member(&at, end, &raw))
+		if (!jsontext_member(&at, end, &name, &raw))
 			return refuse(reason, 400, "the body is not JSON");
+		if (jsontext_has_nul(&name))
+			return refuse(reason, 400, "a member's name has a \\u0000");
 		if (!strcmp(item->string, "data") || !strcmp(item->string, "data_base64")) {
 			if (data)
 				return refuse(reason, 400, "data is there twice");

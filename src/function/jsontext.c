@@ -4,7 +4,8 @@
  *
  * cJSON tells values, but not where their text is, and a number or a duplicate name would
  * not survive its tree. It also takes control characters for blanks, any letters for the
- * digits of \u, and ends a string at \u0000. So the text is looked through before it.
+ * digits of \u, 007 and 1. for numbers, and ends a string at \u0000. So the text is looked
+ * through before it.
  */
 #include "event.h"
 
@@ -38,6 +39,38 @@ static bool skip_string(const char **at, const char *end)
 	return false;
 }
 
+static bool skip_digits(const char **at, const char *end)
+{
+	const char *from = *at;
+
+	while (*at < end && **at >= '0' && **at <= '9')
+		(*at)++;
+	return *at > from;
+}
+
+/* -? (0 | [1-9][0-9]*) (.[0-9]+)? ([eE][+-]?[0-9]+)? */
+static bool skip_number(const char **at, const char *end)
+{
+	const char *first;
+
+	*at += **at == '-';
+	first = *at;
+	if (!skip_digits(at, end) || (*first == '0' && *at - first > 1))
+		return false;
+	if (*at < end && **at == '.') {
+		(*at)++;
+		if (!skip_digits(at, end))
+			return false;
+	}
+	if (*at < end && (**at == 'e' || **at == 'E')) {
+		(*at)++;
+		*at += *at < end && (**at == '+' || **at == '-');
+		if (!skip_digits(at, end))
+			return false;
+	}
+	return true;
+}
+
 bool jsontext_lexical(const char *text, size_t length)
 {
 	const char *end = text + length;
@@ -45,6 +78,11 @@ bool jsontext_lexical(const char *text, size_t length)
 	while (text < end) {
 		if (*text == '"') {
 			if (!skip_string(&text, end))
+				return false;
+			continue;
+		}
+		if (*text == '-' || (*text >= '0' && *text <= '9')) {
+			if (!skip_number(&text, end))
 				return false;
 			continue;
 		}
@@ -86,7 +124,7 @@ static bool skip_value(const char **at, const char *end)
 	return false;
 }
 
-bool jsontext_member(const char **at, const char *end, struct slice *value)
+bool jsontext_member(const char **at, const char *end, struct slice *name, struct slice *value)
 {
 	const char *from;
 
@@ -95,8 +133,10 @@ bool jsontext_member(const char **at, const char *end, struct slice *value)
 		return false;
 	(*at)++;
 	skip_blanks(at, end);
+	from = *at;
 	if (*at == end || **at != '"' || !skip_string(at, end))
 		return false;
+	*name = (struct slice){ from, (size_t)(*at - from) };
 	skip_blanks(at, end);
 	if (*at == end || **at != ':')
 		return false;
