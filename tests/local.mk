@@ -449,11 +449,14 @@ tests_libfunction_handler_la_SOURCES = tests/function_handler.c
 tests_libfunction_handler_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
 if FUNCTION
 if HAVE_CHECK
-check_PROGRAMS += tests/unit/test_text
-TESTS += tests/unit/test_text
+check_PROGRAMS += tests/unit/test_text tests/unit/test_work
+TESTS += tests/unit/test_text tests/unit/test_work
 tests_unit_test_text_SOURCES = tests/unit/test_text.c tests/unit/unit.h
 tests_unit_test_text_CFLAGS = $(unit_cflags)
 tests_unit_test_text_LDADD = libevent.a $(CHECK_LIBS)
+tests_unit_test_work_SOURCES = tests/unit/test_work.c tests/unit/unit.h src/function/work.c
+tests_unit_test_work_CFLAGS = $(unit_cflags)
+tests_unit_test_work_LDADD = libevent.a libcommon.la $(CHECK_LIBS) -lpthread
 endif
 endif
 TESTS += tests/knative.sh

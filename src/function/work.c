@@ -160,6 +160,7 @@ unsigned work_count(void)
 	return count;
 }
 
+/* now: of after the lock was had, or a job that came meanwhile is from later than that. */
 static bool late(const struct job *job, uint64_t now)
 {
 	return now - job->since_ns > settings.timeout_ns;
@@ -167,10 +168,11 @@ static bool late(const struct job *job, uint64_t now)
 
 bool work_is_stuck(void)
 {
-	uint64_t now = now_ns();
 	bool stuck = false;
+	uint64_t now;
 
 	pthread_mutex_lock(&lock);
+	now = now_ns();
 	for (unsigned i = 0; i < settings.concurrency; i++)
 		stuck |= running[i] && late(running[i], now);
 	pthread_mutex_unlock(&lock);
@@ -196,10 +198,11 @@ static void cut(struct job *job, int status)
 
 unsigned work_cut(bool all)
 {
-	uint64_t now = now_ns();
 	unsigned count = 0;
+	uint64_t now;
 
 	pthread_mutex_lock(&lock);
+	now = now_ns();
 	last = &first;
 	while (*last) {
 		struct job *job = *last;
