@@ -229,6 +229,7 @@ handoff_tests = \
 	tests/handoff/protected \
 	tests/handoff/writers \
 	tests/handoff/stress \
+	tests/handoff/retaken \
 	tests/handoff/zeroed \
 	tests/handoff/zeros
 check_PROGRAMS += $(handoff_tests)
@@ -261,6 +262,8 @@ tests_handoff_protected_SOURCES = tests/handoff/protected.c
 tests_handoff_protected_LDADD = $(handoff_ldadd)
 tests_handoff_republish_SOURCES = tests/handoff/republish.c
 tests_handoff_republish_LDADD = $(handoff_ldadd)
+tests_handoff_retaken_SOURCES = tests/handoff/retaken.c
+tests_handoff_retaken_LDADD = $(handoff_ldadd) -lpthread
 tests_handoff_zeroed_SOURCES = tests/handoff/zeroed.c
 tests_handoff_zeroed_LDADD = $(handoff_ldadd)
 tests_handoff_zeros_SOURCES = tests/handoff/zeros.c

@@ -182,7 +182,12 @@ static int gather_span(struct gathered *g, const struct known *known, const stru
 	/* A device may write to a file that could not be sealed, and no scan tells. */
 	if (span->kind == SPAN_SHARED || (span->kind == SPAN_FROZEN && !span->file))
 		return blind_span(g, span);
-	err = note_written(g, span->addr, span->length, span->heap, known->lost,
+	/*
+	 * Anonymous memory that came while the last publish was under way may have been marked by
+	 * it, though what it knew of these addresses is of what was there before.
+	 */
+	err = note_written(g, span->addr, span->length, span->heap,
+	                   known->lost || (span->fresh && span->kind == SPAN_ANON),
 	                   span->fresh ? NULL : known);
 	if (err && err != -ENOMEM) {
 		g->written.count = before;
