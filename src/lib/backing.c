@@ -19,7 +19,7 @@
 #include "../common/say.h"
 #include "backing_file.h"
 
-#define OVERLAY_MIN ((uint64_t)256 << 10)       /* to be laid over a frozen file */
+#define OVERLAY_MIN ((uint64_t)256 << 10)       /* to become new memory, of what was published */
 #define SPANS_MAX 8192                          /* no more overlays beyond so many */
 #define FORKS_MAX 8                             /* after so many the heap grows anonymously */
 /* Newer than the build host's headers may be. */
@@ -259,6 +259,18 @@ static bool overlay(const struct part *part)
 	return true;
 }
 
+/* Anonymous memory, given back. If a publish knows it, that is forgotten: it is as new. */
+static bool empty(const struct part *part)
+{
+	if (part->fresh)
+		return advise(part, MADV_DONTNEED);
+	if (part->length < OVERLAY_MIN || spans.count > SPANS_MAX || !cut(part->addr) ||
+	    !cut(part->addr + part->length) || !advise(part, MADV_DONTNEED))
+		return false;
+	span_at(find(part->addr))->fresh = true;
+	return true;
+}
+
 /*
  * True if all of it reads as zeros now, and will in the next publish too. That takes pages
  * without a write for unchanged: of what a publish knows already nobody may rely on zeros
@@ -270,7 +282,7 @@ static bool zero(const struct part *part)
 	case SPAN_SHARED:
 		return advise(part, MADV_REMOVE);
 	case SPAN_ANON:
-		return part->fresh && advise(part, MADV_DONTNEED);
+		return empty(part);
 	default:
 		return overlay(part);
 	}

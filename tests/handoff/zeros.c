@@ -2,8 +2,9 @@
 /*
  * zeros - memory from calloc() is zero, here and for whoever attaches it, in memory that is
  * shared, frozen or anonymous, whatever was given back and taken again around publishes;
- * and what a block holds it goes on holding
+ * and what a block holds it goes on holding; what was given back is not published again
  */
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -172,6 +173,41 @@ static int produce_one(void)
 	return 0;
 }
 
+static uint64_t published(void)
+{
+	struct rmmap_stats stats = { .size = sizeof(stats) };
+
+	CHECK(rmmap_stats(&stats) == 0);
+	return stats.published_bytes;
+}
+
+/* 64 MiB, published, freed and given back: they are in no later publication. */
+static int produce_freed(void)
+{
+	static char *blocks[64];
+	char handle[RMMAP_HANDLE_MAX];
+	uint64_t before;
+
+	for (int round = 0; round < 4; round++) {
+		for (int i = 0; i < 64; i++) {
+			blocks[i] = malloc(1 << 20);
+			CHECK(blocks[i]);
+			memset(blocks[i], 'f', 1 << 20);
+		}
+		before = published();
+		CHECK(rmmap_publish(blocks[0], handle, sizeof(handle)) == 0);
+		CHECK(published() - before >= 64 << 20);
+		for (int i = 1; i < 64; i++)
+			free(blocks[i]);
+		malloc_trim(0);
+		before = published();
+		CHECK(rmmap_publish(blocks[0], handle, sizeof(handle)) == 0);
+		CHECK(published() - before < 8 << 20);
+		free(blocks[0]);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = isolate(argc, argv);
@@ -188,10 +224,13 @@ int main(int argc, char **argv)
 		return produce_blocks(argv[2]);
 	if (mode && strcmp(mode, "one") == 0)
 		return produce_one();
+	if (mode && strcmp(mode, "freed") == 0)
+		return produce_freed();
 	for (int i = 0; i < 6; i++) {
 		setenv("RMMAP_HEAP", heaps[i % 2], 1);
 		setenv("RMMAP_MALLOC_CONF", decays[i / 2], 1);
 		CHECK(run_self("one", "", text, sizeof(text)) == 0);
+		CHECK(run_self("freed", "", text, sizeof(text)) == 0);
 		CHECK(run_self("blocks", alone[i], text, sizeof(text)) == 0);
 		CHECK(run_self("blocks", threaded[i], text, sizeof(text)) == 0);
 	}

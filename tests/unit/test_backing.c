@@ -244,9 +244,9 @@ START_TEST(purges_frozen)
 	check_span(&s[2], SPAN_FROZEN, p + 3 * MIB, MIB, false);
 	ck_assert_uint_eq(s[2].offset, 3 * MIB);
 	ck_assert_uint_eq(s[2].file, s[0].file);
-	/* once a publish knows what was there, zeros that nobody wrote would be missed */
+	/* once a publish knows what was there, zeros that nobody wrote would be missed in small */
 	memset(p + MIB, 8, 2 * MIB);
-	ck_assert(backing_purge_forced((uintptr_t)p + MIB, 2 * MIB));
+	ck_assert(backing_purge_forced((uintptr_t)p + MIB, 128 * KIB));
 	ck_assert(!backing_purge_lazy((uintptr_t)p + MIB, 2 * MIB));
 	ck_assert(filled(p + MIB, 0, 2 * MIB));
 	/* over three spans, one of them too small for it */
@@ -322,6 +322,7 @@ END_TEST
 
 START_TEST(purges_anon)
 {
+	const struct span *s;
 	char *p;
 
 	backing_init(false, true);
@@ -330,8 +331,17 @@ START_TEST(purges_anon)
 	ck_assert(!backing_purge_forced((uintptr_t)p, MIB));
 	ck_assert(filled(p, 0, MIB) && filled(p + MIB, 1, 3 * MIB));
 	check_span(frozen(1), SPAN_ANON, p, 4 * MIB, true);
-	ck_assert(backing_purge_forced((uintptr_t)p + MIB, MIB));
-	ck_assert(!backing_purge_lazy((uintptr_t)p + MIB, MIB));
+	/* small: no zeros; large: as new, so that the next publish knows nothing of it */
+	ck_assert(backing_purge_forced((uintptr_t)p + MIB, 128 * KIB));
+	ck_assert(!backing_purge_lazy((uintptr_t)p + MIB, 128 * KIB));
+	memset(p + MIB, 2, MIB);
+	ck_assert(!backing_purge_forced((uintptr_t)p + MIB, MIB));
+	ck_assert(filled(p + MIB, 0, MIB) && filled(p + 2 * MIB, 1, 2 * MIB));
+	s = frozen(3);
+	check_span(&s[0], SPAN_ANON, p, MIB, false);
+	check_span(&s[1], SPAN_ANON, p + MIB, MIB, true);
+	check_span(&s[2], SPAN_ANON, p + 2 * MIB, 2 * MIB, false);
+	frozen(1);
 	ck_assert_int_eq(lines("rmmap-heap"), 0);
 }
 END_TEST
