@@ -99,8 +99,18 @@ int lazy_number(struct lazy *lazy)
 	return 0;
 }
 
+/*
+ * The kernel wakes who waits before it takes the range out. One who is so quick that he faults
+ * once more in between waits again, and nobody would ever wake him: so all are woken at the end.
+ */
 void lazy_unregister(const struct lazy *lazy)
 {
+	const struct rm_wire_range *last = lazy->ranges + lazy->range_count - 1;
+
+	if (!lazy->range_count)
+		return;
 	for (size_t i = 0; i < lazy->range_count; i++)
 		uffd_unregister(lazy->fds[LAZY_UFFD], lazy->ranges[i].addr, lazy->ranges[i].length);
+	uffd_wake(lazy->fds[LAZY_UFFD], lazy->ranges->addr,
+	          last->addr + last->length - lazy->ranges->addr);
 }
