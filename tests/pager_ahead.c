@@ -5,6 +5,7 @@
  */
 #include "pager_consumer.h"
 
+#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -122,4 +123,28 @@ void test_hostile_pages(void)
 	CHECK(m.counters.fetched_pages <= STREAM_LONE + BUDGET_TRIPS * window);
 	CHECK(m.counters.ahead[RM_AHEAD_POINTER].pages > 0);
 	walk();
+}
+
+static void *touch(void *addr)
+{
+	CHECK(word((uintptr_t)addr) == wanted((uintptr_t)addr));
+	return NULL;
+}
+
+/*
+ * One thread waits for a page that is under way; a fault of another one in the same block
+ * chooses just that page to be left, to see whether it is used. It is mapped all the same.
+ */
+void test_left_and_waited_for(void)
+{
+	uint64_t block = FAKE_BASE + 20 * 1048576, left = block + STREAM_LONE / 2 * RM_PAGE;
+	pthread_t thread;
+
+	attach(can_poison, 0);
+	CHECK(!ask((struct message){ .command = AHEAD, .addr = left }, NULL, 0).error);
+	CHECK(!pthread_create(&thread, NULL, touch, (void *)(uintptr_t)left));
+	while (!look().counters.faults)
+		usleep(1000);
+	touch((void *)(uintptr_t)block);
+	CHECK(!pthread_join(thread, NULL));
 }

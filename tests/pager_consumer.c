@@ -69,6 +69,10 @@ static void obey(struct source *source, uint32_t events)
 	case SLOW:
 		fake.delay_ns = 60000000000ull;
 		break;
+	case AHEAD:
+		fake.delay_ns = 300000000;
+		message.error = lazy_prefetch(fake.attachment[0].lazy, message.addr, RM_PAGE);
+		break;
 	case LOOK:
 		message.counters = fake.counters;
 		message.served = fake.attachment[0].lazy != NULL;

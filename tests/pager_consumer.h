@@ -25,10 +25,11 @@
 		_exit(1); \
 	} } while (0)
 
-enum command { SERVE, COMPLETE, LOSE, SLOW, LOOK };
+enum command { SERVE, COMPLETE, LOSE, SLOW, AHEAD, LOOK };
 
 struct message {                /* consumer to worker, and back */
 	enum command command;
+	uint64_t addr;                  /* AHEAD: of the page that shall come before it is touched */
 	uint32_t features;
 	int error;
 	bool served;                    /* the attachment still has a lazy */
@@ -65,6 +66,7 @@ void test_chain(void);
 void test_chain_without_pointers(void);
 void test_nothing_ahead(void);
 void test_hostile_pages(void);
+void test_left_and_waited_for(void);
 
 /* pager_lost.c */
 void test_new_worker(void);

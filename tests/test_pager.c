@@ -177,6 +177,7 @@ int main(void)
 	failed += run("chain, without pointers", test_chain_without_pointers);
 	failed += run("nothing ahead", test_nothing_ahead);
 	failed += run("hostile pages", test_hostile_pages);
+	failed += run("left and waited for", test_left_and_waited_for);
 	failed += run("new worker", test_new_worker);
 	failed += run("lost host", test_lost_host);
 	failed += run("lost host, no poison", test_lost_host_without_poison);

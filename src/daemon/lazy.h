@@ -142,6 +142,8 @@ bool lazy_available(const struct lazy *lazy, uint32_t segment, uint64_t page);
  * before only if somebody waits for them; whose faults they were is told.
  */
 void lazy_map(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t end);
+/* Has a fault at this page not been resolved yet? */
+bool lazy_waited_for(const struct lazy *lazy, uint64_t addr);
 /* Give up the pages of [page, end) that somebody waits for and that are not here. */
 void lazy_lost(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t end, int error);
 /* Give up all that is not here; false if the kernel cannot mark pages as lost. */

@@ -153,13 +153,20 @@ void ahead_missed(struct lazy *lazy, uint64_t number)
 		budget_missed(&lazy->ahead.budget);
 }
 
+/* While one thread waits for it, another one's fault may have chosen a page to be left. */
+static bool is_left(const struct lazy *lazy, uint32_t segment, uint64_t page)
+{
+	uint64_t addr = remote_table(lazy->remote)->segments[segment].addr + page * RM_PAGE;
+
+	return lazy->ahead.state[lazy->first[segment] + page] & LEFT && !lazy_waited_for(lazy, addr);
+}
+
 void ahead_map(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t end)
 {
-	const uint8_t *state = lazy->ahead.state + lazy->first[segment];
 	uint64_t run;
 
 	for (; page < end; page = run + 1) {
-		for (run = page; run < end && !(state[run] & LEFT); run++)
+		for (run = page; run < end && !is_left(lazy, segment, run); run++)
 			;
 		if (run > page)
 			lazy_map(lazy, segment, page, run);

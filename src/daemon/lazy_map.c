@@ -58,7 +58,7 @@ static void mark(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t co
 	}
 }
 
-static bool waited_for(const struct lazy *lazy, uint64_t addr)
+bool lazy_waited_for(const struct lazy *lazy, uint64_t addr)
 {
 	const struct lazy_fault *fault = lazy->faults;
 
@@ -195,7 +195,7 @@ void lazy_map(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t end)
 
 	while (page < end && !lazy->dead) {
 		if (!lazy_available(lazy, segment, page) ||
-		    (is_mapped(lazy, segment, page) && !waited_for(lazy, s->addr + page * RM_PAGE))) {
+		    (is_mapped(lazy, segment, page) && !lazy_waited_for(lazy, s->addr + page * RM_PAGE))) {
 			page++;
 			continue;
 		}
@@ -224,7 +224,7 @@ void lazy_lost(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t end,
 
 	for (; page < end && lazy->faults && !lazy->dead; page++) {
 		addr = s->addr + page * RM_PAGE;
-		if (lazy_available(lazy, segment, page) || !waited_for(lazy, addr))
+		if (lazy_available(lazy, segment, page) || !lazy_waited_for(lazy, addr))
 			continue;
 		/* Told first: the signal may end the process, and its stderr's reader with it. */
 		tell_loss(lazy, addr, error);
