@@ -219,6 +219,7 @@ handoff_tests = \
 	tests/handoff/connection \
 	tests/handoff/rundir \
 	tests/handoff/scattered \
+	tests/handoff/shown \
 	tests/handoff/crashes \
 	tests/handoff/dag \
 	tests/handoff/dag_back \
@@ -287,6 +288,8 @@ tests_handoff_rundir_LDADD = $(handoff_ldadd)
 tests_handoff_scattered_SOURCES = tests/handoff/scattered.c tests/handoff/crafted.c \
 	tests/handoff/crafted.h
 tests_handoff_scattered_LDADD = $(handoff_ldadd) libcommon.la
+tests_handoff_shown_SOURCES = tests/handoff/shown.c tests/handoff/crafted.c tests/handoff/crafted.h
+tests_handoff_shown_LDADD = $(handoff_ldadd) libcommon.la
 nodes = tests/handoff/nodes.c tests/handoff/nodes.h
 tests_handoff_dag_SOURCES = tests/handoff/dag.c $(nodes)
 tests_handoff_dag_LDADD = $(handoff_ldadd)

@@ -17,6 +17,7 @@
 
 #include "../src/common/say.h"
 #include "../src/daemon/fabric_internal.h"
+#include "../src/daemon/shown.h"
 
 struct shared *shared;
 static struct publication publications[2];
@@ -78,7 +79,10 @@ uint64_t pattern(unsigned layer, uint64_t word)
 	return (word + layer * 1000003 + 1) * 0x9e3779b97f4a7c15u;
 }
 
-/* Layers 0 and 1 have data in pages 2, 5 and 7, the last none; as many segments as asked. */
+/*
+ * Layers 0 and 1 have data in pages 2, 5 and 7, the last none; as many segments as asked, ten of
+ * them show the first pages of layer 0, the others those of layer 1.
+ */
 size_t make_table(unsigned segments, void **out)
 {
 	uint64_t lengths[LAYERS] = { 16 * RM_PAGE, 1024 * RM_PAGE, 4 * RM_PAGE };
@@ -100,8 +104,8 @@ size_t make_table(unsigned segments, void **out)
 
 		segment->addr = RM_WINDOW_BASE + (uint64_t)i * 2 * RM_PAGE;
 		segment->length = RM_PAGE;
-		segment->layer = 1;
-		segment->offset = i % 1024 * RM_PAGE;
+		segment->layer = i >= 10;
+		segment->offset = (i >= 10 ? i - 10 : i) % 1024 * RM_PAGE;
 	}
 	*out = memory;
 	return size;
@@ -121,6 +125,8 @@ static void make_publication(unsigned n)
 	memset(publication->secret, 40 + (int)n, sizeof(publication->secret));
 	publication->readers = n == BIG ? 2 : 0;
 	EXPECT(!rm_table_check(table, size, &publication->table, &why));
+	publication->shown = shown_make(&publication->table);
+	EXPECT(publication->shown);
 	publication->layer_count = LAYERS;
 	publication->layers = calloc(LAYERS, sizeof(*publication->layers));
 	for (i = 0; i < LAYERS; i++) {

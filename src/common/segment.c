@@ -199,6 +199,29 @@ const uint64_t *rm_table_view_bitmap(const struct rm_table *table, uint32_t laye
 	return (const uint64_t *)table->header + table->layers[layer].bitmap / sizeof(uint64_t);
 }
 
+/* Set in to what is set of from in [start, end). */
+static void copy_bits(uint64_t *to, const uint64_t *from, uint64_t start, uint64_t end)
+{
+	while (start < end) {
+		uint64_t word = start / 64, mask = ~(uint64_t)0 << (start % 64);
+
+		if (end < (word + 1) * 64)
+			mask &= ((uint64_t)1 << (end % 64)) - 1;
+		to[word] |= from[word] & mask;
+		start = (word + 1) * 64;
+	}
+}
+
+void rm_table_shown(const struct rm_table *table, uint64_t *const *bitmaps)
+{
+	for (uint32_t i = 0; i < table->segment_count; i++) {
+		const struct rm_segment *s = &table->segments[i];
+
+		copy_bits(bitmaps[s->layer], rm_table_view_bitmap(table, s->layer),
+		          PAGES(s->offset), PAGES(s->offset) + PAGES(s->length));
+	}
+}
+
 const struct rm_segment *rm_table_find(const struct rm_table *table, uint64_t addr)
 {
 	uint32_t low = 0, high = table->segment_count;

@@ -95,6 +95,13 @@ int rm_table_check(const void *memory, size_t size, struct rm_table *view, const
 
 const uint64_t *rm_table_view_bitmap(const struct rm_table *table, uint32_t layer);
 
+/*
+ * For each layer the pages with data that a segment shows: bits are set in bitmaps, one of
+ * (pages + 63) / 64 words for each layer. A layer may hold others, which newer layers override
+ * or that only other publications show.
+ */
+void rm_table_shown(const struct rm_table *table, uint64_t *const *bitmaps);
+
 /* The segment that holds addr, or NULL. */
 const struct rm_segment *rm_table_find(const struct rm_table *table, uint64_t addr);
 

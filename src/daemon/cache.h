@@ -29,7 +29,7 @@ struct cache {
 	uint64_t length, pages;         /* of the layer */
 	int fd;                         /* opened read-only, to be handed out */
 	bool writable;                  /* map is; else all of it is present */
-	const uint64_t *data;           /* the table's bitmap: clear is a hole */
+	const uint64_t *data;           /* pages that the publication shows: clear is a hole */
 	uint64_t *present;              /* in the remote's state memfd */
 	uint64_t *inflight;             /* being read now */
 	uint64_t absent;                /* pages of data that are not present */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "layers.h"
+#include "shown.h"
 #include "store_internal.h"
 
 #define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
@@ -21,7 +22,7 @@ struct layers {
 	uint64_t bytes;
 };
 
-struct layer_record {                   /* data of RECORD_LAYER; one descriptor */
+struct layer_record {                   /* data of RECORD_LAYER; its descriptor, and have_fd */
 	uint8_t id[RM_ID_BYTES];
 	uint64_t length, bytes;
 };
@@ -58,21 +59,35 @@ static struct layer *by_id(struct layers *layers, const uint8_t id[RM_ID_BYTES])
 	return layer;
 }
 
-struct layer *layers_find(struct layers *layers, const struct rm_layer_desc *desc)
+static bool has(const struct layer *layer, const uint64_t *shown)
 {
-	struct layer *layer = by_id(layers, desc->id);
+	for (size_t i = 0; layer->have && i < shown_words(layer->length); i++)
+		if (shown[i] & ~layer->have[i])
+			return false;
+	return true;
+}
 
-	if (!layer || layer->length != desc->length)
-		return NULL;
-	layer->refs++;
+struct layer *layers_find(struct layers *layers, const struct rm_layer_desc *desc,
+                          const uint64_t *shown)
+{
+	struct layer *layer = *bucket(layers, desc->id);
+
+	while (layer && (memcmp(layer->id, desc->id, RM_ID_BYTES) != 0 ||
+	                 layer->length != desc->length || !has(layer, shown)))
+		layer = layer->next;
+	if (layer)
+		layer->refs++;
 	return layer;
 }
 
 bool layers_have(struct layers *layers, const struct rm_layer_desc *desc)
 {
-	const struct layer *layer = by_id(layers, desc->id);
+	const struct layer *layer = *bucket(layers, desc->id);
 
-	return layer && layer->length == desc->length;
+	while (layer && (memcmp(layer->id, desc->id, RM_ID_BYTES) != 0 ||
+	                 layer->length != desc->length || layer->have))
+		layer = layer->next;
+	return layer;
 }
 
 /* ---- coming and going ---- */
@@ -88,6 +103,7 @@ static struct layer *create(struct layers *layers, const uint8_t id[RM_ID_BYTES]
 	layer->length = length;
 	layer->bytes = bytes;
 	layer->fd = fd;
+	layer->have_fd = -1;
 	layer->layers = layers;
 	layer->next = *head;
 	*head = layer;
@@ -106,6 +122,9 @@ static void destroy(struct layer *layer)
 	if (layer->map)
 		munmap(layer->map, layer->length);
 	close(layer->fd);
+	if (layer->have_fd >= 0)
+		close(layer->have_fd);
+	free(layer->have);
 	free(layer);
 }
 
@@ -131,12 +150,14 @@ void layer_keep(struct layer *layer)
 {
 	struct layer_record record = { .length = layer->length, .bytes = layer->bytes };
 	struct keeper *keeper = layer->layers->worker->keeper;
+	int fds[2] = { layer->fd, layer->have_fd };
 
 	if (layer->record)
 		return;
 	memcpy(record.id, layer->id, RM_ID_BYTES);
 	layer->record = keeper_number(keeper);
-	keeper_put(keeper, RECORD_LAYER, layer->record, &record, sizeof(record), &layer->fd, 1);
+	keeper_put(keeper, RECORD_LAYER, layer->record, &record, sizeof(record), fds,
+	           layer->have ? 2 : 1);
 }
 
 /* ---- from a publisher ---- */
@@ -196,12 +217,36 @@ int layers_take(struct layers *layers, const struct rm_layer_desc *desc, int fd,
 	return 0;
 }
 
-int layers_adopt(struct layers *layers, const struct rm_layer_desc *desc, int fd,
-                 struct layer **out)
+/* Which pages it has, for now and for the next worker. 0 or -errno. */
+static int note_pages(struct layer *layer, const uint64_t *have)
 {
-	int copy;
+	size_t size = shown_words(layer->length) * sizeof(*have);
 
-	*out = layers_find(layers, desc);
+	layer->have = malloc(size);
+	if (!layer->have)
+		return -ENOMEM;
+	memcpy(layer->have, have, size);
+	layer->have_fd = memfd_create("rmmap-pages", MFD_CLOEXEC);
+	if (layer->have_fd < 0 || pwrite(layer->have_fd, have, size, 0) != (ssize_t)size)
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
+static int read_pages(struct layer *layer, int fd)
+{
+	size_t size = shown_words(layer->length) * sizeof(*layer->have);
+
+	layer->have_fd = fd;
+	layer->have = malloc(size);
+	return layer->have && pread(fd, layer->have, size, 0) == (ssize_t)size ? 0 : -EIO;
+}
+
+int layers_adopt(struct layers *layers, const struct rm_layer_desc *desc, int fd,
+                 const uint64_t *have, bool whole, struct layer **out)
+{
+	int copy, ret;
+
+	*out = layers_find(layers, desc, have);
 	if (*out)
 		return 0;
 	copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
@@ -211,6 +256,12 @@ int layers_adopt(struct layers *layers, const struct rm_layer_desc *desc, int fd
 	if (!*out) {
 		close(copy);
 		return -ENOMEM;
+	}
+	ret = whole ? 0 : note_pages(*out, have);
+	if (ret < 0) {
+		destroy(*out);
+		*out = NULL;
+		return ret;
 	}
 	(*out)->refs++;
 	return 0;
@@ -265,10 +316,15 @@ void layers_restore(struct layers *layers, const struct record *record)
 	const struct layer_record *saved = record->data;
 	struct layer *layer = NULL;
 
-	if (record->length == sizeof(*saved) && record->count == 1)
+	if (record->length == sizeof(*saved) && (record->count == 1 || record->count == 2))
 		layer = create(layers, saved->id, saved->length, saved->bytes, record->fds[0]);
 	if (layer) {
 		layer->record = record->number;
+		if (record->count == 1 || !read_pages(layer, record->fds[1]))
+			return;
+		/* Whoever refers to it cannot be had either. */
+		keeper_delete(layers->worker->keeper, record->number);
+		destroy(layer);
 		return;
 	}
 	for (unsigned i = 0; i < record->count; i++)

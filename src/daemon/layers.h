@@ -18,8 +18,15 @@
 
 struct layers;
 
+/*
+ * A layer of another host's has the pages that the publications it came by show, and no more.
+ * Another publication may show others: then there are two of one id, and who looks for it gets
+ * one that has all that he shows.
+ */
 struct layer {                          /* one sealed memfd */
 	uint8_t id[RM_ID_BYTES];
+	uint64_t *have;                 /* its pages; NULL: all that any table says it has */
+	int have_fd;                    /* the same, for the keeper; or -1 */
 	uint64_t length;
 	uint64_t bytes;                 /* memory that it takes, when it came */
 	int fd;                         /* opened read-only, as it is handed out */
@@ -45,8 +52,13 @@ struct layers *layers_new(struct worker *worker);
 void layers_free(struct layers *layers);        /* nobody refers to any of them */
 uint64_t layers_bytes(const struct layers *layers);     /* each counted once */
 
-/* One that is here, with one reference more; NULL if it is not, or of another length. */
-struct layer *layers_find(struct layers *layers, const struct rm_layer_desc *desc);
+/*
+ * One that is here and has these pages, with one reference more; NULL if there is none, or of
+ * another length.
+ */
+struct layer *layers_find(struct layers *layers, const struct rm_layer_desc *desc,
+                          const uint64_t *shown);
+/* One with all pages that there are of it. */
 bool layers_have(struct layers *layers, const struct rm_layer_desc *desc);
 /*
  * Take one over, checked: a sealed memfd of that length. The descriptor becomes ours, on
@@ -56,9 +68,12 @@ bool layers_have(struct layers *layers, const struct rm_layer_desc *desc);
  */
 int layers_take(struct layers *layers, const struct rm_layer_desc *desc, int fd,
                 struct layer **out, const char **why);
-/* A complete cache of another host's layer, which only rmmapd could write; fd is copied. */
+/*
+ * A cache of another host's layer that has these pages; whole: they are all that there are.
+ * Only rmmapd could write it, and will not any more; fd is copied.
+ */
 int layers_adopt(struct layers *layers, const struct rm_layer_desc *desc, int fd,
-                 struct layer **out);
+                 const uint64_t *have, bool whole, struct layer **out);
 void layer_keep(struct layer *layer);   /* have the keeper keep it; nothing if it does */
 void layer_unref(struct layer *layer);  /* may free it */
 

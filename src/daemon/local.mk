@@ -17,7 +17,7 @@ libdaemon_la_SOURCES += \
 libdaemon_la_SOURCES += \
 	src/daemon/store.h src/daemon/store_internal.h \
 	src/daemon/store.c src/daemon/store_take.c \
-	src/daemon/layers.h src/daemon/layers.c
+	src/daemon/layers.h src/daemon/layers.c src/daemon/shown.h src/daemon/shown.c
 
 # processes of this host
 libdaemon_la_SOURCES += \

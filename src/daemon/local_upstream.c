@@ -6,15 +6,22 @@
  * publishes, as it does with those of this host. They lie in caches (cache.h). Before the
  * publication is made, what is absent of these is fetched; from then on the file is a layer
  * like any other, since nobody writes to a complete cache, and it stays when the other
- * host's publication ends. Worker thread only; allocates.
+ * host's publication ends. Publications that have a layer in common may each show other
+ * pages of it: where the process has attached several, a file is made of all their pages.
+ * Worker thread only; allocates.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "layers.h"
 #include "local_internal.h"
 #include "remote.h"
+#include "shown.h"
+#include "store_internal.h"
 #include "sweep.h"
 
 #define DESCS 64                        /* read of the table at a time */
@@ -27,7 +34,7 @@ struct wanted {
 
 struct upstream {
 	struct client *client;
-	struct wanted *wanted;
+	struct wanted *wanted;          /* those of one layer are neighbours */
 	uint32_t count, room, next;
 	struct sweep sweep;             /* of wanted[next] */
 	bool running;
@@ -52,27 +59,10 @@ void upstream_free(struct upstream *upstream)
 
 /* ---- which ones ---- */
 
-/* A process may have inherited its parent's attachments, so those of others count too. */
-static bool find(const struct client *client, const struct rm_layer_desc *desc,
-                 struct wanted *wanted)
+static int add(struct upstream *upstream, struct remote *remote, uint32_t index)
 {
-	for (const struct attachment *a = client->attachments; a; a = a->next) {
-		if (a->remote && remote_find_layer(a->remote, desc, &wanted->index)) {
-			wanted->remote = a->remote;
-			return true;
-		}
-	}
-	wanted->remote = remotes_find_layer(client->local->worker->remotes, desc, &wanted->index);
-	return wanted->remote != NULL;
-}
+	struct wanted *more;
 
-static int want(struct upstream *upstream, const struct rm_layer_desc *desc)
-{
-	struct wanted wanted = { 0 }, *more;
-
-	if (layers_have(store_layers(upstream->client->local->worker->store), desc) ||
-	    !find(upstream->client, desc, &wanted))
-		return 0;
 	if (upstream->count == upstream->room) {
 		upstream->room = upstream->room ? 2 * upstream->room : 16;
 		more = realloc(upstream->wanted, upstream->room * sizeof(*more));
@@ -80,9 +70,36 @@ static int want(struct upstream *upstream, const struct rm_layer_desc *desc)
 			return -ENOMEM;
 		upstream->wanted = more;
 	}
-	remote_hold(wanted.remote);
-	upstream->wanted[upstream->count++] = wanted;
+	remote_hold(remote);
+	upstream->wanted[upstream->count++] = (struct wanted){ .remote = remote, .index = index };
 	return 0;
+}
+
+static bool is_wanted(const struct upstream *upstream, uint32_t from, const struct remote *remote)
+{
+	while (from < upstream->count && upstream->wanted[from].remote != remote)
+		from++;
+	return from < upstream->count;
+}
+
+/* A process may have inherited its parent's attachments, so those of others count too. */
+static int want(struct upstream *upstream, const struct rm_layer_desc *desc)
+{
+	const struct client *client = upstream->client;
+	uint32_t index, from = upstream->count;
+	struct remote *remote;
+	int ret = 0;
+
+	if (layers_have(store_layers(client->local->worker->store), desc))
+		return 0;
+	for (const struct attachment *a = client->attachments; !ret && a; a = a->next)
+		if (a->remote && remote_find_layer(a->remote, desc, &index) &&
+		    !is_wanted(upstream, from, a->remote))
+			ret = add(upstream, a->remote, index);
+	if (ret || upstream->count > from)
+		return ret;
+	remote = remotes_find_layer(client->local->worker->remotes, desc, &index);
+	return remote ? add(upstream, remote, index) : 0;
 }
 
 /*
@@ -135,21 +152,107 @@ int upstream_new(struct client *client, const struct rm_wire_publish *request, i
 
 /* ---- complete them, one after the other ---- */
 
+static const struct rm_layer_desc *desc_of(const struct wanted *wanted)
+{
+	return &remote_table(wanted->remote)->layers[wanted->index];
+}
+
+/* How many from this one on are of the same layer. */
+static uint32_t alike(const struct upstream *upstream, uint32_t from)
+{
+	const struct rm_layer_desc *first = desc_of(&upstream->wanted[from]);
+	uint32_t to = from + 1;
+
+	while (to < upstream->count &&
+	       !memcmp(desc_of(&upstream->wanted[to])->id, first->id, RM_ID_BYTES))
+		to++;
+	return to - from;
+}
+
+static void copy_shown(char *to, const struct wanted *wanted, uint64_t pages)
+{
+	uint64_t at = 0, start, count;
+	bool whole;
+	const uint64_t *shown = remote_shown(wanted->remote, wanted->index, &whole);
+
+	for (; rm_bit_run(shown, at, pages, true, &start, &count); at = start + count)
+		memcpy(to + start * RM_PAGE, remote_data(wanted->remote, wanted->index, start),
+		       count * RM_PAGE);
+}
+
+/* A sealed file with the pages of all of them, read-only; or -errno. */
+static int join(const struct wanted *wanted, uint32_t count, uint64_t length)
+{
+	int fd = memfd_create("rmmap-layer", MFD_CLOEXEC | MFD_ALLOW_SEALING), error = 0;
+	char *map = MAP_FAILED;
+
+	if (fd < 0)
+		return -errno;
+	if (!ftruncate(fd, (off_t)length))
+		map = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED) {
+		error = -errno;
+		close(fd);
+		return error;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		copy_shown(map, &wanted[i], length / RM_PAGE);
+	munmap(map, length);
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL))
+		error = -errno;
+	else
+		error = file_reopen(fd);
+	if (error < 0)
+		close(fd);
+	return error;
+}
+
+/* Those of one layer: the file of one that has all pages of the others, or one made of all. */
+static int adopt_layer(struct layers *layers, struct wanted *wanted, uint32_t count)
+{
+	const struct rm_layer_desc *desc = desc_of(wanted);
+	size_t words = shown_words(desc->length);
+	uint64_t *have = calloc(words, sizeof(*have));
+	int fd = -1, ret;
+	bool whole = false;
+
+	if (!have)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < count; i++) {
+		const uint64_t *shown = remote_shown(wanted[i].remote, wanted[i].index, &whole);
+
+		for (size_t word = 0; word < words; word++)
+			have[word] |= shown[word];
+	}
+	for (uint32_t i = 0; fd < 0 && i < count; i++) {
+		const uint64_t *shown = remote_shown(wanted[i].remote, wanted[i].index, &whole);
+
+		if (!memcmp(shown, have, words * sizeof(*have)))
+			fd = remote_layer_fd(wanted[i].remote, wanted[i].index);
+	}
+	if (fd >= 0) {
+		ret = layers_adopt(layers, desc, fd, have, whole, &wanted->layer);
+	} else {
+		ret = fd = join(wanted, count, desc->length);
+		if (fd >= 0) {
+			ret = layers_adopt(layers, desc, fd, have, false, &wanted->layer);
+			close(fd);
+		}
+	}
+	free(have);
+	return ret;
+}
+
 static int adopt(struct upstream *upstream)
 {
 	struct layers *layers = store_layers(upstream->client->local->worker->store);
+	int ret = 0;
 
-	for (uint32_t i = 0; i < upstream->count; i++) {
-		struct wanted *wanted = &upstream->wanted[i];
-		const struct rm_layer_desc *desc =
-			&remote_table(wanted->remote)->layers[wanted->index];
-		int ret = layers_adopt(layers, desc, remote_layer_fd(wanted->remote, wanted->index),
-		                       &wanted->layer);
-
-		if (ret < 0)
-			return ret;
+	for (uint32_t i = 0, n; !ret && i < upstream->count; i += n) {
+		n = alike(upstream, i);
+		ret = adopt_layer(layers, &upstream->wanted[i], n);
 	}
-	return 0;
+	return ret;
 }
 
 static void end(struct upstream *upstream)

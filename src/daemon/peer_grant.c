@@ -45,8 +45,8 @@ int grant_map(struct layer *layer)
 }
 
 /*
- * Each run of pages with data, cut after so many: a hole is never registered, since a
- * device would make it pages. How many there are; written to regions if that is not NULL.
+ * Each run of pages with data that it shows, cut after so many: a hole is never registered,
+ * since a device would make it pages. How many there are; written to regions if that is not NULL.
  */
 static uint64_t cut(const struct publication *publication, uint64_t most,
                     struct served_region *regions)
@@ -57,8 +57,8 @@ static uint64_t cut(const struct publication *publication, uint64_t most,
 
 	for (i = 0; i < publication->layer_count; i++) {
 		at = 0;
-		while (rm_bit_run(rm_table_view_bitmap(table, i), at,
-		                  table->layers[i].length / RM_PAGE, true, &start, &count)) {
+		while (rm_bit_run(publication->shown[i], at, table->layers[i].length / RM_PAGE, true,
+		                  &start, &count)) {
 			count = count < most ? count : most;
 			if (regions)
 				regions[total].wire = (struct peer_region){

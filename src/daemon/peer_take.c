@@ -92,10 +92,15 @@ static int adopt(struct peer_taking *taking, struct remote *remote, struct layer
 {
 	struct layers *all = store_layers(taking->peers->worker->store);
 	const struct rm_table *table = remote_table(remote);
+	bool whole;
 	int error = 0;
 
-	for (uint32_t i = 0; !error && i < table->layer_count; i++)
-		error = layers_adopt(all, &table->layers[i], remote_layer_fd(remote, i), &layers[i]);
+	for (uint32_t i = 0; !error && i < table->layer_count; i++) {
+		const uint64_t *shown = remote_shown(remote, i, &whole);
+
+		error = layers_adopt(all, &table->layers[i], remote_layer_fd(remote, i), shown, whole,
+		                     &layers[i]);
+	}
 	return error;
 }
 

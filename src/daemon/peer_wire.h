@@ -64,7 +64,7 @@
 #include "peer.h"
 
 #define PEER_MAGIC 0x31504d52u          /* "RMP1" */
-#define PEER_VERSION 4
+#define PEER_VERSION 5
 #define PEER_KEY_BYTES 32
 #define PEER_NONCE_BYTES 24
 #define PEER_TAG_BYTES 16

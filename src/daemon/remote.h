@@ -48,6 +48,8 @@ void remote_detach(struct attachment *attachment);
 int remote_table_fd(const struct remote *remote, uint64_t *size);
 uint32_t remote_layers(const struct remote *remote);
 int remote_layer_fd(const struct remote *remote, uint32_t layer);       /* read-only */
+/* The pages of a layer that are fetched at all; *whole: that are all with data. */
+const uint64_t *remote_shown(const struct remote *remote, uint32_t layer, bool *whole);
 bool remote_complete(const struct remote *remote);      /* every page of data is here */
 uint64_t remote_absent(const struct remote *remote);    /* so many are not */
 const char *remote_provider(const struct remote *remote);

@@ -16,6 +16,7 @@
 
 #include "local.h"
 #include "remote_internal.h"
+#include "shown.h"
 #include "util.h"
 
 #define FDS_PER_PUT 60
@@ -31,7 +32,7 @@ _Static_assert(sizeof(struct remote_record) <= RECORD_DATA_MAX, "record too long
 
 static size_t bitmap_words(const struct rm_layer_desc *layer)
 {
-	return (layer->length / RM_PAGE + 63) / 64;
+	return shown_words(layer->length);
 }
 
 /* A sealed copy of the table, mapped read-only; its descriptor is handed out. */
@@ -61,16 +62,16 @@ static int map_table(struct remote *remote, const char **why)
 {
 	/* Private: kernels before 6.7 refuse a shared mapping of a sealed file. */
 	void *map = mmap(NULL, remote->table_size, PROT_READ, MAP_PRIVATE, remote->table_fd, 0);
-	uint32_t i;
 
 	if (map == MAP_FAILED)
 		return -errno;
 	remote->table_map = map;
 	if (rm_table_check(map, remote->table_size, &remote->table, why))
 		return -EPROTO;
-	for (i = 0; i < remote->table.layer_count; i++)
-		remote->data_bytes += RM_PAGE * rm_bit_count(rm_table_view_bitmap(&remote->table, i),
-		                                             remote->table.layers[i].length / RM_PAGE);
+	remote->shown = shown_make(&remote->table);
+	if (!remote->shown)
+		return -ENOMEM;
+	remote->data_bytes = shown_pages(&remote->table, remote->shown) * RM_PAGE;
 	return 0;
 }
 
@@ -151,7 +152,7 @@ int remote_build(struct remote *remote, const void *table, size_t size, const ch
 	present = remote->bits;
 	for (i = 0; i < remote->table.layer_count; i++) {
 		error = cache_make(&remote->caches[i], remote->table.layers[i].length,
-		                   rm_table_view_bitmap(&remote->table, i), present);
+		                   remote->shown[i], present);
 		if (error)
 			return error;
 		remote->absent += remote->caches[i].absent;
@@ -177,7 +178,7 @@ static int rebuild_cache(struct remote *remote, uint32_t i, int fd, const uint64
                          uint64_t *present)
 {
 	const struct rm_layer_desc *layer = &remote->table.layers[i];
-	const uint64_t *data = rm_table_view_bitmap(&remote->table, i);
+	const uint64_t *data = remote->shown[i];
 	size_t words = bitmap_words(layer);
 	struct cache *cache = &remote->caches[i];
 	int error;
@@ -290,7 +291,7 @@ static int by_place(const void *a, const void *b)
 	return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-/* Every page of data of layer i lies in a region. */
+/* Every page of layer i that is shown lies in a region. */
 static bool covered(const struct remote *remote, uint32_t i)
 {
 	const struct cache *cache = &remote->caches[i];
@@ -411,6 +412,7 @@ void remote_unbuild(struct remote *remote)
 	for (i = 0; remote->caches && i < remote->table.layer_count; i++)
 		cache_drop(&remote->caches[i], remote->fabric);
 	free(remote->caches);
+	free(remote->shown);
 	free(remote->regions);
 	if (remote->bits)
 		munmap(remote->bits, remote->bits_size);

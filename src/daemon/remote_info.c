@@ -5,6 +5,7 @@
 #include "../common/channel.h"
 #include "local.h"
 #include "remote_internal.h"
+#include "shown.h"
 
 uint32_t remotes_count(struct remotes *remotes)
 {
@@ -72,6 +73,12 @@ uint32_t remote_layers(const struct remote *remote)
 int remote_layer_fd(const struct remote *remote, uint32_t layer)
 {
 	return remote->caches[layer].fd;
+}
+
+const uint64_t *remote_shown(const struct remote *remote, uint32_t layer, bool *whole)
+{
+	*whole = shown_whole(&remote->table, remote->shown, layer);
+	return remote->shown[layer];
 }
 
 bool remote_complete(const struct remote *remote)

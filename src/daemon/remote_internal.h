@@ -112,7 +112,8 @@ struct remote {
 	uint64_t *bits;                 /* mapping of state_fd: one bitmap after the other */
 	size_t bits_size;
 	struct cache *caches;           /* table.layer_count */
-	uint64_t data_bytes;            /* of all layers */
+	uint64_t **shown;               /* shown.h: the pages that are fetched */
+	uint64_t data_bytes;            /* of these */
 	uint64_t absent;                /* pages of data that are not here, all layers */
 	bool moved;                     /* see remote_moved() */
 	uint64_t record;                /* the keeper's number, 0: none */

@@ -26,7 +26,8 @@ struct publication {
 	struct rm_table table;          /* checked; its memory is a mapping of table_fd */
 	struct layer **layers;          /* as in the table */
 	uint32_t layer_count;
-	uint64_t data_bytes;
+	uint64_t **shown;               /* shown.h */
+	uint64_t data_bytes;            /* of the pages shown */
 	uint32_t slot, publisher_pid;
 	uint32_t readers, ttl_ms;       /* as published */
 	uint32_t admitted;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "../common/channel.h"
+#include "shown.h"
 #include "store_internal.h"
 
 #define SEALS_OF_LAYER (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK)
@@ -34,6 +35,7 @@ void publication_free(struct publication *publication)
 	if (publication->slot_fd >= 0)
 		close(publication->slot_fd);
 	free(publication->layers);
+	free(publication->shown);
 	free(publication);
 }
 
@@ -106,19 +108,14 @@ static int map_table(struct publication *publication, uint64_t size, const char 
 	if (ret < 0) {
 		publication->table.header = NULL;
 		munmap(memory, size);
+		return ret;
 	}
-	return ret;
-}
-
-static void count_data(struct publication *publication)
-{
-	const struct rm_table *table = &publication->table;
-	uint64_t pages = 0;
-
-	for (uint32_t i = 0; i < table->layer_count; i++)
-		pages += rm_bit_count(rm_table_view_bitmap(table, i),
-		                      table->layers[i].length / RM_PAGE);
-	publication->data_bytes = pages * RM_PAGE;
+	*why = "no memory for what its table shows";
+	publication->shown = shown_make(&publication->table);
+	if (!publication->shown)
+		return -ENOMEM;
+	publication->data_bytes = shown_pages(&publication->table, publication->shown) * RM_PAGE;
+	return 0;
 }
 
 static int take_table(struct publication *publication, uint64_t size, const char **why)
@@ -164,7 +161,8 @@ static int find_layers(struct store *store, struct publication *publication, uin
                        const char **why)
 {
 	for (uint32_t i = first; i < publication->layer_count; i++) {
-		publication->layers[i] = layers_find(store->layers, &publication->table.layers[i]);
+		publication->layers[i] = layers_find(store->layers, &publication->table.layers[i],
+		                                     publication->shown[i]);
 		if (publication->layers[i])
 			continue;
 		*why = "it no longer holds what was published before: publish everything again";
@@ -220,7 +218,6 @@ static int fill(struct store *store, struct publication *publication,
 		rm_format(why, why_size, "rmmapd refused the publication: %s", reason);
 		return ret;
 	}
-	count_data(publication);
 	if (over_limit(store, publication)) {
 		rm_format(why, why_size, "rmmapd may hold %llu bytes, and with this publication of "
 		          "%llu would hold %llu: unpublish something, or raise RMMAP_LIMIT",
@@ -351,7 +348,6 @@ struct publication *publication_from_record(struct store *store,
 		publication_free(publication);
 		return NULL;
 	}
-	count_data(publication);
 	memcpy(publication->id, record->id, RM_ID_BYTES);
 	memcpy(publication->secret, record->secret, RM_SECRET_BYTES);
 	publication->readers = record->readers;

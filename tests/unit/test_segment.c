@@ -320,13 +320,49 @@ START_TEST(run_reads_no_word_beyond)
 }
 END_TEST
 
+/* Segments that end and begin within words, and meet holes; what no segment shows stays clear. */
+START_TEST(pages_that_segments_show)
+{
+	size_t size;
+	void *memory = build(&size);
+	struct rm_segment *s = rm_table_segments(memory);
+	uint64_t bits[3][3] = { 0 }, *bitmaps[3] = { bits[0], bits[1], bits[2] };
+	uint64_t *data = rm_table_bitmap(memory, 2), seed = (uint64_t)_i * 977 + 5;
+	struct rm_table t;
+
+	for (unsigned i = 0; i < 128; i++)
+		if ((seed = seed * 6364136223846793005u + 1442695040888963407u) >> 62)
+			rm_bit_set(data, i);
+	for (unsigned i = 0; i < 4; i++) {
+		uint64_t first = i * 32 + (seed >> (8 * i)) % 32, end = i * 32 + 32;
+
+		s[i].layer = 2;
+		s[i].offset = first * RM_PAGE;
+		s[i].length = (1 + (seed >> (8 * i + 5)) % (end - first)) * RM_PAGE;
+		s[i].addr = RM_WINDOW_BASE + i * 40 * RM_PAGE;
+	}
+	rm_table_layout(memory, lengths, 3, 4, s[0].addr);
+	ck_assert_int_eq(rm_table_check(memory, size, &t, NULL), 0);
+	rm_table_shown(&t, bitmaps);
+	for (unsigned i = 0; i < 128; i++) {
+		const struct rm_segment *of = &s[i / 32];
+		uint64_t at = (uint64_t)i * RM_PAGE;
+		bool in = at >= of->offset && at < of->offset + of->length;
+
+		ck_assert_int_eq(rm_bit(bits[2], i), in && rm_bit(data, i));
+	}
+	ck_assert_uint_eq(rm_bit_count(bits[0], 192) + rm_bit_count(bits[1], 192) + bits[2][2], 0);
+	free(memory);
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_test tests[] = {
 		{ good_table, 0 }, { find_at_the_edges, 0 }, { bad_header, 0 }, { bad_layers, 0 },
 		{ bad_segments, 0 }, { every_truncation, 0 }, { every_bit_flipped, 0 },
 		{ sizes_and_limits, 0 }, { largest_layer, 0 }, { runs_as_counted_by_hand, 16 },
-		{ run_reads_no_word_beyond, 0 },
+		{ run_reads_no_word_beyond, 0 }, { pages_that_segments_show, 100 },
 	};
 
 	return unit_run("segment", tests, COUNT(tests));
