@@ -5,7 +5,7 @@
  * AddressSanitizer's shadow lies where jemalloc's own memory would, and ThreadSanitizer and
  * MemorySanitizer let a program map no more than a few ranges: beside them jemalloc cannot
  * even be set up. Where their malloc is the program's, nothing needs it. Any thread, from
- * before the first constructor on; does not allocate.
+ * before the first constructor on; beside_is_ours() allocates, nothing else does.
  */
 #include "internal.h"
 
@@ -31,6 +31,16 @@ bool beside_malloc(void)
 	void *(*volatile program)(size_t) = malloc;     /* whichever the program gets */
 
 	return !own_malloc || program == own_malloc;
+}
+
+bool beside_is_ours(void)
+{
+	void *(*volatile allocate)(size_t) = malloc;    /* whichever the program gets */
+	void *p = allocate(1);
+	bool ours = hooks_state(p) == SLOT_OWN;
+
+	free(p);
+	return ours;
 }
 
 const char *beside_whom(void)

@@ -374,23 +374,13 @@ static void __attribute__((constructor(101))) heap_constructor(void)
 
 void heap_attaches(void)
 {
-	if (__atomic_load_n(&started, __ATOMIC_ACQUIRE) || heap_is_ours())
+	if (__atomic_load_n(&started, __ATOMIC_ACQUIRE) || beside_is_ours())
 		return;
 	own_lock(&lock);
 	if (!handlers)
 		fork_init();
 	handlers = true;
 	own_unlock(&lock);
-}
-
-bool heap_is_ours(void)
-{
-	void *(*volatile allocate)(size_t) = malloc;    /* whichever the program gets */
-	void *p = allocate(1);
-	bool ours = hooks_state(p) == SLOT_OWN;
-
-	free(p);
-	return ours;
 }
 
 bool heap_pins(void)

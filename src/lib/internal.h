@@ -42,6 +42,7 @@ bool env_imports(const char *symbol);
 void *own_malloc(size_t size) __attribute__((weak));
 /* Is it the program's, or not there at all? False also where a program at a fixed place has an address for it. */
 bool beside_malloc(void);
+bool beside_is_ours(void);      /* does what it returns lie in this process's heap? */
 const char *beside_whom(void);  /* who has a malloc of its own here, by name; NULL: nobody */
 bool beside_maps(void);         /* may anything be mapped in the window? */
 void beside_refuse(void);       /* a sanitizer's malloc stands behind ours: say so and exit */
@@ -122,7 +123,6 @@ extern bool heap_mixed;
 void heap_enter(void);
 void heap_leave(void);          /* the thread ends */
 void heap_attaches(void);       /* before the first attach: fork handlers stand from now on */
-bool heap_is_ours(void);        /* is the program's malloc this library's? */
 bool heap_pins(void);           /* the program may have devices write to its memory */
 bool heap_publishes(void);      /* the program imports rmmap_publish, or RMMAP_HEAP=shared */
 bool heap_started(void);        /* jemalloc is set up */

@@ -42,11 +42,11 @@ static int check_root(uint64_t root)
 
 	if (!root)
 		return fail(me, EFAULT, "root is NULL; publish a pointer that malloc returned");
-	if (!heap_is_ours() && beside_whom())
+	if (!beside_is_ours() && beside_whom())
 		return fail(me, ENOTSUP, "%s has a malloc of its own here, and rmmap publishes only what "
 		            "its malloc returned: run the program without %s", beside_whom(),
 		            beside_whom());
-	if (!heap_is_ours())
+	if (!beside_is_ours())
 		return fail(me, EFAULT, "this program's malloc is not rmmap's, so nothing it allocates "
 		            "can be published; link the program itself with -lrmmap, or run it with "
 		            "LD_PRELOAD=librmmap.so.0");
