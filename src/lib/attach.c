@@ -211,7 +211,7 @@ static void *attach(const char *text, const struct rmmap_attach_options *options
 	if (take_mode(options, &m) || take_handle(me, text, &handle, m.handle) ||
 	    take_fabric(me, m.fabric))
 		return NULL;
-	heap_mixed = true;
+	heap_mix();
 	/* rmmapd may be replaced between its answer and RM_LAZY: then all of it once more. */
 	for (int i = 0; i < 3 && err == -ESTALE; i++)
 		err = attached_again(handle.id, &root) ? 0

@@ -97,7 +97,8 @@ static void heap_init(void)
 	backing_init(publishes && (options->heap == RM_HEAP_SHARED ||
 	                           (options->heap == RM_HEAP_AUTO && !pins &&
 	                            !strict_overcommit())), publishes);
-	heap_mixed = options->check;    /* then free() tells what is nobody's */
+	if (options->check)             /* then free() tells what is nobody's */
+		heap_mix();
 	slot_init();
 	if (options->scrub)
 		rj_malloc_conf_2_conf_harder = PINNED ",junk:free";
@@ -425,7 +426,7 @@ void heap_child(void)
 			pool_before_fork = pool[0].arena;
 		pool_count = 0;
 		generation++;
-		heap_mixed = true;
+		heap_mix();
 		slot_child();
 	}
 	hooks_forked(publishes);

@@ -115,6 +115,14 @@ unsigned hooks_ranges(struct heap_range *ranges, unsigned max);
  * fork. Set before the first of it is there, never cleared.
  */
 extern bool heap_mixed;
+static inline bool heap_is_mixed(void)
+{
+	return __atomic_load_n(&heap_mixed, __ATOMIC_RELAXED);
+}
+static inline void heap_mix(void)
+{
+	__atomic_store_n(&heap_mixed, true, __ATOMIC_RELAXED);
+}
 /*
  * Before the first allocation of a thread, and its first after fork: give the thread its
  * arena. Where there is no memory for one it allocates outside of the window, and the next

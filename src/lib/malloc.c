@@ -155,7 +155,7 @@ __asm__(".text\n"
 #else
 RM_EXPORT void free(void *p)
 {
-	if (likely(!heap_mixed))
+	if (likely(!heap_is_mixed()))
 		rj_free(p);
 	else
 		free_mixed(p);
@@ -182,7 +182,7 @@ RM_EXPORT void *realloc(void *p, size_t size)
 {
 	void *moved;
 
-	if (unlikely(heap_mixed) && p && !heap_owns(p))
+	if (unlikely(heap_is_mixed()) && p && !heap_owns(p))
 		return realloc_elsewhere(p, size);
 	moved = rj_realloc(p, size);
 	return likely(moved) || !size ? moved : realloc_to(p, size);
