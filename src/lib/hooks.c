@@ -303,8 +303,18 @@ enum slot_state hooks_state(const void *p)
 
 	while (n-- > 0)
 		if (run_holds(__atomic_load_n(&runs[n], __ATOMIC_RELAXED), p))
-			return slot_states[rm_slot_of((uintptr_t)p)];
+			return slot_state(rm_slot_of((uintptr_t)p));
 	return SLOT_FREE;
+}
+
+int hooks_claim(unsigned slot)
+{
+	int fd;
+
+	hooks_lock();
+	fd = slot_lock_fd(slot);
+	hooks_unlock();
+	return fd;
 }
 
 unsigned hooks_ranges(struct heap_range *ranges, unsigned max)

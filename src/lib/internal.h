@@ -75,6 +75,10 @@ bool fd_still(const struct fd_mark *mark);      /* is it the same file as when m
 /* ---- slot.c: which 64 GiB this process's heap is in ---- */
 enum slot_state { SLOT_FREE = 0, SLOT_OWN = 1, SLOT_INHERITED = 2 };
 extern uint8_t slot_states[RM_SLOTS_MAX];       /* written under the hooks' lock, read without */
+static inline enum slot_state slot_state(unsigned slot)
+{
+	return (enum slot_state)__atomic_load_n(&slot_states[slot], __ATOMIC_RELAXED);
+}
 void slot_init(void);           /* which slots hold libraries already; before threads */
 /* Claim one more slot (the first, the next when full, a new one after fork). 0 or -errno. */
 int slot_claim(unsigned *slot);
@@ -99,6 +103,7 @@ static inline bool run_holds(uint64_t run, const void *p)
 }
 extern uint64_t heap_run;                       /* the run that grows; 0 before the first */
 enum slot_state hooks_state(const void *p);     /* whose heap: SLOT_FREE is nobody's; no lock */
+int hooks_claim(unsigned slot);                 /* slot_lock_fd(), for who has no lock */
 void hooks_prefork(void);                       /* around fork, inside jemalloc's own locks */
 void hooks_parent(void);
 void hooks_child(void);

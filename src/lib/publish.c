@@ -145,8 +145,8 @@ static unsigned own_slot(uint64_t root)
 {
 	unsigned slot = rm_slot_of(root);
 
-	for (unsigned i = 0; slot_states[slot] != SLOT_OWN && i < RM_SLOTS_MAX; i++)
-		if (slot_states[i] == SLOT_OWN)
+	for (unsigned i = 0; slot_state(slot) != SLOT_OWN && i < RM_SLOTS_MAX; i++)
+		if (slot_state(i) == SLOT_OWN)
 			slot = i;
 	return slot;
 }
@@ -174,7 +174,7 @@ static int hand_over(const struct snapshot *snapshot, struct rm_wire_publish *m,
 {
 	_Alignas(8) char message[RM_WIRE_MAX];
 	const struct rm_wire_reply *reply = (const void *)message;
-	int fds[2] = { -1, slot_lock_fd(m->slot) }, err;
+	int fds[2] = { -1, hooks_claim(m->slot) }, err;
 	struct exchange x = {
 		.request = m, .request_size = sizeof(*m),
 		.fds = fds, .fd_count = fds[1] >= 0 ? 2 : 1,
