@@ -206,7 +206,7 @@ void cache_mark_inflight(struct cache *cache, uint64_t page, uint64_t count, boo
 void cache_mark_present(struct cache *cache, uint64_t page, uint64_t count)
 {
 	cache->absent -= cache_absent(cache, page, page + count);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
+	__atomic_signal_fence(__ATOMIC_RELEASE);        /* as a worker after this one's end sees it */
 	for (; count; count--, page++)
 		rm_bit_set(cache->present, page);
 }
