@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static volatile uint64_t seen;
+static _Atomic uint64_t seen;
 
 static void *wait_for_page(void *addr)
 {
