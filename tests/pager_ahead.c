@@ -63,7 +63,8 @@ void test_chain(void)
 	m = settled();
 	CHECK(pointer->pages >= CHAIN / 2);
 	CHECK(pointer->used > pointer->pages / 4 && pointer->used <= pointer->pages);
-	CHECK(m.counters.fetched_pages > fetched);
+	/* where faults are slow, trust may have reached to the end at once */
+	CHECK(m.counters.fetched_pages > fetched || fetched >= CHAIN);
 	CHECK(m.counters.faults < CHAIN / 4);
 }
 
