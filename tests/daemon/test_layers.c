@@ -320,7 +320,7 @@ END_TEST
 
 #define MANY 1000
 
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define KEEPS_FREED true        /* memory that is freed stays resident for a while */
 #else
 #define KEEPS_FREED false
