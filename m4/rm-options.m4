@@ -25,6 +25,19 @@ AC_DEFUN([RM_SANITIZERS], [
     RM_SANITIZER(m4_car(san), m4_cadr(san))])
   AC_SUBST([SANITIZE_CFLAGS])
   AM_CONDITIONAL([SANITIZED], [test "$rm_sanitizers" != none])
+  RM_TSAN
+])
+
+dnl RM_TSAN: does all lie in the middle range that ThreadSanitizer leaves to programs, the window
+dnl and the 16 slots behind it, in one of which jemalloc's own memory is then (jemalloc.c)?
+AC_DEFUN([RM_TSAN], [
+  rm_tsan=no
+  AS_IF([test "$enable_tsan" = yes], [AS_CASE([$host_cpu], [x86_64],
+    [AS_IF([test "$(( rm_window_base ))" -ge "$(( 0x550000000000 ))" &&
+            test "$(( rm_window_base + (rm_window_slots + 16) * 0x1000000000 ))" -le "$(( 0x568000000000 ))"],
+       [rm_tsan=yes],
+       [AC_MSG_WARN([ThreadSanitizer allows nothing in this window, so src/lib runs without it: --with-window=0x550000000000:8])])])])
+  AM_CONDITIONAL([TSAN], [test "$rm_tsan" = yes])
 ])
 m4_define([m4_cadr], [m4_car(m4_shift($@))])
 AC_DEFUN([RM_SANITIZER], [

@@ -8,10 +8,26 @@ EXTRA_DIST += scripts/demo scripts/check scripts/packages.sh .ci/run
 list_units = printf '%s\n' $(check_PROGRAMS) | grep -E '(^tests/|/)test_|^fuzz/' | \
 	grep -Ev '/test_(hooks|own|backing)$$'
 
-.PHONY: check-units check-valgrind distcheck-units
+# What has threads: src/lib, and what rmmapd serves. Only that is built, and not all of check.
+if TSAN
+tsan_programs = tests/tsan/races
+tsan_tests = tests/tsan/races.sh
+endif
+
+.PHONY: check-units check-tsan check-valgrind distcheck-units
 check-units:
-	@units=$$($(list_units)) && $(MAKE) rmmapd $$units && \
-	  $(MAKE) check-TESTS TESTS="`echo $$units`"
+	@units=$$($(list_units)) && $(MAKE) rmmapd $$units $(tsan_programs) && \
+	  $(MAKE) check-TESTS TESTS="`echo $$units $(tsan_tests)`"
+
+check-tsan:
+if TSAN
+	@$(MAKE) rmmapd run tests/test_pager $(tsan_programs) && \
+	  $(MAKE) check-TESTS check_PROGRAMS= check_LTLIBRARIES= check_LIBRARIES= \
+	    TESTS="tests/test_pager $(tsan_tests)"
+else
+	@echo "check-tsan: configure with --enable-tsan --with-window=0x550000000000:8 (x86-64)" >&2
+	@exit 1
+endif
 
 # The whole of distcheck, with these tests only: where the suite has run already.
 distcheck-units:
