@@ -84,6 +84,7 @@ struct layer {
 	uint32_t file;                  /* whose descriptor it is, of backing.c; 0: this one's */
 	uint8_t kind;
 	bool merge;                     /* tidy.c: what is left of it goes into the next one */
+	bool dead;                      /* tidy.c: a base of which little is left */
 };
 static inline uint64_t layer_pages(const struct layer *layer)
 {

@@ -127,16 +127,32 @@ END_TEST
 
 #define CHAIN_PAGES 16384               /* 64 MiB */
 
+static uint64_t full[CHAIN_PAGES / 64], none[CHAIN_PAGES / 64];         /* bitmaps */
+
 struct chain {
 	struct array layers, segments;
 	uint64_t copied;
 };
 
+static struct chain new_chain(void)
+{
+	return (struct chain){ .layers.item = sizeof(struct layer), .segments = list() };
+}
+
+static void free_chain(struct chain *c)
+{
+	array_free(&c->layers);
+	array_free(&c->segments);
+}
+
 static uint32_t chain_layer(struct chain *c, enum layer_kind kind, uint64_t addr, uint64_t length)
 {
 	struct layer *layer = array_add(&c->layers);
 
-	*layer = (struct layer){ .kind = (uint8_t)kind, .addr = addr, .length = length };
+	ck_assert_uint_le(length, RM_LAYER_MAX);
+	memset(full, 0xff, sizeof(full));
+	*layer = (struct layer){ .kind = (uint8_t)kind, .addr = addr, .length = length,
+	                         .bitmap = full };
 	c->copied += length >> RM_PAGE_SHIFT;
 	return (uint32_t)(c->layers.count - 1);
 }
@@ -214,7 +230,7 @@ static struct array some_pages(unsigned count)
 /* 1,000 times one page in a hundred: all stays in bounds that do not depend on how many times. */
 START_TEST(a_long_chain)
 {
-	struct chain c = { .layers.item = sizeof(struct layer), .segments = list() };
+	struct chain c = new_chain();
 	struct rm_segment all = { .addr = BASE, .length = AT(CHAIN_PAGES) - BASE, .heap = 5 };
 	uint64_t most_pages = 0, most_layers = 0, most_segments = 0;
 
@@ -241,14 +257,158 @@ START_TEST(a_long_chain)
 	ck_assert_uint_lt(most_segments, CHAIN_PAGES * 3 / 4);
 	/* what the rules cost: so many times the pages that changed */
 	ck_assert_uint_lt(c.copied, (uint64_t)CHAIN_PAGES / 100 * 1000 * 12);
-	array_free(&c.layers);
-	array_free(&c.segments);
+	free_chain(&c);
+}
+END_TEST
+
+/* ---- nearly dead bases ---- */
+
+/* Pages [from, to) of the chain are those of a layer whose first page has the address AT(zero). */
+static void refer(struct chain *c, uint32_t layer, unsigned zero, unsigned from, unsigned to)
+{
+	weave_add(&c->segments, &(struct rm_segment){
+		.addr = AT(from), .length = AT(to) - AT(from), .offset = AT(from) - AT(zero),
+		.layer = layer, .heap = 5 });
+}
+
+static void set_bitmap(struct chain *c, uint32_t layer, uint64_t *bitmap)
+{
+	((struct layer *)c->layers.data)[layer].bitmap = bitmap;
+}
+
+static struct gathered gathered(struct chain *c, uint64_t pages)
+{
+	return (struct gathered){ .layers = &c->layers, .under = c->segments, .gaps = list(),
+	                          .changed = list(), .written = list(), .pages = pages };
+}
+
+static void gap_is(const struct gathered *g, size_t i, unsigned from, unsigned to)
+{
+	const struct rm_segment *gap = (struct rm_segment *)g->gaps.data + i;
+
+	ck_assert_uint_gt(g->gaps.count, i);
+	ck_assert_uint_eq(gap->addr, AT(from));
+	ck_assert_uint_eq(gap->length, AT(to) - AT(from));
+	ck_assert_uint_eq(gap->layer, WEAVE_NONE);
+	ck_assert_uint_eq(gap->offset, 0);
+	ck_assert_uint_eq(gap->heap, 5);
+}
+
+/*
+ * 64 MiB of which `live` pages at both ends of the first window, and as many in the third, are
+ * in use; the rest is another base, which has no data.
+ */
+static struct chain nearly_dead(unsigned live, uint64_t *bitmap)
+{
+	struct chain c = new_chain();
+	uint32_t old = chain_layer(&c, LAYER_BASE, BASE, AT(CHAIN_PAGES) - BASE);
+	uint32_t rest = chain_layer(&c, LAYER_BASE, BASE, AT(CHAIN_PAGES) - BASE);
+
+	set_bitmap(&c, old, bitmap);
+	set_bitmap(&c, rest, none);
+	refer(&c, old, 0, 0, live);
+	refer(&c, rest, 0, live, 1024 - live);
+	refer(&c, old, 0, 1024 - live, 1024);
+	refer(&c, rest, 0, 1024, 2100);
+	refer(&c, old, 0, 2100, 2100 + live);
+	refer(&c, rest, 0, 2100 + live, CHAIN_PAGES);
+	return c;
+}
+
+/* What is left of it is written anew, one stretch a window; then nothing refers to it. */
+START_TEST(a_dead_base)
+{
+	struct chain c = nearly_dead(10, full);
+	struct gathered g = gathered(&c, CHAIN_PAGES);
+	struct array nothing = list();
+
+	ck_assert_int_eq(tidy(&g), 0);
+	ck_assert_uint_eq(g.gaps.count, 2);
+	gap_is(&g, 0, 0, 1024);
+	gap_is(&g, 1, 2100, 2110);
+	ck_assert_uint_eq(g.changed.count, 0);
+	array_free(&g.gaps);
+	for (int again = 0; again < 3; again++) {       /* and what is new stays */
+		chain_publish(&c, &nothing);
+		ck_assert_uint_eq(c.layers.count, 3);
+		ck_assert_ptr_eq(((struct layer *)c.layers.data)->bitmap, none);
+		ck_assert_uint_eq(layer_pages((struct layer *)c.layers.data + 1), 1024);
+		ck_assert_uint_eq(layer_pages((struct layer *)c.layers.data + 2), 10);
+	}
+	free_chain(&c);
+}
+END_TEST
+
+/* Only holes are in use, but the file has data. */
+START_TEST(a_dead_base_of_holes)
+{
+	static uint64_t bitmap[CHAIN_PAGES / 64];
+	struct chain c = nearly_dead(10, bitmap);
+	struct gathered g = gathered(&c, CHAIN_PAGES);
+
+	for (unsigned i = 5000; i < 5064; i++)
+		rm_bit_set(bitmap, i);
+	ck_assert_int_eq(tidy(&g), 0);
+	ck_assert_uint_eq(g.gaps.count, 2);
+	gap_is(&g, 1, 2100, 2110);
+	array_free(&g.gaps);
+	rm_bit_clear(bitmap, 5000);     /* not worth a file */
+	ck_assert_int_eq(tidy(&g), 0);
+	ck_assert_uint_eq(g.gaps.count, 0);
+	free_chain(&c);
+}
+END_TEST
+
+/* More than a quarter of its data is in use; and attached memory, which has no such. */
+START_TEST(not_dead)
+{
+	static uint64_t bitmap[CHAIN_PAGES / 64];
+	struct chain c = nearly_dead(300, bitmap);
+	struct gathered g = gathered(&c, CHAIN_PAGES);
+
+	for (unsigned i = 0; i < 3599; i++)
+		rm_bit_set(bitmap, i);
+	ck_assert_int_eq(tidy(&g), 0);
+	ck_assert_uint_eq(g.gaps.count, 0);
+	rm_bit_set(bitmap, 3599);
+	ck_assert_int_eq(tidy(&g), 0);
+	ck_assert_uint_eq(g.gaps.count, 2);
+	array_free(&g.gaps);
+	((struct layer *)c.layers.data)->kind = LAYER_UPSTREAM;
+	ck_assert_int_eq(tidy(&g), 0);
+	ck_assert_uint_eq(g.gaps.count, 0);
+	free_chain(&c);
+}
+END_TEST
+
+/* 4 GiB in 64 bases of which a quarter each is in use: no more than an eighth of it at once. */
+START_TEST(many_dead_bases)
+{
+	struct chain c = new_chain();
+	struct gathered g;
+
+	for (unsigned i = 0; i < 64; i++) {
+		unsigned at = i * CHAIN_PAGES;
+		uint32_t layer = chain_layer(&c, LAYER_BASE, AT(at), AT(CHAIN_PAGES) - BASE);
+
+		refer(&c, layer, at, at, at + CHAIN_PAGES / 4);
+	}
+	g = gathered(&c, 64 * CHAIN_PAGES);
+	ck_assert_int_eq(tidy(&g), 0);
+	ck_assert_uint_eq(g.gaps.count, 32);
+	for (unsigned i = 0; i < 32; i++)
+		gap_is(&g, i, i * CHAIN_PAGES, i * CHAIN_PAGES + CHAIN_PAGES / 4);
+	array_free(&g.gaps);
+	free_chain(&c);
 }
 END_TEST
 
 int main(void)
 {
-	const struct unit_test tests[] = { { against_pages, 0 }, { a_long_chain, 0 } };
+	const struct unit_test tests[] = {
+		{ against_pages, 0 }, { a_long_chain, 0 }, { a_dead_base, 0 },
+		{ a_dead_base_of_holes, 0 }, { not_dead, 0 }, { many_dead_bases, 0 },
+	};
 
 	return unit_run("weave", tests, COUNT(tests));
 }
