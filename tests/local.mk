@@ -232,6 +232,7 @@ handoff_tests = \
 	tests/handoff/stress \
 	tests/handoff/retaken \
 	tests/handoff/zeroed \
+	tests/handoff/given_back \
 	tests/handoff/zeros
 check_PROGRAMS += $(handoff_tests)
 TESTS += $(handoff_tests)
@@ -253,6 +254,8 @@ tests_handoff_attach_counts_SOURCES = tests/handoff/attach_counts.c
 tests_handoff_attach_counts_LDADD = $(handoff_ldadd) -lpthread
 tests_handoff_republish_chain_SOURCES = tests/handoff/republish_chain.c
 tests_handoff_republish_chain_LDADD = $(handoff_ldadd)
+tests_handoff_given_back_SOURCES = tests/handoff/given_back.c
+tests_handoff_given_back_LDADD = $(handoff_ldadd)
 tests_handoff_republish_large_SOURCES = tests/handoff/republish_large.c
 tests_handoff_republish_large_LDADD = $(handoff_ldadd)
 tests_handoff_stress_SOURCES = tests/handoff/stress.c

@@ -18,6 +18,7 @@
 
 #include "../common/say.h"
 #include "backing_file.h"
+#include "unused.h"
 
 #define OVERLAY_MIN ((uint64_t)256 << 10)       /* to become new memory, of what was published */
 #define SPANS_MAX 8192                          /* no more overlays beyond so many */
@@ -241,22 +242,26 @@ static bool advise(const struct part *part, int advice)
 	return madvise((void *)part->addr, part->length, advice) == 0;
 }
 
-/* Anonymous memory instead of a part of a frozen file, which gives nothing back in pieces. */
-static bool overlay(const struct part *part)
+/* Anonymous memory instead of a span of a frozen file. */
+static bool leave(struct span *s)
 {
-	struct span *s;
-
-	if (part->length < OVERLAY_MIN || spans.count > SPANS_MAX ||
-	    !cut(part->addr) || !cut(part->addr + part->length) ||
-	    map_anon(part->addr, part->length, MAP_FIXED))
+	if (map_anon(s->addr, s->length, MAP_FIXED))
 		return false;
-	s = span_at(find(part->addr));
 	file_unmapped(s->file, s->length);
 	s->kind = SPAN_ANON;
 	s->file = 0;
 	s->offset = 0;
 	s->fresh = true;
 	return true;
+}
+
+/* The same for a part of one, which gives nothing back in pieces. */
+static bool overlay(const struct part *part)
+{
+	if (part->length < OVERLAY_MIN || spans.count > SPANS_MAX ||
+	    !cut(part->addr) || !cut(part->addr + part->length))
+		return false;
+	return leave(span_at(find(part->addr)));
 }
 
 /* Anonymous memory, given back. If a publish knows it, that is forgotten: it is as new. */
@@ -332,6 +337,35 @@ bool backing_purge_lazy(uint64_t addr, uint64_t length)
 		done &= advise(&part, part.kind == SPAN_SHARED ? MADV_REMOVE : MADV_DONTNEED);
 	own_unlock(&lock);
 	return !done;
+}
+
+static bool of_file(const struct span *s, uint32_t file)
+{
+	return s->kind == SPAN_FROZEN && s->file == file;
+}
+
+/* A file is mapped in ascending order, with anonymous memory in between. */
+void backing_leave(void)
+{
+	own_lock(&lock);
+	for (size_t i = 0, end; i < spans.count; i = end) {
+		uint32_t file = span_at(i)->file;
+		bool unused = true;
+
+		end = i + 1;
+		if (!file || !of_file(span_at(i), file))
+			continue;
+		for (; end < spans.count && (span_at(end)->kind == SPAN_ANON ||
+		                             of_file(span_at(end), file)); end++)
+			;
+		for (size_t k = i; unused && k < end; k++)
+			unused = !of_file(span_at(k), file) ||
+			         unused_all(span_at(k)->addr, span_at(k)->length);
+		for (size_t k = i; unused && k < end; k++)
+			if (of_file(span_at(k), file))
+				leave(span_at(k));
+	}
+	own_unlock(&lock);
 }
 
 /* ---- freezing ---- */

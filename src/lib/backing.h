@@ -51,6 +51,8 @@ bool backing_keep(uint64_t addr, uint64_t length);
 void protections_note(struct array *list, uint64_t from, uint64_t to);
 void protections_set(const struct array *list, uint64_t from, uint64_t to);
 
+/* Files of which nothing is mapped but what jemalloc does not use go. Under the hooks' lock. */
+void backing_leave(void);
 /* Freeze what is shared. *spans gets the whole heap, ascending. 0 or -ENOMEM. */
 int backing_freeze(struct array *spans);
 /* A frozen file that rmmapd does not have yet; the descriptor stays backing's. */

@@ -207,7 +207,7 @@ static int gather_span(struct gathered *g, const struct known *known, const stru
 static int gather_heap(struct gathered *g, const struct known *known)
 {
 	struct array spans = { .item = sizeof(struct span) };
-	int err = backing_freeze(&spans);
+	int err = hooks_freeze(&spans);
 
 	for (size_t i = 0; !err && i < spans.count; i++)
 		err = gather_span(g, known, (struct span *)spans.data + i);

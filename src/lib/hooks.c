@@ -16,6 +16,7 @@
 #include "../common/channel.h"
 #include "jemalloc.h"
 #include "kept.h"
+#include "unused.h"
 
 #define STEP ((uint64_t)2 << 20)
 /* A run more is needed when attached memory is stepped over, or a slot is full. */
@@ -133,6 +134,8 @@ static uint64_t grow(uint64_t size, uint64_t alignment)
 		top = align_up(top + step, STEP);
 		step *= 2;
 	}
+	if (heap_publishes())
+		unused_add(top, addr - top);
 	run_add(top, addr + size - top);
 	return addr;
 }
@@ -155,9 +158,10 @@ static void use(uint64_t addr, uint64_t length)
 	struct kept_range taken[KEPT_MAX];
 	unsigned n;
 
-	if (!__atomic_load_n(&kept_bytes, __ATOMIC_RELAXED))
+	if (!__atomic_load_n(&kept_bytes, __ATOMIC_RELAXED) && !heap_publishes())
 		return;
 	hooks_lock();
+	unused_take(addr, length);
 	n = kept_take(addr, length, taken);
 	for (unsigned i = 0; i < n; i++)
 		length -= taken[i].length;
@@ -181,6 +185,8 @@ static void *hook_alloc(extent_hooks_t *self, void *new_addr, size_t size, size_
 	addr = new_addr ? extend((uintptr_t)new_addr, size) : grow(size, alignment);
 	if (addr)
 		extents++;
+	if (addr && !*committed && heap_publishes())
+		unused_add(addr, size);
 	hooks_unlock();
 	if (addr && *committed)
 		use(addr, size);
@@ -218,6 +224,11 @@ static bool hook_decommit(extent_hooks_t *self, void *addr, size_t size, size_t 
 		hooks_unlock();
 	}
 	refused = !keep && backing_purge_forced(at, length);
+	if (!refused && heap_publishes()) {
+		hooks_lock();
+		unused_add(at, length);
+		hooks_unlock();
+	}
 	errno = saved;
 	return refused;
 }
@@ -257,6 +268,14 @@ extent_hooks_t hooks = {
 	.split = hook_split,
 	.merge = hook_merge,
 };
+
+int hooks_freeze(struct array *spans)
+{
+	hooks_lock();
+	backing_leave();
+	hooks_unlock();
+	return backing_freeze(spans);
+}
 
 void hooks_prefork(void)
 {

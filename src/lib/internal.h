@@ -104,6 +104,7 @@ static inline bool run_holds(uint64_t run, const void *p)
 extern uint64_t heap_run;                       /* the run that grows; 0 before the first */
 enum slot_state hooks_state(const void *p);     /* whose heap: SLOT_FREE is nobody's; no lock */
 int hooks_claim(unsigned slot);                 /* slot_lock_fd(), for who has no lock */
+int hooks_freeze(struct array *spans);          /* backing_freeze(), and backing_leave() before */
 void hooks_prefork(void);                       /* around fork, inside jemalloc's own locks */
 void hooks_parent(void);
 void hooks_child(void);

@@ -36,6 +36,8 @@ librmmap_core_la_SOURCES = \
 	src/lib/jemalloc.h \
 	src/lib/kept.c \
 	src/lib/kept.h \
+	src/lib/unused.c \
+	src/lib/unused.h \
 	src/lib/layer.c \
 	src/lib/lazy.c \
 	src/lib/map.c \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test_backing - the heap's spans: files that are frozen, purged, lost, and what fork does to them */
 #include "../../src/lib/backing.h"
+#include "../../src/lib/unused.h"
 #include "unit.h"         /* check.h has a macro fail() of its own */
 
 #include <dirent.h>
@@ -298,6 +299,88 @@ START_TEST(given_back)
 END_TEST
 
 /* Not more than some 8,192 spans, whatever comes back in pieces. */
+/* A file goes when jemalloc uses nothing of what is left of it, and not before. */
+START_TEST(left)
+{
+	char *p = shared(6 * MIB);      /* in two files */
+	const struct span *s = frozen(2);
+
+	check_span(&s[1], SPAN_FROZEN, p + 4 * MIB, 2 * MIB, true);
+	unused_add((uintptr_t)p, 4 * MIB - RM_PAGE);
+	backing_leave();
+	s = frozen(2);
+	check_span(&s[0], SPAN_FROZEN, p, 4 * MIB, false);
+	ck_assert(intact(p, 0, 6 * MIB));
+	unused_add((uintptr_t)p + 4 * MIB - RM_PAGE, RM_PAGE);
+	backing_leave();
+	s = frozen(2);
+	check_span(&s[0], SPAN_ANON, p, 4 * MIB, true);
+	check_span(&s[1], SPAN_FROZEN, p + 4 * MIB, 2 * MIB, false);
+	ck_assert(filled(p, 0, 4 * MIB));
+	ck_assert(intact(p, 4 * MIB, 6 * MIB));
+	/* in pieces, one of which is anonymous already, and in use */
+	ck_assert(!backing_purge_forced((uintptr_t)p + 5 * MIB, 512 * KIB));
+	memset(p + 5 * MIB, 'n', 512 * KIB);
+	unused_add((uintptr_t)p + 4 * MIB, MIB);
+	backing_leave();
+	ck_assert(intact(p, 4 * MIB, 5 * MIB));
+	unused_add((uintptr_t)p + 5 * MIB + 512 * KIB, 512 * KIB);
+	backing_leave();
+	s = frozen(0);
+	for (size_t i = 0; i < spans.count; i++)
+		ck_assert_int_eq(s[i].kind, SPAN_ANON);
+	ck_assert(filled(p + 4 * MIB, 0, MIB));
+	ck_assert(filled(p + 5 * MIB, 'n', 512 * KIB));
+	ck_assert(filled(p + 5 * MIB + 512 * KIB, 0, 512 * KIB));
+	ck_assert_int_eq(lines("memfd:rmmap-heap"), 0);
+}
+END_TEST
+
+/* Against a plain array of pages, of which more ranges are made than find room, too. */
+START_TEST(unused)
+{
+	static bool is[20000];
+	unsigned all = 0, known = 0, wrong = 0;
+
+	srandom(1);
+	for (int round = 0; round < 40000; round++) {
+		unsigned from = (unsigned)random() % 290, to = from + (unsigned)random() % 10;
+		bool add = random() % 2, want = true;
+
+		(add ? unused_add : unused_take)(from * RM_PAGE, (to - from) * RM_PAGE);
+		for (unsigned i = from; i < to; i++)
+			is[i] = add;
+		from = (unsigned)random() % 290;
+		to = from + 1 + (unsigned)random() % 5;
+		for (unsigned i = from; i < to; i++)
+			want &= is[i];
+		ck_assert_int_eq(unused_all(from * RM_PAGE, (to - from) * RM_PAGE), want);
+	}
+	unused_take(0, 300 * RM_PAGE);
+	for (unsigned i = 0; i < 10000; i++)
+		unused_add(2 * i * RM_PAGE, RM_PAGE);
+	for (unsigned i = 0; i < 20000; i++) {
+		bool here = unused_all(i * RM_PAGE, RM_PAGE);
+
+		all += here && i % 2 == 0;
+		wrong += here && i % 2;
+	}
+	ck_assert_uint_eq(all, 4096);
+	unused_take(0, 20000 * RM_PAGE);
+	unused_add(0, 10000 * RM_PAGE);
+	for (unsigned i = 0; i < 5000; i++)
+		unused_take((2 * i + 1) * RM_PAGE, RM_PAGE);
+	for (unsigned i = 0; i < 10000; i++) {
+		bool here = unused_all(i * RM_PAGE, RM_PAGE);
+
+		known += here && i % 2 == 0;
+		wrong += here && i % 2;
+	}
+	ck_assert_uint_ge(known, 4096);
+	ck_assert_uint_eq(wrong, 0);
+}
+END_TEST
+
 START_TEST(purges_bounded)
 {
 	char *p;
@@ -542,7 +625,7 @@ int main(void)
 {
 	const struct unit_test tests[] = {
 		{ freezes, 0 }, { grows, 0 }, { purges_shared, 0 }, { purges_frozen, 0 },
-		{ given_back, 0 },
+		{ given_back, 0 }, { left, 0 }, { unused, 0 },
 		{ purges_bounded, 0 }, { purges_anon, 0 }, { pinned, 0 }, { closed, 0 },
 		{ no_descriptor, 0 }, { small_files, 0 }, { no_memfd, 2 }, { few_descriptors, 0 },
 		{ forks, 2 }, { named, 0 },
