@@ -100,8 +100,8 @@ static int read_front(struct loading *loading)
 static int no_memory_file(void)
 {
 	if (errno == EMFILE || errno == ENFILE)
-		return cli_fail("too many open files: loading needs one for each 64 MiB; raise the "
-		                "limit (ulimit -n)");
+		return cli_fail("too many open files: loading needs one for each layer, of up to "
+		                "64 MiB; raise the limit (ulimit -n)");
 	if (errno == EFBIG)
 		return cli_fail("the limit for the size of files (ulimit -f) is too small for 64 MiB "
 		                "of memory; raise it");

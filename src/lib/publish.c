@@ -83,8 +83,8 @@ static int freeze_failed(int err)
 	switch (err) {
 	case -EMFILE:
 	case -ENFILE:
-		return fail(me, -err, "too many open files: publishing needs one for each 64 MiB of "
-		            "heap for a moment; raise the limit (ulimit -n)");
+		return fail(me, -err, "too many open files: publishing needs one for each 4 to 64 MiB "
+		            "of heap for a moment; raise the limit (ulimit -n)");
 	case -EFBIG:
 		return fail(me, EFBIG, "the limit for the size of files (ulimit -f) is too small for "
 		            "the heap's layers; raise it to 64 MiB or more");
