@@ -233,6 +233,10 @@ handoff_tests = \
 	tests/handoff/retaken \
 	tests/handoff/zeroed \
 	tests/handoff/given_back \
+	tests/handoff/pinning \
+	tests/handoff/pinning_ibv \
+	tests/handoff/pinning_uring \
+	tests/handoff/pinning_fi \
 	tests/handoff/zeros
 check_PROGRAMS += $(handoff_tests)
 TESTS += $(handoff_tests)
@@ -254,6 +258,17 @@ tests_handoff_attach_counts_SOURCES = tests/handoff/attach_counts.c
 tests_handoff_attach_counts_LDADD = $(handoff_ldadd) -lpthread
 tests_handoff_republish_chain_SOURCES = tests/handoff/republish_chain.c
 tests_handoff_republish_chain_LDADD = $(handoff_ldadd)
+tests_handoff_pinning_SOURCES = tests/handoff/pinning.c
+tests_handoff_pinning_LDADD = $(handoff_ldadd)
+tests_handoff_pinning_ibv_SOURCES = tests/handoff/pinning.c
+tests_handoff_pinning_ibv_CPPFLAGS = $(AM_CPPFLAGS) -DIMPORTED=ibv_reg_mr
+tests_handoff_pinning_ibv_LDADD = $(handoff_ldadd)
+tests_handoff_pinning_uring_SOURCES = tests/handoff/pinning.c
+tests_handoff_pinning_uring_CPPFLAGS = $(AM_CPPFLAGS) -DIMPORTED=io_uring_register_buffers
+tests_handoff_pinning_uring_LDADD = $(handoff_ldadd)
+tests_handoff_pinning_fi_SOURCES = tests/handoff/pinning.c
+tests_handoff_pinning_fi_CPPFLAGS = $(AM_CPPFLAGS) -DIMPORTED=fi_getinfo
+tests_handoff_pinning_fi_LDADD = $(handoff_ldadd)
 tests_handoff_given_back_SOURCES = tests/handoff/given_back.c
 tests_handoff_given_back_LDADD = $(handoff_ldadd)
 tests_handoff_republish_large_SOURCES = tests/handoff/republish_large.c
