@@ -80,12 +80,12 @@ struct layer *layers_find(struct layers *layers, const struct rm_layer_desc *des
 	return layer;
 }
 
-bool layers_have(struct layers *layers, const struct rm_layer_desc *desc)
+bool layers_have(struct layers *layers, const struct rm_layer_desc *desc, bool whole)
 {
 	const struct layer *layer = *bucket(layers, desc->id);
 
 	while (layer && (memcmp(layer->id, desc->id, RM_ID_BYTES) != 0 ||
-	                 layer->length != desc->length || layer->have))
+	                 layer->length != desc->length || (whole && layer->have)))
 		layer = layer->next;
 	return layer;
 }
@@ -221,15 +221,19 @@ int layers_take(struct layers *layers, const struct rm_layer_desc *desc, int fd,
 static int note_pages(struct layer *layer, const uint64_t *have)
 {
 	size_t size = shown_words(layer->length) * sizeof(*have);
+	ssize_t n;
 
 	layer->have = malloc(size);
 	if (!layer->have)
 		return -ENOMEM;
 	memcpy(layer->have, have, size);
 	layer->have_fd = memfd_create("rmmap-pages", MFD_CLOEXEC);
-	if (layer->have_fd < 0 || pwrite(layer->have_fd, have, size, 0) != (ssize_t)size)
-		return errno ? -errno : -EIO;
-	return 0;
+	if (layer->have_fd < 0)
+		return -errno;
+	n = pwrite(layer->have_fd, have, size, 0);
+	if (n < 0)
+		return -errno;
+	return n == (ssize_t)size ? 0 : -EIO;
 }
 
 static int read_pages(struct layer *layer, int fd)

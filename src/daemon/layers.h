@@ -58,8 +58,8 @@ uint64_t layers_bytes(const struct layers *layers);     /* each counted once */
  */
 struct layer *layers_find(struct layers *layers, const struct rm_layer_desc *desc,
                           const uint64_t *shown);
-/* One with all pages that there are of it. */
-bool layers_have(struct layers *layers, const struct rm_layer_desc *desc);
+/* Any is here, or, whole, one with all pages that there are of it. */
+bool layers_have(struct layers *layers, const struct rm_layer_desc *desc, bool whole);
 /*
  * Take one over, checked: a sealed memfd of that length. The descriptor becomes ours, on
  * failure too. An id that is known already must come with the same file, and then is the one

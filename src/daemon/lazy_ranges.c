@@ -105,10 +105,11 @@ int lazy_number(struct lazy *lazy)
  */
 void lazy_unregister(const struct lazy *lazy)
 {
-	const struct rm_wire_range *last = lazy->ranges + lazy->range_count - 1;
+	const struct rm_wire_range *last;
 
 	if (!lazy->range_count)
 		return;
+	last = lazy->ranges + lazy->range_count - 1;
 	for (size_t i = 0; i < lazy->range_count; i++)
 		uffd_unregister(lazy->fds[LAZY_UFFD], lazy->ranges[i].addr, lazy->ranges[i].length);
 	uffd_wake(lazy->fds[LAZY_UFFD], lazy->ranges->addr,

@@ -86,17 +86,19 @@ static bool is_wanted(const struct upstream *upstream, uint32_t from, const stru
 static int want(struct upstream *upstream, const struct rm_layer_desc *desc)
 {
 	const struct client *client = upstream->client;
+	struct layers *layers = store_layers(client->local->worker->store);
 	uint32_t index, from = upstream->count;
 	struct remote *remote;
 	int ret = 0;
 
-	if (layers_have(store_layers(client->local->worker->store), desc))
+	if (layers_have(layers, desc, true))
 		return 0;
 	for (const struct attachment *a = client->attachments; !ret && a; a = a->next)
 		if (a->remote && remote_find_layer(a->remote, desc, &index) &&
 		    !is_wanted(upstream, from, a->remote))
 			ret = add(upstream, a->remote, index);
-	if (ret || upstream->count > from)
+	/* What came from a publication of this host has what that one shows, and needs nobody. */
+	if (ret || upstream->count > from || layers_have(layers, desc, false))
 		return ret;
 	remote = remotes_find_layer(client->local->worker->remotes, desc, &index);
 	return remote ? add(upstream, remote, index) : 0;
@@ -164,6 +166,7 @@ static uint32_t alike(const struct upstream *upstream, uint32_t from)
 	uint32_t to = from + 1;
 
 	while (to < upstream->count &&
+	       desc_of(&upstream->wanted[to])->length == first->length &&
 	       !memcmp(desc_of(&upstream->wanted[to])->id, first->id, RM_ID_BYTES))
 		to++;
 	return to - from;
@@ -232,6 +235,8 @@ static int adopt_layer(struct layers *layers, struct wanted *wanted, uint32_t co
 	}
 	if (fd >= 0) {
 		ret = layers_adopt(layers, desc, fd, have, whole, &wanted->layer);
+	} else if ((wanted->layer = layers_find(layers, desc, have))) {
+		ret = 0;                /* joined for an earlier publish */
 	} else {
 		ret = fd = join(wanted, count, desc->length);
 		if (fd >= 0) {

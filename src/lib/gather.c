@@ -73,7 +73,7 @@ static int note(void *arg, uint64_t start, uint64_t end, bool zeros)
 
 	if (!zeros)
 		return note_run(noting, start, end);
-	return noting->known ? note_zeros(noting, start, end) : 0;
+	return note_zeros(noting, start, end);
 }
 
 static void note_again(void *arg)
@@ -91,7 +91,7 @@ static int note_written(struct gathered *g, uint64_t addr, uint64_t length, uint
                         const struct known *known)
 {
 	struct noting noting = { &g->written, g->written.count, heap, known };
-	struct scan_to to = { note, note_again, &noting };
+	struct scan_to to = { note, note_again, &noting, known != NULL };
 
 	return all || heap_pins() ? track_all(addr, length, &to) : track_changed(addr, length, &to);
 }

@@ -42,6 +42,12 @@ static int map_at(uint64_t addr, uint64_t length, int fd, uint64_t offset)
 	                 MAP_PRIVATE | MAP_FIXED_NOREPLACE | MAP_NORESERVE |
 	                 (fd < 0 ? MAP_ANONYMOUS : 0), fd, (off_t)offset);
 
+	/*
+	 * When the kernel takes a huge page apart, pages of zeros may go: what this process made
+	 * zeros would then look as if it had never been written, see gather.c.
+	 */
+	if (got == want && fd < 0)
+		madvise(got, length, MADV_NOHUGEPAGE);
 	if (got == want)
 		return 0;
 	if (got == MAP_FAILED)

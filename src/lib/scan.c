@@ -44,7 +44,8 @@ static int by_scan(int pagemap, enum scan what, uint64_t addr, uint64_t length,
                    const struct scan_to *to)
 {
 	struct scan_region regions[REGIONS];
-	const uint64_t not = what == SCAN_MAPPED ? 0 : SCAN_FILE;
+	const uint64_t not = what == SCAN_MAPPED ? 0 :
+	                     to->zeros ? SCAN_FILE : SCAN_FILE | SCAN_ZERO;
 	struct scan_arg arg = {
 		.size = sizeof(arg), .start = addr, .end = addr + length,
 		.flags = what == SCAN_CHANGED ? SCAN_MARK | SCAN_ONLY_MARKABLE : 0,

@@ -34,6 +34,7 @@ struct scan_to {
 	int (*run)(void *arg, uint64_t start, uint64_t end, bool zeros);
 	void (*again)(void *arg);       /* forget those so far: they are told once more; or NULL */
 	void *arg;
+	bool zeros;                     /* tell these, too */
 };
 /*
  * SCAN_CHANGED only where track.c has the kernel mark: else -EPERM; after an error some

@@ -82,7 +82,7 @@ static int changed(int pagemap, uint64_t addr, uint64_t length, const struct sca
 {
 	bool any = false;
 	int err = scan_in(pagemap, SCAN_PRIVATE, addr, length,
-	                  &(struct scan_to){ .run = found, .arg = &any });
+	                  &(struct scan_to){ .run = found, .arg = &any, .zeros = to->zeros });
 
 	if (err && !any)
 		return err;

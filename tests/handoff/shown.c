@@ -132,6 +132,44 @@ static void in_turn(const char *fetch, bool second_first)
 	}
 }
 
+/* HANDLE: have it attached until this process is killed. */
+static int hold_mode(const char *handle)
+{
+	attach(handle);
+	printf("attached");
+	fflush(stdout);
+	pause();
+	return 1;
+}
+
+/*
+ * What was handed on needs nobody any more: not the origin, which is gone, though another
+ * process here has another publication's pages of the same layer still to come.
+ */
+static void origin_gone(void)
+{
+	char first[RMMAP_HANDLE_MAX], second[RMMAP_HANDLE_MAX], once[RMMAP_HANDLE_MAX];
+	char twice[RMMAP_HANDLE_MAX], said[sizeof("attached")] = "";
+	const char *middle = other_rundir();
+	pid_t children[4], holder, daemon = daemon_pid();
+	int out;
+
+	setenv("RMMAP_FETCH", "auto", 1);
+	crafted_publish(0, CUT_TO, NO_PAGE, first);
+	crafted_publish(CUT_FROM, PAGES, NO_PAGE, second);
+	run_at(middle, "on", first, once);
+	setenv("RMMAP_RUNDIR", middle, 1);
+	holder = start_self("hold", second, &out);
+	setenv("RMMAP_RUNDIR", home, 1);
+	CHECK(read(out, said, sizeof(said) - 1) == sizeof(said) - 1);
+	CHECK(daemon_children(daemon, children, 4) == 1);
+	CHECK(kill(daemon, SIGKILL) == 0 && kill(children[0], SIGKILL) == 0);
+	run_at(middle, "on", once, twice);
+	see(middle, 0, CUT_TO, twice);
+	kill(holder, SIGKILL);
+	close(out);
+}
+
 /* The layers belong to this process and go with it. */
 static int layers_mode(void)
 {
@@ -140,6 +178,7 @@ static int layers_mode(void)
 	in_turn("eager", false);
 	in_turn("eager", true);
 	in_turn("auto", true);
+	origin_gone();
 	return 0;
 }
 
@@ -152,6 +191,8 @@ int main(int argc, char **argv)
 		return see_mode(argv[2]);
 	if (mode && strcmp(mode, "on") == 0)
 		return on_mode(argv[2]);
+	if (mode && strcmp(mode, "hold") == 0)
+		return hold_mode(argv[2]);
 	if (mode && strcmp(mode, "layers") == 0)
 		return layers_mode();
 	setenv("RMMAP_SLOT", "3", 1);           /* not where the crafted ones are */
