@@ -155,7 +155,9 @@ saves @handle both.rmmap
 rmmap unpublish @handle
 stop_daemon "$a"
 stop_daemon "$b"
-# no rmmapd runs: load starts it
+# no rmmapd runs: load starts it, if it may
+RMMAP_DAEMON=off rmmap load both.rmmap 2>said && fail "load without an rmmapd"
+grep -q '^rmmap: no rmmapd runs here' said || fail "load without an rmmapd: $(cat said)"
 loads both.rmmap
 same_as wanted
 stop_daemon "$b"

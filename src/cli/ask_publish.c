@@ -41,8 +41,11 @@ int ask_open_or_start(struct ask *ask)
 		return error;
 	have_it_started();
 	error = ask_open(ask);
-	if (error == -ENOENT)
-		rm_format(ask->why, sizeof(ask->why), "%s", rmmap_error());
+	if (error == -ENOENT) {
+		const char *why = strstr(rmmap_error(), ": ");  /* behind the function's name */
+
+		rm_format(ask->why, sizeof(ask->why), "%s", why ? why + 2 : rmmap_error());
+	}
 	return error;
 }
 
