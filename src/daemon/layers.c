@@ -50,15 +50,6 @@ static struct layer **bucket(struct layers *layers, const uint8_t id[RM_ID_BYTES
 	return &layers->buckets[n % BUCKETS];
 }
 
-static struct layer *by_id(struct layers *layers, const uint8_t id[RM_ID_BYTES])
-{
-	struct layer *layer = *bucket(layers, id);
-
-	while (layer && memcmp(layer->id, id, RM_ID_BYTES) != 0)
-		layer = layer->next;
-	return layer;
-}
-
 static bool has(const struct layer *layer, const uint64_t *shown)
 {
 	for (size_t i = 0; layer->have && i < shown_words(layer->length); i++)
@@ -197,19 +188,27 @@ static int take_new(struct layers *layers, const struct rm_layer_desc *desc, int
 int layers_take(struct layers *layers, const struct rm_layer_desc *desc, int fd,
                 struct layer **out, const char **why)
 {
-	struct layer *known = by_id(layers, desc->id);
+	struct layer *same = *bucket(layers, desc->id);
+	bool known = false;
 	int ret = -EINVAL;
 
+	for (; same; same = same->next) {
+		if (memcmp(same->id, desc->id, RM_ID_BYTES) != 0)
+			continue;
+		known = true;
+		if (same_file(same->fd, fd))
+			break;
+	}
 	*out = NULL;
 	*why = "a layer is not a sealed memfd of the length that the table says";
 	if (file_sealed(fd, SEALS, desc->length)) {
 		*why = "another layer has the id of one of its layers already";
 		if (!known)
 			ret = take_new(layers, desc, &fd, out, why);
-		else if (same_file(known->fd, fd))
-			*out = known;
+		else
+			*out = same;
 	}
-	if (!*out || *out == known)
+	if (!*out || *out == same)
 		close(fd);
 	if (!*out)
 		return ret;
