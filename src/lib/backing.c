@@ -468,6 +468,13 @@ void backing_file_close(uint32_t number)
 	own_unlock(&lock);
 }
 
+void backing_file_left(uint32_t number)
+{
+	own_lock(&lock);
+	file_left(number);
+	own_unlock(&lock);
+}
+
 /* ---- fork ---- */
 
 /*

@@ -63,6 +63,7 @@ bool backing_file(uint32_t number, uint8_t id[RM_ID_BYTES], uint64_t *length, in
  */
 const uint64_t *backing_seen(uint32_t number);
 void backing_file_close(uint32_t number);       /* rmmapd has it, or nobody wants it */
+void backing_file_left(uint32_t number);        /* the publish that asked for it has failed */
 
 /*
  * Around fork, inside jemalloc's locks. Parent and child have private memory afterwards; the

@@ -163,6 +163,17 @@ void file_unmapped(uint32_t number, uint64_t length)
 		file_close(number);
 }
 
+void file_left(uint32_t number)
+{
+	struct file *file = find(number);
+
+	if (!file)
+		return;
+	file->asked = false;
+	if (!file->live)
+		file_close(number);
+}
+
 #define SEEN_BYTES (RM_LAYER_MAX / RM_PAGE / 8)
 
 static int see(void *arg, uint64_t start, uint64_t end, bool zeros)

@@ -19,6 +19,7 @@ bool file_seal(uint32_t number, uint64_t length);
 bool file_sealed(uint32_t number, uint8_t id[RM_ID_BYTES], uint64_t *length, int *fd);
 /* So much less of a sealed one is mapped: with the last of it goes what no publish took. */
 void file_unmapped(uint32_t number, uint64_t length);
+void file_left(uint32_t number);        /* the publish that asked for it takes it not */
 /* Before it is frozen: note which of its pages are there. */
 void file_look(uint32_t number, uint64_t addr, uint64_t length);
 const uint64_t *file_seen(uint32_t number);     /* NULL if it was not looked at */

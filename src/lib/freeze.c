@@ -100,8 +100,11 @@ static int remember(const struct array *all)
 /* The heap's own files can be layers again, if rmmapd does not have them yet. */
 void freeze_forget(void)
 {
-	for (size_t i = 0; i < known.layers.count; i++)
+	for (size_t i = 0; i < known.layers.count; i++) {
+		if (layer_at(i)->file)
+			backing_file_left(layer_at(i)->file);
 		layer_free(layer_at(i));
+	}
 	known.layers.count = known.segments.count = 0;
 	known.attached = 0;
 	known.lost = true;

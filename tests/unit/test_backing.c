@@ -280,6 +280,7 @@ START_TEST(given_back)
 {
 	char *p = shared(8 * MIB);
 	uint8_t id[RM_ID_BYTES];
+	uint32_t number;
 	uint64_t length;
 	int fd;
 
@@ -291,10 +292,14 @@ START_TEST(given_back)
 	ck_assert_int_eq(files(), 1);
 	/* but for what a publish may be about to hand over */
 	check_span(frozen(2) + 1, SPAN_FROZEN, p + 4 * MIB, 4 * MIB, false);
-	ck_assert(backing_file(((const struct span *)spans.data)[1].file, id, &length, &fd));
+	number = ((const struct span *)spans.data)[1].file;
+	ck_assert(backing_file(number, id, &length, &fd));
 	ck_assert(!backing_purge_forced((uintptr_t)p + 4 * MIB, 4 * MIB));
 	ck_assert_int_eq(files(), 1);
 	ck_assert(filled(p, 0, 8 * MIB));
+	/* and not for ever, if that publish failed */
+	backing_file_left(number);
+	ck_assert_int_eq(files(), 0);
 }
 END_TEST
 
