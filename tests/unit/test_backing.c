@@ -303,7 +303,6 @@ START_TEST(given_back)
 }
 END_TEST
 
-/* Not more than some 8,192 spans, whatever comes back in pieces. */
 /* A file goes when jemalloc uses nothing of what is left of it, and not before. */
 START_TEST(left)
 {
@@ -386,6 +385,7 @@ START_TEST(unused)
 }
 END_TEST
 
+/* Not more than some 8,192 spans, whatever comes back in pieces. */
 START_TEST(purges_bounded)
 {
 	char *p;
