@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../common/standard.h"
 #include "cli.h"
 #include "rmmap.h"
 
@@ -276,11 +277,8 @@ static int run_line(int argc, char **argv)
  */
 static void take_closed(void)
 {
-	int fd;
+	int fd = rm_standard_open("/", O_PATH | O_CLOEXEC);
 
-	do
-		fd = open("/", O_PATH | O_CLOEXEC);
-	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		close(fd);
 }

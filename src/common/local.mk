@@ -25,6 +25,8 @@ libcommon_la_SOURCES = \
 	src/common/scan.h \
 	src/common/segment.c \
 	src/common/segment.h \
+	src/common/standard.c \
+	src/common/standard.h \
 	src/common/wire.c \
 	src/common/fault_times.h \
 	src/common/wire.h

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "../common/say.h"
+#include "../common/standard.h"
 #include "keep.h"
 
 #define MSEC UINT64_C(1000000)
@@ -54,20 +55,9 @@ void start_log(const char *format, ...)
 	log_line(text);
 }
 
-/* Descriptors 0 to 2 must be something, or a socket would become stderr. */
-static int open_null(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	return fd;
-}
-
 int start_output(struct rmmapd *rmmapd)
 {
-	int null = open_null(), log;
+	int null = rm_standard_open("/dev/null", O_RDWR), log;
 
 	if (null < 0)
 		return -errno;
@@ -88,7 +78,7 @@ int start_output(struct rmmapd *rmmapd)
 
 void start_quiet(struct rmmapd *rmmapd)
 {
-	int null = open_null();
+	int null = rm_standard_open("/dev/null", O_RDWR);
 
 	if (null < 0)
 		return;

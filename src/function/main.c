@@ -20,6 +20,7 @@
 
 #include "../common/options.h"
 #include "../common/say.h"
+#include "../common/standard.h"
 #include "text.h"
 
 #define TICK_NS 250000000L
@@ -226,11 +227,8 @@ static int drain(const sigset_t *signals)
 /* Of descriptors 0 to 2 what is closed would be taken by a client, who then reads what we say. */
 static void take_closed(void)
 {
-	int fd;
+	int fd = rm_standard_open("/", O_PATH | O_CLOEXEC);
 
-	do
-		fd = open("/", O_PATH | O_CLOEXEC);
-	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		close(fd);
 }

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* standard.c - see standard.h */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "standard.h"
+
+int rm_standard_open(const char *path, int flags)
+{
+	int fd;
+
+	do
+		fd = open(path, flags);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	return fd;
+}
