@@ -26,6 +26,7 @@ struct asked {
 	_Alignas(8) char message[RM_WIRE_MAX];
 	void *memory;                   /* the table, mapped */
 	struct rm_table table;
+	int lazy_err;                   /* why there is no userfaultfd now; 0: there is one */
 	char why[RM_TEXT_MAX];
 };
 
@@ -114,6 +115,26 @@ static void close_answer(struct asked *asked)
 		               asked->x.layer_fd_count * sizeof(*asked->x.layer_fds));
 }
 
+/*
+ * rmmapd refuses with ENOTSUP where the pages have to come lazily and this process said that it
+ * has no userfaultfd. What that fails of is known here: a shortage is told as what it is.
+ */
+static int refused(struct asked *asked)
+{
+	const struct rm_wire_attach_reply *reply = answer(asked);
+
+	if (reply->error == ENOTSUP && asked->lazy_err && asked->lazy_err != -EPERM &&
+	    asked->lazy_err != -ENOTSUP) {
+		rm_format(asked->why, sizeof(asked->why), "no userfaultfd for fetching pages when "
+		          "they are touched: %s%s", rm_errno_text(-asked->lazy_err),
+		          asked->lazy_err == -EMFILE ? "; raise the limit (ulimit -n)" : "");
+		return asked->lazy_err;
+	}
+	rm_format(asked->why, sizeof(asked->why), "%s",
+	          reply->text[0] ? reply->text : rm_errno_text(reply->error));
+	return -reply->error;
+}
+
 /* RM_ATTACH: 0 with everything in offer, or -errno with its why. */
 static int ask(struct asked *asked, struct rm_wire_attach *m)
 {
@@ -136,9 +157,7 @@ static int ask(struct asked *asked, struct rm_wire_attach *m)
 	}
 	if (reply->error) {
 		close_answer(asked);
-		rm_format(asked->why, sizeof(asked->why), "%s",
-		          reply->text[0] ? reply->text : rm_errno_text(reply->error));
-		return -reply->error;
+		return refused(asked);
 	}
 	err = open_table(asked);
 	if (err) {
@@ -151,10 +170,13 @@ static int ask(struct asked *asked, struct rm_wire_attach *m)
 static int attach_once(struct rm_wire_attach *m, const struct rm_handle *handle, uint64_t *root,
                        char *why)
 {
-	struct asked asked = { .memory = NULL };
+	struct asked asked = { .lazy_err = lazy_possible() };
 	struct offer offer = { .id = handle->id };
 	uint64_t own_left;
-	int err = ask(&asked, m);
+	int err;
+
+	m->can_lazy = !asked.lazy_err;
+	err = ask(&asked, m);
 
 	rm_format(why, RM_TEXT_MAX, "%s", asked.why);
 	if (err)
@@ -187,7 +209,6 @@ static int take_mode(const struct rmmap_attach_options *given, struct rm_wire_at
 		            options.flags & ~(RMMAP_EAGER | RMMAP_LAZY));
 	if (options.flags == (RMMAP_EAGER | RMMAP_LAZY))
 		return fail(me, EINVAL, "RMMAP_EAGER and RMMAP_LAZY exclude each other");
-	m->can_lazy = lazy_possible();
 	m->prefetch = (uint32_t)env_options()->prefetch;
 	m->want = options.flags & RMMAP_EAGER ? RM_FETCH_EAGER :
 	          options.flags & RMMAP_LAZY ? RM_FETCH_LAZY : (uint32_t)env_options()->fetch;

@@ -270,7 +270,8 @@ bool daemon_is_private(void);
 int daemon_start_private(char *why, size_t why_size);
 
 /* ---- lazy.c: userfaultfd over attached ranges ---- */
-bool lazy_possible(void);       /* can this process get a userfaultfd that serves system calls? */
+/* Can this process get a userfaultfd that serves system calls? 0, or -errno: why not, or not now. */
+int lazy_possible(void);
 
 /* ---- fork.c: the one pthread_atfork registration ---- */
 void fork_init(void);

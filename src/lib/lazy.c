@@ -36,19 +36,36 @@
 #define NEEDED (UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MINOR_SHMEM)
 #define COMPLETE_NS UINT64_C(30000000000)
 
-/* One that also serves faults of system calls: user-mode-only would not do. */
+/*
+ * What stands in the way of every later attempt too: no right, or a kernel without it. Any other
+ * error (EMFILE, ENFILE, ENOMEM) may be over at the next attach.
+ */
+static bool stays(int err)
+{
+	return err == -EPERM || err == -ENOTSUP;
+}
+
+/* Where the device cannot be opened for want of it, or of a right: -EPERM. */
+static int open_device(void)
+{
+	int device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC), err, fd;
+
+	if (device < 0)
+		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : -EPERM;
+	fd = ioctl(device, DEVICE_NEW, O_CLOEXEC | O_NONBLOCK);
+	err = -errno;
+	close(device);
+	return fd >= 0 ? fd : err == -EINVAL || err == -ENOTTY ? -EPERM : err;
+}
+
+/* One that also serves faults of system calls: user-mode-only would not do. 0 up, or -errno. */
 static int open_plain(void)
 {
-	int device, fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 
 	if (fd >= 0)
 		return fd;
-	device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
-	if (device < 0)
-		return -EPERM;
-	fd = ioctl(device, DEVICE_NEW, O_CLOEXEC | O_NONBLOCK);
-	close(device);
-	return fd < 0 ? -EPERM : fd;
+	return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : open_device();
 }
 
 /* UFFDIO_API tells the features, but only the first call on a descriptor can choose. */
@@ -79,9 +96,10 @@ static int open_uffd(uint32_t *features)
 	return fd;
 }
 
-bool lazy_possible(void)
+int lazy_possible(void)
 {
-	static int known;               /* 0: not asked yet; 1: no; 2: yes. Racing askers agree. */
+	/* 1: possible; 0: not asked yet; else -errno, for good. Racing askers agree. */
+	static int known;
 	int answer = __atomic_load_n(&known, __ATOMIC_RELAXED);
 
 	if (!answer) {
@@ -90,12 +108,11 @@ bool lazy_possible(void)
 
 		if (fd >= 0)
 			close(fd);
-		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM)
-			return false;
-		answer = fd >= 0 ? 2 : 1;
-		__atomic_store_n(&known, answer, __ATOMIC_RELAXED);
+		answer = fd >= 0 ? 1 : fd;
+		if (answer > 0 || stays(answer))
+			__atomic_store_n(&known, answer, __ATOMIC_RELAXED);
 	}
-	return answer == 2;
+	return answer > 0 ? 0 : answer;
 }
 
 static int raise_and_mark(struct fd_mark *mark, int fd)
