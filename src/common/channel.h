@@ -27,8 +27,8 @@ int rm_channel_send(int fd, const void *message, size_t length, const int *fds, 
  * Receive one message of at most size bytes and up to RM_CHANNEL_FDS_MAX descriptors,
  * all CLOEXEC. Bytes received; 0 at the end of the connection; -ETIMEDOUT or -EAGAIN at
  * the deadline; -EMSGSIZE if message or descriptors were cut (descriptors that did
- * arrive are closed); -EMFILE if this process may have no more of them (as before);
- * other -errno. *count says how many descriptors came.
+ * arrive are closed); -EMFILE if this process may have no more of them (as before, and
+ * the message is whole, so that it can be answered); other -errno. *count says how many descriptors came.
  */
 ssize_t rm_channel_recv(int fd, void *message, size_t size, int fds[RM_CHANNEL_FDS_MAX],
                         unsigned *count, uint64_t deadline);

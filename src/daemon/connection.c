@@ -108,13 +108,27 @@ void connection_fail(struct connection *connection)
 
 /* ---- out ---- */
 
+/* Where there is no descriptor for the copies, in place of the message: that, as its answer. */
+static void queue_no_fds(struct queued *queued)
+{
+	struct rm_wire_reply reply = { .error = EMFILE };
+
+	memcpy(&reply.head, queued->message, sizeof(reply.head));
+	reply.head.type = RM_REPLY;
+	rm_format(reply.text, sizeof(reply.text), "%s", NO_FDS_TEXT);
+	memcpy(queued->message, &reply, sizeof(reply));
+	queued->size = sizeof(reply);
+	while (queued->count)
+		close(queued->fds[--queued->count]);
+}
+
 static bool enqueue(struct connection *connection, const void *message, size_t size,
                     const int *fds, unsigned count)
 {
 	struct queued *queued = NULL;
 
 	if (connection->queued < QUEUE_MAX)
-		queued = malloc(sizeof(*queued) + size);
+		queued = malloc(sizeof(*queued) + RM_WIRE_MAX);
 	if (!queued)
 		return false;
 	queued->next = NULL;
@@ -123,8 +137,10 @@ static bool enqueue(struct connection *connection, const void *message, size_t s
 	for (queued->count = 0; queued->count < count; queued->count++) {
 		int fd = fcntl(fds[queued->count], F_DUPFD_CLOEXEC, 3);
 
-		if (fd < 0)
+		if (fd < 0) {
+			queue_no_fds(queued);
 			break;
+		}
 		queued->fds[queued->count] = fd;
 	}
 	if (connection->first)
@@ -133,7 +149,7 @@ static bool enqueue(struct connection *connection, const void *message, size_t s
 		connection->first = queued;
 	connection->last = queued;
 	connection->queued++;
-	return queued->count == count;
+	return true;
 }
 
 /* While something waits to go out nothing is read: a client takes its replies first. */
@@ -289,6 +305,21 @@ static void received(struct connection *connection, const void *message, size_t 
 		connection_fail(connection);
 }
 
+/*
+ * This process may have no more descriptors, and those that came are closed. Who sent them waits
+ * for an answer: the messages that bring descriptors are requests, or belong to a publish.
+ */
+static bool out_of_fds(struct connection *connection, const struct rm_wire *head)
+{
+	if (publish_no_fds(connection))
+		return true;
+	if (head->magic != RM_WIRE_MAGIC || head->version != RM_WIRE_VERSION)
+		return false;
+	if (head->type == RM_PUBLISH || head->type == RM_LAZY)
+		connection_reply(connection, head->seq, -EMFILE, NO_FDS_TEXT);
+	return head->type == RM_PUBLISH || head->type == RM_LAZY || head->type == RM_LAYERS;
+}
+
 static void gone(struct connection *connection)
 {
 	connection->deaf |= connection->first != NULL;
@@ -309,11 +340,13 @@ static void ready(struct source *source, uint32_t events)
 		_Alignas(8) uint8_t message[RM_WIRE_MAX];
 		int fds[RM_CHANNEL_FDS_MAX];
 		unsigned count = 0;
-		ssize_t n = rm_channel_recv(source->fd, message, sizeof(message), fds, &count, 0);
+		ssize_t n;
 
+		memset(message, 0, sizeof(struct rm_wire));
+		n = rm_channel_recv(source->fd, message, sizeof(message), fds, &count, 0);
 		if (n == -EAGAIN)
 			return;
-		if (n == -EMFILE && publish_no_fds(connection))
+		if (n == -EMFILE && out_of_fds(connection, (const void *)message))
 			continue;
 		if (n <= 0) {
 			gone(connection);

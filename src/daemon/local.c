@@ -23,6 +23,7 @@
 #define SO_PEERPIDFD 77
 #endif
 #define ACCEPT_AGAIN_NS UINT64_C(100000000)
+#define TOLD_NS UINT64_C(60000000000)
 
 struct client_record {                  /* data of RECORD_CLIENT: a process or a socket of one */
 	uint64_t client;                /* a socket: whose; a process: 0 */
@@ -257,7 +258,13 @@ static int peer_pidfd(int fd, pid_t pid)
 	return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
-static struct client *client_take(struct local *local, int fd, uint32_t pid)
+/* This process, or the host, may have no more descriptors. */
+static bool no_room(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+static struct client *client_take(struct local *local, int fd, uint32_t pid, bool *short_of_fds)
 {
 	struct client *client = client_of(local, pid);
 	struct client_record record = { .pid = pid };
@@ -266,6 +273,10 @@ static struct client *client_take(struct local *local, int fd, uint32_t pid)
 	if (client)
 		return client;
 	pidfd = peer_pidfd(fd, (pid_t)pid);
+	if (pidfd < 0 && no_room(errno)) {
+		*short_of_fds = true;
+		return NULL;
+	}
 	if (pidfd < 0) {
 		worker_log(local->worker, "process %u cannot be watched for its end and is not served: "
 		           "run it in the pid namespace of rmmapd", pid);
@@ -290,11 +301,16 @@ static void take_connection(struct local *local, int fd)
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
 	struct connection *connection = NULL;
+	bool short_of_fds = false;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid())
-		client = client_take(local, fd, (uint32_t)peer.pid);
+		client = client_take(local, fd, (uint32_t)peer.pid, &short_of_fds);
 	if (client)
 		connection = connection_new(client, fd, keeper_number(local->worker->keeper));
+	if (short_of_fds) {
+		short_refuse(local, fd);
+		return;
+	}
 	if (!connection) {
 		close(fd);
 		return;
@@ -305,19 +321,36 @@ static void take_connection(struct local *local, int fd)
 	           &fd, 1);
 }
 
-/* Without descriptors the listener stays ready, and the loop would do nothing else. */
+/* Once a minute at most: whoever connects could fill the log. */
+static void tell_no_room(struct local *local)
+{
+	uint64_t now = rm_now_ns();
+
+	if (local->told_ns && now < local->told_ns + TOLD_NS)
+		return;
+	local->told_ns = now;
+	worker_log(local->worker, "no descriptor for a new connection: raise the limit of rmmapd "
+	           "(ulimit -n, LimitNOFILE=)");
+}
+
+/*
+ * Without descriptors whoever comes is told so, as far as spare ones go. After that the listener
+ * stays ready, and the loop would do nothing else: it is looked at again in a while.
+ */
 static void accept_ready(struct source *source, uint32_t events)
 {
 	struct local *local = container_of(source, struct local, listener);
-	int fd;
+	int fd, error;
 
 	(void)events;
-	while ((fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
-		take_connection(local, fd);
-	if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
-		return;
-	worker_log(local->worker, "no descriptor for a new connection: raise the limit of rmmapd "
-	           "(ulimit -n, LimitNOFILE=)");
+	do {
+		while ((fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
+			take_connection(local, fd);
+		error = errno;
+		if (!no_room(error))
+			return;
+		tell_no_room(local);
+	} while (short_accept(local));
 	loop_remove(local->worker->loop, source);
 	loop_timer(local->worker->loop, &local->accept_again, rm_now_ns() + ACCEPT_AGAIN_NS);
 }
@@ -326,6 +359,7 @@ static void accept_again(struct timer *timer)
 {
 	struct local *local = container_of(timer, struct local, accept_again);
 
+	short_refill(local);
 	loop_add(local->worker->loop, &local->listener, EPOLLIN);
 }
 
@@ -397,6 +431,7 @@ struct local *local_new(struct worker *worker, int listener)
 	local->listener.fd = listener;
 	local->listener.ready = accept_ready;
 	local->accept_again.fire = accept_again;
+	short_init(local);
 	if (listener >= 0 && loop_add(worker->loop, &local->listener, EPOLLIN) < 0) {
 		free(local);
 		return NULL;

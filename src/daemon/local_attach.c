@@ -20,10 +20,13 @@
 /* Unless asked otherwise, less than this comes whole: quicker than a handful of faults. */
 #define SMALL (256u << 10)
 
+/* A bare EMFILE would be taken for the process's own: it is rmmapd that has no more. */
 static void attach_error(struct connection *connection, uint64_t seq, int error, const char *text)
 {
 	struct rm_wire_attach_reply reply = { .error = -error };
 
+	if (error == -EMFILE && strcmp(text, rm_errno_text(EMFILE)) == 0)
+		text = NO_FDS_TEXT;
 	rm_format(reply.text, sizeof(reply.text), "%s", text);
 	connection_send(connection, &reply, sizeof(reply), RM_ATTACH_REPLY, seq, NULL, 0);
 }

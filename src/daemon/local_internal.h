@@ -3,6 +3,7 @@
  * local_internal.h - the files of local.h among themselves
  *
  *   local.c           listener, clients (processes), attachments, records
+ *   local_short.c     who connects while no descriptor is left
  *   connection.c      one socket: messages in, replies out, never waiting
  *   local_publish.c   RM_PUBLISH and its RM_LAYERS; RM_UNPUBLISH
  *   local_move.c      RM_MOVE
@@ -23,6 +24,9 @@
 #include "loop.h"
 #include "store.h"
 #include "util.h"
+
+#define NO_FDS_TEXT "rmmapd has no descriptors left: unpublish something, or raise its limit " \
+	"(ulimit -n, LimitNOFILE=)"
 
 struct queued;                          /* connection.c: a message that did not fit yet */
 struct gather;                          /* local_publish.c: a publish whose layers are coming */
@@ -70,10 +74,21 @@ struct held {                           /* an attachment, and what only local.c'
 	uint32_t mode;                  /* enum rm_attach_mode */
 };
 
+#define REFUSALS_MAX 4
+
+struct refusal {                        /* a connection that is only told why */
+	struct local *local;
+	struct source socket;           /* fd -1: this one is free */
+	struct timer timer;             /* until then */
+};
+
 struct local {
 	struct worker *worker;
 	struct source listener;
 	struct timer accept_again;      /* after EMFILE */
+	uint64_t told_ns;               /* when that was last logged; 0: never */
+	struct refusal refusals[REFUSALS_MAX];
+	int spares[REFUSALS_MAX];       /* open for nothing, to be had when no other is; or -1 */
 	struct client *clients;
 	uint32_t client_count, attachment_count;
 	struct rm_counters ended;       /* of processes that are gone */
@@ -86,6 +101,14 @@ void attachment_end(struct held *held);         /* and free it */
 struct held *attachment_find(struct client *client, uint64_t number);
 void client_end(struct client *client);
 void counters_add(struct rm_counters *sum, const struct rm_counters *more);
+
+/* ---- local_short.c ---- */
+void short_init(struct local *local);
+/* Accept one by a spare descriptor, to tell it that there is none. False: nobody was accepted. */
+bool short_accept(struct local *local);
+/* Tell this one, and close it: the descriptor is taken in any case. */
+void short_refuse(struct local *local, int fd);
+void short_refill(struct local *local);         /* have spares again, as far as possible */
 
 /* ---- connection.c ---- */
 struct connection *connection_new(struct client *client, int fd, uint64_t record);

@@ -58,9 +58,7 @@ bool publish_no_fds(struct connection *connection)
 {
 	if (!connection->gather)
 		return false;
-	connection_reply(connection, connection->gather->request.head.seq, -EMFILE, "rmmapd has no "
-	                 "descriptors left: unpublish something, or raise its limit (ulimit -n, "
-	                 "LimitNOFILE=)");
+	connection_reply(connection, connection->gather->request.head.seq, -EMFILE, NO_FDS_TEXT);
 	publish_forget(connection);
 	return true;
 }

@@ -136,6 +136,18 @@ static int drain(void)
 	return n == 0 || n == -EPIPE || n == -ECONNRESET ? LOST : 0;
 }
 
+/* RM_REPLY with an error may be the answer to anything: rmmapd could not send the proper one. */
+static int refusal(struct exchange *x, const void *message)
+{
+	const struct rm_wire_reply *reply = message;
+
+	if (reply->head.type != RM_REPLY || reply->error <= 0)
+		return trouble(x, -EPROTO);
+	rm_format(x->why, sizeof(x->why), "%s",
+	          reply->text[0] ? reply->text : rm_errno_text(reply->error));
+	return -reply->error;
+}
+
 static int send_layers(struct exchange *x)
 {
 	struct rm_wire_layers m = { .head = *(struct rm_wire *)x->request };
@@ -184,7 +196,7 @@ static int receive_layers(struct exchange *x, uint32_t count)
 		if (!err && (m->head.type != RM_LAYERS || m->first != got || m->count != n ||
 		             n == 0 || n > count - got)) {
 			close_all(fds, n);
-			err = trouble(x, -EPROTO);
+			err = refusal(x, message);
 		}
 		if (err) {
 			drop_layers(x, got);
@@ -207,7 +219,7 @@ static int take_reply(struct exchange *x)
 		return err;
 	if (reply->head.type != x->reply_type || count > 1) {
 		close_all(fds, count);
-		return trouble(x, -EPROTO);
+		return refusal(x, reply);
 	}
 	x->reply_fd = count ? fds[0] : -1;
 	if (reply->head.type != RM_ATTACH_REPLY || reply->error || reply->layer_count == 0)
