@@ -44,7 +44,7 @@
 #include "layout.h"
 
 #define RM_WIRE_MAGIC 0x57524d52u
-#define RM_WIRE_VERSION 5
+#define RM_WIRE_VERSION 6
 #define RM_TEXT_MAX 512
 #define RM_SPEC_MAX 128                 /* RMMAP_FABRIC as given, NUL included */
 

@@ -40,11 +40,16 @@ static void close_fds(int *fds)
 	}
 }
 
-/* The kernel shall not end a consumer any more when rmmapd goes. */
+/*
+ * The kernel shall not end a consumer any more when rmmapd goes. The library arms the lifeline
+ * when it has read the answer to RM_LAZY, which may be after this: without an owner nobody is
+ * signalled however it is armed, and the library sees by it that all is well.
+ */
 static void disarm(const struct lazy *lazy)
 {
 	int flags = fcntl(lazy->fds[LAZY_LINE_THEIRS], F_GETFL);
 
+	fcntl(lazy->fds[LAZY_LINE_THEIRS], F_SETOWN, 0);
 	if (flags >= 0)
 		fcntl(lazy->fds[LAZY_LINE_THEIRS], F_SETFL, flags & ~O_ASYNC);
 }

@@ -28,9 +28,9 @@ struct lazy_record {                    /* data of RECORD_LAZY */
 
 /*
  * Serve uffd for this attachment from now on. Descriptors are the pager's, on failure
- * too: uffd, the consumer's lifeline end (O_ASYNC, SIGBUS), ours, the ranges if features has
- * RM_UFFD_RANGES, and its stderr if there is one more. 0 or -errno. Sets attachment->lazy, which is NULL again
- * when everything was filled or the attachment stopped.
+ * too: uffd, the consumer's lifeline end (SIGBUS; O_ASYNC once it has the answer), ours, the
+ * ranges if features has RM_UFFD_RANGES, and its stderr if there is one more. 0 or -errno. Sets
+ * attachment->lazy, which is NULL again when everything was filled or the attachment stopped.
  */
 int lazy_start(struct attachment *attachment, const int *fds, unsigned count, uint32_t features);
 /* After a restart: the same, from the keeper's record; attachment->remote is set. */

@@ -6,13 +6,16 @@
  * The library keeps descriptors of its own: with the userfaultfd open somewhere,
  * a read of an absent page waits if rmmapd dies, instead of seeing zeros, until
  * the kernel's SIGBUS comes over the lifeline (a socket pair whose one end has
- * O_ASYNC, the other end of which only rmmapd has).
+ * O_ASYNC, the other end of which only rmmapd has). It is armed once rmmapd has
+ * said that it serves the attachment: until then nothing can be touched, so that
+ * an rmmapd that goes is an error of the attach.
  *
  * Under attach.c's lock, but lazy_possible(), which any thread may ask.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -124,15 +127,17 @@ static int raise_and_mark(struct fd_mark *mark, int fd)
 	return 0;
 }
 
-/* The own end signals this process when rmmapd's end closes; rmmapd disarms it when done. */
+/*
+ * The own end is to signal this process when rmmapd's end closes, once arm_lifeline() was called.
+ * rmmapd takes the owner away when it is done with the attachment, before it closes its end.
+ */
 static int make_lifeline(struct lazy *lazy)
 {
 	int ends[2], err;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
 		return -errno;
-	if (fcntl(ends[0], F_SETOWN, getpid()) < 0 || fcntl(ends[0], F_SETSIG, SIGBUS) < 0 ||
-	    fcntl(ends[0], F_SETFL, O_ASYNC | O_NONBLOCK) < 0) {
+	if (fcntl(ends[0], F_SETOWN, getpid()) < 0 || fcntl(ends[0], F_SETSIG, SIGBUS) < 0) {
 		err = -errno;
 		close(ends[0]);
 		close(ends[1]);
@@ -144,6 +149,24 @@ static int make_lifeline(struct lazy *lazy)
 	else
 		lazy->pager_end = ends[1];
 	return err;
+}
+
+/*
+ * From here on rmmapd's death is this process's SIGBUS. One that died before that sent none: it
+ * is seen here. A lifeline without an owner was given up by rmmapd, since nothing is absent any
+ * more. 0; -ESTALE: rmmapd is gone; or -errno.
+ */
+static int arm_lifeline(const struct lazy *lazy)
+{
+	struct pollfd look = { .fd = lazy->lifeline.fd };
+
+	if (!fd_still(&lazy->lifeline))
+		return -EBADF;
+	if (fcntl(look.fd, F_SETFL, O_ASYNC | O_NONBLOCK) < 0)
+		return -errno;
+	if (poll(&look, 1, 0) <= 0 || !(look.revents & POLLHUP))
+		return 0;
+	return fcntl(look.fd, F_GETOWN) == 0 ? 0 : -ESTALE;
 }
 
 static int register_runs(const struct lazy *lazy, const struct array *runs)
@@ -252,7 +275,13 @@ int lazy_hand_over(struct lazy *lazy, uint64_t attachment, unsigned era, char *w
 	lazy->ranges = -1;
 	rm_format(why, RM_TEXT_MAX, "%s", err ? x.why : reply->error ? reply->text : "");
 	/* An attachment that rmmapd has not heard of was another rmmapd's. */
-	return err ? err : reply->error == ENOENT ? -ESTALE : -reply->error;
+	if (err || reply->error)
+		return err ? err : reply->error == ENOENT ? -ESTALE : -reply->error;
+	err = arm_lifeline(lazy);
+	if (err)
+		rm_format(why, RM_TEXT_MAX, "%s", err == -ESTALE ? "rmmapd ended as soon as it had "
+		          "answered; see its log (RMMAP_LOG=FILE)" : rm_errno_text(-err));
+	return err;
 }
 
 int lazy_complete(uint64_t attachment, unsigned era)

@@ -13,6 +13,7 @@ remote_tests = \
 	tests/remote/ordinary_user.sh \
 	tests/remote/deaths.sh \
 	tests/remote/consumers.sh \
+	tests/remote/lifeline.sh \
 	tests/remote/touches.sh \
 	tests/remote/prefetch.sh \
 	tests/remote/leaving.sh \
@@ -23,7 +24,7 @@ TESTS += $(remote_tests)
 EXTRA_DIST += $(remote_tests) tests/remote/functions.sh
 check_PROGRAMS += \
 	tests/remote/structure tests/remote/field tests/remote/touch tests/remote/forge \
-	tests/remote/chase
+	tests/remote/chase tests/remote/moment
 remote_helper = tests/remote/remote.c tests/remote/remote.h
 tests_remote_structure_SOURCES = tests/remote/structure.c $(remote_helper)
 tests_remote_structure_LDADD = libhandoff.la librmmap.la
@@ -33,5 +34,7 @@ tests_remote_touch_SOURCES = tests/remote/touch.c $(remote_helper)
 tests_remote_touch_LDADD = libhandoff.la librmmap.la
 tests_remote_chase_SOURCES = tests/remote/chase.c $(remote_helper)
 tests_remote_chase_LDADD = libhandoff.la librmmap.la
+tests_remote_moment_SOURCES = tests/remote/moment.c $(remote_helper)
+tests_remote_moment_LDADD = libhandoff.la librmmap.la
 tests_remote_forge_SOURCES = tests/remote/forge.c
 tests_remote_forge_LDADD = libcommon.la
