@@ -22,8 +22,6 @@
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
 #endif
-#define ACCEPT_AGAIN_NS UINT64_C(100000000)
-#define TOLD_NS UINT64_C(60000000000)
 
 struct client_record {                  /* data of RECORD_CLIENT: a process or a socket of one */
 	uint64_t client;                /* a socket: whose; a process: 0 */
@@ -258,12 +256,6 @@ static int peer_pidfd(int fd, pid_t pid)
 	return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
-/* This process, or the host, may have no more descriptors. */
-static bool no_room(int error)
-{
-	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
-}
-
 static struct client *client_take(struct local *local, int fd, uint32_t pid, bool *short_of_fds)
 {
 	struct client *client = client_of(local, pid);
@@ -273,7 +265,7 @@ static struct client *client_take(struct local *local, int fd, uint32_t pid, boo
 	if (client)
 		return client;
 	pidfd = peer_pidfd(fd, (pid_t)pid);
-	if (pidfd < 0 && no_room(errno)) {
+	if (pidfd < 0 && short_of(errno)) {
 		*short_of_fds = true;
 		return NULL;
 	}
@@ -294,7 +286,7 @@ static struct client *client_take(struct local *local, int fd, uint32_t pid, boo
 
 /* ---- connections ---- */
 
-static void take_connection(struct local *local, int fd)
+void connection_take(struct local *local, int fd)
 {
 	struct client_record record = { 0 };
 	struct client *client = NULL;
@@ -321,68 +313,13 @@ static void take_connection(struct local *local, int fd)
 	           &fd, 1);
 }
 
-/* Once a minute at most: whoever connects could fill the log. */
-static void tell_no_room(struct local *local)
-{
-	uint64_t now = rm_now_ns();
-
-	if (local->told_ns && now < local->told_ns + TOLD_NS)
-		return;
-	local->told_ns = now;
-	worker_log(local->worker, "no descriptor for a new connection: raise the limit of rmmapd "
-	           "(ulimit -n, LimitNOFILE=)");
-}
-
-/*
- * Without descriptors whoever comes is told so, as far as spare ones go. After that the listener
- * stays ready, and the loop would do nothing else: it is looked at again in a while.
- */
-static void accept_ready(struct source *source, uint32_t events)
-{
-	struct local *local = container_of(source, struct local, listener);
-	int fd, error;
-
-	(void)events;
-	do {
-		while ((fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
-			take_connection(local, fd);
-		error = errno;
-		if (!no_room(error))
-			return;
-		tell_no_room(local);
-	} while (short_accept(local));
-	loop_remove(local->worker->loop, source);
-	loop_timer(local->worker->loop, &local->accept_again, rm_now_ns() + ACCEPT_AGAIN_NS);
-}
-
-static void accept_again(struct timer *timer)
-{
-	struct local *local = container_of(timer, struct local, accept_again);
-
-	short_refill(local);
-	loop_add(local->worker->loop, &local->listener, EPOLLIN);
-}
-
-void local_listen(struct local *local, int listener, const int *connections, unsigned count)
-{
-	struct loop *loop = local->worker->loop;
-
-	loop_timer_cancel(loop, &local->accept_again);
-	loop_remove(loop, &local->listener);
-	close(local->listener.fd);
-	local->listener.fd = listener;
-	loop_add(loop, &local->listener, EPOLLIN);
-	for (unsigned i = 0; i < count; i++)
-		take_connection(local, connections[i]);
-}
-
 /* The keeper has it open in any case, for a worker that finds no record of it. */
 void local_serve(struct local *local, int connection)
 {
 	int fd = fcntl(connection, F_DUPFD_CLOEXEC, 3);
 
 	if (fd >= 0)
-		take_connection(local, fd);
+		connection_take(local, fd);
 }
 
 /* A process's record comes before those of its sockets: its number is lower. */
@@ -428,11 +365,7 @@ struct local *local_new(struct worker *worker, int listener)
 	if (!local)
 		return NULL;
 	local->worker = worker;
-	local->listener.fd = listener;
-	local->listener.ready = accept_ready;
-	local->accept_again.fire = accept_again;
-	short_init(local);
-	if (listener >= 0 && loop_add(worker->loop, &local->listener, EPOLLIN) < 0) {
+	if (listen_init(local, listener) < 0) {
 		free(local);
 		return NULL;
 	}

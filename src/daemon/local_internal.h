@@ -2,8 +2,8 @@
 /*
  * local_internal.h - the files of local.h among themselves
  *
- *   local.c           listener, clients (processes), attachments, records
- *   local_short.c     who connects while no descriptor is left
+ *   local.c           clients (processes), attachments, records
+ *   local_listen.c    the listener, also while no descriptor is left
  *   connection.c      one socket: messages in, replies out, never waiting
  *   local_publish.c   RM_PUBLISH and its RM_LAYERS; RM_UNPUBLISH
  *   local_move.c      RM_MOVE
@@ -100,15 +100,14 @@ void attachment_save(struct held *held);
 void attachment_end(struct held *held);         /* and free it */
 struct held *attachment_find(struct client *client, uint64_t number);
 void client_end(struct client *client);
+void connection_take(struct local *local, int fd);      /* of whoever it is; closed if not served */
 void counters_add(struct rm_counters *sum, const struct rm_counters *more);
 
-/* ---- local_short.c ---- */
-void short_init(struct local *local);
-/* Accept one by a spare descriptor, to tell it that there is none. False: nobody was accepted. */
-bool short_accept(struct local *local);
-/* Tell this one, and close it: the descriptor is taken in any case. */
+/* ---- local_listen.c ---- */
+int listen_init(struct local *local, int listener);     /* -1: there is none. 0 or -errno */
+bool short_of(int error);       /* this process, or the host, may have no more descriptors */
+/* Tell this one that there is none, and close it: the descriptor is taken in any case. */
 void short_refuse(struct local *local, int fd);
-void short_refill(struct local *local);         /* have spares again, as far as possible */
 
 /* ---- connection.c ---- */
 struct connection *connection_new(struct client *client, int fd, uint64_t record);

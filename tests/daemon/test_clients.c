@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test_clients - publications between processes, good ones and broken ones */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -313,6 +316,81 @@ START_TEST(a_client_that_does_not_read)
 }
 END_TEST
 
+/* ---- no descriptors are left ---- */
+
+/* From now on the worker can open nothing; or what it wants again. */
+static void no_more_fds(pid_t worker, bool end)
+{
+	struct rlimit files;
+	char path[64];
+
+	ck_assert_int_eq(prlimit(worker, RLIMIT_NOFILE, NULL, &files), 0);
+	files.rlim_cur = 0;
+	do {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%llu", (int)worker,
+		         (unsigned long long)++files.rlim_cur);
+	} while (!faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW));
+	if (!end)
+		files.rlim_cur = files.rlim_max;
+	ck_assert_int_eq(prlimit(worker, RLIMIT_NOFILE, &files, NULL), 0);
+}
+
+/* The error that a request with these descriptors gets; EMFILE names the remedy. */
+static int answer_to(int fd, void *message, size_t size, unsigned type, const int *fds,
+                     unsigned count)
+{
+	union { struct rm_wire head; struct rm_wire_reply reply; struct rm_wire_hello_reply hello;
+	        uint8_t bytes[RM_WIRE_MAX]; } in;
+	int got[RM_CHANNEL_FDS_MAX], error;
+	uint64_t start = rm_now_ns();
+	const char *text;
+	unsigned n;
+
+	client_send(fd, message, size, type, 77, fds, count);
+	ck_assert_int_eq(client_recv(fd, &in, got, &n),
+	                 type == RM_HELLO ? RM_HELLO_REPLY : RM_REPLY);
+	ck_assert_uint_eq(in.head.seq, 77);
+	ck_assert_uint_lt(rm_now_ns() - start, 9 * NS);
+	error = type == RM_HELLO ? in.hello.error : in.reply.error;
+	text = type == RM_HELLO ? in.hello.text : in.reply.text;
+	ck_assert(error != EMFILE || strstr(text, "LimitNOFILE"));
+	return error;
+}
+
+/*
+ * Each request is answered: those of who is connected, and those of who comes now, more of them
+ * than there are spare descriptors. When there are some again, all is as before.
+ */
+START_TEST(no_descriptors)
+{
+	struct rm_wire_attachment lazy = { .attachment = 1 };
+	struct rm_wire_publish publish = { .layer_count = 1, .table_size = 4096 };
+	struct rm_wire_hello hello = { .pid = (uint32_t)getpid() };
+	int fd = ready(), several[4], others[12];
+	pid_t worker = host_worker();
+	unsigned i, before, refused = 0;
+
+	ck_assert_int_eq(client_publish(fd, &small, handle), 0);
+	before = host_settled_fds(worker);
+	for (i = 0; i < COUNT(several); i++)
+		several[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
+	no_more_fds(worker, true);
+	for (i = 0; i < COUNT(others); i++)
+		others[i] = client_connect();
+	for (i = 0; i < COUNT(others); i++)
+		refused += answer_to(others[i], &hello, sizeof(hello), RM_HELLO, NULL, 0) == EMFILE;
+	ck_assert_uint_eq(refused, COUNT(others));
+	ck_assert_int_eq(answer_to(fd, &lazy, sizeof(lazy), RM_LAZY, several, 4), EMFILE);
+	ck_assert_int_eq(answer_to(fd, &publish, sizeof(publish), RM_PUBLISH, several, 2), EMFILE);
+	ck_assert_int_eq(client_attach(fd, handle, &small, NULL), 0);
+	for (i = 0; i < COUNT(others); i++)
+		close(others[i]);
+	no_more_fds(worker, false);
+	ck_assert_int_eq(client_attach(client_new(), handle, &small, NULL), 0);
+	ck_assert_uint_le(host_settled_fds(worker), before + 1);
+}
+END_TEST
+
 /* ---- the port that other hosts use ---- */
 
 static pid_t port_worker;
@@ -405,7 +483,7 @@ int main(void)
 		{ unpublished_stays_for_who_has_it, 0 }, { limit, 0 },
 		{ what_can_change_is_refused, 0 }, { unknown_provider, 0 }, { nonsense, 0 },
 		{ other_version, 0 }, { a_client_that_does_not_read, 0 },
-		{ callers_that_hang_up, 0 }, { rounds, 0 },
+		{ no_descriptors, 0 }, { callers_that_hang_up, 0 }, { rounds, 0 },
 	};
 
 	return unit_run("clients", tests, COUNT(tests));

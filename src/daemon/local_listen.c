@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * local_short.c - processes of this host that connect while no descriptor is left
+ * local_listen.c - processes of this host connect, and do so while no descriptor is left
  *
  * Nobody may wait for an answer that does not come, so some descriptors are kept open for
  * nothing. When there is no other, one of them is closed, the connection is accepted in its
@@ -19,8 +19,16 @@
 #include "local_internal.h"
 
 #define REFUSAL_NS UINT64_C(1000000000)         /* to say RM_HELLO, which comes at once */
+#define ACCEPT_AGAIN_NS UINT64_C(100000000)
+#define TOLD_NS UINT64_C(60000000000)
 
-void short_refill(struct local *local)
+bool short_of(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+/* Have spares again, as far as possible. */
+static void short_refill(struct local *local)
 {
 	for (unsigned i = 0; i < REFUSALS_MAX; i++)
 		if (local->spares[i] < 0 && local->refusals[i].socket.fd < 0)
@@ -85,7 +93,8 @@ static bool refusal_begin(struct refusal *refusal, int fd)
 	return true;
 }
 
-bool short_accept(struct local *local)
+/* Accept one by a spare descriptor, to tell it that there is none. False: nobody was accepted. */
+static bool short_accept(struct local *local)
 {
 	for (unsigned i = 0; i < REFUSALS_MAX; i++) {
 		struct refusal *refusal = &local->refusals[i];
@@ -117,8 +126,66 @@ void short_refuse(struct local *local, int fd)
 	close(fd);
 }
 
-void short_init(struct local *local)
+/* Once a minute at most: whoever connects could fill the log. */
+static void tell_no_room(struct local *local)
 {
+	uint64_t now = rm_now_ns();
+
+	if (local->told_ns && now < local->told_ns + TOLD_NS)
+		return;
+	local->told_ns = now;
+	worker_log(local->worker, "no descriptor for a new connection: raise the limit of rmmapd "
+	           "(ulimit -n, LimitNOFILE=)");
+}
+
+/*
+ * Without descriptors whoever comes is told so, as far as spare ones go. After that the listener
+ * stays ready, and the loop would do nothing else: it is looked at again in a while.
+ */
+static void accept_ready(struct source *source, uint32_t events)
+{
+	struct local *local = container_of(source, struct local, listener);
+	int fd, error;
+
+	(void)events;
+	do {
+		while ((fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
+			connection_take(local, fd);
+		error = errno;
+		if (!short_of(error))
+			return;
+		tell_no_room(local);
+	} while (short_accept(local));
+	loop_remove(local->worker->loop, source);
+	loop_timer(local->worker->loop, &local->accept_again, rm_now_ns() + ACCEPT_AGAIN_NS);
+}
+
+static void accept_again(struct timer *timer)
+{
+	struct local *local = container_of(timer, struct local, accept_again);
+
+	short_refill(local);
+	loop_add(local->worker->loop, &local->listener, EPOLLIN);
+}
+
+void local_listen(struct local *local, int listener, const int *connections, unsigned count)
+{
+	struct loop *loop = local->worker->loop;
+
+	loop_timer_cancel(loop, &local->accept_again);
+	loop_remove(loop, &local->listener);
+	close(local->listener.fd);
+	local->listener.fd = listener;
+	loop_add(loop, &local->listener, EPOLLIN);
+	for (unsigned i = 0; i < count; i++)
+		connection_take(local, connections[i]);
+}
+
+int listen_init(struct local *local, int listener)
+{
+	local->listener.fd = listener;
+	local->listener.ready = accept_ready;
+	local->accept_again.fire = accept_again;
 	for (unsigned i = 0; i < REFUSALS_MAX; i++) {
 		struct refusal *refusal = &local->refusals[i];
 
@@ -129,4 +196,5 @@ void short_init(struct local *local)
 		refusal->timer.fire = refusal_expired;
 	}
 	short_refill(local);
+	return listener < 0 ? 0 : loop_add(local->worker->loop, &local->listener, EPOLLIN);
 }
