@@ -132,6 +132,7 @@ endif
 if HAVE_CHECK
 daemon_tests = \
 	tests/daemon/test_budget \
+	tests/daemon/test_callers \
 	tests/daemon/test_pointers \
 	tests/daemon/test_spin \
 	tests/daemon/test_stream \
@@ -146,6 +147,9 @@ daemon_test_ldadd = libdaemon.la $(CHECK_LIBS)
 tests_daemon_test_budget_SOURCES = tests/daemon/test_budget.c tests/unit/unit.h
 tests_daemon_test_budget_CFLAGS = $(daemon_test_cflags)
 tests_daemon_test_budget_LDADD = $(daemon_test_ldadd)
+tests_daemon_test_callers_SOURCES = tests/daemon/test_callers.c tests/unit/unit.h
+tests_daemon_test_callers_CFLAGS = $(daemon_test_cflags) $(SODIUM_CFLAGS)
+tests_daemon_test_callers_LDADD = $(daemon_test_ldadd)
 tests_daemon_test_pointers_SOURCES = tests/daemon/test_pointers.c tests/unit/unit.h
 tests_daemon_test_pointers_CFLAGS = $(daemon_test_cflags)
 tests_daemon_test_pointers_LDADD = $(daemon_test_ldadd)

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fabric_callers.h"
 #include "peer_internal.h"
 
 struct peers *peers_new(struct worker *worker, struct fabric *fabric)
@@ -100,6 +101,27 @@ bool peer_request(struct peers *peers, enum peer_type type, const uint8_t id[RM_
 	memcpy(head.address, own->name, own->length);
 	out->length = peer_seal(&head, key, body, size, out->bytes);
 	return out->length != 0;
+}
+
+int peer_open_from(const struct rm_fabric_addr *from, const void *message,
+                   const struct peer_envelope *envelope, const uint8_t key[PEER_KEY_BYTES],
+                   uint8_t *body, size_t *size)
+{
+	int error = peer_open(message, envelope, key, body, size);
+
+	if (!error)
+		callers_known(from->name, from->length);
+	return error;
+}
+
+int peer_open_request(const void *message, const struct peer_envelope *envelope,
+                      const uint8_t key[PEER_KEY_BYTES], uint8_t *body, size_t *size)
+{
+	int error = peer_open(message, envelope, key, body, size);
+
+	if (!error)
+		callers_known(envelope->head.address, envelope->head.address_length);
+	return error;
 }
 
 /* ---- detaching: told to the other host for a while, whether it listens or not ---- */

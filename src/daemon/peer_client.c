@@ -355,7 +355,8 @@ void session_answer(struct peers *peers, const void *message,
 		on_bare(session, envelope->head.type);
 		return;
 	}
-	if (peer_open(message, envelope, session->keys.reply, body, &size))
+	if (peer_open_from(&session->handle.fabric, message, envelope, session->keys.reply, body,
+	                   &size))
 		return;
 	session->answered = rm_now_ns();
 	if (more_expects(session, envelope->head.number))

@@ -189,6 +189,13 @@ struct peers {
 };
 
 /* peer.c */
+/* As peer_open(), and who calls from where the message is of is known from then on. */
+int peer_open_from(const struct rm_fabric_addr *from, const void *message,
+                   const struct peer_envelope *envelope, const uint8_t key[PEER_KEY_BYTES],
+                   uint8_t *body, size_t *size);
+/* The same of a request, which says where it is of. */
+int peer_open_request(const void *message, const struct peer_envelope *envelope,
+                      const uint8_t key[PEER_KEY_BYTES], uint8_t *body, size_t *size);
 /* A message that cannot be sent in that time is as good as lost on the way. */
 void peer_send(struct peers *peers, struct fabric_peer *peer, const struct peer_message *message,
                uint64_t patience);

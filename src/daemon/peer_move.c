@@ -288,7 +288,8 @@ void move_answer(struct peers *peers, const void *message, const struct peer_env
 			     "move.key in its run directory");
 		else
 			move_free(move);
-	} else if (!peer_open(message, envelope, move->keys.reply, body, &size) &&
+	} else if (!peer_open_from(&move->addr, message, envelope, move->keys.reply, body,
+	                           &size) &&
 	           !peer_get_moving(body, size, &answer)) {
 		answered(move, &answer);
 		sodium_memzero(&answer, sizeof(answer));

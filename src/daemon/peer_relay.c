@@ -227,7 +227,7 @@ void relay_request(struct peers *peers, const void *message, const struct peer_e
 		return;
 	}
 	peer_keys_derive(secret, &keys);
-	if (peer_open(message, envelope, keys.request, body, &size))
+	if (peer_open_request(message, envelope, keys.request, body, &size))
 		served_reply_bare(peers, envelope, PEER_DENIED);
 	else if (!peer_get_pages(body, size, &wanted))
 		on_want(peers, remote, &keys, envelope, &wanted);

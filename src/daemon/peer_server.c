@@ -252,7 +252,7 @@ void served_request(struct peers *peers, const void *message, const struct peer_
 		return;
 	}
 	peer_keys_derive(publication->secret, &keys);
-	if (peer_open(message, envelope, keys.request, body, &size))
+	if (peer_open_request(message, envelope, keys.request, body, &size))
 		served_reply_bare(peers, envelope, PEER_DENIED);
 	else if (envelope->head.type == PEER_ATTACH)
 		served_attach(peers, publication, &keys, envelope, body, size);

@@ -292,7 +292,7 @@ static void taking_request(struct peers *peers, const void *message,
 	size_t size = 0;
 
 	if (peer_key(peers->worker, &keys, why, sizeof(why)) ||
-	    peer_open(message, envelope, keys.request, body, &size))
+	    peer_open_request(message, envelope, keys.request, body, &size))
 		served_reply_bare(peers, envelope, PEER_DENIED);
 	else if (!peer_get_move(body, size, &order))
 		on_move(peers, &keys, envelope, &order);

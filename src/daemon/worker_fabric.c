@@ -17,6 +17,7 @@
 #include "../common/say.h"
 #include "../common/wire.h"
 #include "fabric.h"
+#include "fabric_callers.h"
 #include "peer.h"
 #include "rdma.h"
 #include "worker_internal.h"
@@ -108,6 +109,7 @@ static int open_net(struct running *running, const struct rm_fabric_spec *spec,
 	net->events.arg = net;
 	net->events.message = message;
 	net->events.room = room;
+	callers_watch(worker);
 	ret = fabric_open(&net->fabric, worker->loop, spec, again, &net->events,
 	                  worker->fabric_why, sizeof(worker->fabric_why));
 	if (ret < 0)
