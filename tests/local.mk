@@ -96,7 +96,7 @@ tests_test_fabric_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS)
 tests_test_fabric_LDADD = libdaemon.la
 check_PROGRAMS += tests/test_peer
 TESTS += tests/test_peer
-tests_test_peer_SOURCES = tests/test_peer.c tests/peer_try_admit.c tests/peer_try_keys.c \
+tests_test_peer_SOURCES = tests/test_peer.c tests/peer_try_admit.c tests/peer_try_bounds.c tests/peer_try_keys.c \
 	tests/peer_hosts.c tests/peer_client.c tests/peer_hosts.h
 tests_test_peer_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS) $(SODIUM_CFLAGS)
 tests_test_peer_LDADD = libdaemon.la

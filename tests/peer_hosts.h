@@ -96,6 +96,9 @@ void wait_expired(unsigned n);
 void try_admit(struct host *host, const struct rm_fabric_addr *addr);
 void try_admit_limit(struct host *host, const struct rm_fabric_addr *addr);
 
+/* Sessions without end: peer_try_bounds.c */
+void try_bounds(struct host *host, const struct rm_fabric_addr *addr);
+
 /* Keys of registered memory, and pages that need none: peer_try_keys.c */
 void try_room(struct host *host, const struct rm_fabric_addr *addr);
 void try_slow(struct host *host, const struct rm_fabric_addr *addr);

@@ -240,6 +240,7 @@ static void client(const struct rm_fabric_addr *addr, int fd)
 	try_attach(&host, addr);
 	try_expiry(&host, addr);
 	try_admit(&host, addr);
+	try_bounds(&host, addr);
 	try_room(&host, addr);
 	try_slow(&host, addr);
 	try_data(&host, addr);

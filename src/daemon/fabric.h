@@ -83,6 +83,11 @@ const char *fabric_device(const struct fabric *fabric);
 /* An address of our kind, from numbers. 0; -EINVAL, -ENOTSUP with why. */
 int fabric_addr_of(const struct fabric *fabric, const char *host, uint16_t port,
                    struct rm_fabric_addr *addr, char *why, size_t why_size);
+/*
+ * Where a name is of, to bound what one host may have here: an IPv4 address as IPv6 maps it, of
+ * an IPv6 address the first 64 bits, since a host has as many as it likes; of others the start.
+ */
+void fabric_network(const void *name, size_t length, uint8_t network[16]);
 /* "10.0.0.1:4711" */
 void fabric_addr_text(const struct rm_fabric_addr *addr, char *text, size_t size);
 

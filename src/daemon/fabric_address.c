@@ -68,6 +68,25 @@ bool fabric_same_kind(const struct rm_fabric_addr *a, const struct rm_fabric_add
 	return x.any.sa_family == y.any.sa_family && a->length >= fabric_address_size(&x);
 }
 
+void fabric_network(const void *name, size_t length, uint8_t network[16])
+{
+	union fabric_address address;
+	bool mapped;
+
+	memset(network, 0, 16);
+	memset(&address, 0, sizeof(address));
+	memcpy(address.bytes, name, length < sizeof(address.bytes) ? length : sizeof(address.bytes));
+	if (!fabric_address_size(&address) || length < fabric_address_size(&address)) {
+		memcpy(network, address.bytes, 16);
+	} else if (address.any.sa_family == AF_INET) {
+		network[10] = network[11] = 0xff;
+		memcpy(network + 12, &address.v4.sin_addr, 4);
+	} else {
+		mapped = IN6_IS_ADDR_V4MAPPED(&address.v6.sin6_addr);
+		memcpy(network, &address.v6.sin6_addr, mapped ? 16 : 8);
+	}
+}
+
 void fabric_addr_text(const struct rm_fabric_addr *addr, char *text, size_t size)
 {
 	char host[INET6_ADDRSTRLEN];

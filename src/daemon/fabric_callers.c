@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "../common/channel.h"
+#include "fabric.h"
 #include "util.h"
 
 #define SECOND UINT64_C(1000000000)
@@ -45,20 +46,6 @@ static struct callers callers = {
 static pthread_t watched;
 
 /* ---- one caller ---- */
-
-static void address_of(const struct sockaddr *from, size_t length, uint8_t out[16])
-{
-	const struct sockaddr_in6 *v6 = (const void *)from;
-	const struct sockaddr_in *v4 = (const void *)from;
-
-	memset(out, 0, 16);
-	if (length >= sizeof(*v4) && from->sa_family == AF_INET) {
-		out[10] = out[11] = 0xff;
-		memcpy(out + 12, &v4->sin_addr, 4);
-	} else if (length >= sizeof(*v6) && from->sa_family == AF_INET6) {
-		memcpy(out, &v6->sin6_addr, IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) ? 16 : 8);
-	}
-}
 
 /* 0: the kernel tells none. */
 static uint64_t cookie_of(int fd)
@@ -226,7 +213,7 @@ static bool let_in(int fd, const struct sockaddr *from, socklen_t length)
 	uint64_t now = rm_now_ns();
 	uint8_t address[16];
 
-	address_of(from, length, address);
+	fabric_network(from, length, address);
 	return place_for(address, now) && caller_note(fd, address, now);
 }
 
@@ -311,13 +298,10 @@ struct callers *callers_watch(struct worker *worker)
 
 void callers_known(const void *address, size_t length)
 {
-	struct sockaddr_storage from_sockaddr;
 	uint64_t now = rm_now_ns();
 	uint8_t from[16];
 
-	memset(&from_sockaddr, 0, sizeof(from_sockaddr));
-	memcpy(&from_sockaddr, address, least_of((unsigned)length, sizeof(from_sockaddr)));
-	address_of((const struct sockaddr *)&from_sockaddr, length, from);
+	fabric_network(address, length, from);
 	for (unsigned i = 0; i < callers.count; i++)
 		if (memcmp(callers.all[i].address, from, 16) == 0)
 			callers.all[i].known = now;

@@ -58,22 +58,25 @@ static int reply_attached(struct peer_served *served)
 	return 0;
 }
 
-static struct peer_served *served_of_host(struct peers *peers,
+/* The first of this host from here on in the list, which has the newest first. */
+static struct peer_served *served_of_host(struct peer_served *served,
                                           const struct publication *publication,
                                           const uint8_t host[RM_ID_BYTES])
 {
-	struct peer_served *served;
-
-	for (served = peers->served; served; served = served->next)
+	for (; served; served = served->next)
 		if (served->publication == publication && !memcmp(served->host, host, RM_ID_BYTES))
 			break;
 	return served;
 }
 
-/* Admitted by the store already; no key yet. On failure the caller undoes that. */
+/*
+ * Admitted by the store already; no key yet. On failure the caller undoes that. old, if not NULL,
+ * is the session that this one takes the place of; it may have ended after this.
+ */
 static int served_new(struct peers *peers, struct publication *publication,
                       const struct peer_keys *keys, const struct peer_envelope *envelope,
-                      const struct peer_attach_body *body, struct peer_served **out)
+                      const struct peer_attach_body *body, const struct peer_served *old,
+                      struct peer_served **out)
 {
 	struct peer_served *served = calloc(1, sizeof(*served));
 	int error;
@@ -89,12 +92,15 @@ static int served_new(struct peers *peers, struct publication *publication,
 	served->whole = body->whole;
 	served->address_length = envelope->head.address_length;
 	memcpy(served->address, envelope->head.address, served->address_length);
+	fabric_network(served->address, served->address_length, served->network);
 	served->expiry.fire = served_expire;
 	served->granting.timer.fire = work;
 	served->next = peers->served;
 	peers->served = served;
 	peers->served_count++;
 	error = grant_open(served);
+	if (!error)
+		error = bounds_hold(served, old);
 	if (error) {
 		served_free(served);
 		return error;
@@ -128,23 +134,24 @@ static int admit(struct peers *peers, struct publication *publication,
                  const struct peer_keys *keys, const struct peer_envelope *envelope,
                  const struct peer_attach_body *body, struct peer_served **out)
 {
-	struct peer_served *old = served_of_host(peers, publication, body->host);
+	struct peer_served *old = served_of_host(peers->served, publication, body->host);
 	bool again = body->again && (old || peers->worker->restarts);
 	int error;
 
-	if (!old && peers->served_count >= PEER_SERVED_MAX)
-		return -EAGAIN;
 	if (move_admits(peers->worker, publication, body->host))
 		again = true;
 	error = store_admit(publication, publication->secret, true, again);
 	if (error)
 		return error;
-	error = served_new(peers, publication, keys, envelope, body, out);
-	if (error)
+	error = served_new(peers, publication, keys, envelope, body, old, out);
+	if (error) {
 		store_unadmit(publication, true, again);
-	else if (old)
+		return error;
+	}
+	old = served_of_host((*out)->next, publication, body->host);
+	if (old)
 		served_end(old);        /* its keys went with that host's worker */
-	return error;
+	return 0;
 }
 
 static void refuse_attach(struct peers *peers, const struct publication *publication,
@@ -223,6 +230,8 @@ void served_attach(struct peers *peers, struct publication *publication,
 		return;                 /* late: the session has moved on */
 	if (served && served->granting.active && envelope->head.number == served->number)
 		return;                 /* repeated: its answer will come */
+	if (served)
+		served->heard = true;
 	if (fresh)
 		error = admit(peers, publication, keys, envelope, &body, &served);
 	if (error) {

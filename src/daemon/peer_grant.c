@@ -380,7 +380,7 @@ int grant_blob(struct peer_served *served, size_t size)
 
 	if (served->blob)
 		return 0;
-	if (!size || size > PEER_BLOBS_MAX - peers->blob_bytes)
+	if (!size || !bounds_blob(served, size))
 		return -ENOMEM;
 	memory = mmap(NULL, size + PEER_TAG_BYTES, PROT_READ | PROT_WRITE,
 	              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -402,7 +402,6 @@ int grant_blob(struct peer_served *served, size_t size)
 	peer_blob_seal(memory, size, served->session, served->keys.reply, served->blob_nonce);
 	served->blob = memory;
 	served->blob_size = size;
-	peers->blob_bytes += size;
 	return 0;
 }
 
@@ -412,7 +411,6 @@ void grant_blob_close(struct peer_served *served)
 		return;
 	fabric_unregister(served->peers->fabric, &served->blob_region);
 	munmap(served->blob, served->blob_size + PEER_TAG_BYTES);
-	served->peers->blob_bytes -= served->blob_size;
 	served->blob = NULL;
 }
 

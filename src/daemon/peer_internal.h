@@ -11,6 +11,7 @@
  *   peer_server.c   what other hosts hold here
  *   peer_attach.c   how they come to it
  *   peer_grant.c    and what each of them may read
+ *   peer_bounds.c   and how much all of them may hold
  *   peer_move.c     a publication that is handed to another host
  *   peer_take.c     and one that is taken from another host
  *   peer_key.c      what two such hosts have in common
@@ -30,7 +31,9 @@
 #include "util.h"
 
 #define PEER_SECOND 1000000000ull
-#define PEER_SERVED_MAX 4096    /* sessions that other hosts may hold here */
+#define PEER_SERVED_MAX 4096    /* sessions that other hosts may hold here, */
+#define PEER_SERVED_REGIONS_MAX ((uint64_t)4 << 20)     /* and their regions: see peer_bounds.c */
+#define PEER_TRIM 256           /* sessions that ended, until memory is given back */
 #define PEER_BLOBS_MAX ((uint64_t)1 << 30)      /* bytes of sealed tables waiting to be read */
 #define PEER_LEAVING_MAX 256    /* detaches still to be acknowledged */
 #define PEER_BARE_RATE 16       /* refusals without a seal, in a second */
@@ -142,6 +145,8 @@ struct peer_served {            /* one publication held by one other host */
 	struct peer_served *helper;     /* who passes pages on to it; NULL: nobody, or gone */
 	unsigned helped;                /* how many it passes pages on to */
 	bool whole;                     /* it has all pages, or will have */
+	bool heard;                     /* another request came of it than the first */
+	uint8_t network[16];            /* of its address: fabric_network() */
 	uint8_t address_length, address[RM_FABRIC_NAME_MAX];
 	struct peers *peers;
 	struct publication *publication;
@@ -173,12 +178,13 @@ struct peers {
 	unsigned leaving_count;
 	struct peer_served *served;
 	unsigned served_count;
+	unsigned ended;         /* sessions, since memory was given back */
+	uint64_t crowded;       /* when it was last told that they are too many; 0: never */
 	struct peer_move *moves;
 	struct peer_taking *takings;
 	void (*take)(struct peers *peers, const void *message,
 	             const struct peer_envelope *envelope);     /* set by peers_take() */
 	void (*take_end)(struct peers *peers);
-	uint64_t blob_bytes;
 	struct served_region *newest, *oldest;  /* registered */
 	uint64_t pressed;       /* when it was last told that they do not all fit; 0: never */
 	struct peer_asker *askers;
@@ -292,6 +298,15 @@ void move_answer(struct peers *peers, const void *message, const struct peer_env
 bool move_admits(struct worker *worker, const struct publication *publication,
                  const uint8_t host[RM_ID_BYTES]);
 void moves_free(struct peers *peers);
+
+/* peer_bounds.c */
+/*
+ * It is new, and takes the place of old if that is not NULL: 0, perhaps after others were ended
+ * for it; -EAGAIN: there is no room for it.
+ */
+int bounds_hold(struct peer_served *served, const struct peer_served *old);
+bool bounds_blob(const struct peer_served *served, size_t size);       /* may it wait here? */
+void bounds_ended(struct peers *peers);         /* a session was freed */
 
 /* peer_grant.c */
 int grant_map(struct layer *layer);     /* layer->map, mapped once for all readers */

@@ -117,6 +117,7 @@ void served_free(struct peer_served *served)
 	grant_close(served);
 	sodium_memzero(served, sizeof(*served));
 	free(served);
+	bounds_ended(peers);
 }
 
 /* The publication may be dropped by this: keys are closed before its memory goes. */
@@ -175,6 +176,7 @@ static void on_renew(struct peers *peers, struct publication *publication,
 	if (envelope->head.number <= served->number)
 		return;
 	served->number = envelope->head.number;
+	served->heard = true;
 	served_renewed(served);
 	if (body.have_table)
 		grant_blob_close(served);
@@ -219,6 +221,7 @@ static void on_admit(struct peers *peers, struct publication *publication,
 		return;
 	if (number > served->more_number) {
 		served->more_number = number;
+		served->heard = true;
 		served->more_count = move_admits(peers->worker, publication, served->host)
 		                     ? 1 : admit_more(publication, body.count);
 		served_renewed(served);
