@@ -16,6 +16,7 @@ libcommon_la_SOURCES = \
 	src/common/places.h \
 	src/common/rundir.c \
 	src/common/rundir.h \
+	src/common/rundir_serve.c \
 	src/common/probe.h \
 	src/common/say.c \
 	src/common/say.h \

@@ -10,7 +10,9 @@
 #ifndef RM_RUNDIR_H
 #define RM_RUNDIR_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "options.h"
 
@@ -32,5 +34,32 @@ int rm_rundir_find(const struct rm_options *options, bool create, char path[RM_R
 
 /* Connect to the socket in path: a descriptor (CLOEXEC), or -errno. Does not start anything. */
 int rm_rundir_connect(const char *path);
+
+/* ---- rundir_serve.c: to become the one that serves it ---- */
+
+/*
+ * Connect to whoever serves path, or take its lock where nobody does; where the lock is
+ * another's and nobody listens, wait until that changes. 0: either *connection is a
+ * descriptor, or *lock is, and then the caller is to listen; the other is -1. -EBUSY: neither
+ * by the deadline; other -errno.
+ */
+int rm_rundir_join(const char *path, uint64_t deadline, int *connection, int *lock);
+/*
+ * Take the lock of path, without waiting: 0, or -EWOULDBLOCK (another has it), or other -errno.
+ * *lock is its file, opened if it is -1, and the caller's to close whatever is returned. It is
+ * opened once for many tries, since who waits is woken by each close.
+ */
+int rm_rundir_lock(const char *path, int *lock);
+bool rm_rundir_lock_stands(const char *path, int lock); /* is it still the file of that name? */
+void rm_rundir_holder(int lock, char pid[16]);          /* what its holder wrote, or "" */
+/* The holder of the lock: a socket that listens, under its name in path, or -errno. */
+int rm_rundir_listen(const char *path);
+/* Does it listen? From then on what connects sees the caller's credentials. */
+bool rm_rundir_listens(int fd);
+/* An inotify descriptor for these events in path, or -errno; and read what it has to say. */
+int rm_rundir_watch(const char *path, uint32_t events);
+void rm_rundir_watched(int fd);
+/* Make a file with a byte in it, and remove it: 0 or -errno. */
+int rm_rundir_probe(const char *path);
 
 #endif

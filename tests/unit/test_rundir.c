@@ -4,13 +4,16 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "channel.h"
 #include "rundir.h"
 
 static char base[] = "/tmp/rmmap-unit-XXXXXX";
@@ -316,6 +319,150 @@ START_TEST(full_backlog)
 }
 END_TEST
 
+/* ---- who serves ---- */
+
+START_TEST(lock_is_one_holders)
+{
+	int ours = -1, others = -1, fd, lock;
+
+	ck_assert_int_eq(find(in_base("lock"), true), 0);
+	ck_assert_int_eq(rm_rundir_lock(path, &ours), 0);
+	ck_assert_int_eq(rm_rundir_lock(path, &others), -EWOULDBLOCK);
+	ck_assert_int_ge(others, 0);
+	ck_assert_int_eq(rm_rundir_join(path, 0, &fd, &lock), -EBUSY);
+	ck_assert_int_eq(fd, -1);
+	ck_assert_int_eq(lock, -1);
+	/* the holder's end is that of its last descriptor */
+	fd = dup(ours);
+	close(ours);
+	ck_assert_int_eq(rm_rundir_lock(path, &others), -EWOULDBLOCK);
+	close(fd);
+	ck_assert_int_eq(rm_rundir_lock(path, &others), 0);
+	ck_assert_int_eq(rm_rundir_join(path, 0, &fd, &lock), -EBUSY);
+	close(others);
+	ck_assert_int_eq(rm_rundir_join(path, 0, &fd, &lock), 0);
+	ck_assert_int_eq(fd, -1);
+	ck_assert_int_ge(lock, 0);
+	close(lock);
+}
+END_TEST
+
+START_TEST(lock_of_a_removed_file)
+{
+	char file[256];
+	int first = -1, second = -1;
+
+	ck_assert_int_eq(find(in_base("removed"), true), 0);
+	snprintf(file, sizeof(file), "%s/" RM_LOCK_NAME, path);
+	ck_assert_int_eq(rm_rundir_lock(path, &first), 0);
+	ck_assert(rm_rundir_lock_stands(path, first));
+	ck_assert_int_eq(unlink(file), 0);
+	ck_assert(!rm_rundir_lock_stands(path, first));
+	ck_assert_int_eq(rm_rundir_lock(path, &second), 0);
+	/* who still has the old file open is given the new one */
+	ck_assert_int_eq(rm_rundir_lock(path, &first), -EWOULDBLOCK);
+	ck_assert(rm_rundir_lock_stands(path, first));
+	close(first);
+	close(second);
+}
+END_TEST
+
+/* The lock and, with listens, the socket are another process's for a while. */
+static pid_t holder(bool listens)
+{
+	int ready[2], lock = -1;
+	char byte;
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(ready), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		int listener = -1;
+
+		if (rm_rundir_lock(path, &lock) || write(ready[1], "", 1) != 1)
+			_exit(1);
+		usleep(100000);
+		if (listens)
+			listener = rm_rundir_listen(path);
+		if (listens)
+			pause();
+		_exit(listener);
+	}
+	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	return pid;
+}
+
+START_TEST(wait_for_who_starts)
+{
+	uint64_t deadline = rm_now_ns() + UINT64_C(60000000000);
+	pid_t pid;
+	int fd, lock;
+
+	ck_assert_int_eq(find(in_base("starts"), true), 0);
+	pid = holder(true);
+	ck_assert_int_eq(rm_rundir_join(path, deadline, &fd, &lock), 0);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(lock, -1);
+	close(fd);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+END_TEST
+
+START_TEST(wait_for_who_ends)
+{
+	uint64_t deadline = rm_now_ns() + UINT64_C(60000000000);
+	pid_t pid;
+	int fd, lock;
+
+	ck_assert_int_eq(find(in_base("ends"), true), 0);
+	pid = holder(false);
+	ck_assert_int_eq(rm_rundir_join(path, deadline, &fd, &lock), 0);
+	ck_assert_int_eq(fd, -1);
+	ck_assert_int_ge(lock, 0);
+	close(lock);
+	waitpid(pid, NULL, 0);
+}
+END_TEST
+
+/* Whatever the program's umask is, and whatever was there before. */
+START_TEST(listening)
+{
+	char file[256];
+	struct stat st;
+	mode_t mask;
+	int listener, fd;
+
+	ck_assert_int_eq(find(in_base("listening"), true), 0);
+	snprintf(file, sizeof(file), "%s/" RM_SOCKET_NAME, path);
+	close(listen_at(path));
+	mask = umask(0777);
+	listener = rm_rundir_listen(path);
+	umask(mask);
+	ck_assert_int_ge(listener, 0);
+	ck_assert(rm_rundir_listens(listener));
+	ck_assert_int_eq(stat(file, &st), 0);
+	ck_assert_int_eq(st.st_mode & 0777, 0600);
+	fd = rm_rundir_connect(path);
+	ck_assert_int_ge(fd, 0);
+	ck_assert(!rm_rundir_listens(fd));
+	close(fd);
+	close(listener);
+}
+END_TEST
+
+START_TEST(takes_a_file)
+{
+	ck_assert_int_eq(find(in_base("probed"), true), 0);
+	ck_assert_int_eq(rm_rundir_probe(path), 0);
+	ck_assert_int_eq(rmdir(path), 0);
+	ck_assert_int_eq(rm_rundir_probe(path), -ENOENT);
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_test tests[] = {
@@ -324,6 +471,8 @@ int main(void)
 		{ read_only_file_system, 0 }, { links, 0 }, { not_a_directory, 0 },
 		{ somebody_elses, 0 }, { which_one, 0 }, { why_is_cut, 0 }, { connecting, 0 },
 		{ somebody_else_listens, 0 }, { full_backlog, 0 },
+		{ lock_is_one_holders, 0 }, { lock_of_a_removed_file, 0 }, { wait_for_who_starts, 0 },
+		{ wait_for_who_ends, 0 }, { listening, 0 }, { takes_a_file, 0 },
 	};
 	char command[64];
 	int status;

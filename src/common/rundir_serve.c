@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * rundir_serve.c - become the one that serves a run directory: its lock, its socket
+ *
+ * Any thread; stack only. The lock decides: only its holder binds the socket, and a socket
+ * that the holder finds is a dead one's. Whoever finds the lock taken waits for inotify: a
+ * holder that starts or binds anew makes the socket, and one that ends closes the lock.
+ */
+#include "rundir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "channel.h"
+#include "say.h"
+
+#define MSEC UINT64_C(1000000)
+#define BACKLOG 512
+#define CHANGES (IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_CLOSE_WRITE | IN_DELETE | IN_DELETE_SELF)
+/*
+ * The event of a closed lock comes a moment before the lock is free, and that moment has no
+ * event of its own: then the next look is soon, and else as a safety net, or where there is
+ * no inotify.
+ */
+#define SOON_MS 1
+#define WITHOUT_MS 10
+#define NET_MS 1000
+
+#define PATH_SIZE (RM_RUNDIR_MAX + sizeof(RM_SOCKET_NAME))
+_Static_assert(sizeof(RM_LOCK_NAME) <= sizeof(RM_SOCKET_NAME), "both names fit");
+
+/* ---- the lock ---- */
+
+static int lock_open(const char *name)
+{
+	struct stat st;
+	int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return -errno;
+	/* made under a umask that leaves its owner nothing, nobody could open it again */
+	if (fstat(fd, &st) == 0 && (st.st_mode & 0600) != 0600)
+		(void)fchmod(fd, 0600);
+	return fd;
+}
+
+bool rm_rundir_lock_stands(const char *path, int lock)
+{
+	char name[PATH_SIZE];
+	struct stat there, ours;
+
+	rm_format(name, sizeof(name), "%s/" RM_LOCK_NAME, path);
+	return fstat(lock, &ours) == 0 && lstat(name, &there) == 0 &&
+	       there.st_ino == ours.st_ino && there.st_dev == ours.st_dev;
+}
+
+int rm_rundir_lock(const char *path, int *lock)
+{
+	char name[PATH_SIZE];
+
+	rm_format(name, sizeof(name), "%s/" RM_LOCK_NAME, path);
+	for (int i = 0; i < 8; i++) {
+		int error = 0;
+
+		if (*lock < 0)
+			*lock = lock_open(name);
+		if (*lock < 0)
+			return *lock;
+		if (flock(*lock, LOCK_EX | LOCK_NB) < 0)
+			error = -errno;
+		if (rm_rundir_lock_stands(path, *lock))
+			return error == -EINTR ? -EWOULDBLOCK : error;
+		/* removed meanwhile: a lock on that file says nothing */
+		close(*lock);
+		*lock = -1;
+	}
+	return -EWOULDBLOCK;
+}
+
+/* ---- waiting for who has it ---- */
+
+int rm_rundir_watch(const char *path, uint32_t events)
+{
+	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	if (inotify_add_watch(fd, path, events | IN_ONLYDIR) < 0) {
+		int error = -errno;
+
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+void rm_rundir_watched(int fd)
+{
+	char events[512];
+
+	while (read(fd, events, sizeof(events)) > 0)
+		;
+}
+
+/* Until something changes in the directory. The first call only begins to watch. */
+static void wait_change(const char *path, int *watch, bool *soon)
+{
+	struct pollfd in = { .events = POLLIN };
+
+	if (*watch == -1) {
+		*watch = rm_rundir_watch(path, CHANGES);
+		if (*watch >= 0)
+			return;
+		*watch = -2;            /* none is to be had */
+	}
+	in.fd = *watch;
+	*soon = poll(&in, 1, *watch < 0 ? WITHOUT_MS : *soon ? SOON_MS : NET_MS) > 0;
+	if (*soon)
+		rm_rundir_watched(*watch);
+}
+
+int rm_rundir_join(const char *path, uint64_t deadline, int *connection, int *lock)
+{
+	int watch = -1, ret;
+	bool soon = false;
+
+	*lock = *connection = -1;
+	for (;;) {
+		ret = rm_rundir_connect(path);
+		if (ret >= 0) {
+			*connection = ret;
+			break;
+		}
+		if (ret == -ENOENT || ret == -ECONNREFUSED)
+			ret = rm_rundir_lock(path, lock);
+		if (ret != -EWOULDBLOCK)
+			break;
+		if (rm_now_ns() >= deadline) {
+			ret = -EBUSY;
+			break;
+		}
+		wait_change(path, &watch, &soon);
+	}
+	if (watch >= 0)
+		close(watch);
+	if ((ret < 0 || *connection >= 0) && *lock >= 0) {
+		close(*lock);
+		*lock = -1;
+	}
+	return ret < 0 ? ret : 0;
+}
+
+void rm_rundir_holder(int lock, char pid[16])
+{
+	ssize_t n = pread(lock, pid, 15, 0);
+
+	pid[n > 0 ? n : 0] = '\0';
+	pid[strcspn(pid, "\n")] = '\0';
+}
+
+/* ---- the socket ---- */
+
+int rm_rundir_listen(const char *path)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	/* by its whole path, which is how systemd-tmpfiles sees that a socket is in use */
+	rm_format(name.sun_path, sizeof(name.sun_path), "%s/" RM_SOCKET_NAME, path);
+	unlink(name.sun_path);
+	/* the change of mode comes after listen(), and is what those who wait are woken by */
+	if (bind(fd, (struct sockaddr *)&name, sizeof(name)) == 0 && listen(fd, BACKLOG) == 0 &&
+	    chmod(name.sun_path, 0600) == 0)
+		return fd;
+	error = -errno;
+	close(fd);
+	return error;
+}
+
+bool rm_rundir_listens(int fd)
+{
+	int listens = 0;
+	socklen_t size = sizeof(listens);
+
+	/* once more, so that the socket's credentials are of who listens now */
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens &&
+	       listen(fd, BACKLOG) == 0;
+}
+
+/* ---- can it take a file? ---- */
+
+int rm_rundir_probe(const char *path)
+{
+	char name[PATH_SIZE];
+	int fd, error = 0;
+
+	rm_format(name, sizeof(name), "%s/probe%d", path, (int)getpid());
+	fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return errno == EEXIST ? 0 : -errno;
+	if (write(fd, "", 1) != 1)
+		error = errno ? -errno : -ENOSPC;
+	if (close(fd) < 0 && !error)
+		error = -errno;
+	unlink(name);
+	return error;
+}
