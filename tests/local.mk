@@ -217,6 +217,7 @@ handoff_tests = \
 	tests/handoff/attach_counts \
 	tests/handoff/workers \
 	tests/handoff/start \
+	tests/handoff/unstarted \
 	tests/handoff/lives \
 	tests/handoff/private \
 	tests/handoff/rounds \
@@ -295,6 +296,8 @@ tests_handoff_workers_SOURCES = tests/handoff/workers.c
 tests_handoff_workers_LDADD = $(handoff_ldadd)
 tests_handoff_start_SOURCES = tests/handoff/start.c
 tests_handoff_start_LDADD = $(handoff_ldadd)
+tests_handoff_unstarted_SOURCES = tests/handoff/unstarted.c
+tests_handoff_unstarted_LDADD = $(handoff_ldadd)
 tests_handoff_private_SOURCES = tests/handoff/private.c
 tests_handoff_private_LDADD = $(handoff_ldadd)
 tests_handoff_crashes_SOURCES = tests/handoff/crashes.c

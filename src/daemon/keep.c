@@ -34,6 +34,7 @@ struct keep {
 	pid_t worker;                   /* 0: none */
 	unsigned tellers;
 	uint64_t deaths[RESTARTS_MAX];  /* a ring, by restarts */
+	bool ready;                     /* a worker has served */
 	bool draining;                  /* SIGTERM came */
 	uint64_t stop_deadline;         /* KEEP_STOP was sent; 0: not */
 	bool over;
@@ -118,6 +119,11 @@ static void worker_died(struct keep *keep, int wait_status)
 	keep->worker = 0;
 	if (keep->stop_deadline) {
 		end(keep, 0);
+		return;
+	}
+	/* it said why, and the next one would say the same */
+	if (!keep->ready && WIFEXITED(wait_status)) {
+		end(keep, 1);
 		return;
 	}
 	if (too_often(keep)) {
@@ -214,6 +220,9 @@ static void handle(struct keep *keep, const uint8_t *message, size_t size, const
 			records_delete(keep->records, head.number);
 		} else if (head.type == KEEP_TELL && count == 1) {
 			tell(keep, fds[0], (const char *)data, head.length);
+		} else if (head.type == KEEP_READY) {
+			keep->ready = true;
+			start_ready();
 		} else if (head.type == KEEP_LEAVE) {
 			worker_leaves(keep);
 		}
@@ -288,6 +297,7 @@ static void read_signals(struct keep *keep)
 static int open_signals(void)
 {
 	sigset_t set;
+	int fd;
 
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
@@ -298,7 +308,8 @@ static int open_signals(void)
 	sigaddset(&set, SIGINT);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? -errno : fd;
 }
 
 /* ---- the loop ---- */
@@ -323,7 +334,9 @@ int keep_run(struct rmmapd *rmmapd)
 	int ret;
 
 	keep.signals = open_signals();
-	ret = keep.records && keep.signals >= 0 ? fork_worker(&keep) : -ENOMEM;
+	ret = keep.records ? keep.signals : -ENOMEM;
+	if (ret >= 0)
+		ret = fork_worker(&keep);
 	if (ret < 0) {
 		start_log("no worker can be started: %s", rm_errno_text(-ret));
 		start_unlisten(rmmapd);

@@ -9,8 +9,8 @@
  * over a SOCK_SEQPACKET pair. What the worker sent before it died is in the
  * kernel, and the keeper reads all of it before it forks the next one.
  *
- * keep.c is the keeper's loop, start.c takes the run directory, records.c is
- * the table, keeper.c the worker's end.
+ * keep.c is the keeper's loop, take.c takes the run directory, start.c says how it
+ * goes, records.c is the table, keeper.c the worker's end.
  */
 #ifndef RM_KEEP_H
 #define RM_KEEP_H
@@ -32,24 +32,39 @@ struct rmmapd {                         /* fixed before the first worker is fork
 	uint64_t idle_ns, grace_ns;     /* idle 0: never */
 	uint64_t started_ns;
 	bool foreground;
+	bool inherited;                 /* started by the library: lock and listener came with it,
+	                                   and it waits to hear how the start goes */
 	int lock;                       /* flock()ed; open in the keeper and in its worker */
 	int listener;                   /* another one after an exit that was called off */
+	uint64_t socket_ino, socket_dev;        /* of its name in rundir */
 	int served;                     /* --private: the socket of the one process that is
 	                                   served, and no lock or listener; else -1 */
 	uint32_t keeper_pid, restarts;
 };
 
-/* ---- start.c: the run directory, taken and given back; errors are said on stderr ---- */
-/* 0: taken, the current directory is it. 1: another rmmapd serves it. -errno. */
+/* ---- take.c: the run directory, taken and given back; errors are said ---- */
+/* 0: taken, locked and listened in; the current directory is it. 1: another serves it. -errno. */
 int start_take(struct rmmapd *rmmapd);
 int start_listen(struct rmmapd *rmmapd);        /* bind RM_SOCKET_NAME: 0 or -errno */
-void start_unlisten(const struct rmmapd *rmmapd);       /* unlink it, if it was bound */
-int start_private(struct rmmapd *rmmapd);       /* instead of these: 0 or -errno */
+void start_use_socket(struct rmmapd *rmmapd, int listener);     /* it is bound there */
+void start_unlisten(const struct rmmapd *rmmapd);       /* unlink it, if it is this rmmapd's */
 void start_write_pid(struct rmmapd *rmmapd, int pid);   /* the keeper's, into the lock file */
+/* ---- start.c: what is said, and to whom ---- */
+int start_private(struct rmmapd *rmmapd);       /* instead of start_take(): 0 or -errno */
 int start_output(struct rmmapd *rmmapd);        /* the log, if there is one, becomes stderr */
 void start_quiet(struct rmmapd *rmmapd);        /* in the background: no other output */
-/* "TIME rmmapd[PID]: text" on stderr; never waits for a reader. */
+/* "TIME rmmapd[PID]: text" on stderr; never waits for a reader. To the starter, too. */
 void start_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void start_note(const char *format, ...) __attribute__((format(printf, 1, 2)));  /* log alone */
+/* Why there will be no rmmapd: on stderr and to the starter. -errno as it was, -EIO if 0. */
+int start_failed(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/*
+ * Somebody waits for this start and hears at the other end of a pipe what is said until
+ * start_ready(), which sends a NUL. Its end without that is the end of the start.
+ */
+int start_words(int fd);                        /* a copy of it is used: 0 or -errno */
+void start_ready(void);                         /* the keeper, when its worker serves */
+void start_drop_words(void);                    /* the worker, then */
 
 /* ---- records.c: bytes and descriptors by number; the keeper's, and a new worker's copy ---- */
 struct kept {
@@ -81,6 +96,7 @@ enum keep_type {
 	KEEP_LEAVE,     /* worker: nothing is left to serve, may I go? It serves nobody until
 	                   KEEP_STAY or KEEP_STOP is the answer */
 	KEEP_STAY,      /* keeper: no, somebody came. fds: the listener from now on, connections */
+	KEEP_READY,     /* worker: it serves */
 	KEEP_STOP,      /* keeper: exit now */
 	KEEP_DRAIN,     /* keeper: SIGTERM came */
 };
@@ -102,6 +118,7 @@ int keep_run(struct rmmapd *rmmapd);    /* fork workers until nothing is left: e
 struct keeper *keeper_new(int fd, uint64_t highest);
 int keeper_fd(const struct keeper *keeper);     /* -1 once the keeper is dead */
 void keeper_dead(struct keeper *keeper);
+void keeper_serving(struct keeper *keeper);     /* KEEP_READY: nothing can stop the start now */
 /* Say KEEP_LEAVE and wait: the answer's type, KEEP_STOP if there is none. */
 int keeper_leave(struct keeper *keeper, int fds[RM_CHANNEL_FDS_MAX], unsigned *count);
 

@@ -106,6 +106,14 @@ void keeper_tell(struct keeper *keeper, int fd, const char *text)
 	say(keeper, &head, text, &fd, 1);
 }
 
+void keeper_serving(struct keeper *keeper)
+{
+	struct keep_message head = { .type = KEEP_READY };
+
+	say(keeper, &head, NULL, NULL, 0);
+	start_drop_words();
+}
+
 int keeper_leave(struct keeper *keeper, int fds[RM_CHANNEL_FDS_MAX], unsigned *count)
 {
 	struct keep_message head = { .type = KEEP_LEAVE };

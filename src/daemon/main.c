@@ -6,8 +6,10 @@
  * (worker.c). Allocates nothing before the keeper runs.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +38,7 @@ static void help(void)
 	      "  --log FILE      append what happens to FILE (else RMMAP_LOG)\n"
 	      "  --private FD    serve only the process at the other end of this socket, and end\n"
 	      "                  with it, see RMMAP_DAEMON in rmmap(7)\n"
+	      "  --inherit       the library started it, and has set up descriptors for it\n"
 	      "  --help          this text\n"
 	      "  --version       the version\n"
 	      "\n"
@@ -84,6 +87,7 @@ static void arguments(struct rmmapd *rmmapd, int argc, char **argv)
 		{ "grace", required_argument, NULL, 'g' },
 		{ "log", required_argument, NULL, 'l' },
 		{ "private", required_argument, NULL, 'p' },
+		{ "inherit", no_argument, NULL, 'I' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
@@ -98,6 +102,7 @@ static void arguments(struct rmmapd *rmmapd, int argc, char **argv)
 		case 'g': rmmapd->grace_ns = seconds("grace", optarg); break;
 		case 'l': rmmapd->options.log = optarg; break;
 		case 'p': rmmapd->served = descriptor(optarg); break;
+		case 'I': rmmapd->inherited = true; break;
 		case 'h':
 			help();
 			exit(0);
@@ -127,25 +132,42 @@ static void raise_limits(void)
 	}
 }
 
-/*
- * The socket is bound already, and the lock file names the keeper: whoever started us
- * finds both once this process is gone.
- */
+/* Whoever ran it by hand gets its prompt back when it serves, or hears why it does not. */
+static int wait_ready(int words)
+{
+	char text[512];
+	ssize_t n;
+
+	while ((n = read(words, text, sizeof(text))) > 0 || (n < 0 && errno == EINTR)) {
+		if (n > 0 && text[n - 1] == '\0')
+			return 0;
+		if (n > 0 && write(STDERR_FILENO, text, (size_t)n) < 0)
+			break;
+	}
+	return 1;
+}
+
+/* The lock goes with the child, and so does the socket, which is bound already. */
 static void background(struct rmmapd *rmmapd)
 {
-	pid_t pid = fork();
+	int ends[2] = { -1, -1 };
+	pid_t pid = pipe2(ends, O_CLOEXEC) < 0 ? -1 : fork();
 
 	if (pid < 0) {
-		rm_say_fd(STDERR_FILENO, "rmmapd: cannot start a process: %m");
-		unlink(RM_SOCKET_NAME);
+		start_failed("cannot start a process: %m");
+		start_unlisten(rmmapd);
 		_exit(1);
 	}
 	if (pid > 0) {
-		start_write_pid(rmmapd, pid);
-		_exit(0);
+		close(ends[1]);
+		_exit(wait_ready(ends[0]));
 	}
+	close(ends[0]);
 	setsid();
 	start_quiet(rmmapd);
+	if (start_words(ends[1]) < 0)
+		_exit(1);
+	close(ends[1]);
 }
 
 static void take_rundir(struct rmmapd *rmmapd)
@@ -154,12 +176,11 @@ static void take_rundir(struct rmmapd *rmmapd)
 
 	if (ret == 1)
 		exit(rmmapd->foreground);
-	if (ret < 0 || start_listen(rmmapd) < 0)
+	if (ret < 0)
 		exit(1);
-	if (rmmapd->foreground)
-		start_write_pid(rmmapd, (int)getpid());
-	else
+	if (!rmmapd->foreground)
 		background(rmmapd);
+	start_write_pid(rmmapd, (int)getpid());
 }
 
 int main(int argc, char **argv)
@@ -171,9 +192,10 @@ int main(int argc, char **argv)
 
 	rm_options_read(&rmmapd.options, environ, getauxval(AT_SECURE) != 0, problem, NULL);
 	arguments(&rmmapd, argc, argv);
-	raise_limits();
+	signal(SIGPIPE, SIG_IGN);       /* whoever hears how the start goes may be gone */
 	if (start_output(&rmmapd) < 0)
 		return 1;
+	raise_limits();
 	if (rmmapd.served >= 0) {
 		rmmapd.idle_ns = 0;
 		if (start_private(&rmmapd) < 0)

@@ -157,13 +157,15 @@ static void signal_ready(struct source *source, uint32_t events)
 static int open_signals(void)
 {
 	sigset_t set;
+	int fd;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? -errno : fd;
 }
 
 /* ---- birth ---- */
@@ -233,7 +235,7 @@ static int watch(struct running *running)
 	running->signals.ready = signal_ready;
 	running->tick.fire = tick;
 	if (running->signals.fd < 0)
-		return -EMFILE;
+		return running->signals.fd;
 	ret = loop_add(loop, &running->keeper, EPOLLIN);
 	return ret < 0 ? ret : loop_add(loop, &running->signals, EPOLLIN);
 }
@@ -290,6 +292,7 @@ int worker_run(const struct rmmapd *rmmapd, int keeper_socket, struct records *r
 	}
 	if (worker->idle_ns)
 		loop_timer(worker->loop, &running.tick, rm_now_ns() + worker->idle_ns);
+	keeper_serving(worker->keeper);
 	loop_run(worker->loop);
 	/* everything else ends with the process; who reads over the fabric is told */
 	worker_fabric_close(&running);

@@ -18,6 +18,7 @@
 #include "internal.h"
 
 #define SILENCE_NS UINT64_C(10000000000)
+#define START_NS UINT64_C(30000000000)  /* of one that is being started */
 #define ATTEMPTS 3              /* connections for one request */
 #define REPEATS 8               /* sendings of it on one connection, after RM_RESTARTED */
 
@@ -298,31 +299,51 @@ static int hello(struct exchange *x)
 	return 0;
 }
 
-static int find_daemon(struct exchange *x)
+static int find_daemon(struct exchange *x, int *words)
 {
 	char path[RM_RUNDIR_MAX];
 	int err;
 
+	*words = -1;
 	if (daemon_is_private())
-		return daemon_start_private(x->why, sizeof(x->why));
+		return daemon_start_private(words, x->why, sizeof(x->why));
 	err = rm_rundir_find(env_options(), true, path, x->why, sizeof(x->why));
-	return err ? err : daemon_start(path, x->why, sizeof(x->why));
+	return err ? err : daemon_start(path, words, x->why, sizeof(x->why));
+}
+
+/* One that is being started has longer to answer: the host may be busy. */
+static int hello_started(struct exchange *x, int words)
+{
+	uint64_t asked = x->timeout_ns;
+	int err;
+
+	if ((asked ? asked : SILENCE_NS) < START_NS)
+		x->timeout_ns = START_NS;
+	err = hello(x);
+	x->timeout_ns = asked;
+	if (err == LOST && daemon_last_words(words, x->why, sizeof(x->why)))
+		return -ECONNREFUSED;
+	return err;
 }
 
 static int connect_new(struct exchange *x)
 {
-	int err, fd = find_daemon(x);
+	int err, words, fd = find_daemon(x, &words);
 
 	if (fd >= 0)
 		fd = fd_raise(fd);
-	if (fd < 0)
-		return fd;
-	fd_mark(&connection.mark, fd);
-	connection.open = true;
-	connection.owner = getpid();
-	err = hello(x);
-	if (err)
-		disconnect();
+	if (fd >= 0) {
+		fd_mark(&connection.mark, fd);
+		connection.open = true;
+		connection.owner = getpid();
+		err = words >= 0 ? hello_started(x, words) : hello(x);
+		if (err)
+			disconnect();
+	} else {
+		err = fd;
+	}
+	if (words >= 0)
+		close(words);
 	return err;
 }
 

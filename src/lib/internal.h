@@ -263,11 +263,17 @@ int client_call(struct exchange *exchange);
 void client_child(void);        /* the parent's connection is not ours; gives the lock back */
 void client_lock(void);         /* around fork */
 void client_unlock(void);
-/* start.c: a connected descriptor, after starting rmmapd if there was none; or -errno */
-int daemon_start(const char *rundir, char *why, size_t why_size);
+/*
+ * start.c: a connected descriptor, after starting rmmapd if there was none; or -errno. words is
+ * -1, or one more descriptor: rmmapd was started, and the answer to the first request says
+ * that it serves. If the connection ends before that, daemon_last_words() says why. True: so
+ * said rmmapd, and another start would end like this; false: it was killed, or has served.
+ */
+int daemon_start(const char *rundir, int *words, char *why, size_t why_size);
+bool daemon_last_words(int words, char *why, size_t why_size);
 /* RMMAP_DAEMON=private: no run directory, an rmmapd of this process's own at each start. */
 bool daemon_is_private(void);
-int daemon_start_private(char *why, size_t why_size);
+int daemon_start_private(int *words, char *why, size_t why_size);
 
 /* ---- lazy.c: userfaultfd over attached ranges ---- */
 /* Can this process get a userfaultfd that serves system calls? 0, or -errno: why not, or not now. */

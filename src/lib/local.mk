@@ -48,6 +48,8 @@ librmmap_core_la_SOURCES = \
 	src/lib/prefetch.c \
 	src/lib/publish.c \
 	src/lib/slot.c \
+	src/lib/spawn.c \
+	src/lib/spawn.h \
 	src/lib/start.c \
 	src/lib/stats.c \
 	src/lib/table.c
