@@ -218,6 +218,7 @@ handoff_tests = \
 	tests/handoff/workers \
 	tests/handoff/start \
 	tests/handoff/unstarted \
+	tests/handoff/reaper \
 	tests/handoff/lives \
 	tests/handoff/private \
 	tests/handoff/rounds \
@@ -298,6 +299,8 @@ tests_handoff_start_SOURCES = tests/handoff/start.c
 tests_handoff_start_LDADD = $(handoff_ldadd)
 tests_handoff_unstarted_SOURCES = tests/handoff/unstarted.c
 tests_handoff_unstarted_LDADD = $(handoff_ldadd)
+tests_handoff_reaper_SOURCES = tests/handoff/reaper.c
+tests_handoff_reaper_LDADD = $(handoff_ldadd)
 tests_handoff_private_SOURCES = tests/handoff/private.c
 tests_handoff_private_LDADD = $(handoff_ldadd)
 tests_handoff_crashes_SOURCES = tests/handoff/crashes.c

@@ -48,6 +48,7 @@ librmmap_core_la_SOURCES = \
 	src/lib/prefetch.c \
 	src/lib/publish.c \
 	src/lib/slot.c \
+	src/lib/parent.c \
 	src/lib/spawn.c \
 	src/lib/spawn.h \
 	src/lib/start.c \

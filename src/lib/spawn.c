@@ -6,8 +6,8 @@
  * signal makes a child in this memory, which makes the grandchild that becomes
  * rmmapd, and ends; only __WCLONE sees the child. (execve sets the exit signal
  * to SIGCHLD again, so the one that execs must not be ours. Where this process
- * is itself a subreaper or the container's first process, rmmapd ends up as its
- * child after all, as every orphan does.) Any thread, under the connection's lock.
+ * inherits orphans, it would be in the end: see parent.c.) Any thread, under the
+ * connection's lock.
  *
  * Child and grandchild run on this thread's errno and memory while it waits
  * (CLONE_VFORK): system calls only, errno is put back.
@@ -28,14 +28,14 @@
 #define STACK_SIZE (64 << 10)           /* of each of the two */
 #define NSIG_ALL 64
 
-static int spawn_failed(struct spawn *spawn, const char *step)
+int spawn_failed(struct spawn *spawn, const char *step)
 {
 	spawn->error = errno;
 	spawn->step = step;
 	return 1;
 }
 
-static void spawn_close_from(unsigned first)
+void spawn_close_from(unsigned first)
 {
 	struct rlimit limit = { 1024, 1024 };
 
@@ -81,7 +81,7 @@ static int keep_descriptors(const struct spawn *spawn)
 	return 0;
 }
 
-static int spawn_exec(void *arg)
+int spawn_exec(void *arg)
 {
 	struct spawn *spawn = arg;
 	int null;
@@ -151,7 +151,8 @@ int spawn_process(struct spawn *spawn)
 		return -ENOMEM;
 	spawn->error = 0;
 	block_signals(&mask);
-	spawn_orphan(spawn, memory);
+	if (!parent_needed() || !parent_spawn(spawn))
+		spawn_orphan(spawn, memory);
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 	own_pages_free(memory, 2 * STACK_SIZE);
 	errno = saved;

@@ -7,6 +7,8 @@
 #ifndef RM_SPAWN_H
 #define RM_SPAWN_H
 
+#include <stdbool.h>
+
 #define SPAWN_PASSED 2
 
 struct spawn {                          /* shared by all processes that take part */
@@ -24,5 +26,15 @@ struct spawn {                          /* shared by all processes that take par
 
 /* It was executed (0), or -ECONNREFUSED with error and step, or -ENOMEM. errno is kept. */
 int spawn_process(struct spawn *spawn);
+
+/* ---- spawn.c, for parent.c ---- */
+int spawn_failed(struct spawn *spawn, const char *step);        /* by errno; returns 1 */
+void spawn_close_from(unsigned first);  /* all descriptors from this one on */
+int spawn_exec(void *spawn);            /* becomes the process; the child of a vfork. Or 1 */
+
+/* ---- parent.c ---- */
+bool parent_needed(void);       /* would this process inherit rmmapd when its parent ends? */
+/* Signals are blocked. False: it cannot be done so; nothing has happened. */
+bool parent_spawn(struct spawn *spawn);
 
 #endif

@@ -9,7 +9,6 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -135,30 +134,6 @@ static void unnoticed(int action)
 	CHECK(sigaction(SIGCHLD, &handler, NULL) == 0);
 }
 
-/*
- * A subreaper, such as a container's first process, inherits every orphan, rmmapd too: it is
- * a child then, but no signal comes and nothing can be reaped while it runs.
- */
-static void subreaper(void)
-{
-	struct sigaction handler = { .sa_handler = on_child };
-	char handle[RMMAP_HANDLE_MAX];
-	pid_t pid;
-
-	CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
-	CHECK(sigaction(SIGCHLD, &handler, NULL) == 0);
-	children_ended = 0;
-	publish_something(handle);
-	CHECK(waitpid(-1, NULL, WNOHANG) == 0 && children_ended == 0);
-	pid = daemon_pid();
-	stop();
-	CHECK(waitpid(-1, NULL, 0) == pid && children_ended == 1);
-	CHECK(waitpid(-1, NULL, 0) == -1 && errno == ECHILD);
-	handler.sa_handler = SIG_DFL;
-	CHECK(sigaction(SIGCHLD, &handler, NULL) == 0);
-	CHECK(prctl(PR_SET_CHILD_SUBREAPER, 0) == 0);
-}
-
 static int race_mode(const char *go)
 {
 	struct timespec time = { 0, 1000000 };
@@ -237,7 +212,6 @@ int main(int argc, char **argv)
 	stop();
 	for (int action = 0; action < 3; action++)
 		unnoticed(action);
-	subreaper();
 	race();
 	return 0;
 }
