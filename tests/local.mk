@@ -219,6 +219,7 @@ handoff_tests = \
 	tests/handoff/start \
 	tests/handoff/unstarted \
 	tests/handoff/reaper \
+	tests/handoff/rebound \
 	tests/handoff/lives \
 	tests/handoff/private \
 	tests/handoff/rounds \
@@ -301,6 +302,8 @@ tests_handoff_unstarted_SOURCES = tests/handoff/unstarted.c
 tests_handoff_unstarted_LDADD = $(handoff_ldadd)
 tests_handoff_reaper_SOURCES = tests/handoff/reaper.c
 tests_handoff_reaper_LDADD = $(handoff_ldadd)
+tests_handoff_rebound_SOURCES = tests/handoff/rebound.c
+tests_handoff_rebound_LDADD = $(handoff_ldadd)
 tests_handoff_private_SOURCES = tests/handoff/private.c
 tests_handoff_private_LDADD = $(handoff_ldadd)
 tests_handoff_crashes_SOURCES = tests/handoff/crashes.c

@@ -23,6 +23,8 @@
 #define RESTARTS_MAX 5                  /* in RESTARTS_NS; more is not bad luck */
 #define RESTARTS_NS (10 * SECOND)
 #define STOP_NS (2 * SECOND)            /* from KEEP_STOP to SIGKILL */
+#define LOOK_NS (SECOND / 10)           /* who removes a directory removes its files first */
+#define LOOK_AGAIN_NS SECOND
 #define TELLERS_MAX 32                  /* children writing to consumers' stderr */
 #define TELL_SECONDS 5
 
@@ -35,6 +37,9 @@ struct keep {
 	unsigned tellers;
 	uint64_t deaths[RESTARTS_MAX];  /* a ring, by restarts */
 	bool ready;                     /* a worker has served */
+	bool displaced;                 /* another rmmapd serves the run directory now */
+	uint64_t look_at;               /* when to look whether the socket is there; 0: not */
+	bool look_failed;               /* it was not, and could not be bound */
 	bool draining;                  /* SIGTERM came */
 	uint64_t stop_deadline;         /* KEEP_STOP was sent; 0: not */
 	bool over;
@@ -70,6 +75,8 @@ static void worker_main(struct keep *keep, int fd)
 {
 	/* signals stay blocked: one that came before the worker reads them would end it */
 	close(keep->signals);
+	if (keep->rmmapd->watch >= 0)
+		close(keep->rmmapd->watch);
 	prctl(PR_SET_NAME, "rmmapd");
 	/* no exit handlers: libraries' ones are for a process that was not forked */
 	_exit(worker_run(keep->rmmapd, fd, keep->records));
@@ -252,6 +259,49 @@ static void read_worker(struct keep *keep)
 	}
 }
 
+/* ---- the run directory ---- */
+
+/* Not while this rmmapd leaves: then it has removed the socket itself. */
+static bool looks(const struct keep *keep)
+{
+	return keep->rmmapd->listener >= 0 && !keep->stop_deadline && !keep->over &&
+	       !keep->displaced;
+}
+
+/*
+ * A directory that was removed is made anew only for what is published or attached: else
+ * whoever removed it wants it gone, and this rmmapd ends soon.
+ */
+static void look(struct keep *keep)
+{
+	int ret = looks(keep) ? start_look(keep->rmmapd, records_in_use(keep->records)) : 0;
+	int fds[2] = { keep->rmmapd->listener, keep->rmmapd->lock };
+
+	if (ret == 1) {
+		command(keep, KEEP_LISTEN, fds, 2);
+	} else if (ret == -EWOULDBLOCK) {
+		keep->displaced = true;
+		start_note("another rmmapd serves %s now: this one goes on for the processes that "
+		           "are connected", keep->rmmapd->rundir);
+	} else if (ret < 0 && !keep->look_failed) {
+		start_note("the socket in %s is gone and cannot be bound anew: %s",
+		           keep->rmmapd->rundir, rm_errno_text(-ret));
+	}
+	keep->look_failed = ret < 0;
+	keep->look_at = ret < 0 && !keep->displaced ? rm_now_ns() + LOOK_AGAIN_NS : 0;
+	if (keep->displaced && keep->rmmapd->watch >= 0) {
+		close(keep->rmmapd->watch);
+		keep->rmmapd->watch = -1;
+	}
+}
+
+static void directory_changed(struct keep *keep)
+{
+	rm_rundir_watched(keep->rmmapd->watch);
+	if (!keep->look_at && looks(keep))
+		keep->look_at = rm_now_ns() + LOOK_NS;
+}
+
 /* ---- signals ---- */
 
 static void reap(struct keep *keep)
@@ -314,18 +364,32 @@ static int open_signals(void)
 
 /* ---- the loop ---- */
 
-/* After KEEP_STOP there is a deadline; without one, sleep. */
+static int until(uint64_t now, uint64_t then)
+{
+	return then > now ? (int)((then - now) / 1000000) + 1 : 0;
+}
+
+/* After KEEP_STOP there is a deadline; without one, sleep, but for looks at the socket. */
 static int wait_ms(struct keep *keep)
 {
 	uint64_t now = rm_now_ns();
 
-	if (!keep->stop_deadline)
-		return -1;
-	if (now >= keep->stop_deadline) {
+	if (keep->stop_deadline && now >= keep->stop_deadline) {
 		kill(keep->worker, SIGKILL);
 		return 100;
 	}
-	return (int)((keep->stop_deadline - now) / 1000000) + 1;
+	if (keep->stop_deadline)
+		return until(now, keep->stop_deadline);
+	if (!looks(keep))
+		return -1;
+	if (keep->look_at)
+		return until(now, keep->look_at);
+	return keep->rmmapd->watch < 0 ? START_LOOK_MS : -1;
+}
+
+static bool look_is_due(const struct keep *keep, int ready)
+{
+	return keep->look_at ? rm_now_ns() >= keep->look_at : ready == 0;
 }
 
 int keep_run(struct rmmapd *rmmapd)
@@ -343,12 +407,14 @@ int keep_run(struct rmmapd *rmmapd)
 		return 1;
 	}
 	while (!keep.over) {
-		struct pollfd in[2] = {
+		struct pollfd in[3] = {
 			{ .fd = keep.signals, .events = POLLIN },
 			{ .fd = keep.worker_fd, .events = POLLIN },
+			{ .fd = rmmapd->watch, .events = POLLIN },      /* if there is one */
 		};
+		int n = poll(in, 3, wait_ms(&keep));
 
-		if (poll(in, 2, wait_ms(&keep)) < 0 && errno != EINTR)
+		if (n < 0 && errno != EINTR)
 			break;
 		if (in[1].revents & POLLIN)
 			read_worker(&keep);
@@ -357,6 +423,10 @@ int keep_run(struct rmmapd *rmmapd)
 			poll(in, 1, 1000);
 		if (in[0].revents & POLLIN)
 			read_signals(&keep);
+		if (in[2].revents & POLLIN)
+			directory_changed(&keep);
+		if (look_is_due(&keep, n))
+			look(&keep);
 	}
 	return keep.status;
 }

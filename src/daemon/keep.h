@@ -35,20 +35,31 @@ struct rmmapd {                         /* fixed before the first worker is fork
 	bool inherited;                 /* started by the library: lock and listener came with it,
 	                                   and it waits to hear how the start goes */
 	int lock;                       /* flock()ed; open in the keeper and in its worker */
-	int listener;                   /* another one after an exit that was called off */
+	int listener;                   /* another one after an exit that was called off, and
+	                                   after the socket was removed */
 	uint64_t socket_ino, socket_dev;        /* of its name in rundir */
+	int directory;                  /* the run directory, locked shared, for systemd-tmpfiles */
+	int watch;                      /* inotify on it; the keeper's. Negative: there is none */
 	int served;                     /* --private: the socket of the one process that is
 	                                   served, and no lock or listener; else -1 */
 	uint32_t keeper_pid, restarts;
 };
 
-/* ---- take.c: the run directory, taken and given back; errors are said ---- */
+/* ---- take.c: the run directory, taken, kept and given back; errors are said ---- */
+#define START_LOOK_MS 10000     /* from one start_look() to the next where there is no inotify */
 /* 0: taken, locked and listened in; the current directory is it. 1: another serves it. -errno. */
 int start_take(struct rmmapd *rmmapd);
 int start_listen(struct rmmapd *rmmapd);        /* bind RM_SOCKET_NAME: 0 or -errno */
 void start_use_socket(struct rmmapd *rmmapd, int listener);     /* it is bound there */
 void start_unlisten(const struct rmmapd *rmmapd);       /* unlink it, if it is this rmmapd's */
 void start_write_pid(struct rmmapd *rmmapd, int pid);   /* the keeper's, into the lock file */
+/*
+ * Are socket and lock still there? 0: yes. 1: they were not, and listener and lock are others
+ * now. -EWOULDBLOCK: another rmmapd serves the run directory now; other -errno: not now. Only
+ * with make is the directory made anew, too.
+ */
+int start_look(struct rmmapd *rmmapd, bool make);
+
 /* ---- start.c: what is said, and to whom ---- */
 int start_private(struct rmmapd *rmmapd);       /* instead of start_take(): 0 or -errno */
 int start_output(struct rmmapd *rmmapd);        /* the log, if there is one, becomes stderr */
@@ -83,6 +94,8 @@ int records_put(struct records *records, enum record_type type, uint64_t number,
                 const void *data, size_t length, const int *fds, unsigned count);
 void records_delete(struct records *records, uint64_t number);
 uint64_t records_highest(const struct records *records);        /* number ever put, or 0 */
+/* Is there a publication, or something that is attached? */
+bool records_in_use(const struct records *records);
 /*
  * Take all records out, in the order in which a worker restores them (by type, then
  * number); a NULL ends the array, which is the caller's. NULL: no memory.
@@ -96,6 +109,7 @@ enum keep_type {
 	KEEP_LEAVE,     /* worker: nothing is left to serve, may I go? It serves nobody until
 	                   KEEP_STAY or KEEP_STOP is the answer */
 	KEEP_STAY,      /* keeper: no, somebody came. fds: the listener from now on, connections */
+	KEEP_LISTEN,    /* keeper: the socket was bound anew. fds: listener and lock from now on */
 	KEEP_READY,     /* worker: it serves */
 	KEEP_STOP,      /* keeper: exit now */
 	KEEP_DRAIN,     /* keeper: SIGTERM came */

@@ -187,7 +187,7 @@ int main(int argc, char **argv)
 {
 	static struct rmmapd rmmapd = {
 		.idle_ns = 60 * SECOND, .grace_ns = 30 * SECOND, .lock = -1, .listener = -1,
-		.served = -1,
+		.directory = -1, .watch = -1, .served = -1,
 	};
 
 	rm_options_read(&rmmapd.options, environ, getauxval(AT_SECURE) != 0, problem, NULL);

@@ -115,6 +115,15 @@ uint64_t records_highest(const struct records *records)
 	return records->highest;
 }
 
+bool records_in_use(const struct records *records)
+{
+	for (unsigned i = 0; i < BUCKETS; i++)
+		for (const struct kept *kept = records->buckets[i]; kept; kept = kept->next)
+			if (kept->type == RECORD_PUBLICATION || kept->type == RECORD_ATTACHMENT)
+				return true;
+	return false;
+}
+
 /* What others refer to comes before them; the fabric first, since keys depend on it. */
 static int rank(enum record_type type)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * take.c - take the run directory: lock, id of this host, socket
+ * take.c - take the run directory: lock, id of this host, socket; and keep it
  *
  * Keeper only. Allocates nothing. start_take() makes the run directory the current one.
  */
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 #include "keep.h"
 
 #define OTHER_NS UINT64_C(3000000000)   /* until one that has the lock must listen, or be gone */
+#define GONE (IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF)
 #define LISTENER_FD 3                   /* --inherit: where the library puts them */
 #define LOCK_FD 4
 
@@ -154,6 +156,25 @@ void start_unlisten(const struct rmmapd *rmmapd)
 
 /* ---- the directory ---- */
 
+/*
+ * systemd-tmpfiles cleans no directory that somebody has locked; and whatever else removes the
+ * socket is seen by inotify. Neither is needed to serve.
+ */
+static void hold_directory(struct rmmapd *rmmapd)
+{
+	if (rmmapd->directory >= 0)
+		close(rmmapd->directory);
+	rmmapd->directory = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (rmmapd->directory >= 0 && flock(rmmapd->directory, LOCK_SH | LOCK_NB) < 0)
+		start_note("%s is locked by another program: %m", rmmapd->rundir);
+	if (rmmapd->watch >= 0)
+		close(rmmapd->watch);
+	rmmapd->watch = rm_rundir_watch(rmmapd->rundir, GONE);
+	if (rmmapd->watch < 0)
+		start_note("whether the socket is removed is looked at every %u s, since inotify "
+		           "says: %s", START_LOOK_MS / 1000, rm_errno_text(-rmmapd->watch));
+}
+
 static int find_directory(struct rmmapd *rmmapd)
 {
 	char path[RM_RUNDIR_MAX], why[RM_RUNDIR_MAX + 256];
@@ -179,7 +200,11 @@ int start_take(struct rmmapd *rmmapd)
 	if (ret)
 		return ret;
 	ret = take_host(rmmapd);
-	return ret == 0 && !rmmapd->inherited ? start_listen(rmmapd) : ret;
+	if (ret == 0 && !rmmapd->inherited)
+		ret = start_listen(rmmapd);
+	if (ret == 0)
+		hold_directory(rmmapd);
+	return ret;
 }
 
 void start_write_pid(struct rmmapd *rmmapd, int pid)
@@ -190,4 +215,62 @@ void start_write_pid(struct rmmapd *rmmapd, int pid)
 	/* for people and messages only, so a full disk does not matter */
 	if (ftruncate(rmmapd->lock, 0) == 0 && pwrite(rmmapd->lock, text, n, 0) < 0)
 		start_note("cannot write " RM_LOCK_NAME ": %m");
+}
+
+/* ---- the socket is gone ---- */
+
+/*
+ * Where the whole directory was removed, the lock's file was too: it is taken anew, unless
+ * somebody has started another rmmapd there.
+ */
+static int lock_anew(struct rmmapd *rmmapd)
+{
+	int lock = -1, ret = rm_rundir_lock(rmmapd->rundir, &lock);
+
+	if (ret < 0) {
+		if (lock >= 0)
+			close(lock);
+		return ret;
+	}
+	close(rmmapd->lock);
+	rmmapd->lock = lock;
+	start_write_pid(rmmapd, (int)rmmapd->keeper_pid);
+	return 0;
+}
+
+static int listen_anew(struct rmmapd *rmmapd)
+{
+	int fd = rm_rundir_listen(rmmapd->rundir);
+
+	if (fd < 0)
+		return fd;
+	close(rmmapd->listener);
+	start_use_socket(rmmapd, fd);
+	return 0;
+}
+
+/* Without a message: it may be tried for as long as this rmmapd runs. */
+int start_look(struct rmmapd *rmmapd, bool make)
+{
+	bool locked = rm_rundir_lock_stands(rmmapd->rundir, rmmapd->lock);
+	bool bound = socket_stands(rmmapd);
+	char path[RM_RUNDIR_MAX];
+	int ret;
+
+	if (locked && bound)
+		return 0;
+	ret = rm_rundir_find(&rmmapd->options, make, path, NULL, 0);
+	if (ret == 0 && chdir(path) < 0)
+		ret = -errno;
+	if (ret == 0 && !locked)
+		ret = lock_anew(rmmapd);
+	if (ret == 0 && !bound)
+		ret = listen_anew(rmmapd);
+	if (ret < 0)
+		return ret;
+	if (access(RM_HOST_NAME, F_OK) < 0 && write_host(rmmapd->host) < 0)
+		start_note("cannot write " RM_HOST_NAME " anew: %m");
+	hold_directory(rmmapd);
+	start_log("%s was removed: it is there again", bound ? RM_LOCK_NAME : RM_SOCKET_NAME);
+	return 1;
 }

@@ -117,6 +117,19 @@ static void keeper_gone(struct running *running)
 	worker_log(worker, "the keeper died: this worker goes on alone with what it holds");
 }
 
+/* The old lock stays open beside the new one: its file has no name any more. */
+static void listen_anew(struct running *running, const int fds[2])
+{
+	struct worker *worker = &running->worker;
+
+	if (chdir(worker->options.rundir) < 0)
+		worker_log(worker, "cannot enter %s: %m", worker->options.rundir);
+	local_listen(worker->local, fds[0], NULL, 0);
+	if (running->lock >= 0)
+		close(running->lock);
+	running->lock = fds[1];
+}
+
 static void keeper_ready(struct source *source, uint32_t events)
 {
 	struct running *running = container_of(source, struct running, keeper);
@@ -131,11 +144,15 @@ static void keeper_ready(struct source *source, uint32_t events)
 		keeper_gone(running);
 		return;
 	}
+	memset(&message, 0, sizeof(message));
+	if (n >= (ssize_t)sizeof(message))
+		memcpy(&message, buffer, sizeof(message));
+	if (message.type == KEEP_LISTEN && count == 2) {
+		listen_anew(running, fds);
+		return;
+	}
 	for (unsigned i = 0; n > 0 && i < count; i++)
 		close(fds[i]);
-	if (n < (ssize_t)sizeof(message))
-		return;
-	memcpy(&message, buffer, sizeof(message));
 	if (message.type == KEEP_DRAIN)
 		drain(running);
 	else if (message.type == KEEP_STOP)
@@ -268,7 +285,7 @@ static int set_up(struct running *running, const struct rmmapd *rmmapd, int keep
 
 int worker_run(const struct rmmapd *rmmapd, int keeper_socket, struct records *records)
 {
-	static struct running running;
+	static struct running running = { .lock = -1 };
 	struct worker *worker = &running.worker;
 	int ret = set_up(&running, rmmapd, keeper_socket, records);
 

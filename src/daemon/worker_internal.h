@@ -30,6 +30,7 @@ struct running {                        /* a worker, and what no other part look
 	struct worker worker;
 	struct source keeper, signals;
 	struct timer tick;              /* is there anything left to do? */
+	int lock;                       /* of a run directory that was made anew; -1: not */
 	uint64_t grace_end;             /* draining: until then */
 	struct net nets[NETS_MAX];
 	unsigned net_count;
