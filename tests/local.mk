@@ -220,6 +220,7 @@ handoff_tests = \
 	tests/handoff/unstarted \
 	tests/handoff/reaper \
 	tests/handoff/rebound \
+	tests/handoff/defaults \
 	tests/handoff/lives \
 	tests/handoff/private \
 	tests/handoff/rounds \
@@ -304,6 +305,8 @@ tests_handoff_reaper_SOURCES = tests/handoff/reaper.c
 tests_handoff_reaper_LDADD = $(handoff_ldadd)
 tests_handoff_rebound_SOURCES = tests/handoff/rebound.c
 tests_handoff_rebound_LDADD = $(handoff_ldadd)
+tests_handoff_defaults_SOURCES = tests/handoff/defaults.c
+tests_handoff_defaults_LDADD = $(handoff_ldadd)
 tests_handoff_private_SOURCES = tests/handoff/private.c
 tests_handoff_private_LDADD = $(handoff_ldadd)
 tests_handoff_crashes_SOURCES = tests/handoff/crashes.c

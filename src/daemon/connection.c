@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "defaults.h"
 #include "local_internal.h"
 
 #define SECOND UINT64_C(1000000000)
@@ -207,11 +208,20 @@ void connection_send(struct connection *connection, void *message, size_t size, 
 	}
 }
 
+void connection_why(char text[RM_TEXT_MAX], int error, const char *why)
+{
+	char limit[256] = "";
+
+	if (error == -ENOMEM)
+		defaults_memory(limit, sizeof(limit));
+	rm_format(text, RM_TEXT_MAX, "%s%s", why, limit);
+}
+
 void connection_reply(struct connection *connection, uint64_t seq, int error, const char *text)
 {
 	struct rm_wire_reply reply = { .error = -error };
 
-	rm_format(reply.text, sizeof(reply.text), "%s", text);
+	connection_why(reply.text, error, text);
 	connection_send(connection, &reply, sizeof(reply), RM_REPLY, seq, NULL, 0);
 }
 

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "../common/say.h"
+#include "defaults.h"
 #include "keep.h"
 
 #define SECOND UINT64_C(1000000000)
@@ -395,6 +396,7 @@ static bool look_is_due(const struct keep *keep, int ready)
 int keep_run(struct rmmapd *rmmapd)
 {
 	struct keep keep = { .rmmapd = rmmapd, .records = records_new(), .worker_fd = -1 };
+	char limit[256] = "";
 	int ret;
 
 	keep.signals = open_signals();
@@ -402,7 +404,9 @@ int keep_run(struct rmmapd *rmmapd)
 	if (ret >= 0)
 		ret = fork_worker(&keep);
 	if (ret < 0) {
-		start_log("no worker can be started: %s", rm_errno_text(-ret));
+		if (ret == -ENOMEM)
+			defaults_memory(limit, sizeof(limit));
+		start_log("no worker can be started: %s%s", rm_errno_text(-ret), limit);
 		start_unlisten(rmmapd);
 		return 1;
 	}

@@ -9,7 +9,7 @@ libdaemon_la_LIBADD = libcommon.la $(FABRIC_LIBS) $(IBVERBS_LIBS) $(SODIUM_LIBS)
 # keeper and worker
 libdaemon_la_SOURCES += \
 	src/daemon/keep.h src/daemon/keeper.h \
-	src/daemon/take.c \
+	src/daemon/defaults.h src/daemon/defaults.c src/daemon/take.c \
 	src/daemon/start.c src/daemon/records.c src/daemon/keep.c src/daemon/keeper.c \
 	src/daemon/worker.h src/daemon/worker_internal.h \
 	src/daemon/worker.c src/daemon/worker_fabric.c

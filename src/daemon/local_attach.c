@@ -27,7 +27,7 @@ static void attach_error(struct connection *connection, uint64_t seq, int error,
 
 	if (error == -EMFILE && strcmp(text, rm_errno_text(EMFILE)) == 0)
 		text = NO_FDS_TEXT;
-	rm_format(reply.text, sizeof(reply.text), "%s", text);
+	connection_why(reply.text, error, text);
 	connection_send(connection, &reply, sizeof(reply), RM_ATTACH_REPLY, seq, NULL, 0);
 }
 

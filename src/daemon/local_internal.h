@@ -117,6 +117,8 @@ void connection_fail(struct connection *connection);    /* shut it down; it goes
 void connection_send(struct connection *connection, void *message, size_t size, uint16_t type,
                      uint64_t seq, const int *fds, unsigned count);
 /* RM_REPLY; error as -errno or 0. */
+/* For a reply: why, and what of rmmapd's limits has to do with that error. */
+void connection_why(char text[RM_TEXT_MAX], int error, const char *why);
 void connection_reply(struct connection *connection, uint64_t seq, int error, const char *text);
 void connection_busy(struct connection *connection, uint64_t seq);      /* RM_PROGRESS from now on */
 void connection_idle(struct connection *connection);

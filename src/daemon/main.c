@@ -15,11 +15,11 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "../common/say.h"
 #include "config.h"
+#include "defaults.h"
 #include "keep.h"
 
 #define SECOND UINT64_C(1000000000)
@@ -121,17 +121,6 @@ static void arguments(struct rmmapd *rmmapd, int argc, char **argv)
 	}
 }
 
-/* Every layer held is a descriptor in the keeper and one in the worker. */
-static void raise_limits(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
-
 /* Whoever ran it by hand gets its prompt back when it serves, or hears why it does not. */
 static int wait_ready(int words)
 {
@@ -195,7 +184,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);       /* whoever hears how the start goes may be gone */
 	if (start_output(&rmmapd) < 0)
 		return 1;
-	raise_limits();
+	defaults_set(rmmapd.inherited);
 	if (rmmapd.served >= 0) {
 		rmmapd.idle_ns = 0;
 		if (start_private(&rmmapd) < 0)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "../common/say.h"
+#include "defaults.h"
 #include "local.h"
 #include "pager.h"
 #include "peer.h"
@@ -292,7 +293,11 @@ int worker_run(const struct rmmapd *rmmapd, int keeper_socket, struct records *r
 	if (ret == 0)
 		ret = restore(&running, records);
 	if (ret < 0) {
-		start_log("the worker cannot start: %s", rm_errno_text(-ret));
+		char limit[256] = "";
+
+		if (ret == -ENOMEM)
+			defaults_memory(limit, sizeof(limit));
+		start_log("the worker cannot start: %s%s", rm_errno_text(-ret), limit);
 		return 1;
 	}
 	if (worker->private && !local_clients(worker->local)) {
