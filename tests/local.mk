@@ -21,8 +21,8 @@ EXTRA_DIST += \
 	tests/layering.sh
 
 # ---- the commands, the examples, what make install puts in place; rmmap.h as C99 and C++ ----
-TESTS += tests/cli.sh tests/check.sh tests/plan.sh tests/save.sh tests/examples.sh tests/wordcount.sh tests/books.sh tests/install.sh
-EXTRA_DIST += tests/cli.sh tests/check.sh tests/plan.sh tests/save.sh tests/examples.sh tests/wordcount.sh tests/books.sh \
+TESTS += tests/cli.sh tests/rundir.sh tests/check.sh tests/plan.sh tests/save.sh tests/examples.sh tests/wordcount.sh tests/books.sh tests/install.sh
+EXTRA_DIST += tests/cli.sh tests/rundir.sh tests/check.sh tests/plan.sh tests/save.sh tests/examples.sh tests/wordcount.sh tests/books.sh \
 	tests/wordcount-functions.sh tests/install.sh
 check_PROGRAMS += tests/header_c99 tests/header_cxx
 TESTS += tests/header_c99 tests/header_cxx

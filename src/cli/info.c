@@ -2,7 +2,8 @@
 /*
  * info.c - rmmap info: what this host offers, and the remedy where it falls short
  *
- * Looks and changes nothing; does not start rmmapd. One thread.
+ * Looks and changes nothing, but for a file that it makes and removes in the run directory;
+ * does not start rmmapd. One thread.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -136,7 +137,13 @@ static void fact_rundir(struct fact *fact, const struct rm_options *options)
 	if (error == -ENOENT) {
 		fact->verdict = FACT_NONE;
 		found(fact, "not there yet: the first publish or attach makes it");
-	} else if (error) {
+		return;
+	}
+	if (!error) {
+		error = rm_rundir_probe(path);
+		rm_format(why, sizeof(why), "%s takes no file: %s", path, rm_errno_text(-error));
+	}
+	if (error) {
 		found(fact, why);
 		remedy(fact, "mend that directory, or name another one in RMMAP_RUNDIR");
 	} else {
