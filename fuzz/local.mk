@@ -4,6 +4,7 @@
 # make fuzz CC=clang builds fuzz/lf_NAME with libFuzzer; then
 #     mkdir corpus && fuzz/fuzz_NAME --write-seeds corpus && fuzz/lf_NAME corpus
 fuzz_programs = \
+	fuzz/fuzz_cgroup \
 	fuzz/fuzz_handle \
 	fuzz/fuzz_options \
 	fuzz/fuzz_peer \
@@ -17,6 +18,8 @@ endif
 check_PROGRAMS += $(fuzz_programs)
 TESTS += $(fuzz_programs)
 fuzz_driver = fuzz/driver.c fuzz/fuzz.h
+fuzz_fuzz_cgroup_SOURCES = fuzz/fuzz_cgroup.c $(fuzz_driver)
+fuzz_fuzz_cgroup_LDADD = libcommon.la
 fuzz_fuzz_handle_SOURCES = fuzz/fuzz_handle.c $(fuzz_driver)
 fuzz_fuzz_handle_LDADD = libcommon.la
 fuzz_fuzz_options_SOURCES = fuzz/fuzz_options.c $(fuzz_driver)
@@ -38,6 +41,7 @@ fuzz_fuzz_event_LDADD = libevent.a libcommon.la $(CJSON_LIBS) -lpthread
 # With libFuzzer the code under test is compiled anew: it has to be instrumented itself.
 fuzz_lf_flags = -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
 fuzz_lf_programs = \
+	fuzz/lf_cgroup \
 	fuzz/lf_handle \
 	fuzz/lf_options \
 	fuzz/lf_peer \
@@ -49,6 +53,8 @@ if FUNCTION
 fuzz_lf_programs += fuzz/lf_event
 endif
 EXTRA_PROGRAMS += $(fuzz_lf_programs)
+fuzz_lf_cgroup_SOURCES = fuzz/fuzz_cgroup.c fuzz/fuzz.h $(libcommon_la_SOURCES)
+fuzz_lf_cgroup_CFLAGS = $(AM_CFLAGS) $(fuzz_lf_flags)
 fuzz_lf_handle_SOURCES = fuzz/fuzz_handle.c fuzz/fuzz.h $(libcommon_la_SOURCES)
 fuzz_lf_handle_CFLAGS = $(AM_CFLAGS) $(fuzz_lf_flags)
 fuzz_lf_options_SOURCES = fuzz/fuzz_options.c fuzz/fuzz.h $(libcommon_la_SOURCES)

@@ -38,6 +38,7 @@ tests_header_cxx_LDADD = librmmap.la
 # ---- unit tests: one program per module of src/common, libc's own malloc ----
 if HAVE_CHECK
 unit_tests = \
+	tests/unit/test_cgroup \
 	tests/unit/test_channel \
 	tests/unit/test_handle \
 	tests/unit/test_options \
@@ -51,6 +52,9 @@ check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 unit_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_ldadd = libcommon.la $(CHECK_LIBS)
+tests_unit_test_cgroup_SOURCES = tests/unit/test_cgroup.c tests/unit/unit.h
+tests_unit_test_cgroup_CFLAGS = $(unit_cflags)
+tests_unit_test_cgroup_LDADD = $(unit_ldadd)
 tests_unit_test_channel_SOURCES = tests/unit/test_channel.c tests/unit/unit.h
 tests_unit_test_channel_CFLAGS = $(unit_cflags)
 tests_unit_test_channel_LDADD = $(unit_ldadd)

@@ -1,6 +1,9 @@
 # pure code that library, daemon and command line share
 noinst_LTLIBRARIES += libcommon.la
 libcommon_la_SOURCES = \
+	src/common/cgroup.c \
+	src/common/cgroup.h \
+	src/common/cgroup_read.c \
 	src/common/channel.c \
 	src/common/channel.h \
 	src/common/crc32c.c \

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* cgroup_read.c - rm_cgroup_read(), see cgroup.h. Any thread, no allocation. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cgroup.h"
+#include "say.h"
+
+#define TEXT_MAX 16384
+#define PATH_MAX_HERE (RM_CGROUP_PATH_MAX + 512)
+
+static const struct files {
+	const char *limit, *used, *stat;
+	const char *active, *inactive;  /* of stat, with all cgroups below */
+} files_of[] = {
+	[RM_CGROUP_V1] = { "memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat",
+	                   "total_active_file", "total_inactive_file" },
+	[RM_CGROUP_V2] = { "memory.max", "memory.current", "memory.stat",
+	                   "active_file", "inactive_file" },
+};
+
+static int file_open(const char *root, const char *dir, const char *name)
+{
+	char path[PATH_MAX_HERE];
+	size_t length = rm_format(path, sizeof(path), "%s%s/%s", root, dir, name);
+	int fd;
+
+	if (length + 1 >= sizeof(path))
+		return -ENAMETOOLONG;
+	do
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	while (fd < 0 && errno == EINTR);
+	return fd < 0 ? -errno : fd;
+}
+
+/* The first TEXT_MAX - 1 bytes of a file as text; empty if it cannot be read. */
+static void file_text(const char *root, const char *dir, const char *name, char text[TEXT_MAX])
+{
+	int fd = file_open(root, dir, name);
+	size_t size = 0;
+	ssize_t n = fd < 0 ? 0 : 1;
+
+	while (n > 0 && size < TEXT_MAX - 1) {
+		n = read(fd, text + size, TEXT_MAX - 1 - size);
+		size += n > 0 ? (size_t)n : 0;
+	}
+	text[size] = 0;
+	if (fd >= 0)
+		close(fd);
+}
+
+/*
+ * mountinfo has no greatest size, so it is gone through in pieces of whole lines. A line that
+ * does not fit is passed over: it is no cgroup's.
+ */
+static int dir_find(const char *root, enum rm_cgroup_version version, const char *path,
+                    char dir[RM_CGROUP_PATH_MAX], size_t *top)
+{
+	int fd = file_open(root, "/proc/self", "mountinfo"), ret = -ENOENT;
+	char text[TEXT_MAX], *end;
+	size_t size = 0, rest;
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	do {
+		n = read(fd, text + size, sizeof(text) - 1 - size);
+		size += n > 0 ? (size_t)n : 0;
+		text[size] = 0;
+		end = strrchr(text, '\n');
+		rest = end ? strlen(end + 1) : 0;
+		if (end)
+			end[0] = 0;
+		ret = rm_cgroup_dir(text, version, path, dir, top);
+		if (end)
+			memmove(text, end + 1, rest);
+		size = rest;
+	} while (n > 0 && ret == -ENOENT);
+	close(fd);
+	return ret;
+}
+
+static void level_read(const char *root, const char *dir, const struct files *files,
+                       struct rm_cgroup *level)
+{
+	char text[TEXT_MAX];
+	uint64_t cached;
+
+	level->limit = RM_CGROUP_NONE;
+	level->used = 0;
+	file_text(root, dir, files->limit, text);
+	if (rm_cgroup_number(text, &level->limit) || level->limit == RM_CGROUP_NONE)
+		return;
+	file_text(root, dir, files->used, text);
+	if (rm_cgroup_number(text, &level->used))
+		level->used = 0;
+	file_text(root, dir, files->stat, text);
+	cached = rm_cgroup_stat(text, files->active) + rm_cgroup_stat(text, files->inactive);
+	level->used -= cached < level->used ? cached : level->used;
+}
+
+static void version_read(const char *root, enum rm_cgroup_version version,
+                         struct rm_cgroup *cgroup)
+{
+	char text[TEXT_MAX], path[RM_CGROUP_PATH_MAX], dir[RM_CGROUP_PATH_MAX], *slash;
+	struct rm_cgroup level;
+	size_t top;
+
+	file_text(root, "/proc/self", "cgroup", text);
+	if (rm_cgroup_own(text, version, path) || dir_find(root, version, path, dir, &top))
+		return;
+	for (;;) {
+		level_read(root, dir, &files_of[version], &level);
+		if (rm_cgroup_room(&level) < rm_cgroup_room(cgroup))
+			*cgroup = level;
+		slash = strrchr(dir + top, '/');
+		if (!slash)
+			return;
+		*slash = 0;
+	}
+}
+
+void rm_cgroup_read(const char *root, struct rm_cgroup *cgroup)
+{
+	*cgroup = (struct rm_cgroup){ .limit = RM_CGROUP_NONE };
+	version_read(root, RM_CGROUP_V2, cgroup);
+	version_read(root, RM_CGROUP_V1, cgroup);
+}
