@@ -79,8 +79,8 @@ int rmmap_publish(const void *root, char *handle, size_t size);
  * to publisher and attacher are not mapped where they lie in this process's
  * heap: its own content stands there.
  *
- * A page that can no longer be had (its host is gone) raises SIGBUS when it is
- * touched.
+ * A page that can no longer be had (its host is gone), or that there is no room for
+ * (RMMAP_LIMIT, the memory limit of rmmapd's cgroup), raises SIGBUS when it is touched.
  *
  * On failure nothing is attached, and errno is one of
  * EINVAL        the text is not a handle, or was damaged on its way
@@ -94,6 +94,8 @@ int rmmap_publish(const void *root, char *handle, size_t size);
  *               byte order or window of addresses
  * ENOTSUP       RMMAP_LAZY was asked for, the publication is another host's, and
  *               userfaultfd is not allowed here
+ * ENOSPC        what has to be fetched is more than RMMAP_LIMIT allows, or the memory
+ *               limit of rmmapd's cgroup
  * ECONNREFUSED, ENAMETOOLONG, ENOMEM, EMFILE  see rmmap_publish()
  */
 void *rmmap_attach(const char *handle);

@@ -2,7 +2,7 @@
 /*
  * fake_host.h - another host for remote.c and pager.c, without a network
  *
- * Stands in for fabric, peer, keeper, local and worker: reads are copies out of this
+ * Stands in for fabric, peer, keeper, local, store and worker: reads are copies out of this
  * process's memory after a while, or fail, or never end; the keeper is a list, or, for a
  * worker that will be killed, a socket to the process that takes its records.
  */

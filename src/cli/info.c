@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../common/cgroup.h"
 #include "../common/memlock.h"
 #include "../common/options.h"
 #include "../common/rundir.h"
@@ -185,9 +186,8 @@ static void fact_rmmapd(struct fact *fact, struct ask *ask, struct rm_daemon_inf
 	}
 	if (count > 0) {
 		rm_format(fact->found, sizeof(fact->found), "keeper %u, worker %u; %u publications, "
-		          "%u attachments, %llu bytes held", (*info)->keeper_pid,
-		          (*info)->worker_pid, (*info)->publications, (*info)->attachments,
-		          (unsigned long long)(*info)->held_bytes);
+		          "%u attachments", (*info)->keeper_pid, (*info)->worker_pid,
+		          (*info)->publications, (*info)->attachments);
 	} else if (count == -ENOENT) {
 		fact->verdict = FACT_NONE;
 		found(fact, "not running: the first publish or attach starts it");
@@ -196,6 +196,28 @@ static void fact_rmmapd(struct fact *fact, struct ask *ask, struct rm_daemon_inf
 		remedy(fact, "end it (its pid is in ps) and let the next publish or attach start it "
 		       "anew");
 	}
+}
+
+static void fact_memory(struct fact *fact, const struct rm_daemon_info *info,
+                        const struct rm_options *options)
+{
+	char limit[40] = "none", cgroup[120] = "its cgroup has no limit";
+	uint64_t bytes = info ? info->limit_bytes : options->limit;
+
+	if (bytes)
+		rm_format(limit, sizeof(limit), "%llu", (unsigned long long)bytes);
+	if (!info) {
+		fact->verdict = FACT_NONE;
+		rm_format(fact->found, sizeof(fact->found), "nothing is held; RMMAP_LIMIT %s", limit);
+		return;
+	}
+	if (info->cgroup_limit != RM_CGROUP_NONE)
+		rm_format(cgroup, sizeof(cgroup), "its cgroup has %llu bytes of %llu",
+		          (unsigned long long)info->cgroup_bytes,
+		          (unsigned long long)info->cgroup_limit);
+	rm_format(fact->found, sizeof(fact->found), "%llu bytes held, of these %llu fetched from "
+	          "other hosts; RMMAP_LIMIT %s; %s", (unsigned long long)info->held_bytes,
+	          (unsigned long long)info->cache_bytes, limit, cgroup);
 }
 
 /* The version of the libfabric that rmmapd would load; 0 if there is none. */
@@ -267,6 +289,12 @@ static void json_daemon(struct json *json, const struct rm_daemon_info *info)
 	json_number(json, "clients", info->clients);
 	json_number(json, "held_bytes", info->held_bytes);
 	json_number(json, "limit_bytes", info->limit_bytes);
+	json_number(json, "cache_bytes", info->cache_bytes);
+	json_number(json, "cgroup_bytes", info->cgroup_bytes);
+	if (info->cgroup_limit != RM_CGROUP_NONE)
+		json_number(json, "cgroup_limit", info->cgroup_limit);
+	else
+		json_text(json, "cgroup_limit", NULL);
 	json_number(json, "uptime_ms", info->uptime_ms);
 	json_bool(json, "listening", info->fabric_open);
 	json_text(json, "address", info->fabric_open ? info->address : NULL);
@@ -277,7 +305,7 @@ static void json_daemon(struct json *json, const struct rm_daemon_info *info)
 int cli_info(const struct args *args)
 {
 	struct fact environment = { 0 }, uffd = { 0 }, memlock = { 0 }, rundir = { 0 },
-	            rmmapd = { 0 }, fabric = { 0 };
+	            rmmapd = { 0 }, memory = { 0 }, fabric = { 0 };
 	struct json out, *json = args->json ? &out : NULL;
 	struct rm_daemon_info *info;
 	struct rm_options options;
@@ -288,6 +316,7 @@ int cli_info(const struct args *args)
 	fact_memlock(&memlock);
 	fact_rundir(&rundir, &options);
 	fact_rmmapd(&rmmapd, &ask, &info);
+	fact_memory(&memory, info, &options);
 	fact_fabric(&fabric, info, &options);
 
 	if (json) {
@@ -301,6 +330,7 @@ int cli_info(const struct args *args)
 	print_fact(json, "memlock", "memlock", &memlock);
 	print_fact(json, "run_directory", "run directory", &rundir);
 	print_fact(json, "rmmapd", "rmmapd", &rmmapd);
+	print_fact(json, "memory", "memory", &memory);
 	if (json && info)
 		json_daemon(json, info);
 	else if (json)

@@ -260,7 +260,7 @@ static bool read_stats(struct rm_options *o, const char *value)
 	X("RMMAP_TTL", "SECONDS|none", read_ttl, "a number of seconds from 1 to 4294966, or none", \
 	  "how long a publication lives while nobody is attached (3600)") \
 	X("RMMAP_LIMIT", "BYTES", read_limit, "a number of bytes, such as 512M or 4G; 0 is no limit", \
-	  "how much rmmapd holds before it refuses to publish") \
+	  "how much rmmapd holds, published and fetched, before it refuses more") \
 	X("RMMAP_FAN_OUT", "N", read_fan_out, "a number from 0 to 64; 0 is no helpers", \
 	  "how many hosts read from one before others are sent to those for their pages (4)") \
 	X("RMMAP_LOG", "FILE", read_log, "the absolute path of a file", \

@@ -236,7 +236,9 @@ struct rm_daemon_info {                 /* the one record of RM_INFO */
 	uint32_t keeper_pid, worker_pid;
 	uint32_t worker_restarts;
 	uint32_t publications, attachments, clients;
-	uint64_t held_bytes, limit_bytes;
+	uint64_t held_bytes, limit_bytes;       /* publications and caches; RMMAP_LIMIT, 0: none */
+	uint64_t cache_bytes;           /* pages of other hosts' publications, of these */
+	uint64_t cgroup_bytes, cgroup_limit;    /* memory of rmmapd's cgroup; UINT64_MAX: no limit */
 	uint64_t uptime_ms;
 	uint32_t fabric_open;           /* 1: listening */
 	uint32_t reserved;

@@ -81,6 +81,8 @@ static void settle(struct piece *piece, int error)
 		fetch_count(remote, piece->attachment, 1, piece->count);
 	}
 	cache_mark_inflight(cache, piece->page, piece->count, false);
+	if (error)
+		claim_return(remote, piece->count);
 	while ((waiter = *at)) {
 		if (waiter->layer != piece->layer || waiter->page >= piece->page + piece->count ||
 		    piece->page >= waiter->page + waiter->count) {
@@ -294,35 +296,50 @@ void fetch_direct(struct piece *piece)
 	}
 }
 
-/* One piece out of these pages: how many it took, 0 if there is no memory for it. */
-static uint64_t start_piece(struct remote *remote, uint64_t attachment,
-                            const struct remote_waiter *waiter, uint64_t page, uint64_t count)
+/* Memory for a piece of so many pages, and for the pages. 0 or -errno. */
+static int make_piece(struct remote *remote, uint32_t layer, uint64_t page, uint64_t count,
+                      struct piece **out)
+{
+	int error = claim_pages(remote, count);
+
+	if (error)
+		return error;
+	/* All at once is cheaper than fault by fault while the data is copied in. */
+	error = cache_populate(&remote->caches[layer], page, count);
+	*out = error ? NULL : calloc(1, sizeof **out);
+	if (*out)
+		return 0;
+	claim_return(remote, count);
+	return error ? error : -ENOMEM;
+}
+
+/* One piece out of these pages; *count: how many it took. 0 or -errno. */
+static int start_piece(struct remote *remote, uint64_t attachment,
+                       const struct remote_waiter *waiter, uint64_t page, uint64_t *count)
 {
 	uint32_t layer = waiter->layer;
 	const struct peer_region *region = fetch_region(remote, layer, page * RM_PAGE);
 	struct piece *piece;
 	uint64_t most;
+	int error;
 
 	if (region) {
 		most = (region->offset + region->length) / RM_PAGE - page;
-		count = count < most ? count : most;
+		*count = *count < most ? *count : most;
 	}
-	/* All at once is cheaper than fault by fault while the data is copied in. */
-	if (cache_populate(&remote->caches[layer], page, count))
-		return 0;
-	piece = calloc(1, sizeof *piece);
-	if (!piece)
-		return 0;
+	error = make_piece(remote, layer, page, *count, &piece);
+	if (error)
+		return error;
 	piece->remote = remote;
 	piece->attachment = attachment;
 	piece->layer = layer;
 	piece->later = waiter->later;
 	piece->page = page;
-	piece->count = count;
-	cache_mark_inflight(&remote->caches[layer], page, count, true);
+	piece->count = *count;
+	cache_mark_inflight(&remote->caches[layer], page, *count, true);
 	if (!relay_take(piece))
 		fetch_direct(piece);
-	return count;
+	return 0;
 }
 
 void remote_fetch(struct remote *remote, struct attachment *for_whom, struct remote_waiter *waiter)
@@ -335,9 +352,8 @@ void remote_fetch(struct remote *remote, struct attachment *for_whom, struct rem
 	if (remote->state == REMOTE_LOST)
 		waiter->error = remote->error;
 	while (!waiter->error && cache_wanted(cache, page, end, PIECE_PAGES, false, &start, &count)) {
-		count = start_piece(remote, for_whom ? for_whom->number : 0, waiter, start, count);
-		if (!count)
-			waiter->error = -ENOMEM;
+		waiter->error = start_piece(remote, for_whom ? for_whom->number : 0, waiter, start,
+		                            &count);
 		page = start + count;
 	}
 	if (in_flight(remote, waiter)) {

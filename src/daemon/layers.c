@@ -161,6 +161,16 @@ static bool same_file(int a, int b)
 	       x.st_ino == y.st_ino;
 }
 
+bool layers_hold_file(struct layers *layers, const struct rm_layer_desc *desc, int fd)
+{
+	const struct layer *layer = *bucket(layers, desc->id);
+
+	while (layer && (memcmp(layer->id, desc->id, RM_ID_BYTES) != 0 ||
+	                 !same_file(layer->fd, fd)))
+		layer = layer->next;
+	return layer;
+}
+
 /* What the kernel says that it takes: bitmaps in tables are the publisher's word. */
 static uint64_t memory_of(int fd, uint64_t length)
 {

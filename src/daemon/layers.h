@@ -60,6 +60,8 @@ struct layer *layers_find(struct layers *layers, const struct rm_layer_desc *des
                           const uint64_t *shown);
 /* Any is here, or, whole, one with all pages that there are of it. */
 bool layers_have(struct layers *layers, const struct rm_layer_desc *desc, bool whole);
+/* Is this very file one of them? */
+bool layers_hold_file(struct layers *layers, const struct rm_layer_desc *desc, int fd);
 /*
  * Take one over, checked: a sealed memfd of that length. The descriptor becomes ours, on
  * failure too. An id that is known already must come with the same file, and then is the one

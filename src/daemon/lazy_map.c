@@ -114,6 +114,8 @@ static const char *reason(const struct lazy *lazy, int error)
 {
 	const char *why = remote_why(lazy->remote);
 
+	if (error == -ENOSPC)
+		return remote_worker(lazy->remote)->limit.why;
 	if (*why)
 		return why;
 	return error == -ETIMEDOUT ? "its host does not answer" : rm_errno_text(-error);
@@ -121,7 +123,7 @@ static const char *reason(const struct lazy *lazy, int error)
 
 static void tell_loss(struct lazy *lazy, uint64_t addr, int error)
 {
-	char text[400], id[9];
+	char text[512], id[9];
 
 	if (lazy->told || lazy->fds[LAZY_STDERR] < 0)
 		return;

@@ -12,7 +12,8 @@ libdaemon_la_SOURCES += \
 	src/daemon/defaults.h src/daemon/defaults.c src/daemon/take.c \
 	src/daemon/start.c src/daemon/records.c src/daemon/keep.c src/daemon/keeper.c \
 	src/daemon/worker.h src/daemon/worker_internal.h \
-	src/daemon/worker.c src/daemon/worker_fabric.c
+	src/daemon/worker.c src/daemon/worker_fabric.c \
+	src/daemon/limit.h src/daemon/limit.c
 
 # publications
 libdaemon_la_SOURCES += \
@@ -50,7 +51,7 @@ libdaemon_la_SOURCES += \
 libdaemon_la_SOURCES += \
 	src/daemon/remote.h src/daemon/remote_internal.h src/daemon/cache.h src/daemon/sweep.h \
 	src/daemon/remote.c src/daemon/remote_users.c src/daemon/remote_cache.c \
-	src/daemon/remote_info.c src/daemon/relay.c src/daemon/cache.c src/daemon/fetch.c \
+	src/daemon/remote_info.c src/daemon/remote_claim.c src/daemon/relay.c src/daemon/cache.c src/daemon/fetch.c \
 	src/daemon/sweep.c
 
 # page faults

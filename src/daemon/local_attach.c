@@ -298,11 +298,15 @@ static void completed(void *arg, int error)
 		return;
 	if (completion->connection) {
 		struct connection *connection = completion->connection;
+		const char *why = "";
 
+		if (completion->error == -ENOSPC)
+			why = connection->client->local->worker->limit.why;
+		else if (completion->error)
+			why = "some pages could not be fetched: their host does not answer";
 		connection->completion = NULL;
 		connection_idle(connection);
-		connection_reply(connection, connection->seq, completion->error, completion->error ?
-		                 "some pages could not be fetched: their host does not answer" : "");
+		connection_reply(connection, connection->seq, completion->error, why);
 	}
 	free(completion);
 }

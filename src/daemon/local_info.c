@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../common/cgroup.h"
 #include "fabric.h"
 #include "local_internal.h"
 #include "remote.h"
@@ -104,6 +105,18 @@ static int short_id_of(struct worker *worker, const char *name, char id[9])
 
 /* ---- rmmapd itself ---- */
 
+static void describe_memory(struct worker *worker, struct rm_daemon_info *info)
+{
+	struct rm_cgroup cgroup;
+
+	rm_cgroup_read("", &cgroup);
+	info->held_bytes = limit_held(worker);
+	info->limit_bytes = worker->options.limit;
+	info->cache_bytes = worker->limit.caches - worker->limit.promised;
+	info->cgroup_bytes = cgroup.used;
+	info->cgroup_limit = cgroup.limit;
+}
+
 static void describe_daemon(struct local *local, struct rm_daemon_info *info)
 {
 	struct worker *worker = local->worker;
@@ -115,8 +128,7 @@ static void describe_daemon(struct local *local, struct rm_daemon_info *info)
 	info->publications = store_count(worker->store);
 	info->attachments = local->attachment_count;
 	info->clients = local->client_count;
-	info->held_bytes = store_bytes(worker->store);
-	info->limit_bytes = worker->options.limit;
+	describe_memory(worker, info);
 	info->uptime_ms = (rm_now_ns() - worker->started_ns) / 1000000;
 	info->fabric_open = worker->fabric != NULL;
 	if (worker->fabric) {

@@ -150,6 +150,8 @@ static void upstream_here(void *arg, int error)
 	if (error == -ENOMEM || error == -EMFILE || error == -ENFILE)
 		refuse(connection, error, "rmmapd has no memory or descriptors left for what this "
 		       "publication refers to: unpublish something, or raise its limits");
+	else if (error == -ENOSPC)
+		refuse(connection, error, connection->client->local->worker->limit.why);
 	else if (error < 0)
 		refuse(connection, -EHOSTUNREACH, "this publication refers to pages of another "
 		       "host's that are not here yet and could not be fetched: that host does not "

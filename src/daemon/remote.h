@@ -31,6 +31,15 @@ void remotes_list(struct remotes *remotes, void (*each)(void *arg, const struct 
 void remotes_restore(struct remotes *remotes, const struct record *record);
 struct remote *remotes_find(struct remotes *remotes, const uint8_t id[RM_ID_BYTES]);
 
+/* --- for limit.c --- */
+/* Bytes of caches that are layers of publications of this host, too. */
+uint64_t remotes_adopted(struct remotes *remotes);
+/*
+ * Give up the complete caches that nobody has attached: how many bytes come free. Not while
+ * records are restored: those who have them attached are not known then.
+ */
+uint64_t remotes_evict(struct remotes *remotes);
+
 /*
  * Get a remote publication for an attachment. done() is called later, never from here,
  * once the table is here and, if its data is at most eager bytes, all of that: error 0 and

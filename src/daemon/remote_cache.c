@@ -181,10 +181,12 @@ static int rebuild_cache(struct remote *remote, uint32_t i, int fd, const uint64
 	const uint64_t *data = remote->shown[i];
 	size_t words = bitmap_words(layer);
 	struct cache *cache = &remote->caches[i];
+	uint64_t pages = rm_bit_count(had, layer->length / RM_PAGE);
 	int error;
 
 	if (had_all(data, had, words)) {
 		memcpy(present, had, words * sizeof *had);
+		claim_found(remote, pages);
 		return cache_adopt(cache, fd, layer->length, data, present);
 	}
 	remote->moved = true;
@@ -193,6 +195,12 @@ static int rebuild_cache(struct remote *remote, uint32_t i, int fd, const uint64
 		close(fd);
 		return error;
 	}
+	/* The earlier one is there until the keeper lets go: without room for both, read again. */
+	if (limit_room(remote->remotes->worker) < pages * RM_PAGE) {
+		close(fd);
+		return 0;
+	}
+	claim_found(remote, pages);
 	return cache_inherit(cache, fd, had);
 }
 
@@ -374,6 +382,7 @@ static int take_run(struct remote *remote, struct cache *cache, uint64_t start, 
 		memcpy(cache->map + first * RM_PAGE, data + (first - start) * RM_PAGE, n * RM_PAGE);
 		cache_mark_present(cache, first, n);
 		remote->absent -= n;
+		claim_found(remote, n); /* a few messages' worth, and asked for by the attach */
 		fetch_count(remote, remote->users ? remote->users->attachment->number : 0, 0, n);
 		at = first + n;
 	}
@@ -409,6 +418,7 @@ void remote_unbuild(struct remote *remote)
 	struct worker *worker = remote->remotes->worker;
 	uint32_t i;
 
+	claim_free(remote);
 	for (i = 0; remote->caches && i < remote->table.layer_count; i++)
 		cache_drop(&remote->caches[i], remote->fabric);
 	free(remote->caches);

@@ -5,6 +5,7 @@
  *   remote.c        the session with its host, lost or not
  *   remote_users.c  who has it attached, and whom its host admits
  *   remote_info.c   what others ask of it
+ *   remote_claim.c  what memory its caches may take
  *   remote_cache.c  table, caches, state and record; how a new worker finds them again
  *   fetch.c         reads under way, who waits for which pages, reading again
  *   relay.c         pages from and for other hosts that read it, too
@@ -115,6 +116,8 @@ struct remote {
 	uint64_t **shown;               /* shown.h: the pages that are fetched */
 	uint64_t data_bytes;            /* of these */
 	uint64_t absent;                /* pages of data that are not here, all layers */
+	uint64_t made;                  /* pages that are here, or being read; see remote_claim.c */
+	uint64_t claimed;               /* these, and those promised: at least made */
 	bool moved;                     /* see remote_moved() */
 	uint64_t record;                /* the keeper's number, 0: none */
 	struct remote *next;
@@ -158,6 +161,18 @@ int remote_keys(struct remote *remote, const struct peer_region *regions, unsign
 /* All pages with data, one after the other: those that are absent are taken. 0 or -errno. */
 int remote_take(struct remote *remote, const uint8_t *data, size_t size, const char **why);
 void remote_unbuild(struct remote *remote);     /* no read may be under way */
+
+/* ---- remote_claim.c ---- */
+/* So many pages are about to be made: 0 or -ENOSPC, see limit_promise(). */
+int claim_pages(struct remote *remote, uint64_t pages);
+int claim_all(struct remote *remote);   /* whoever comes now fetches all: the same */
+/* Is there room for pages at all? Nothing is claimed. */
+int claim_some(struct remote *remote);
+void claim_found(struct remote *remote, uint64_t pages);        /* these are here, unasked */
+void claim_return(struct remote *remote, uint64_t pages);       /* these were not read */
+/* A user came to the end of fetching all: what was promised and not made is given back. */
+void claim_trim(struct remote *remote);
+void claim_free(struct remote *remote); /* its caches go */
 
 /* ---- fetch.c ---- */
 /* These came, by so many reads, for the attachment of this number or none (0). */

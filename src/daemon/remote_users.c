@@ -27,9 +27,21 @@ static void user_due(struct remote_user *user, int error)
 	remote_kick(user->remote);
 }
 
+/* There is no memory for what it needs. */
+static void user_refuse(struct remote_user *user, int error)
+{
+	if (error == -ENOSPC)
+		rm_format(user->why, sizeof user->why, "%s",
+		          user->remote->remotes->worker->limit.why);
+	user_due(user, error);
+}
+
 static void swept(struct sweep *sweep, int error)
 {
-	user_due(container_of(sweep, struct remote_user, sweep), error);
+	struct remote_user *user = container_of(sweep, struct remote_user, sweep);
+
+	claim_trim(user->remote);
+	user_refuse(user, error);
 }
 
 /* Pages that come one by one need each segment mapped by itself, in each process. */
@@ -37,6 +49,21 @@ static bool comes_whole(const struct remote_user *user)
 {
 	return user->remote->data_bytes <= user->eager ||
 	       remote_table(user->remote)->segment_count > RM_LAZY_SEGMENTS_MAX;
+}
+
+/* It is admitted: get what it needs before it is told. */
+static void user_fetch(struct remote_user *user)
+{
+	struct remote *remote = user->remote;
+	bool all = remote->absent && comes_whole(user);
+	int error = all ? claim_all(remote) : remote->absent ? claim_some(remote) : 0;
+
+	if (error)
+		user_refuse(user, error);
+	else if (all)
+		sweep_start(&user->sweep, remote, user->attachment, swept);
+	else
+		user_due(user, 0);
 }
 
 static void user_start(struct remote_user *user)
@@ -48,10 +75,8 @@ static void user_start(struct remote_user *user)
 		user_due(user, remote->error);
 	else if (remote->state == REMOTE_ASKING || user->admission != USER_ADMITTED)
 		return;
-	else if (remote->absent && comes_whole(user))
-		sweep_start(&user->sweep, remote, user->attachment, swept);
 	else
-		user_due(user, 0);
+		user_fetch(user);
 }
 
 static bool waits(const struct remote_user *user)
@@ -135,6 +160,7 @@ static void user_unlink(struct remote_user *user)
 		at = &(*at)->next;
 	*at = user->next;
 	sweep_cancel(&user->sweep);
+	claim_trim(user->remote);
 	user->attachment->remote = NULL;
 }
 

@@ -188,16 +188,6 @@ static struct publication *create(struct store *store, uint32_t layers, int tabl
 	return publication;
 }
 
-/* What is only held for processes gives way. */
-static bool over_limit(struct store *store, const struct publication *publication)
-{
-	uint64_t limit = store->worker->options.limit;
-
-	if (!limit || store_bytes(store) + publication->table.size <= limit)
-		return false;
-	layers_let_go(store->layers);
-	return store_bytes(store) + publication->table.size > limit;
-}
 
 static int fill(struct store *store, struct publication *publication,
                 const struct rm_wire_publish *request, int *layer_fds, char *why, size_t why_size)
@@ -218,12 +208,13 @@ static int fill(struct store *store, struct publication *publication,
 		rm_format(why, why_size, "rmmapd refused the publication: %s", reason);
 		return ret;
 	}
-	if (over_limit(store, publication)) {
+	if (!limit_admits(store->worker, publication->table.size)) {
 		rm_format(why, why_size, "rmmapd may hold %llu bytes, and with this publication of "
 		          "%llu would hold %llu: unpublish something, or raise RMMAP_LIMIT",
 		          (unsigned long long)store->worker->options.limit,
 		          (unsigned long long)(publication->data_bytes + publication->table.size),
-		          (unsigned long long)(store_bytes(store) + publication->table.size));
+		          (unsigned long long)(limit_held(store->worker) +
+		                               publication->table.size));
 		return -ENOSPC;
 	}
 	return 0;

@@ -10,6 +10,7 @@
 
 #include "../common/layout.h"
 #include "../common/options.h"
+#include "limit.h"
 
 struct loop;
 struct keeper;
@@ -30,6 +31,7 @@ struct worker {
 	struct remotes *remotes;        /* publications of other hosts */
 	const struct peer_source *source;       /* and what is passed on of them */
 	struct rm_options options;
+	struct limit limit;             /* with options.limit: the memory that it may hold */
 	uint8_t host[RM_ID_BYTES];
 	uint64_t idle_ns, grace_ns;     /* --idle, --grace */
 	uint64_t started_ns;

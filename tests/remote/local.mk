@@ -3,6 +3,8 @@ remote_tests = \
 	tests/remote/structures.sh \
 	tests/remote/refusals.sh \
 	tests/remote/small.sh \
+	tests/remote/limits.sh \
+	tests/remote/cgroup.sh \
 	tests/remote/admit.sh \
 	tests/remote/move.sh \
 	tests/remote/move_namespaces.sh \

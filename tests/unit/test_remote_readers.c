@@ -6,13 +6,13 @@
 #include "remote_steps.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 /* The keeper's records into a new set of remotes: what a new worker does. */
-static struct remote *restart(void)
+static void restore(void)
 {
 	struct fake_record saved[FAKE_RECORDS];
-	struct remote *remote;
 	unsigned i;
 
 	memcpy(saved, fake.records, sizeof saved);
@@ -26,6 +26,13 @@ static struct remote *restart(void)
 		saved[i].record.fds = saved[i].fds;
 		remotes_restore(fake.remotes, &saved[i].record);
 	}
+}
+
+static struct remote *restart(void)
+{
+	struct remote *remote;
+
+	restore();
 	remote = remotes_find(fake.remotes, fake.handle.id);
 	ck_assert_ptr_nonnull(remote);
 	memset(&fake.attachment[0].remote, 0, sizeof(void *));
@@ -223,6 +230,98 @@ START_TEST(new_worker_before_the_answer)
 }
 END_TEST
 
+/* The other host's 1, 2 2/3 and 40 MiB of data; in all: */
+#define ALL_BYTES ((256 + 683 + 10240) * RM_PAGE)
+
+START_TEST(over_the_limit)
+{
+	struct limit *limit = &fake.worker.limit;
+	struct answer answer;
+	struct remote *remote;
+	struct wait wait;
+
+	fake.worker.options.limit = ALL_BYTES - RM_PAGE;
+	answer = attach(0, true, PATIENCE_MS);
+	ck_assert_int_eq(answer.error, -ENOSPC);
+	ck_assert_ptr_nonnull(strstr(answer.why, "RMMAP_LIMIT"));
+	ck_assert_uint_eq(fake.reads, 0);
+	ck_assert_uint_eq(limit->caches, 0);
+
+	/* lazily: as far as it goes, and no further; what was read counts while it is attached */
+	remote = attach_well(0, false);
+	fetch(remote, &wait, 2, 0, 10240);
+	fake_run(PATIENCE_MS);
+	ck_assert_int_eq(wait.error, 0);
+	fetch(remote, &wait, 1, 0, 1024);
+	fake_run(PATIENCE_MS);
+	ck_assert_int_eq(wait.error, 0);
+	ck_assert_uint_eq(limit->caches, (10240 + 683) * RM_PAGE);
+	fetch(remote, &wait, 0, 0, 255);
+	fake_run(PATIENCE_MS);
+	ck_assert_int_eq(wait.error, 0);
+	fetch(remote, &wait, 0, 255, 1);
+	ck_assert_uint_eq(wait.called, 1);
+	ck_assert_int_eq(wait.error, -ENOSPC);
+	ck_assert(!remote_present(remote, 0, 255));
+	answer = attach(1, false, PATIENCE_MS);
+	ck_assert_int_eq(answer.error, -ENOSPC);
+	remote_detach(&fake.attachment[0]);
+	ck_assert_uint_eq(limit->caches, 0);
+	ck_assert_uint_eq(limit->promised, 0);
+
+	fake.worker.options.limit += RM_PAGE;
+	check_all(attach_well(0, true));
+	ck_assert_uint_eq(limit->caches, ALL_BYTES);
+	ck_assert_uint_eq(limit->promised, 0);
+}
+END_TEST
+
+/* Pages that could not be read, and those of who gave up, are not counted for ever. */
+START_TEST(failed_pages_are_not_held)
+{
+	struct limit *limit = &fake.worker.limit;
+	struct answer answer = { 0 };
+	struct remote *remote = attach_well(0, false);
+	struct wait wait;
+
+	fake.worker.options.limit = ALL_BYTES;
+	fake.fail_reads = UINT_MAX;
+	fetch(remote, &wait, 0, 0, 16);
+	fake_run(PATIENCE_MS);
+	ck_assert_int_lt(wait.error, 0);
+	ck_assert_uint_eq(limit->caches, 0);
+	fake.fail_reads = 0;
+	fake.hang = true;
+	remote_attach(fake.remotes, &fake.attachment[1], &fake.handle, UINT64_MAX, attached, &answer);
+	fake_run(20);
+	ck_assert(!answer.called);
+	ck_assert_uint_eq(limit->caches, ALL_BYTES);
+	ck_assert_uint_gt(limit->promised, 0);
+	remote_detach(&fake.attachment[1]);
+	ck_assert_uint_eq(limit->promised, 0);
+	ck_assert_uint_lt(limit->caches, ALL_BYTES);
+}
+END_TEST
+
+/* After a restart: complete, and its process has not come back. */
+START_TEST(unattached_gives_way)
+{
+	struct answer answer;
+
+	check_all(attach_well(0, true));
+	restore();
+	ck_assert_uint_eq(fake.worker.limit.caches, ALL_BYTES);
+	fake.worker.options.limit = ALL_BYTES;
+	/* it would be joined: another one is wanted */
+	fake.handle.id[0] ^= 1;
+	answer = attach(1, true, PATIENCE_MS);
+	ck_assert_int_eq(answer.error, 0);
+	check_all(answer.remote);
+	ck_assert_uint_eq(fake.worker.limit.caches, ALL_BYTES);
+	ck_assert_uint_eq(remotes_count(fake.remotes), 1);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("remote readers");
@@ -239,6 +338,9 @@ int main(void)
 	tcase_add_test(tests, origin_is_gone);
 	tcase_add_test(tests, new_worker);
 	tcase_add_test(tests, new_worker_before_the_answer);
+	tcase_add_test(tests, over_the_limit);
+	tcase_add_test(tests, failed_pages_are_not_held);
+	tcase_add_test(tests, unattached_gives_way);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
