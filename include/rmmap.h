@@ -96,7 +96,9 @@ int rmmap_publish(const void *root, char *handle, size_t size);
  *               userfaultfd is not allowed here
  * ENOSPC        what has to be fetched is more than RMMAP_LIMIT allows, or the memory
  *               limit of rmmapd's cgroup
- * ECONNREFUSED, ENAMETOOLONG, ENOMEM, EMFILE  see rmmap_publish()
+ * ENOMEM        see rmmap_publish(); or rmmapd was killed twice while it fetched all of
+ *               the publication, as the kernel does when memory runs out
+ * ECONNREFUSED, ENAMETOOLONG, EMFILE  see rmmap_publish()
  */
 void *rmmap_attach(const char *handle);
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "defaults.h"
+#include "attempts.h"
 #include "local_internal.h"
 
 #define SECOND UINT64_C(1000000000)
@@ -95,6 +96,7 @@ void connection_free(struct connection *connection)
 	while (connection->first)
 		drop_first(connection);
 	move_forget(connection);
+	attempt_end(worker, connection->record, 0);
 	/* the keeper's copy would keep the client waiting until it read the next line */
 	shutdown(connection->socket.fd, SHUT_RDWR);
 	keeper_delete(worker->keeper, connection->record);

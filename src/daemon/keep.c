@@ -141,6 +141,7 @@ static void worker_died(struct keep *keep, int wait_status)
 		return;
 	}
 	keep->rmmapd->restarts++;
+	keep->rmmapd->death = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
 	start_log("the worker died (%s %d): starting another one, number %u",
 	          WIFSIGNALED(wait_status) ? "signal" : "exit status",
 	          WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status),

@@ -43,6 +43,7 @@ struct rmmapd {                         /* fixed before the first worker is fork
 	int served;                     /* --private: the socket of the one process that is
 	                                   served, and no lock or listener; else -1 */
 	uint32_t keeper_pid, restarts;
+	int death;                      /* signal that ended the last worker; 0: none, or an exit */
 };
 
 /* ---- take.c: the run directory, taken, kept and given back; errors are said ---- */

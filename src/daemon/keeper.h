@@ -24,6 +24,7 @@ enum record_type {
 	RECORD_ATTACHMENT,      /* local.c: which client has which publication */
 	RECORD_FABRIC,          /* fabric address to listen on again */
 	RECORD_REMOTE,          /* remote.c: another host's publication; fds: table, state, caches */
+	RECORD_ATTEMPT,         /* attempts.c: an attach that a worker may be killed for */
 	RECORD_LAZY,            /* pager.c: fds: uffd, lifeline ends, stderr */
 };
 

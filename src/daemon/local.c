@@ -124,6 +124,14 @@ int local_pidfd(struct attachment *attachment)
 	return attachment->client->pidfd.fd;
 }
 
+bool local_record_attaches(const struct record *record, const uint8_t id[RM_ID_BYTES])
+{
+	const struct attachment_record *saved = record->data;
+
+	return record->length == sizeof(*saved) && saved->mode != RM_ATTACH_LOCAL &&
+	       !memcmp(saved->id, id, RM_ID_BYTES);
+}
+
 void local_restore_attachment(struct local *local, const struct record *record)
 {
 	const struct attachment_record *saved = record->data;

@@ -8,6 +8,7 @@
 #ifndef RM_LOCAL_H
 #define RM_LOCAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "../common/wire.h"
@@ -36,6 +37,8 @@ void local_serve(struct local *local, int connection);
 void local_drain(struct local *local);          /* SIGTERM: complete what is lazy */
 void local_restore_client(struct local *local, const struct record *record);
 void local_restore_attachment(struct local *local, const struct record *record);
+/* Is this record of an attachment of another host's publication, and of that one? */
+bool local_record_attaches(const struct record *record, const uint8_t id[RM_ID_BYTES]);
 void local_restored(struct local *local);       /* all records are back: tell clients RM_RESTARTED */
 uint32_t local_clients(struct local *local);
 uint32_t local_attachments(struct local *local);

@@ -13,7 +13,7 @@ libdaemon_la_SOURCES += \
 	src/daemon/start.c src/daemon/records.c src/daemon/keep.c src/daemon/keeper.c \
 	src/daemon/worker.h src/daemon/worker_internal.h \
 	src/daemon/worker.c src/daemon/worker_fabric.c \
-	src/daemon/limit.h src/daemon/limit.c
+	src/daemon/limit.h src/daemon/limit.c src/daemon/attempts.h src/daemon/attempts.c
 
 # publications
 libdaemon_la_SOURCES += \

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "attempts.h"
 #include "fabric.h"
 #include "local_internal.h"
 #include "pager.h"
@@ -147,6 +148,7 @@ static void remote_here(void *arg, int error, const char *why, struct remote *re
 	struct connection *connection = held->waiting;
 
 	held->waiting = NULL;
+	attempt_end(connection->client->local->worker, held->connection, held->seq);
 	connection_idle(connection);
 	if (error < 0) {
 		attach_error(connection, held->seq, error, why);
@@ -212,6 +214,8 @@ static void attach_remote(struct connection *connection, const struct rm_wire_at
 	held->waiting = connection;
 	held->attachment.prefetch = request->prefetch;
 	connection_busy(connection, request->head.seq);
+	if (eager == UINT64_MAX)
+		attempt_begin(worker, held->connection, held->seq, held->id);
 	remote_attach(worker->remotes, &held->attachment, handle, eager, remote_here, held);
 }
 
@@ -240,6 +244,13 @@ static void attach(struct connection *connection, const struct rm_wire_attach *r
 
 	if (answered_before(connection, request->head.seq, handle))
 		return;
+	if (attempt_failed(worker, connection->record, request->head.seq)) {
+		attempt_end(worker, connection->record, request->head.seq);
+		attach_error(connection, request->head.seq, -ENOMEM, "rmmapd ran out of memory: two "
+		             "of its workers were killed while they fetched this publication; raise "
+		             "the memory limit of its cgroup, or fetch less (RMMAP_FETCH=lazy)");
+		return;
+	}
 	if (publication || memcmp(handle->host, worker->host, RM_ID_BYTES) == 0)
 		attach_local(connection, request->head.seq, handle, publication);
 	else

@@ -131,12 +131,13 @@ static int rank(enum record_type type)
 	case RECORD_FABRIC: return 0;
 	case RECORD_LAYER: return 1;
 	case RECORD_PUBLICATION: return 2;
-	case RECORD_REMOTE: return 3;
-	case RECORD_CLIENT: return 4;
-	case RECORD_ATTACHMENT: return 5;
-	case RECORD_LAZY: return 6;
+	case RECORD_ATTEMPT: return 3;
+	case RECORD_REMOTE: return 4;
+	case RECORD_CLIENT: return 5;
+	case RECORD_ATTACHMENT: return 6;
+	case RECORD_LAZY: return 7;
 	}
-	return 7;
+	return 8;
 }
 
 static int in_order(const void *a, const void *b)

@@ -29,6 +29,8 @@ uint32_t remotes_count(struct remotes *remotes);
 void remotes_list(struct remotes *remotes, void (*each)(void *arg, const struct rm_pub_info *info),
                   void *arg);
 void remotes_restore(struct remotes *remotes, const struct record *record);
+/* The publication that such a record is of; NULL: it is none. */
+const uint8_t *remote_record_id(const struct record *record);
 struct remote *remotes_find(struct remotes *remotes, const uint8_t id[RM_ID_BYTES]);
 
 /* --- for limit.c --- */

@@ -290,6 +290,13 @@ const struct rm_handle *remote_record_handle(const struct record *record)
 	return record->length == sizeof *data ? &data->handle : NULL;
 }
 
+const uint8_t *remote_record_id(const struct record *record)
+{
+	const struct rm_handle *handle = remote_record_handle(record);
+
+	return handle ? handle->id : NULL;
+}
+
 static int by_place(const void *a, const void *b)
 {
 	const struct peer_region *x = a, *y = b;

@@ -17,6 +17,7 @@
 
 #include "../common/say.h"
 #include "defaults.h"
+#include "attempts.h"
 #include "local.h"
 #include "pager.h"
 #include "peer.h"
@@ -188,6 +189,13 @@ static int open_signals(void)
 
 /* ---- birth ---- */
 
+static void give_up(struct worker *worker, const struct record *record)
+{
+	for (unsigned i = 0; i < record->count; i++)
+		close(record->fds[i]);
+	keeper_delete(worker->keeper, record->number);
+}
+
 static void restore_lazy(struct worker *worker, const struct record *record)
 {
 	const struct lazy_record *saved = record->data;
@@ -200,9 +208,7 @@ static void restore_lazy(struct worker *worker, const struct record *record)
 		return;
 	}
 	/* its process ended, or the worker died while it detached */
-	for (unsigned i = 0; i < record->count; i++)
-		close(record->fds[i]);
-	keeper_delete(worker->keeper, record->number);
+	give_up(worker, record);
 }
 
 static void restore_one(struct running *running, const struct record *record)
@@ -213,11 +219,37 @@ static void restore_one(struct running *running, const struct record *record)
 	case RECORD_FABRIC: worker_fabric_restore(running, record); break;
 	case RECORD_LAYER: store_restore_layer(worker->store, record); break;
 	case RECORD_PUBLICATION: store_restore(worker->store, record); break;
+	case RECORD_ATTEMPT: attempts_restore(worker, record); break;
 	case RECORD_REMOTE: remotes_restore(worker->remotes, record); break;
 	case RECORD_CLIENT: local_restore_client(worker->local, record); break;
 	case RECORD_ATTACHMENT: local_restore_attachment(worker->local, record); break;
 	case RECORD_LAZY: restore_lazy(worker, record); break;
 	}
+}
+
+static struct record record_of(const struct kept *kept)
+{
+	return (struct record){
+		.type = kept->type, .number = kept->number, .data = kept->data,
+		.length = kept->length, .fds = kept->fds, .count = kept->count,
+	};
+}
+
+/* Is this what workers were killed for fetching, and has nobody got it attached? */
+static bool is_given_up(const struct worker *worker, struct kept *const *all,
+                        const struct record *record)
+{
+	const uint8_t *id = record->type == RECORD_REMOTE ? remote_record_id(record) : NULL;
+
+	if (!id || !attempts_failed_of(worker, id))
+		return false;
+	for (; *all; all++) {
+		struct record other = record_of(*all);
+
+		if (other.type == RECORD_ATTACHMENT && local_record_attaches(&other, id))
+			return false;
+	}
+	return true;
 }
 
 static int restore(struct running *running, struct records *records)
@@ -227,14 +259,15 @@ static int restore(struct running *running, struct records *records)
 	if (!all)
 		return -ENOMEM;
 	for (struct kept **k = all; *k; k++) {
-		struct record record = {
-			.type = (*k)->type, .number = (*k)->number, .data = (*k)->data,
-			.length = (*k)->length, .fds = (*k)->fds, .count = (*k)->count,
-		};
+		struct record record = record_of(*k);
 
-		restore_one(running, &record);
-		records_free_kept(*k);
+		if (is_given_up(&running->worker, all, &record))
+			give_up(&running->worker, &record);
+		else
+			restore_one(running, &record);
 	}
+	for (struct kept **k = all; *k; k++)
+		records_free_kept(*k);
 	free(all);
 	store_restored(running->worker.store);
 	if (running->worker.restarts)
@@ -271,6 +304,7 @@ static int set_up(struct running *running, const struct rmmapd *rmmapd, int keep
 	worker->active_ns = rm_now_ns();
 	worker->keeper_pid = rmmapd->keeper_pid;
 	worker->restarts = rmmapd->restarts;
+	worker->death = rmmapd->death;
 	worker->private = rmmapd->served >= 0;
 	worker->loop = loop_new();
 	worker->keeper = keeper_new(keeper_socket, records_highest(records));

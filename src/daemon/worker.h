@@ -37,6 +37,8 @@ struct worker {
 	uint64_t started_ns;
 	uint64_t active_ns;             /* last request, or end of something held: idle since then */
 	uint32_t keeper_pid, restarts;
+	int death;                      /* signal that ended the worker before this one, or 0 */
+	struct attempt *attempts;       /* attempts.h */
 	bool draining;                  /* SIGTERM: no new publications */
 	bool private;                   /* of one process, and ends with it */
 	char fabric_why[256];           /* why worker_fabric() failed last */

@@ -5,6 +5,7 @@ remote_tests = \
 	tests/remote/small.sh \
 	tests/remote/limits.sh \
 	tests/remote/cgroup.sh \
+	tests/remote/killed_twice.sh \
 	tests/remote/admit.sh \
 	tests/remote/move.sh \
 	tests/remote/move_namespaces.sh \
