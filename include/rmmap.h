@@ -82,6 +82,10 @@ int rmmap_publish(const void *root, char *handle, size_t size);
  * A page that can no longer be had (its host is gone), or that there is no room for
  * (RMMAP_LIMIT, the memory limit of rmmapd's cgroup), raises SIGBUS when it is touched.
  *
+ * Where processes of rmmapd die meanwhile, on either host, they are replaced and asked
+ * again, and each question may wait 5 seconds for its answer: 13 seconds were seen where
+ * several died during one attach.
+ *
  * On failure nothing is attached, and errno is one of
  * EINVAL        the text is not a handle, or was damaged on its way
  * ENOENT        the publication is gone, or all its readers have been admitted

@@ -91,6 +91,12 @@ status 7 rmmap run sh -c 'exit 7'
 status 0 rmmap run --slot 5 cat /proc/self/maps
 grep -q '^105[0-9a-f]*-' "$tmp/out" || fail "run --slot 5: no memory in slot 5"
 grep -q 'librmmap\.so\.0' "$tmp/out" || fail "run: librmmap is not mapped"
+# the filter of core dumps: what it was, and private mappings of files
+echo 0x31 >/proc/self/coredump_filter
+status 0 rmmap run cat /proc/self/coredump_filter
+grep -q '^00000031$' "$tmp/out" || fail "run has another filter: $(cat "$tmp/out")"
+status 0 rmmap run --core cat /proc/self/coredump_filter
+grep -q '^00000035$' "$tmp/out" || fail "run --core has the filter $(cat "$tmp/out")"
 status 0 rmmap run -- echo --json
 [ "$(cat "$tmp/out")" = --json ] || fail "run takes its program's options"
 status 1 rmmap run "$tmp/nothing-there"

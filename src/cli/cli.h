@@ -19,6 +19,7 @@
 struct args {                   /* a command's line, taken apart by the table in main.c */
 	const char *slot;       /* --slot N, or NULL */
 	bool json;              /* --json */
+	bool core;              /* --core */
 	bool revoke;            /* --revoke */
 	bool keep;              /* --keep */
 	const char *readers;    /* --readers N, or NULL */

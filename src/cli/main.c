@@ -45,11 +45,14 @@ struct command_desc {
 static const struct command_desc commands[] = {
 	{ "run", "[--] PROG [ARG...]", 1, -1, true,
 	  { { "--slot", "N", "the slot of addresses for its heap, 0 to 1023",
-	      offsetof(struct args, slot) } },
+	      offsetof(struct args, slot) },
+	    { "--core", NULL, "have core dumps hold what is published and attached",
+	      offsetof(struct args, core) } },
 	  cli_run, "run a program with librmmap preloaded",
 	  "The program's malloc is then rmmap's. Warns where preloading cannot work: a\n"
-	  "static program, a setuid or setgid one, one of another libc. The exit status is\n"
-	  "the program's own.\n" },
+	  "static program, a setuid or setgid one, one of another libc. With --core, the\n"
+	  "program and its children dump private mappings of files, too\n"
+	  "(/proc/self/coredump_filter). The exit status is the program's own.\n" },
 	{ "hello", "[HANDLE | - | @FILE]", 0, 1, false, { OPTION_JSON },
 	  cli_hello, "publish a built-in structure, or attach and verify one",
 	  "Without an operand, publish a list, a tree, strings and a block of bytes, and\n"

@@ -22,6 +22,7 @@
 #include "../common/say.h"
 #include "cli.h"
 
+#define CORE_FILE_PRIVATE 0x4UL /* of coredump_filter, see core(5) */
 #define SCRIPTS_MAX 5           /* a script whose interpreter is a script, as in the kernel */
 
 /* The file that execvp() would take: false if there is none. */
@@ -198,6 +199,33 @@ static int set_preload(const char *library)
 	return error;
 }
 
+/*
+ * A process keeps its filter over exec() and hands it to children. Attached memory and a heap
+ * that was published are private mappings of memory files, and the kernel's default dumps only
+ * those that something was written to since.
+ */
+static int set_core_filter(void)
+{
+	char text[32] = "";
+	int fd = open("/proc/self/coredump_filter", O_RDWR | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	int error = n < 0 ? -errno : 0;
+	size_t length;
+
+	if (!error) {
+		length = rm_format(text, sizeof(text), "0x%lx\n",
+		                   strtoul(text, NULL, 16) | CORE_FILE_PRIVATE);
+		if (pwrite(fd, text, length, 0) != (ssize_t)length)
+			error = -errno;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (!error)
+		return 0;
+	return cli_fail("cannot have core dumps hold private mappings of files "
+	                "(/proc/self/coredump_filter): %s", rm_errno_text(-error));
+}
+
 int cli_run(const struct args *args)
 {
 	char library[PATH_MAX], path[PATH_MAX];
@@ -209,7 +237,7 @@ int cli_run(const struct args *args)
 		         (unsigned)RM_WINDOW_SLOTS - 1);
 		return 2;
 	}
-	if (find_library(library))
+	if (find_library(library) || (args->core && set_core_filter()))
 		return 1;
 	if (find_program(args->operands[0], path))
 		check_program(path, 0);
