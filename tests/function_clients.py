@@ -145,6 +145,35 @@ def garbage():
     many(5)
 
 
+def framing():
+    """Where a body ends must be clear to all: one answer, nothing of the rest is taken for a request."""
+    event = b'Host: x\r\nce-specversion: 1.0\r\nce-id: 1\r\nce-source: /t\r\nce-type: echo\r\n'
+    second = b'POST / HTTP/1.1\r\n' + event + b'Content-Length: 2\r\n\r\nhi'
+    chunk = b'3\r\nabc\r\n0\r\n\r\n'
+    for version, headers, body, wanted in (
+            (b'1.1', b'Content-Length: 3\r\nTransfer-Encoding: chunked\r\n', chunk, b'400'),
+            (b'1.1', b'Transfer-Encoding: chunked\r\nContent-Length: 13\r\n', chunk, b'400'),
+            (b'1.1', b'transfer-encoding: Chunked\r\ncontent-length: 0\r\n', chunk, b'400'),
+            (b'1.1', b'Content-Length: 3\r\nContent-Length: 13\r\n', chunk, b'400'),
+            (b'1.1', b'Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n', chunk, b'400'),
+            (b'1.0', b'Transfer-Encoding: chunked\r\n', chunk, b'400'),
+            (b'1.1', b'Transfer-Encoding: gzip, chunked\r\n', chunk, b'501'),
+            (b'1.1', b'Transfer-Encoding: identity\r\n', chunk, b'501')):
+        s = connect()
+        try:
+            s.sendall(b'POST / HTTP/' + version + b'\r\n' + event + headers + b'\r\n' + body + second)
+        except ConnectionError:
+            pass
+        got = closed(s)
+        check(got is not None and got.startswith(b'HTTP/1.') and got[9:12] == wanted and
+              got.count(b'HTTP/1.') == 1, '%r: %r' % (headers, got and got[:60]))
+    s = connect()
+    s.sendall(b'POST / HTTP/1.1\r\n' + event + b'Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n' + chunk)
+    got = closed(s)
+    check(got is not None and got[9:12] == b'200' and got.endswith(b'abc'), 'chunked alone: %r' % got)
+    many(5)
+
+
 def gone_before_the_answer():
     """Its publication must not stay: nobody has the handle."""
     for _ in range(5):
@@ -173,6 +202,7 @@ def shapes():
 
 many(100)
 garbage()
+framing()
 gone_before_the_answer()
 shapes()
 slow_clients()

@@ -120,6 +120,11 @@ void wait_remove(void *connection);
 void wait_until(void *connection, uint64_t deadline_ns); /* 0: as long as it likes */
 void wait_check(void);                                  /* hang up on those that are late */
 
+/* ---- framing.c ---- */
+struct MHD_Connection;
+/* Is it clear where this request's body ends? 0, or the status to refuse it with. */
+int framing_check(struct MHD_Connection *connection, const char *version, struct reason *reason);
+
 /* ---- http.c ---- */
 extern atomic_bool http_draining;
 /* Listen and serve: 0, or 1 after the line on stderr. */

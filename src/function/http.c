@@ -39,6 +39,7 @@ struct request {
 	void *connection;               /* wait.c's */
 	uint64_t discarded;
 	int status;                     /* refused with it, or answered at once; 0: not so far */
+	bool last;                      /* nothing after it on its connection can be told apart */
 	bool submitted;
 	bool has_headers;               /* of an event */
 };
@@ -81,7 +82,7 @@ static enum MHD_Result send_response(struct MHD_Connection *c, struct request *r
 		good = good && MHD_add_response_header(response, "Allow", "POST");
 	if (from->status == 503)
 		good = good && MHD_add_response_header(response, "Retry-After", "1");
-	if (http_draining)
+	if (http_draining || request->last)
 		good = good && MHD_add_response_header(response, "Connection", "close");
 	wait_until(request->connection, now_ns() + SEND_NS);
 	return good ? MHD_queue_response(c, (unsigned)from->status, response) : MHD_NO;
@@ -154,13 +155,16 @@ static const char *header(struct MHD_Connection *c, const char *name)
 }
 
 static int begin(struct MHD_Connection *c, const char *url, const char *method,
-                 struct request *request, bool *at_once)
+                 const char *version, struct request *request, bool *at_once)
 {
 	struct reason *reason = &request->job->reason;
 	const char *length = header(c, "Content-Length"), *expect = header(c, "Expect");
 	uint64_t bytes = 0;
-	int status = 0;
+	int status = framing_check(c, version, reason);
 
+	*at_once = request->last = status != 0;
+	if (status)
+		return status;
 	if (length && rm_parse_number(length, 0, UINT64_MAX, &bytes))
 		bytes = UINT64_MAX;
 	if (!strcmp(method, "GET") || !strcmp(method, "HEAD"))
@@ -294,7 +298,7 @@ static enum MHD_Result take(void *arg, struct MHD_Connection *c, const char *url
 	const union MHD_ConnectionInfo *info;
 	bool at_once;
 
-	(void)arg, (void)version;
+	(void)arg;
 	if (request && request->submitted)
 		return send_result(c, request);
 	if (request && *length)
@@ -307,7 +311,7 @@ static enum MHD_Result take(void *arg, struct MHD_Connection *c, const char *url
 	*state = request;
 	info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	request->connection = info ? info->socket_context : NULL;
-	request->status = begin(c, url, method, request, &at_once);
+	request->status = begin(c, url, method, version, request, &at_once);
 	return at_once ? send_reason(c, request) : MHD_YES;
 }
 

@@ -15,6 +15,7 @@ libevent_a_SOURCES = \
 libevent_a_CFLAGS = $(AM_CFLAGS) $(CJSON_CFLAGS)
 rmmap_function_SOURCES = \
 	src/function/call.c \
+	src/function/framing.c \
 	src/function/function.h \
 	src/function/handler.c \
 	src/function/http.c \

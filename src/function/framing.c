@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * framing.c - where a request's body ends, and whether everybody would say so
+ *
+ * A request that two HTTP implementations cut at different places carries a second one past
+ * whatever stands in front of this server (RFC 9112, sections 6.1 and 6.3). libmicrohttpd takes
+ * the first Content-Length, and none beside chunked; here such requests are refused, and their
+ * connection is closed, since nobody knows where the next request begins.
+ *
+ * libmicrohttpd's thread only. Does not allocate.
+ */
+#include "function.h"
+
+#include <microhttpd.h>
+#include <string.h>
+#include <strings.h>
+
+struct framing {
+	unsigned lengths, codings;      /* headers of each kind */
+	bool chunked;                   /* the last coding is chunked, and nothing else */
+};
+
+static bool is_header(const char *name, size_t length, const char *wanted)
+{
+	return length == strlen(wanted) && !strncasecmp(name, wanted, length);
+}
+
+static enum MHD_Result look(void *arg, enum MHD_ValueKind kind, const char *name,
+                            size_t name_length, const char *value, size_t length)
+{
+	struct framing *framing = arg;
+
+	(void)kind;
+	if (is_header(name, name_length, "Content-Length"))
+		framing->lengths++;
+	if (is_header(name, name_length, "Transfer-Encoding")) {
+		framing->codings++;
+		framing->chunked = value && is_header(value, length, "chunked");
+	}
+	return MHD_YES;
+}
+
+int framing_check(struct MHD_Connection *connection, const char *version, struct reason *reason)
+{
+	struct framing framing = { 0 };
+
+	MHD_get_connection_values_n(connection, MHD_HEADER_KIND, look, &framing);
+	if (framing.lengths && framing.codings)
+		return refuse(reason, 400, "Content-Length and Transfer-Encoding exclude each other");
+	if (framing.lengths > 1 || framing.codings > 1)
+		return refuse(reason, 400, "more than one header says where the body ends");
+	if (framing.codings && !strcmp(version, "HTTP/1.0"))
+		return refuse(reason, 400, "a request of version 1.0 has no Transfer-Encoding");
+	if (framing.codings && !framing.chunked)
+		return refuse(reason, 501, "the only Transfer-Encoding here is chunked");
+	return 0;
+}
