@@ -159,6 +159,20 @@ status 0 rmmap info --json
 valid_json
 [ "$(json publications)" = 1 ] || fail "info counts $(json publications) publications"
 
+# ---- a file's name in a handle's place ----
+cp "$tmp/handle" "$tmp/h"
+for command in check hello stat unpublish; do
+	status 1 rmmap $command "$tmp/h"
+	one_line
+	grep -qF "did you mean @$tmp/h" "$tmp/err" || fail "$command: $(cat "$tmp/err")"
+done
+printf x >"$tmp/abc"
+for command in stat unpublish; do
+	status 1 sh -c "cd '$tmp' && rmmap $command abc"
+	one_line
+	grep -q 'did you mean @abc$' "$tmp/err" || fail "$command of a short id: $(cat "$tmp/err")"
+done
+
 # ---- what is no handle: said without repeating it ----
 handle=$(cat "$tmp/handle")
 middle=$(printf %s "$handle" | cut -c 20-60)

@@ -52,6 +52,8 @@ int cli_function(const struct args *args);      /* function.c */
  * off. 0, or 1 after the line on stderr. with_id admits a short id too.
  */
 int cli_handle(const char *operand, bool with_id, char text[RM_HANDLE_TEXT_MAX]);
+/* cli_fail() for an operand that rmmapd knows nothing of: a file may have been meant. */
+int cli_no_such(const char *operand, const char *why);
 
 /* ---- ask.c: this host's rmmapd, if one runs ---- */
 struct ask {

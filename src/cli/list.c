@@ -157,9 +157,9 @@ int cli_stat(const struct args *args)
 	}
 	explicit_bzero(name, sizeof(name));
 	if (count < 0)
-		return cli_fail("%s", ask.why);
+		return cli_no_such(args->operands[0], ask.why);
 	if (count == 0)
-		return cli_fail("rmmapd has no such publication");
+		return cli_no_such(args->operands[0], "rmmapd has no such publication");
 	if (args->json) {
 		json_start(&json, stdout);
 		put_json(&json, info);
@@ -185,5 +185,5 @@ int cli_unpublish(const struct args *args)
 		ask_close(&ask);
 	}
 	explicit_bzero(name, sizeof(name));
-	return error ? cli_fail("%s", ask.why) : 0;
+	return error ? cli_no_such(args->operands[0], ask.why) : 0;
 }

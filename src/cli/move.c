@@ -102,7 +102,7 @@ static int move(struct ask *ask, struct rm_wire_move *m, bool keep)
 	if (!error)
 		error = ask_move(ask, m);
 	if (error)
-		return cli_fail("%s", ask->why);
+		return cli_no_such(m->name, ask->why);
 	printf("%s\n", reply->text);
 	if (fflush(stdout))
 		return cli_fail("cannot write to standard output: %m; the original is still there");

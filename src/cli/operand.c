@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "../common/handle.h"
 #include "cli.h"
@@ -63,6 +64,23 @@ static bool is_id(const char *text)
 	return length >= 1 && length <= 2 * RM_ID_BYTES && !text[length];
 }
 
+/* A file's name is no secret; what begins like a handle is not printed, whatever is there. */
+static bool is_file(const char *operand)
+{
+	struct stat st;
+
+	return operand[0] != '@' && strcmp(operand, "-") &&
+	       strncmp(operand, RM_HANDLE_PREFIX, strlen(RM_HANDLE_PREFIX)) &&
+	       !stat(operand, &st) && (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode));
+}
+
+int cli_no_such(const char *operand, const char *why)
+{
+	if (is_file(operand))
+		return cli_fail("%s; there is a file of that name: did you mean @%s", why, operand);
+	return cli_fail("%s", why);
+}
+
 int cli_handle(const char *operand, bool with_id, char text[RM_HANDLE_TEXT_MAX])
 {
 	struct rm_handle handle;
@@ -72,6 +90,8 @@ int cli_handle(const char *operand, bool with_id, char text[RM_HANDLE_TEXT_MAX])
 		return 1;
 	if (with_id && is_id(text))
 		return 0;
+	if (is_file(operand))
+		return cli_fail("not a handle, but the name of a file: did you mean @%s", operand);
 	error = rm_handle_decode(text, &handle);
 	explicit_bzero(&handle, sizeof(handle));
 	if (error == -EPROTO)
