@@ -57,6 +57,7 @@ static void problem(void *arg, const char *name, const char *value, const char *
 static void check_environment(char *text)
 {
 	char *environment[65];
+	char unknown[100];
 	struct rm_options o;
 	size_t n = 0;
 
@@ -64,6 +65,8 @@ static void check_environment(char *text)
 		environment[n++] = line;
 	environment[n] = NULL;
 	rm_options_read(&o, environment, false, problem, NULL);
+	MUST(rm_options_unknown(environment, false, unknown, sizeof(unknown)) <= n);
+	MUST(memchr(unknown, 0, sizeof(unknown)) != NULL);
 	MUST(o.slot >= -1 && o.slot < (int)RM_WINDOW_SLOTS);
 	MUST(o.rank >= -1);
 	MUST(o.ttl_ms >= 1000);
@@ -107,6 +110,7 @@ size_t fuzz_seed(unsigned n, uint8_t data[FUZZ_INPUT_MAX])
 		"2RMMAP_DAEMON=/x\nRMMAP_RUNDIR=/y\nRMMAP_FABRIC=off\nRMMAP_LOG=/z\nRMMAP_CHECK=1",
 		"2RMMAP_SCRUB=1\nRMMAP_STATS=0\nRMMAP_MALLOC_CONF=a:b\nXDG_RUNTIME_DIR=/r\nPMIX_RANK=2",
 		"2RMMAP_TTL=none\nSLURM_PROCID=1\nOMPI_COMM_WORLD_RANK=3\nRMMAP_SLOT\nRMMAP_HEAP=\n=",
+		"2RMMAP_FETHC=lazy\nRMMAP_\nRMMAP_RUN_DIR=/x",
 		"2RMMAP_PREFETCH=off\nRMMAP_PREFETCH=pointer",
 	};
 	size_t size;

@@ -85,6 +85,15 @@ grep -q '^environment *short.*RMMAP_FABRIC' "$tmp/out" || fail "info does not se
 status 0 env RMMAP_TTL='a"b\c' RMMAP_RUNDIR="$tmp/q\"uo\\te" rmmap info --json
 valid_json
 
+for line in 'RMMAP_FETHC=lazy RMMAP_FETCH' 'RMMAP_RUN_DIR=/tmp RMMAP_RUNDIR' 'RMMAP_TLL=5 RMMAP_TTL'; do
+	status 0 env "${line% *}" rmmap info
+	grep -q "^environment *short.*${line%%=*} (did you mean ${line#* }?)" "$tmp/out" ||
+		fail "info does not see ${line%%=*}: $(grep -A1 '^environment' "$tmp/out")"
+done
+status 0 env RMMAP_UNHEARD_OF=1 rmmap info --json
+valid_json
+grep -q 'no variable of rmmap: RMMAP_UNHEARD_OF"' "$tmp/out" || fail "info: $(cat "$tmp/out")"
+
 # ---- run ----
 status 7 rmmap run sh -c 'exit 7'
 [ ! -s "$tmp/err" ] || fail "run warns of sh: $(cat "$tmp/err")"
@@ -172,6 +181,13 @@ for command in stat unpublish; do
 	one_line
 	grep -q 'did you mean @abc$' "$tmp/err" || fail "$command of a short id: $(cat "$tmp/err")"
 done
+
+# ---- a misspelt variable is in the log, of the program and of rmmapd ----
+new_rundir misspelt
+status 0 env RMMAP_LOG="$tmp/misspelt.log" RMMAP_FETHC=lazy rmmap hello
+[ "$(grep -c 'no variable of rmmap: RMMAP_FETHC (did you mean RMMAP_FETCH?)' "$tmp/misspelt.log")" -eq 2 ] ||
+	fail "RMMAP_LOG says nothing of RMMAP_FETHC: $(cat "$tmp/misspelt.log")"
+RMMAP_RUNDIR=$a
 
 # ---- what is no handle: said without repeating it ----
 handle=$(cat "$tmp/handle")

@@ -164,10 +164,19 @@ static void environment_problem(void *arg, const char *name, const char *value, 
 
 static void fact_environment(struct fact *fact, struct rm_options *options)
 {
+	bool secure = getauxval(AT_SECURE) != 0;
+	char unknown[RM_TEXT_MAX - 64];
 	struct rm_fabric_spec spec;
+	unsigned count = rm_options_unknown(environ, secure, unknown, sizeof(unknown));
 
 	found(fact, "every RMMAP_ variable that is set can be used");
-	rm_options_read(options, environ, getauxval(AT_SECURE) != 0, environment_problem, fact);
+	if (count) {
+		rm_format(fact->found, sizeof(fact->found), "set, but no variable%s of rmmap: %s",
+		          count > 1 ? "s" : "", unknown);
+		remedy(fact, "correct the name, or unset it; rmmap(7) lists the variables that there "
+		       "are");
+	}
+	rm_options_read(options, environ, secure, environment_problem, fact);
 	if (rm_fabric_spec_parse(options->fabric, &spec))
 		environment_problem(fact, "RMMAP_FABRIC", "",
 		                    "off or PROVIDER[@ADDRESS|INTERFACE][:PORT]");

@@ -31,6 +31,7 @@ libcommon_la_SOURCES = \
 	src/common/segment.h \
 	src/common/standard.c \
 	src/common/standard.h \
+	src/common/unknown.c \
 	src/common/wire.c \
 	src/common/fault_times.h \
 	src/common/wire.h

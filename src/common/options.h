@@ -55,6 +55,13 @@ typedef void rm_option_problem(void *arg, const char *name, const char *value, c
 void rm_options_read(struct rm_options *options, char **environment, bool secure,
                      rm_option_problem *problem, void *arg);
 
+/*
+ * The variables of environment (may be NULL) that begin with RMMAP_ and are none of the table,
+ * with the one that each may have been meant for: "RMMAP_FETHC (did you mean RMMAP_FETCH?)". How
+ * many; what does not fit into text is cut. With secure there are none.
+ */
+unsigned rm_options_unknown(char **environment, bool secure, char *text, size_t size);
+
 /* RMMAP_FABRIC taken apart: "off", or PROVIDER[@ADDRESS|INTERFACE][:PORT], IPv6 in brackets. */
 struct rm_fabric_spec {
 	bool off;

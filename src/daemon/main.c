@@ -121,6 +121,15 @@ static void arguments(struct rmmapd *rmmapd, int argc, char **argv)
 	}
 }
 
+/* A misspelt variable changes nothing, and would be looked for in vain. */
+static void tell_unknown(void)
+{
+	char text[512];
+
+	if (rm_options_unknown(environ, getauxval(AT_SECURE) != 0, text, sizeof(text)))
+		start_log("in the environment, but no variable of rmmap: %s", text);
+}
+
 /* Whoever ran it by hand gets its prompt back when it serves, or hears why it does not. */
 static int wait_ready(int words)
 {
@@ -185,6 +194,7 @@ int main(int argc, char **argv)
 	if (start_output(&rmmapd) < 0)
 		return 1;
 	defaults_set(rmmapd.inherited);
+	tell_unknown();
 	if (rmmapd.served >= 0) {
 		rmmapd.idle_ns = 0;
 		if (start_private(&rmmapd) < 0)

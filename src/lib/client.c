@@ -336,6 +336,7 @@ static int connect_new(struct exchange *x)
 		fd_mark(&connection.mark, fd);
 		connection.open = true;
 		connection.owner = getpid();
+		env_log();
 		err = words >= 0 ? hello_started(x, words) : hello(x);
 		if (err)
 			disconnect();

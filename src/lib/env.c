@@ -7,6 +7,7 @@
  */
 #include "internal.h"
 
+#include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
 #include <string.h>
@@ -56,6 +57,25 @@ static const char *keep(const char *text)
 	return to ? memcpy(to, text, size) : NULL;
 }
 
+/* Of the environment as it was read; "" where nobody would be told. */
+static char unknown[RM_TEXT_MAX];
+
+void env_log(void)
+{
+	static bool told;
+	const char *log = env_options()->log;
+	int fd;
+
+	if (!unknown[0] || __atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
+		return;
+	fd = open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+	if (fd < 0)
+		return;                 /* rmmapd says so, which cannot start without it */
+	rm_say_fd(fd, "librmmap: process %d has in its environment, but no variable of rmmap: %s",
+	          (int)getpid(), unknown);
+	close(fd);
+}
+
 const struct rm_options *env_options(void)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -66,7 +86,11 @@ const struct rm_options *env_options(void)
 		return &options;
 	pthread_mutex_lock(&lock);
 	if (!ready) {
-		rm_options_read(&options, environment(), getauxval(AT_SECURE) != 0, problem, NULL);
+		bool secure = getauxval(AT_SECURE) != 0;
+
+		rm_options_read(&options, environment(), secure, problem, NULL);
+		if (options.log)
+			rm_options_unknown(environment(), secure, unknown, sizeof(unknown));
 		options.daemon = keep(options.daemon);
 		options.rundir = keep(options.rundir);
 		options.xdg_runtime_dir = keep(options.xdg_runtime_dir);

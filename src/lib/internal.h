@@ -34,6 +34,7 @@
 
 /* ---- env.c: the environment, read once, before libc may be ready ---- */
 const struct rm_options *env_options(void);
+void env_log(void);             /* once: into RMMAP_LOG what variables of it mean nothing */
 /* Does the program or a library of it import this symbol? (dl_iterate_phdr, once) */
 bool env_imports(const char *symbol);
 

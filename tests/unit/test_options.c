@@ -2,6 +2,8 @@
 /* test_options - every variable's good and bad values, and the parts of RMMAP_FABRIC */
 #include "unit.h"
 
+#include <stdio.h>
+
 #include "layout.h"
 #include "options.h"
 
@@ -52,6 +54,43 @@ static void expect_defaults(const struct rm_options *o)
 	ck_assert_uint_eq(o->fan_out, 4);
 	ck_assert(!o->check && !o->scrub && !o->stats);
 }
+
+/* What is said of one assignment. */
+static const char *unknown(const char *assignment)
+{
+	static char text[80];
+	char *environment[] = { (char *)"PATH=/bin", (char *)assignment, NULL };
+
+	ck_assert_uint_eq(rm_options_unknown(environment, false, text, sizeof(text)), text[0] != 0);
+	return text;
+}
+
+START_TEST(unknown_variables)
+{
+	char *two[] = { (char *)"RMMAP_FETHC=1", (char *)"RMMAP_=x", (char *)"RMMAP_TTL=5", NULL };
+	char text[80], little[8];
+
+	for (size_t i = 0; i < rm_option_count; i++) {
+		char assignment[80];
+
+		snprintf(assignment, sizeof(assignment), "%s=1", rm_option_table[i].name);
+		ck_assert_str_eq(unknown(assignment), "");
+	}
+	ck_assert_str_eq(unknown("RMMAP_FETHC=lazy"), "RMMAP_FETHC (did you mean RMMAP_FETCH?)");
+	ck_assert_str_eq(unknown("RMMAP_LIMITS"), "RMMAP_LIMITS (did you mean RMMAP_LIMIT?)");
+	ck_assert_str_eq(unknown("RMMAP_SOMETHING=else"), "RMMAP_SOMETHING");
+	ck_assert_str_eq(unknown("RMMAP_FETCH_AND_MUCH_MORE_OF_IT_THAN_FITS="),
+	                 "RMMAP_FETCH_AND_MUCH_MORE_OF_IT_THAN_FITS");
+	ck_assert_str_eq(unknown("RMMAPFETCH=1"), "");
+	ck_assert_str_eq(unknown("RMMAP_\033[2J=1"), "");
+	ck_assert_uint_eq(rm_options_unknown(two, false, text, sizeof(text)), 2);
+	ck_assert_str_eq(text, "RMMAP_FETHC (did you mean RMMAP_FETCH?), RMMAP_");
+	ck_assert_uint_eq(rm_options_unknown(two, false, little, sizeof(little)), 2);
+	ck_assert_str_eq(little, "RMMAP_F");
+	ck_assert_uint_eq(rm_options_unknown(two, true, text, sizeof(text)), 0);
+	ck_assert_uint_eq(rm_options_unknown(NULL, false, text, sizeof(text)), 0);
+}
+END_TEST
 
 START_TEST(defaults_without_environment)
 {
@@ -323,6 +362,7 @@ int main(void)
 		{ values_that_cannot_be_used, 0 }, { values_at_the_edge, 0 }, { names_must_match, 0 },
 		{ first_assignment_counts, 0 }, { ranks, 0 }, { table_is_complete, 0 },
 		{ fabric_specs, 0 }, { fabric_specs_refused, 0 }, { byte_counts, 0 }, { numbers, 0 },
+		{ unknown_variables, 0 },
 	};
 
 	return unit_run("options", tests, COUNT(tests));

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * unknown.c - variables that begin with RMMAP_ and mean nothing
+ *
+ * A misspelt one is passed over in silence otherwise. Any thread, any moment: no allocation.
+ */
+#include "options.h"
+
+#include <string.h>
+
+#include "say.h"
+
+#define PREFIX "RMMAP_"
+#define NAME_LONG 32                    /* longer names resemble none of the table */
+#define DISTANCE_MAX 2
+
+static unsigned least(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+/* How many characters must be inserted, left out or changed to make b of a (Levenshtein). */
+static unsigned distance(const char *a, size_t a_length, const char *b)
+{
+	unsigned row[NAME_LONG + 1], before, above;
+	size_t b_length = strlen(b);
+
+	if (a_length > NAME_LONG || b_length > NAME_LONG)
+		return DISTANCE_MAX + 1;
+	for (size_t j = 0; j <= b_length; j++)
+		row[j] = (unsigned)j;
+	for (size_t i = 1; i <= a_length; i++) {
+		before = row[0];
+		row[0] = (unsigned)i;
+		for (size_t j = 1; j <= b_length; j++) {
+			above = row[j];
+			row[j] = least(least(above, row[j - 1]) + 1, before + (a[i - 1] != b[j - 1]));
+			before = above;
+		}
+	}
+	return row[b_length];
+}
+
+static const char *nearest(const char *name, size_t length)
+{
+	unsigned best = DISTANCE_MAX + 1;
+	const char *found = NULL;
+
+	for (size_t i = 0; i < rm_option_count; i++) {
+		unsigned d = distance(name, length, rm_option_table[i].name);
+
+		if (d < best) {
+			best = d;
+			found = rm_option_table[i].name;
+		}
+	}
+	return found;
+}
+
+static bool known(const char *name, size_t length)
+{
+	for (size_t i = 0; i < rm_option_count; i++)
+		if (strlen(rm_option_table[i].name) == length &&
+		    !memcmp(rm_option_table[i].name, name, length))
+			return true;
+	return false;
+}
+
+/* What stands in a text that somebody reads: of other characters a name is not printed. */
+static bool printable(const char *name, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (name[i] <= ' ' || name[i] > '~')
+			return false;
+	return true;
+}
+
+unsigned rm_options_unknown(char **environment, bool secure, char *text, size_t size)
+{
+	size_t prefix = strlen(PREFIX), at = 0, length;
+	unsigned count = 0;
+	const char *like;
+
+	text[0] = '\0';
+	for (char **e = environment; e && *e && !secure; e++) {
+		if (strncmp(*e, PREFIX, prefix) != 0)
+			continue;
+		length = strcspn(*e, "=");
+		if (known(*e, length) || !printable(*e, length))
+			continue;
+		count++;
+		like = nearest(*e, length);
+		if (at + 1 < size)
+			at += rm_format(text + at, size - at, "%s%.*s%s%s%s", at ? ", " : "",
+			                (int)length, *e, like ? " (did you mean " : "",
+			                like ? like : "", like ? "?)" : "");
+	}
+	return count;
+}
