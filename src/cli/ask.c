@@ -115,7 +115,8 @@ static int exchange(struct ask *ask, void *message, size_t size, int type, int *
 
 static int greet(struct ask *ask)
 {
-	struct rm_wire_hello hello = { .head.type = RM_HELLO, .pid = (uint32_t)getpid() };
+	struct rm_wire_hello hello = { .head.type = RM_HELLO, .pid = (uint32_t)getpid(),
+	                               .layout = rm_layout_here() };
 	const struct rm_wire_hello_reply *reply = (void *)ask->reply;
 	int fd, error = exchange(ask, &hello, sizeof(hello), RM_HELLO_REPLY, &fd);
 

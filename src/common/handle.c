@@ -143,7 +143,7 @@ static bool read_fabric(struct reader *r, struct rm_fabric_addr *fabric)
 	return printable(fabric->provider, provider);
 }
 
-static bool same_layout(const struct rm_layout *a, const struct rm_layout *b)
+bool rm_layout_same(const struct rm_layout *a, const struct rm_layout *b)
 {
 	return a->window_base == b->window_base && a->window_slots == b->window_slots &&
 	       a->page_shift == b->page_shift && a->slot_shift == b->slot_shift &&
@@ -171,7 +171,7 @@ static int read_record(const uint8_t *record, size_t length, struct rm_handle *o
 	if (!read_fabric(&r, &h.fabric) || r.cut || r.at != r.end)
 		return -EINVAL;
 	*out = h;
-	return same_layout(&h.layout, &here) ? 0 : -EPROTO;
+	return rm_layout_same(&h.layout, &here) ? 0 : -EPROTO;
 }
 
 /* ---- its text ---- */

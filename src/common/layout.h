@@ -48,6 +48,9 @@ static inline struct rm_layout rm_layout_here(void)
 	return l;
 }
 
+/* handle.c */
+bool rm_layout_same(const struct rm_layout *a, const struct rm_layout *b);
+
 static inline bool rm_in_window(uint64_t addr)
 {
 	return addr - RM_WINDOW_BASE < RM_WINDOW_SLOTS * RM_SLOT_SIZE;

@@ -71,6 +71,7 @@ struct rm_wire_hello {                  /* RM_HELLO */
 	struct rm_wire head;
 	uint32_t pid;                   /* who asks; checked against the socket's peer */
 	uint32_t reserved;
+	struct rm_layout layout;        /* another than rmmapd's is EPROTO: before any publish */
 };
 
 struct rm_wire_hello_reply {            /* RM_HELLO_REPLY */

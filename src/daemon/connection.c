@@ -262,6 +262,30 @@ static void other_version(struct connection *connection, const struct rm_wire *h
 	connection_fail(connection);
 }
 
+/*
+ * Of a build with another window: what it publishes could be attached by nobody here, itself
+ * included, and what is here it could not map.
+ */
+static void greet(struct connection *connection, const struct rm_wire_hello *request)
+{
+	const struct rm_layout here = rm_layout_here(), *there = &request->layout;
+	char text[RM_TEXT_MAX];
+
+	if (rm_layout_same(there, &here)) {
+		hello(connection, request->head.seq, 0, "");
+		return;
+	}
+	rm_format(text, sizeof(text), "this process has its window of addresses at 0x%llx:%u and "
+	          "this rmmapd at 0x%llx:%u (pages of %llu and %llu bytes): they are of two builds "
+	          "of rmmap; configure both with the same --with-window, or use another "
+	          "RMMAP_RUNDIR, or end this rmmapd and have RMMAP_DAEMON name the right one",
+	          (unsigned long long)there->window_base, there->window_slots,
+	          (unsigned long long)here.window_base, here.window_slots,
+	          1ull << (there->page_shift & 63), 1ull << here.page_shift);
+	hello(connection, request->head.seq, -EPROTO, text);
+	connection_fail(connection);
+}
+
 static void dispatch(struct connection *connection, const void *message, const int *fds,
                      unsigned count)
 {
@@ -277,7 +301,7 @@ static void dispatch(struct connection *connection, const void *message, const i
 		close(fds[i]);
 	switch (head->type) {
 	/* the pid in it may be of another pid namespace: what the kernel says of the peer counts */
-	case RM_HELLO: hello(connection, head->seq, 0, ""); break;
+	case RM_HELLO: greet(connection, message); break;
 	case RM_ATTACH: request_attach(connection, message); break;
 	case RM_COMPLETE: request_complete(connection, message); break;
 	case RM_PREFETCH: request_prefetch(connection, message); break;

@@ -272,7 +272,8 @@ static int transact_again(struct exchange *x)
 
 static int hello(struct exchange *x)
 {
-	struct rm_wire_hello m = { .head.type = RM_HELLO, .pid = (uint32_t)getpid() };
+	struct rm_wire_hello m = { .head.type = RM_HELLO, .pid = (uint32_t)getpid(),
+	                           .layout = rm_layout_here() };
 	_Alignas(8) char message[RM_WIRE_MAX];
 	const struct rm_wire_hello_reply *reply = (const void *)message;
 	struct exchange y = {

@@ -262,7 +262,7 @@ int client_connect(void)
 
 int client_greet(int fd)
 {
-	struct rm_wire_hello hello = { .pid = (uint32_t)getpid() };
+	struct rm_wire_hello hello = { .pid = (uint32_t)getpid(), .layout = rm_layout_here() };
 	union { struct rm_wire_hello_reply reply; uint8_t bytes[RM_WIRE_MAX]; } in;
 	int fds[RM_CHANNEL_FDS_MAX];
 	unsigned count;

@@ -29,6 +29,42 @@ static int ready(void)
 	return client_new();
 }
 
+/* ---- of another build ---- */
+
+static void refuse_layout(const struct rm_layout *layout, const char *words)
+{
+	struct rm_wire_hello hello = { .pid = (uint32_t)getpid(), .layout = *layout };
+	union { struct rm_wire_hello_reply reply; uint8_t bytes[RM_WIRE_MAX]; } in;
+	int fds[RM_CHANNEL_FDS_MAX], fd = client_connect();
+	unsigned count;
+
+	client_send(fd, &hello, sizeof(hello), RM_HELLO, 0, NULL, 0);
+	ck_assert_int_eq(client_recv(fd, &in, fds, &count), RM_HELLO_REPLY);
+	ck_assert_int_eq(in.reply.error, EPROTO);
+	ck_assert_msg(strstr(in.reply.text, words) != NULL, "%s", in.reply.text);
+	ck_assert_ptr_nonnull(strstr(in.reply.text, "--with-window"));
+	ck_assert_int_eq(client_recv(fd, &in, fds, &count), 0);
+	close(fd);
+}
+
+START_TEST(other_windows_are_refused)
+{
+	struct rm_layout layout = rm_layout_here();
+	char words[80];
+	int fd = ready();
+
+	snprintf(words, sizeof(words), "0x550000000000:8 and this rmmapd at 0x%llx:%u",
+	         (unsigned long long)layout.window_base, layout.window_slots);
+	layout.window_base = UINT64_C(0x550000000000);
+	layout.window_slots = 8;
+	refuse_layout(&layout, words);
+	layout = rm_layout_here();
+	layout.page_shift = 16;
+	refuse_layout(&layout, "pages of 65536 and 4096 bytes");
+	ck_assert_int_eq(client_publish(fd, &small, handle), 0);        /* others notice nothing */
+}
+END_TEST
+
 /* ---- leases and readers ---- */
 
 START_TEST(readers_are_counted)
@@ -478,7 +514,7 @@ END_TEST
 int main(void)
 {
 	const struct unit_test tests[] = {
-		{ readers_are_counted, 0 }, { lease_ends, 0 }, { a_crash_is_a_detach, 0 },
+		{ other_windows_are_refused, 0 }, { readers_are_counted, 0 }, { lease_ends, 0 }, { a_crash_is_a_detach, 0 },
 		{ a_closed_socket_is_no_detach, 0 }, { a_client_that_gave_up, 0 }, { unpublish, 0 },
 		{ unpublished_stays_for_who_has_it, 0 }, { limit, 0 },
 		{ what_can_change_is_refused, 0 }, { unknown_provider, 0 }, { nonsense, 0 },
