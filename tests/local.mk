@@ -216,6 +216,7 @@ endif
 handoff_tests = \
 	tests/handoff/structures_local \
 	tests/handoff/structures_remote \
+	tests/handoff/mappings \
 	tests/handoff/publish_errors \
 	tests/handoff/attach_errors \
 	tests/handoff/attach_counts \
@@ -262,6 +263,8 @@ tests_handoff_structures_local_SOURCES = tests/handoff/structures_local.c
 tests_handoff_structures_local_LDADD = $(handoff_ldadd)
 tests_handoff_structures_remote_SOURCES = tests/handoff/structures_remote.c
 tests_handoff_structures_remote_LDADD = $(handoff_ldadd)
+tests_handoff_mappings_SOURCES = tests/handoff/mappings.c
+tests_handoff_mappings_LDADD = $(handoff_ldadd)
 tests_handoff_publish_errors_SOURCES = tests/handoff/publish_errors.c
 tests_handoff_publish_errors_LDADD = $(handoff_ldadd)
 tests_handoff_attach_errors_SOURCES = tests/handoff/attach_errors.c

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include "../common/say.h"
 #include "internal.h"
@@ -16,14 +17,24 @@
 
 static __thread char text[RM_TEXT_MAX] __attribute__((tls_model("initial-exec")));
 
+/* What a mapping could not be had for has one cause that no other words tell. */
+static void add_cause(int error, size_t length)
+{
+	char cause[256];
+
+	if (error == ENOMEM && !strstr(text, "max_map_count") && maps_spent(cause, sizeof(cause)))
+		rm_format(text + length, sizeof(text) - length, ": %s", cause);
+}
+
 int fail(const char *function, int error, const char *format, ...)
 {
 	va_list args;
 	size_t n = rm_format(text, sizeof(text), "%s: ", function);
 
 	va_start(args, format);
-	rm_vformat(text + n, sizeof(text) - n, format, args);
+	n += rm_vformat(text + n, sizeof(text) - n, format, args);
 	va_end(args);
+	add_cause(error, n);
 	for (char *p = text; *p; p++)
 		if (*p == '\n')
 			*p = ' ';

@@ -225,6 +225,12 @@ int maps_walk(bool (*each)(void *arg, const struct map_line *line), void *arg);
 /* The first mapping that has an address of [from, to): its start; name gets what it is. */
 uint64_t maps_find(uint64_t from, uint64_t to, char *name, size_t size);
 
+/*
+ * Has this process about as many mappings as it may have (vm.max_map_count)? Then text says so.
+ * That is what ENOMEM of mmap(2) means then; system calls only.
+ */
+bool maps_spent(char *text, size_t size);
+
 /* ---- places.c: what lies around the snapshot ---- */
 /* Note it behind the table, if that can be done; the table moves. */
 void places_note(struct snapshot *snapshot);

@@ -102,18 +102,24 @@ static int map_failed(const struct carpet *carpet, int err, char *why)
 		          (unsigned long long)(start > carpet->addr ? start : carpet->addr), name);
 		return -EADDRINUSE;
 	}
+	if (err == -ENOMEM && why[0])
+		return err;             /* map_carpets() saw why */
 	if (err == -ENOMEM)
-		rm_format(why, RM_TEXT_MAX, "no room for the mapping of %llu bytes: "
-		          "the limit of address space (ulimit -v) or of mappings "
-		          "(vm.max_map_count)", (unsigned long long)carpet->length);
+		rm_format(why, RM_TEXT_MAX, "no room for the mapping of %llu bytes: see the limits "
+		          "of address space (ulimit -v) and of memory that may be promised "
+		          "(vm.overcommit_memory)", (unsigned long long)carpet->length);
 	else
 		rm_format(why, RM_TEXT_MAX, "mapping 0x%llx: %s",
 		          (unsigned long long)carpet->addr, rm_errno_text(-err));
 	return err;
 }
 
-/* Map all that is not there yet, or nothing. *failed gets the one that could not be. */
-static int map_carpets(const struct array *carpets, const int *layer_fds, struct carpet *failed)
+/*
+ * Map all that is not there yet, or nothing. *failed gets the one that could not be; why what
+ * is known of the reason, or "".
+ */
+static int map_carpets(const struct array *carpets, const int *layer_fds, struct carpet *failed,
+                       char *why)
 {
 	const struct carpet *carpet = carpets->data;
 	uint64_t sum = 0;
@@ -125,6 +131,8 @@ static int map_carpets(const struct array *carpets, const int *layer_fds, struct
 
 		if (err) {
 			*failed = carpet[i];
+			if (err != -ENOMEM || !maps_spent(why, RM_TEXT_MAX))
+				why[0] = '\0';
 			while (i-- > 0)
 				munmap((void *)(uintptr_t)carpet[i].addr, carpet[i].length);
 			return err;
@@ -178,7 +186,7 @@ static int map_all(struct holding *holding, const int *layer_fds, struct carpet 
 	if (!err)
 		err = carpet_patches(&holding->table, &holding->runs, &carpets, &patches);
 	if (!err)
-		err = map_carpets(&carpets, layer_fds, failed);
+		err = map_carpets(&carpets, layer_fds, failed, why);
 	if (!err) {
 		err = patch_copy(&patches, layer_fds, holding->table.layer_count);
 		if (err) {

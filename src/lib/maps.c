@@ -127,6 +127,61 @@ static bool find_each(void *arg, const struct map_line *line)
 	return true;
 }
 
+/* ---- how many there are ---- */
+
+#define SLACK 64                        /* what a call that failed may have given back since */
+
+/* No mapping is made here, as there may be none left: so not maps_walk(). */
+static uint64_t count_lines(void)
+{
+	char buffer[1024];
+	uint64_t count = 0;
+	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	while (fd >= 0 && (n = read(fd, buffer, sizeof(buffer))) != 0) {
+		if (n < 0 && errno != EINTR)
+			break;
+		for (ssize_t i = 0; i < n; i++)
+			count += buffer[i] == '\n';
+	}
+	if (fd >= 0)
+		close(fd);
+	return count;
+}
+
+static uint64_t most(void)
+{
+	char text[32];
+	uint64_t n = 0;
+	int fd = open("/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	while (got > 0 && text[got - 1] == '\n')
+		got--;
+	text[got > 0 ? got : 0] = '\0';
+	return rm_parse_number(text, 1, UINT64_MAX, &n) ? 65530 : n;
+}
+
+bool maps_spent(char *text, size_t size)
+{
+	uint64_t count, max;
+	int saved = errno;
+
+	count = count_lines();
+	max = most();
+	errno = saved;
+	if (count + SLACK < max)
+		return false;
+	rm_format(text, size, "no mappings are left: this process has %llu of the %llu that "
+	          "vm.max_map_count allows; raise it (sysctl vm.max_map_count=%llu), or have the "
+	          "process map less", (unsigned long long)count, (unsigned long long)max,
+	          (unsigned long long)max * 4);
+	return true;
+}
+
 uint64_t maps_find(uint64_t from, uint64_t to, char *name, size_t size)
 {
 	struct find find = { from, to, 0, name, size };
