@@ -7,6 +7,7 @@
 #include "../common/say.h"
 #include "../common/scan.h"
 #include "attach.h"
+#include "freed.h"
 
 /* The memory itself: what a layer holds is what was there a moment ago. */
 static const void *here(void *arg, const struct rm_segment *segment)
@@ -25,6 +26,14 @@ static void report(const struct rm_scan *scan, char *text)
 	}
 }
 
+static void report_freed(uint64_t root)
+{
+	if (freed_holds((const void *)(uintptr_t)root))
+		rm_say_fd(2, "rmmap: check: root (0x%llx) is a block that was freed: who attaches this "
+		          "finds what was left there; publish before free()",
+		          (unsigned long long)root);
+}
+
 void check_snapshot(const struct snapshot *snapshot)
 {
 	char *text = own_pages(RM_STRAY_TEXT_MAX);
@@ -38,6 +47,7 @@ void check_snapshot(const struct snapshot *snapshot)
 			rm_say_fd(2, "rmmap: check: not all can be found: %s", table.places.cut ?
 			          "this process has too many mappings" :
 			          "/proc/self/maps cannot be read");
+		report_freed(table.root);
 		attached_lock();        /* heap memory is never unmapped, attached memory is */
 		rm_scan(&scan, &table, here, NULL);
 		attached_unlock();

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "../common/say.h"
+#include "freed.h"
 #include "jemalloc.h"
 
 #define POOL_MAX 1024
@@ -136,6 +137,8 @@ static void heap_start(void)
 		pthread_atfork(hooks_prefork, hooks_parent, hooks_child);
 		rj_mallctl("version", &version, &size, NULL, 0);
 		heap_huge_pages();
+		if (env_options()->check)
+			freed_watch();
 		if (!handlers)
 			fork_init();
 		handlers = true;

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define RJ __attribute__((visibility("hidden")))
 
@@ -39,6 +40,15 @@ struct extent_hooks_s {
 struct arena_config {
 	extent_hooks_t *hooks;
 	bool metadata_use_hooks;
+};
+
+/* What experimental.hooks.install is given: told of each block, on jemalloc's slow path. */
+struct jemalloc_watch {
+	void (*alloc)(void *extra, int kind, void *result, uintptr_t raw, uintptr_t arguments[3]);
+	void (*dalloc)(void *extra, int kind, void *p, uintptr_t arguments[4]);
+	void (*expand)(void *extra, int kind, void *p, size_t old_size, size_t new_size,
+	               uintptr_t raw, uintptr_t arguments[4]);
+	void *extra;
 };
 
 #define RJ_ALL_ARENAS "4096"            /* MALLCTL_ARENAS_ALL */

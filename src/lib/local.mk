@@ -16,6 +16,8 @@ librmmap_core_la_SOURCES = \
 	src/lib/errors.c \
 	src/lib/fd.c \
 	src/lib/fork.c \
+	src/lib/freed.c \
+	src/lib/freed.h \
 	src/lib/freeze.c \
 	src/lib/backing.c \
 	src/lib/backing.h \

@@ -14,6 +14,16 @@ static int publish_mode(const char *what)
 		root[2] = &global;
 	if (strcmp(what, "stack") == 0)
 		root[2] = handle;
+	if (strcmp(what, "freed") == 0)
+		free(root);
+	if (strcmp(what, "again") == 0) {
+		/* freed, and another block by now */
+		for (int i = 0; i < 100; i++) {
+			free(root);
+			root = calloc(4, sizeof(*root));
+		}
+		root = realloc(root, 100 * sizeof(*root));
+	}
 	CHECK(rmmap_publish(root, handle, sizeof(handle)) == 0);
 	CHECK(rmmap_unpublish(handle) == 0);
 	printf("root[2] %p\n", (void *)&root[2]);
@@ -47,6 +57,10 @@ int main(int argc, char **argv)
 	CHECK(strstr(out, "no words point out of the snapshot"));
 	CHECK(run_self("publish", "stack", out, sizeof(out)) == 0);
 	CHECK(strstr(out, " +16 -> the stack"));
+	CHECK(run_self("publish", "freed", out, sizeof(out)) == 0);
+	CHECK(strstr(out, "is a block that was freed"));
+	CHECK(run_self("publish", "again", out, sizeof(out)) == 0);
+	CHECK(!strstr(out, "freed"));
 	setenv("RMMAP_STATS", "1", 1);
 	CHECK(run_self("publish", "clean", out, sizeof(out)) == 0);
 	CHECK(strstr(out, "rmmap: published: 1 times"));
