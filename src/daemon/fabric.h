@@ -97,6 +97,10 @@ void fabric_addr_text(const struct rm_fabric_addr *addr, char *text, size_t size
  */
 int fabric_peer(struct fabric *fabric, const struct rm_fabric_addr *addr,
                 struct fabric_peer **peer, char *why, size_t why_size);
+/* The TCP port behind it, for others than libfabric: its size; 0: that is no provider over TCP. */
+struct sockaddr_storage;
+unsigned fabric_tcp_address(const struct fabric *fabric, const struct fabric_peer *peer,
+                            struct sockaddr_storage *address);
 void fabric_peer_put(struct fabric *fabric, struct fabric_peer *peer);
 
 #define FABRIC_MESSAGE_MAX 4096

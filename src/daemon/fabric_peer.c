@@ -55,6 +55,26 @@ int fabric_peer(struct fabric *fabric, const struct rm_fabric_addr *addr,
 	return 0;
 }
 
+unsigned fabric_tcp_address(const struct fabric *fabric, const struct fabric_peer *peer,
+                            struct sockaddr_storage *address)
+{
+	static const char *const over_tcp[] = { "tcp", "net", "sockets" };
+	const char *provider = fabric->addr.provider;
+	size_t length = strcspn(provider, ";");
+	union fabric_address name;
+
+	memset(&name, 0, sizeof(name));
+	memset(address, 0, sizeof(*address));
+	memcpy(name.bytes, peer->name.name, peer->name.length);
+	for (unsigned i = 0; i < sizeof(over_tcp) / sizeof(over_tcp[0]); i++) {
+		if (strlen(over_tcp[i]) != length || strncmp(over_tcp[i], provider, length) != 0)
+			continue;
+		memcpy(address, name.bytes, fabric_address_size(&name));
+		return fabric_address_size(&name);
+	}
+	return 0;
+}
+
 /*
  * After a failure on it the provider may keep a dead connection under the address for
  * good: remove it, which closes the connection (FI_AV_REMOVE_CLEANUP), and insert it anew,

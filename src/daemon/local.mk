@@ -42,7 +42,7 @@ libdaemon_la_SOURCES += \
 	src/daemon/peer.c src/daemon/peer_admit.c src/daemon/peer_attach.c src/daemon/peer_client.c \
 	src/daemon/peer_fetch.c src/daemon/peer_server.c src/daemon/peer_grant.c \
 	src/daemon/peer_bounds.c \
-	src/daemon/peer_key.c src/daemon/peer_move.c src/daemon/peer_take.c \
+	src/daemon/peer_key.c src/daemon/peer_move.c src/daemon/peer_probe.c src/daemon/peer_take.c \
 	src/daemon/peer_helpers.c src/daemon/peer_asker.c src/daemon/peer_relay.c \
 	src/daemon/peer_wire_pages.c src/daemon/peer_wire_data.c src/daemon/peer_data.c \
 	src/daemon/peer_wire.c

@@ -41,11 +41,11 @@ static void tick(struct timer *timer)
 {
 	struct peer_session *session = container_of(timer, struct peer_session, more.timer);
 	uint64_t now = rm_now_ns(), next = now + session->peers->times.retry;
-	char host[80], why[128];
+	char host[80], why[256];
 
 	if (now >= session->more.until) {
 		session_host(session, host, sizeof(host));
-		rm_format(why, sizeof(why), "%s does not answer", host);
+		peer_unanswered(host, false, why, sizeof(why));
 		end(session, -EHOSTUNREACH, why, 0);
 		return;
 	}

@@ -36,6 +36,7 @@ void session_free(struct peer_session *session)
 		link = &(*link)->next;
 	*link = session->next;
 	loop_timer_cancel(peers->worker->loop, &session->timer);
+	probe_stop(&session->probe);
 	more_stop(session);
 	fetch_abandon(session);
 	data_drop(session);
@@ -58,13 +59,27 @@ static void fail(struct peer_session *session, int error, const char *why)
 		events.attached(arg, error, why, NULL);
 }
 
-static void fail_unanswered(struct peer_session *session)
+static void fail_silent(struct peer_session *session, bool refused)
 {
-	char host[80], why[128];
+	char host[80], why[256];
 
 	session_host(session, host, sizeof(host));
-	rm_format(why, sizeof(why), "%s does not answer", host);
+	peer_unanswered(host, refused, why, sizeof(why));
 	fail(session, -EHOSTUNREACH, why);
+}
+
+static void fail_unanswered(struct peer_session *session)
+{
+	fail_silent(session, false);
+}
+
+/* Who holds it already waits: what is there stays of use, and a new worker may come. */
+static void nobody_listens(struct peer_probe *probe)
+{
+	struct peer_session *session = container_of(probe, struct peer_session, probe);
+
+	if (session->state == SESSION_ASKING && !session->admitted && !session->again)
+		fail_silent(session, true);
 }
 
 /* ---- asking ---- */
@@ -192,6 +207,8 @@ int peer_attach(struct peers *peers, const struct rm_handle *handle, bool again,
 	session->next = peers->sessions;
 	peers->sessions = session;
 	ask(session);
+	if (!again)
+		probe_start(&session->probe, peers, session->peer, nobody_listens);
 	*out = session;
 	return 0;
 }
@@ -359,6 +376,7 @@ void session_answer(struct peers *peers, const void *message,
 	                   &size))
 		return;
 	session->answered = rm_now_ns();
+	probe_stop(&session->probe);
 	if (more_expects(session, envelope->head.number))
 		more_answer(session, envelope->head.type, body, size);
 	else if (envelope->head.type == PEER_ATTACHED)

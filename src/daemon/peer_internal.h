@@ -60,6 +60,16 @@ enum session_state { SESSION_ASKING, SESSION_FETCHING, SESSION_HELD };
 
 struct peer_fetch;
 
+struct peer_probe {             /* is there nobody? See peer_probe.c */
+	struct peers *peers;            /* NULL: not started, or stopped */
+	struct fabric_peer *peer;
+	struct source socket;           /* its fd is -1 where no connect is under way, */
+	bool waiting;                   /* and it is the loop's while one is */
+	struct timer timer;             /* the next connect */
+	uint64_t since;                 /* refused since then; 0: it was not yet */
+	void (*refused)(struct peer_probe *probe);      /* may free it, after probe_stop() */
+};
+
 struct peer_more {              /* the question whether so many more readers are admitted */
 	unsigned count;         /* 0: none is under way */
 	uint64_t number;        /* of the request; 0: it gets a new one when it is sent */
@@ -87,6 +97,7 @@ struct peer_session {
 	uint64_t asked;         /* when asking began */
 	uint64_t answered;      /* the last answer to anything */
 	struct timer timer;     /* the next retry or renewal */
+	struct peer_probe probe;        /* of a first attach */
 	struct peer_fetch *fetch;
 	struct {                /* what has come of its pages, see peer_data.c */
 		uint8_t *bytes;
@@ -209,6 +220,14 @@ bool peer_request(struct peers *peers, enum peer_type type, const uint8_t id[RM_
                   uint64_t session, uint64_t number, const uint8_t key[PEER_KEY_BYTES],
                   const void *body, size_t size, struct peer_message *out);
 void peer_leave(struct peers *peers, struct peer_session *session);
+
+/* peer_probe.c */
+/* From now on, until it is stopped; refused() is called once at most, never from here. */
+void probe_start(struct peer_probe *probe, struct peers *peers, struct fabric_peer *peer,
+                 void (*refused)(struct peer_probe *probe));
+void probe_stop(struct peer_probe *probe);
+/* "10.0.0.1:4711 does not answer: ", and what to look at. */
+void peer_unanswered(const char *host, bool refused, char *why, size_t size);
 
 /* peer_client.c */
 void session_answer(struct peers *peers, const void *message,

@@ -32,6 +32,7 @@ struct peer_move {
 	uint64_t answered, progressed;  /* when */
 	uint64_t left;
 	struct timer timer;
+	struct peer_probe probe;        /* of the first question */
 	peer_moved *done;               /* NULL: it is being undone */
 	void *arg;
 	struct peer_move *next;
@@ -45,6 +46,7 @@ static void move_free(struct peer_move *move)
 	while (*link != move)
 		link = &(*link)->next;
 	*link = move->next;
+	probe_stop(&move->probe);
 	loop_timer_cancel(peers->worker->loop, &move->timer);
 	fabric_peer_put(peers->fabric, move->peer);
 	sodium_memzero(move, sizeof(*move));
@@ -118,6 +120,15 @@ static void tick(struct timer *timer)
 		send(move);
 }
 
+static void nobody_listens(struct peer_probe *probe)
+{
+	struct peer_move *move = container_of(probe, struct peer_move, probe);
+
+	if (move->done && move->body.step == MOVE_ASK)
+		fail(move, -EHOSTUNREACH, "does not answer: it refuses the connection, so no rmmapd "
+		     "listens there; one that has a move.key in its run directory does (rmmap info)");
+}
+
 int peer_move(struct peers *peers, struct publication *publication, const struct peer_order *order,
               peer_moved *done, void *arg, struct peer_move **out, char *why, size_t why_size)
 {
@@ -154,6 +165,7 @@ int peer_move(struct peers *peers, struct publication *publication, const struct
 	move->next = peers->moves;
 	peers->moves = move;
 	send(move);
+	probe_start(&move->probe, peers, move->peer, nobody_listens);
 	*out = move;
 	return 0;
 }
@@ -241,6 +253,7 @@ static void answered(struct peer_move *move, const struct peer_moving_body *answ
 	char why[RM_TEXT_MAX], host[80];
 
 	move->answered = rm_now_ns();
+	probe_stop(&move->probe);
 	if (!move->done) {
 		if (answer->step == MOVE_FAILED)
 			move_free(move);
