@@ -7,7 +7,8 @@
  *   fabric.c          open, close, and the poller that drives all of it
  *   fabric_peer.c     the addresses it talks to
  *   fabric_address.c  what is in an address
- *   fabric_choose.c   which provider, which address
+ *   fabric_choose.c   which provider
+ *   fabric_here.c     which address to listen on
  *   fabric_message.c  buffers of messages, receiving and sending
  *   fabric_mr.c       registering memory
  *   fabric_rma.c      reads, cut into pieces
@@ -169,6 +170,19 @@ int fabric_host_port(const union fabric_address *address, char *host, size_t siz
 /* The address of a sockaddr in name[], as numeric host and port; -EINVAL if it is none. */
 int fabric_numeric(const struct rm_fabric_addr *addr, char *host, size_t host_size, uint16_t *port);
 bool fabric_same_kind(const struct rm_fabric_addr *a, const struct rm_fabric_addr *b);
+
+/* fabric_here.c */
+struct ifaddrs;
+/* The source address of the route to a documentation address: the default route's. 0 or -errno. */
+int fabric_default_source(int family, union fabric_address *out);
+/* Up, of IPv4 or IPv6, and not link-local: that means something on its own link only. */
+bool fabric_usable(const struct ifaddrs *entry);
+/*
+ * The address to listen on, numeric: of an interface or equal to an address, or (named "") the
+ * default route's. 0, or -EADDRNOTAVAIL with what there is in why.
+ */
+int fabric_address_here(const char *named, char *host, size_t host_size, char *why,
+                        size_t why_size);
 
 /* fabric_choose.c */
 /* rdma false: not verbs unless it is named. On success why may have a remark. */

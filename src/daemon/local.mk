@@ -32,6 +32,7 @@ libdaemon_la_SOURCES += \
 libdaemon_la_SOURCES += \
 	src/daemon/spin.h src/daemon/fabric.h src/daemon/fabric_internal.h src/daemon/fabric.c \
 	src/daemon/fabric_address.c src/daemon/fabric_choose.c src/daemon/fabric_message.c \
+	src/daemon/fabric_here.c \
 	src/daemon/fabric_mr.c src/daemon/fabric_name.c src/daemon/fabric_peer.c \
 	src/daemon/fabric_rma.c src/daemon/fabric_callers.h src/daemon/fabric_callers.c \
 	src/daemon/rdma.h src/daemon/rdma.c
