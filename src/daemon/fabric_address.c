@@ -6,6 +6,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <string.h>
 
 #include "../common/say.h"
@@ -23,6 +24,50 @@ socklen_t fabric_address_size(const union fabric_address *address)
 	}
 }
 
+bool fabric_link_local(const union fabric_address *address)
+{
+	return address->any.sa_family == AF_INET6 &&
+	       IN6_IS_ADDR_LINKLOCAL(&address->v6.sin6_addr);
+}
+
+int fabric_host_parse(const char *host, union fabric_address *out)
+{
+	char text[INET6_ADDRSTRLEN];
+	size_t length = strcspn(host, "%");
+	uint64_t scope;
+
+	memset(out, 0, sizeof(*out));
+	if (length >= sizeof(text))
+		return -EINVAL;
+	memcpy(text, host, length);
+	text[length] = '\0';
+	if (!host[length] && inet_pton(AF_INET, text, &out->v4.sin_addr) == 1) {
+		out->any.sa_family = AF_INET;
+		return 0;
+	}
+	if (inet_pton(AF_INET6, text, &out->v6.sin6_addr) != 1)
+		return -EINVAL;
+	out->any.sa_family = AF_INET6;
+	if (!host[length])
+		return 0;
+	scope = if_nametoindex(host + length + 1);
+	if (!scope && rm_parse_number(host + length + 1, 1, UINT32_MAX, &scope))
+		return -EINVAL;
+	out->v6.sin6_scope_id = (uint32_t)scope;
+	return 0;
+}
+
+static void add_scope(const union fabric_address *address, char *host, size_t size)
+{
+	char name[IF_NAMESIZE];
+	size_t length = strlen(host);
+
+	if (if_indextoname(address->v6.sin6_scope_id, name))
+		rm_format(host + length, size - length, "%%%s", name);
+	else if (address->v6.sin6_scope_id)
+		rm_format(host + length, size - length, "%%%u", address->v6.sin6_scope_id);
+}
+
 /* Numeric host and port; getnameinfo() could do it, but may look into files. */
 int fabric_host_port(const union fabric_address *address, char *host, size_t size,
                      uint16_t *port)
@@ -33,6 +78,8 @@ int fabric_host_port(const union fabric_address *address, char *host, size_t siz
 
 	if (!fabric_address_size(address) || !inet_ntop(address->any.sa_family, ip, host, (socklen_t)size))
 		return -EINVAL;
+	if (fabric_link_local(address))
+		add_scope(address, host, size);
 	*port = ntohs(v4 ? address->v4.sin_port : address->v6.sin6_port);
 	return 0;
 }
@@ -87,13 +134,42 @@ void fabric_network(const void *name, size_t length, uint8_t network[16])
 	}
 }
 
+static bool address_of(const struct rm_fabric_addr *addr, union fabric_address *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (addr->length > sizeof(out->bytes))
+		return false;
+	memcpy(out->bytes, addr->name, addr->length);
+	return addr->length >= sizeof(sa_family_t) && addr->length >= fabric_address_size(out) &&
+	       fabric_address_size(out);
+}
+
+int fabric_scoped(const struct rm_fabric_addr *ours, struct rm_fabric_addr *theirs, char *why,
+                  size_t why_size)
+{
+	union fabric_address here, there;
+
+	if (!address_of(ours, &here) || !address_of(theirs, &there) || !fabric_link_local(&there))
+		return 0;
+	if (!fabric_link_local(&here)) {
+		rm_format(why, why_size, "the other host's address is link-local: name the interface "
+		          "that leads to it in RMMAP_FABRIC (tcp@INTERFACE)");
+		return -EPROTO;
+	}
+	there.v6.sin6_scope_id = here.v6.sin6_scope_id;
+	memcpy(theirs->name, there.bytes, theirs->length);
+	return 0;
+}
+
 void fabric_addr_text(const struct rm_fabric_addr *addr, char *text, size_t size)
 {
-	char host[INET6_ADDRSTRLEN];
+	char host[FABRIC_HOST_MAX];
 	uint16_t port;
 
 	if (fabric_numeric(addr, host, sizeof(host), &port))
 		rm_format(text, size, "%s (address format %u)", addr->provider, addr->addr_format);
+	else if (strcspn(host, "%") < strlen(host))     /* the scope may be another host's */
+		rm_format(text, size, "[%.*s]:%u", (int)strcspn(host, "%"), host, port);
 	else
 		rm_format(text, size, strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, port);
 }

@@ -173,7 +173,7 @@ static int choose_named(const struct rm_fabric_spec *spec, const struct rm_fabri
                         bool rdma, struct fi_info **info, char *why, size_t why_size)
 {
 	const char *provider = again ? again->provider : spec->provider;
-	char host[INET6_ADDRSTRLEN], there[128];
+	char host[FABRIC_HOST_MAX], there[128];
 	uint16_t port = spec->port;
 	int error;
 
@@ -211,7 +211,7 @@ static int choose_named(const struct rm_fabric_spec *spec, const struct rm_fabri
  */
 static int choose_rdma(uint16_t listen, struct fi_info **info)
 {
-	char hosts[RDMA_ADDRESSES][INET6_ADDRSTRLEN];
+	char hosts[RDMA_ADDRESSES][FABRIC_HOST_MAX];
 	struct ifaddrs *all = NULL, *entry;
 	union fabric_address found;
 	unsigned count = 0, i;

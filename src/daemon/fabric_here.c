@@ -37,14 +37,16 @@ int fabric_default_source(int family, union fabric_address *out)
 	return error;
 }
 
-bool fabric_usable(const struct ifaddrs *entry)
+static bool up(const struct ifaddrs *entry)
 {
 	const union fabric_address *address = (const void *)entry->ifa_addr;
 
-	if (!address || !(entry->ifa_flags & IFF_UP) || !fabric_address_size(address))
-		return false;
-	return address->any.sa_family != AF_INET6 ||
-	       !IN6_IS_ADDR_LINKLOCAL(&address->v6.sin6_addr);
+	return address && (entry->ifa_flags & IFF_UP) && fabric_address_size(address);
+}
+
+bool fabric_usable(const struct ifaddrs *entry)
+{
+	return up(entry) && !fabric_link_local((const void *)entry->ifa_addr);
 }
 
 static bool same_host(const union fabric_address *a, const union fabric_address *b)
@@ -53,32 +55,41 @@ static bool same_host(const union fabric_address *a, const union fabric_address 
 		return false;
 	if (a->any.sa_family == AF_INET)
 		return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
-	return !memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof(a->v6.sin6_addr));
+	return !memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof(a->v6.sin6_addr)) &&
+	       (!b->v6.sin6_scope_id || a->v6.sin6_scope_id == b->v6.sin6_scope_id);
 }
 
-/*
- * The first address that passes: of the interface called name, or equal to want, or (both
- * NULL) of any interface whose IFF_LOOPBACK is loopback. IPv4 before IPv6.
- */
+/* Is it of the interface called name, or equal to want, or (both NULL) as IFF_LOOPBACK says? */
+static bool asked_for(const struct ifaddrs *entry, const char *name,
+                      const union fabric_address *want, bool loopback)
+{
+	if (name)
+		return !strcmp(name, entry->ifa_name);
+	if (want)
+		return same_host((const void *)entry->ifa_addr, want);
+	return !(entry->ifa_flags & IFF_LOOPBACK) != loopback;
+}
+
+/* The first one asked for. IPv4 before IPv6, and a link-local one last, and only if named. */
 static int find_address(const char *name, const union fabric_address *want, bool loopback,
                         union fabric_address *out)
 {
-	static const int families[] = { AF_INET, AF_INET6 };
+	static const struct { int family; bool link_local; } kinds[] = {
+		{ AF_INET, false }, { AF_INET6, false }, { AF_INET6, true },
+	};
+	unsigned count = name || want ? 3 : 2;
 	struct ifaddrs *all, *entry;
 	int error = -EADDRNOTAVAIL;
-	unsigned i;
 
 	if (getifaddrs(&all))
 		return -errno;
-	for (i = 0; i < 2 && error; i++) {
+	for (unsigned i = 0; i < count && error; i++) {
 		for (entry = all; entry && error; entry = entry->ifa_next) {
 			const union fabric_address *address = (const void *)entry->ifa_addr;
 
-			if (!fabric_usable(entry) || address->any.sa_family != families[i])
-				continue;
-			if (name ? strcmp(name, entry->ifa_name) != 0 :
-			    want ? !same_host(address, want) :
-			    !(entry->ifa_flags & IFF_LOOPBACK) == loopback)
+			if (!up(entry) || address->any.sa_family != kinds[i].family ||
+			    fabric_link_local(address) != kinds[i].link_local ||
+			    !asked_for(entry, name, want, loopback))
 				continue;
 			memset(out, 0, sizeof(*out));
 			memcpy(out, address, fabric_address_size(address));
@@ -93,7 +104,7 @@ static int find_address(const char *name, const union fabric_address *want, bool
 static void list_addresses(char *text, size_t size)
 {
 	struct ifaddrs *all, *entry;
-	char host[INET6_ADDRSTRLEN];
+	char host[FABRIC_HOST_MAX];
 	size_t at = 0;
 	uint16_t port;
 
@@ -101,7 +112,7 @@ static void list_addresses(char *text, size_t size)
 	if (getifaddrs(&all))
 		return;
 	for (entry = all; entry && at < size; entry = entry->ifa_next) {
-		if (!fabric_usable(entry) ||
+		if (!up(entry) ||
 		    fabric_host_port((const void *)entry->ifa_addr, host, sizeof(host), &port))
 			continue;
 		at += rm_format(text + at, size - at, "%s%s %s", at ? ", " : "",
@@ -114,11 +125,10 @@ int fabric_address_here(const char *named, char *host, size_t host_size, char *w
                         size_t why_size)
 {
 	union fabric_address want, found;
-	char there[160];
+	char there[256];
 	uint16_t port;
 	int error;
 
-	memset(&want, 0, sizeof(want));
 	if (!named[0]) {
 		if (fabric_default_source(AF_INET, &found) && find_address(NULL, NULL, false, &found) &&
 		    fabric_default_source(AF_INET6, &found) && find_address(NULL, NULL, true, &found)) {
@@ -127,11 +137,7 @@ int fabric_address_here(const char *named, char *host, size_t host_size, char *w
 		}
 		return fabric_host_port(&found, host, host_size, &port);
 	}
-	if (inet_pton(AF_INET, named, &want.v4.sin_addr) == 1)
-		want.any.sa_family = AF_INET;
-	else if (inet_pton(AF_INET6, named, &want.v6.sin6_addr) == 1)
-		want.any.sa_family = AF_INET6;
-	error = want.any.sa_family ? find_address(NULL, &want, false, &found)
+	error = fabric_host_parse(named, &want) == 0 ? find_address(NULL, &want, false, &found)
 	                           : find_address(named, NULL, false, &found);
 	if (!error)
 		return fabric_host_port(&found, host, host_size, &port);

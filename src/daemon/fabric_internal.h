@@ -164,7 +164,18 @@ union fabric_address {
 	uint8_t bytes[RM_FABRIC_NAME_MAX];
 };
 socklen_t fabric_address_size(const union fabric_address *address);     /* 0: no sockaddr_in* */
-/* Numeric, so that no file is looked into. 0 or -EINVAL. */
+/* Has meaning on one link only: which one, its scope says, which differs from host to host. */
+bool fabric_link_local(const union fabric_address *address);
+#define FABRIC_HOST_MAX 64              /* an address of IPv6, "%" and an interface */
+/* An address in numbers, "fe80::1%eth0" too, with no port. 0; -EINVAL. */
+int fabric_host_parse(const char *host, union fabric_address *out);
+/*
+ * The address of another host as it is written here: a link-local one gets the scope of ours. 0,
+ * or -EPROTO with why where ours has none.
+ */
+int fabric_scoped(const struct rm_fabric_addr *ours, struct rm_fabric_addr *theirs, char *why,
+                  size_t why_size);
+/* Numeric, so that no file is looked into; a scope by its interface's name. 0 or -EINVAL. */
 int fabric_host_port(const union fabric_address *address, char *host, size_t size,
                      uint16_t *port);
 /* The address of a sockaddr in name[], as numeric host and port; -EINVAL if it is none. */

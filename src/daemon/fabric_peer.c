@@ -21,6 +21,7 @@ int fabric_peer(struct fabric *fabric, const struct rm_fabric_addr *addr,
                 struct fabric_peer **out, char *why, size_t why_size)
 {
 	const struct rm_fabric_addr *ours = &fabric->addr;
+	struct rm_fabric_addr name = *addr;
 	struct fabric_peer *peer;
 
 	if (strcmp(addr->provider, ours->provider) || addr->protocol != ours->protocol ||
@@ -38,14 +39,16 @@ int fabric_peer(struct fabric *fabric, const struct rm_fabric_addr *addr,
 		          "RMMAP_FABRIC", addr->addr_format, ours->addr_format);
 		return -EPROTO;
 	}
+	if (fabric_scoped(ours, &name, why, why_size))
+		return -EPROTO;
 	for (peer = fabric->peers; peer; peer = peer->next)
-		if (same_name(&peer->name, addr))
+		if (same_name(&peer->name, &name))
 			break;
 	if (!peer) {
 		peer = calloc(1, sizeof(*peer));
 		if (!peer)
 			return -ENOMEM;
-		peer->name = *addr;
+		peer->name = name;
 		peer->address = FI_ADDR_NOTAVAIL;
 		peer->next = fabric->peers;
 		fabric->peers = peer;
