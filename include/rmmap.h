@@ -57,12 +57,16 @@ extern "C" {
  * ENOTSUP       the process cannot publish here
  * ECONNREFUSED  rmmapd cannot be started
  * ETIMEDOUT     rmmapd does not answer
- * EACCES        the run directory is not writable, or belongs to someone else
+ * EADDRNOTAVAIL RMMAP_FABRIC names an address or interface that this host does not
+ *               have
+ * EADDRINUSE    the port that RMMAP_FABRIC names is in use by another program
+ * EACCES        the run directory is not writable, or belongs to someone else; or
+ *               this user may not open the port that RMMAP_FABRIC names
  * ENAMETOOLONG  the path of the run directory is too long for a socket
  * ENOSPC        rmmapd holds as much as RMMAP_LIMIT allows
  * EHOSTUNREACH  pages that were attached from another host are still there, and it
  *               does not answer
- * EPROTO        rmmapd is of another version
+ * EPROTO        rmmapd is of another version, or has another window of addresses
  * EFBIG         the limit on the size of files (ulimit -f) is below a layer's 64 MiB
  * ENOMEM, EMFILE  the system has no more memory or descriptors
  */

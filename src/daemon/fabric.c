@@ -172,25 +172,6 @@ static void fabric_wake(struct timer *timer)
 	container_of(timer, struct fabric, timer)->asked = true;
 }
 
-/*
- * Ours is the process, so the environment may be set, whatever the program that happened to
- * start us has there for its MPI. The registration cache would keep keys of closed regions
- * alive (a revoked reader could go on reading) and fights with userfaultfd. ofi_rxm multiplies
- * its queues by the universe's size: more than 64 is beyond what some RDMA devices have. After
- * a remote access error (a key that was closed) an RDMA connection is dead and nobody hangs
- * up: removing the address has to close it. Messages are small and few: over tcp ofi_rxm
- * would keep 4,096 buffers of 16 KiB for them.
- */
-static void set_environment(void)
-{
-	setenv("FI_MR_CACHE_MAX_COUNT", "0", 1);
-	setenv("FI_MR_CACHE_MONITOR", "disabled", 1);
-	setenv("FI_UNIVERSE_SIZE", "64", 1);
-	setenv("FI_AV_REMOVE_CLEANUP", "1", 1);
-	setenv("FI_OFI_RXM_MSG_RX_SIZE", "128", 1);
-	setenv("FI_OFI_RXM_BUFFER_SIZE", "4096", 1);
-}
-
 static int open_queue(struct fabric *fabric)
 {
 	struct fi_cq_attr attr = {
@@ -322,10 +303,7 @@ static int try_open(struct fabric **out, const struct rm_fabric_spec *spec,
 	if (!error)
 		error = fabric_mr_probe(fabric);
 	if (error) {
-		rm_format(why, why_size, "libfabric provider %s cannot be opened: %s",
-		          fabric->info->fabric_attr->prov_name, error == -EKEYREVOKED
-		          ? "it does not close memory keys, so that nothing could be revoked"
-		          : fi_strerror(-error));
+		fabric_failed(fabric->info, error, why, why_size);
 		close_endpoint(fabric);
 		free(fabric);
 		return error;
@@ -374,7 +352,7 @@ int fabric_open(struct fabric **out, struct loop *loop, const struct rm_fabric_s
 	struct fabric *fabric;
 	int error = -EADDRINUSE;
 
-	set_environment();
+	fabric_environment();
 	why[0] = 0;
 	if (again)
 		error = open_again(&fabric, spec, again, why, why_size);

@@ -17,6 +17,26 @@
 
 #define RDMA_ADDRESSES 32       /* of this host, tried in turn */
 
+/*
+ * Ours is the process, so the environment may be set, whatever the program that happened to
+ * start us has there for its MPI.
+ * The registration cache would keep keys of closed regions
+ * alive (a revoked reader could go on reading) and fights with userfaultfd. ofi_rxm multiplies
+ * its queues by the universe's size: more than 64 is beyond what some RDMA devices have. After
+ * a remote access error (a key that was closed) an RDMA connection is dead and nobody hangs
+ * up: removing the address has to close it. Messages are small and few: over tcp ofi_rxm
+ * would keep 4,096 buffers of 16 KiB for them.
+ */
+void fabric_environment(void)
+{
+	setenv("FI_MR_CACHE_MAX_COUNT", "0", 1);
+	setenv("FI_MR_CACHE_MONITOR", "disabled", 1);
+	setenv("FI_UNIVERSE_SIZE", "64", 1);
+	setenv("FI_AV_REMOVE_CLEANUP", "1", 1);
+	setenv("FI_OFI_RXM_MSG_RX_SIZE", "128", 1);
+	setenv("FI_OFI_RXM_BUFFER_SIZE", "4096", 1);
+}
+
 /* What we ask for: reliable datagrams, messages, one-sided reads. */
 static struct fi_info *wanted(const char *provider, int more_modes)
 {
@@ -249,4 +269,25 @@ int fabric_choose(const struct rm_fabric_spec *spec, const struct rm_fabric_addr
 	    !choose_rdma(spec->port, info))
 		return 0;
 	return choose_named(spec, again, rdma, info, why, why_size);
+}
+
+void fabric_failed(const struct fi_info *info, int error, char *why, size_t why_size)
+{
+	const char *provider = info->fabric_attr->prov_name;
+	char host[FABRIC_HOST_MAX];
+	uint16_t port = 0;
+
+	if (!info->src_addr || fabric_host_port(info->src_addr, host, sizeof(host), &port))
+		port = 0;
+	if (error == -FI_EADDRINUSE && port)
+		rm_format(why, why_size, "port %u of %s is in use by another program: name another one "
+		          "in RMMAP_FABRIC, or none for a free one", port, host);
+	else if (error == -FI_EACCES && port)
+		rm_format(why, why_size, "port %u of %s may not be opened by this user: name one from "
+		          "1024 on in RMMAP_FABRIC, or none for a free one", port, host);
+	else
+		rm_format(why, why_size, "libfabric provider %s cannot be opened: %s", provider,
+		          error == -EKEYREVOKED ?
+		          "it does not close memory keys, so that nothing could be revoked" :
+		          fi_strerror(-error));
 }

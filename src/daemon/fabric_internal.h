@@ -196,6 +196,9 @@ int fabric_address_here(const char *named, char *host, size_t host_size, char *w
                         size_t why_size);
 
 /* fabric_choose.c */
+void fabric_environment(void);          /* before libfabric is called at all */
+/* In words, why what info says could not be opened. */
+void fabric_failed(const struct fi_info *info, int error, char *why, size_t why_size);
 /* rdma false: not verbs unless it is named. On success why may have a remark. */
 int fabric_choose(const struct rm_fabric_spec *spec, const struct rm_fabric_addr *again, bool rdma,
                   struct fi_info **info, char *why, size_t why_size);

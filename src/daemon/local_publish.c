@@ -65,9 +65,23 @@ bool publish_no_fds(struct connection *connection)
 
 /* ---- the handle ---- */
 
+/* Does a failure to open it mean that the place which RMMAP_FABRIC names cannot be had? */
+static bool misplaced(struct worker *worker, const char *text, int error)
+{
+	struct rm_fabric_spec spec;
+
+	if (!text[0] && worker->options.fabric)
+		text = worker->options.fabric;
+	if (rm_fabric_spec_parse(text, &spec) < 0)
+		return true;
+	return error == -EINVAL || (error == -EADDRNOTAVAIL && spec.address[0]) ||
+	       ((error == -EADDRINUSE || error == -EACCES) && spec.port);
+}
+
 /*
- * Where other hosts find it. Only a provider that does not exist fails the publish; a
- * fabric that does not open leaves a publication for this host, and the log says why.
+ * Where other hosts find it. A provider, an address or a port that was asked for and cannot be
+ * had fails the publish: its handle would be of no use where it was to be used. Another fabric
+ * that does not open leaves a publication for this host, and the log says why.
  */
 static int reachable_at(struct worker *worker, const char *spec, struct rm_fabric_addr *addr)
 {
@@ -77,7 +91,7 @@ static int reachable_at(struct worker *worker, const char *spec, struct rm_fabri
 	memset(addr, 0, sizeof(*addr));
 	if (ret == 0)
 		*addr = *fabric_addr(peers_fabric(peers));
-	return ret == -EINVAL ? ret : 0;
+	return ret < 0 && misplaced(worker, spec, ret) ? ret : 0;
 }
 
 static int reply_handle(struct connection *connection, uint64_t seq,

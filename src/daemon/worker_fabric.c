@@ -92,6 +92,13 @@ static void device_changed(void *arg, bool active)
 	worker_fabric_changed(arg, active);
 }
 
+/* What RMMAP_FABRIC says cannot be done: the rest is this host's trouble. */
+static bool asked_wrongly(int error)
+{
+	return error == -EINVAL || error == -EADDRNOTAVAIL || error == -EADDRINUSE ||
+	       error == -EACCES;
+}
+
 static int open_net(struct running *running, const struct rm_fabric_spec *spec,
                     const struct rm_fabric_addr *again, struct net **out)
 {
@@ -113,7 +120,7 @@ static int open_net(struct running *running, const struct rm_fabric_spec *spec,
 	ret = fabric_open(&net->fabric, worker->loop, spec, again, &net->events,
 	                  worker->fabric_why, sizeof(worker->fabric_why));
 	if (ret < 0)
-		return ret == -EINVAL ? ret : -EHOSTUNREACH;
+		return asked_wrongly(ret) ? ret : -EHOSTUNREACH;
 	if (worker->fabric_why[0])
 		worker_log(worker, "%s", worker->fabric_why);
 	net->peers = peers_new(worker, net->fabric);
@@ -257,6 +264,12 @@ int worker_fabric(struct worker *worker, const char *text, struct peers **peers)
 	return 0;
 }
 
+/* To an attach it is one whatever the reason: others of these numbers mean something else there. */
+static int unreachable(int error)
+{
+	return error != -EINVAL && asked_wrongly(error) ? -EHOSTUNREACH : error;
+}
+
 int worker_reach(struct worker *worker, const char *text, const struct rm_fabric_addr *addr,
                  struct peers **peers)
 {
@@ -268,7 +281,7 @@ int worker_reach(struct worker *worker, const char *text, const struct rm_fabric
 	if (ret < 0)
 		return ret;
 	if (spec.provider[0])
-		return worker_fabric(worker, text, peers);
+		return unreachable(worker_fabric(worker, text, peers));
 	if (!net) {
 		rm_format(spec.provider, sizeof(spec.provider), "%s", addr->provider);
 		ret = need_net(running, addr->provider, &spec, &net);
@@ -278,7 +291,7 @@ int worker_reach(struct worker *worker, const char *text, const struct rm_fabric
 			return 0;
 		}
 		if (ret < 0)
-			return ret == -EINVAL ? -EPROTO : ret;
+			return ret == -EINVAL ? -EPROTO : unreachable(ret);
 		if (!worker->peers)
 			use(net);
 		else
