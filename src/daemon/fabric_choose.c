@@ -19,8 +19,8 @@
 
 /*
  * Ours is the process, so the environment may be set, whatever the program that happened to
- * start us has there for its MPI.
- * The registration cache would keep keys of closed regions
+ * start us has there for its MPI. FI_PROVIDER would have libfabric hide all providers but those:
+ * which one is RMMAP_FABRIC's to say. The registration cache would keep keys of closed regions
  * alive (a revoked reader could go on reading) and fights with userfaultfd. ofi_rxm multiplies
  * its queues by the universe's size: more than 64 is beyond what some RDMA devices have. After
  * a remote access error (a key that was closed) an RDMA connection is dead and nobody hangs
@@ -29,6 +29,7 @@
  */
 void fabric_environment(void)
 {
+	unsetenv("FI_PROVIDER");
 	setenv("FI_MR_CACHE_MAX_COUNT", "0", 1);
 	setenv("FI_MR_CACHE_MONITOR", "disabled", 1);
 	setenv("FI_UNIVERSE_SIZE", "64", 1);

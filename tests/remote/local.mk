@@ -1,6 +1,7 @@
 # ---- between two hosts: shell tests over four small programs ----
 remote_tests = \
 	tests/remote/structures.sh \
+	tests/remote/places.sh \
 	tests/remote/refusals.sh \
 	tests/remote/small.sh \
 	tests/remote/limits.sh \
