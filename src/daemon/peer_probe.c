@@ -4,7 +4,7 @@
  *
  * A provider over TCP keeps a refused connection to itself and goes on trying: all that is seen of
  * it is EAGAIN, as for a peer that is slow. So where the first request is not answered soon, the
- * peer's port is connected to from here, and hung up on. Refused for a second: nobody listens.
+ * peer's port is connected to from here, and hung up on. Refused all the while: nobody listens.
  * A worker that has died is replaced sooner, so one refusal alone proves nothing.
  *
  * Worker thread only. Does not allocate.
@@ -20,7 +20,7 @@
 
 #define FIRST_NS 100000000u     /* a host that is well has answered by then */
 #define AGAIN_NS 100000000u
-#define REFUSED_NS 900000000u
+#define REFUSED_NS 1400000000u
 
 static void hang_up(struct peer_probe *probe)
 {
