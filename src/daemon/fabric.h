@@ -102,6 +102,9 @@ struct sockaddr_storage;
 unsigned fabric_tcp_address(const struct fabric *fabric, const struct fabric_peer *peer,
                             struct sockaddr_storage *address);
 void fabric_peer_put(struct fabric *fabric, struct fabric_peer *peer);
+/* It has answered; has it ever, since its address was last forgotten? */
+void fabric_peer_hear(struct fabric_peer *peer);
+bool fabric_peer_heard(const struct fabric_peer *peer);
 
 #define FABRIC_MESSAGE_MAX 4096
 /*

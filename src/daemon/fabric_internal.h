@@ -89,6 +89,7 @@ struct fabric_peer {
 	uint64_t moved;                 /* when a piece of it last arrived; 0: none did */
 	uint64_t stuck_since;           /* pieces without an owner, and none ended; 0: it is not */
 	bool broken;                    /* an operation failed: insert the address anew */
+	bool heard;                     /* it has answered something: fabric_peer_hear() */
 	bool stalled;                   /* the provider said EAGAIN in this round */
 	struct fabric_read *first, *last; /* not finished; in the order of asking */
 	struct fabric_read *cursor;     /* the first that has pieces left to post */

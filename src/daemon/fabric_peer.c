@@ -78,6 +78,16 @@ unsigned fabric_tcp_address(const struct fabric *fabric, const struct fabric_pee
 	return 0;
 }
 
+void fabric_peer_hear(struct fabric_peer *peer)
+{
+	peer->heard = true;
+}
+
+bool fabric_peer_heard(const struct fabric_peer *peer)
+{
+	return peer->heard;
+}
+
 /*
  * After a failure on it the provider may keep a dead connection under the address for
  * good: remove it, which closes the connection (FI_AV_REMOVE_CLEANUP), and insert it anew,

@@ -207,7 +207,7 @@ int peer_attach(struct peers *peers, const struct rm_handle *handle, bool again,
 	session->next = peers->sessions;
 	peers->sessions = session;
 	ask(session);
-	if (!again)
+	if (!again && !fabric_peer_heard(session->peer))
 		probe_start(&session->probe, peers, session->peer, nobody_listens);
 	*out = session;
 	return 0;
@@ -377,6 +377,7 @@ void session_answer(struct peers *peers, const void *message,
 		return;
 	session->answered = rm_now_ns();
 	probe_stop(&session->probe);
+	fabric_peer_hear(session->peer);
 	if (more_expects(session, envelope->head.number))
 		more_answer(session, envelope->head.type, body, size);
 	else if (envelope->head.type == PEER_ATTACHED)

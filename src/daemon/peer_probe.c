@@ -7,6 +7,10 @@
  * peer's port is connected to from here, and hung up on. Refused all the while: nobody listens.
  * A worker that has died is replaced sooner, so one refusal alone proves nothing.
  *
+ * Only a host that was never heard of is asked so. Where it was and a wire was cut, both hosts
+ * may be connecting to each other: with this beside it ofi_rxm 1.17 went on refusing one
+ * connection for the other (tests/remote/namespaces.sh, 4 of 4).
+ *
  * Worker thread only. Does not allocate.
  */
 #include <errno.h>
