@@ -84,6 +84,7 @@ int cli_no_such(const char *operand, const char *why)
 int cli_handle(const char *operand, bool with_id, char text[RM_HANDLE_TEXT_MAX])
 {
 	struct rm_handle handle;
+	char why[RM_TEXT_MAX - 64];
 	int error;
 
 	if (read_operand(operand, text))
@@ -93,10 +94,13 @@ int cli_handle(const char *operand, bool with_id, char text[RM_HANDLE_TEXT_MAX])
 	if (is_file(operand))
 		return cli_fail("not a handle, but the name of a file: did you mean @%s", operand);
 	error = rm_handle_decode(text, &handle);
-	explicit_bzero(&handle, sizeof(handle));
+	rm_layout_difference("the publisher's", &handle.layout, "this program's", why, sizeof(why));
+	explicit_bzero(handle.secret, sizeof(handle.secret));
+	if (error == -EPROTO && !handle.layout.pointer_bytes)
+		return cli_fail("the handle is from another version of rmmap: install the same one on "
+		                "both hosts");
 	if (error == -EPROTO)
-		return cli_fail("the handle is from another version of rmmap, or from a build "
-		                "with another window of addresses");
+		return cli_fail("%s", why);
 	if (error)
 		return cli_fail("not a handle%s, or damaged on its way: copy it whole, from rmmap1: "
 		                "to its end", with_id ? " or a short id" : "");

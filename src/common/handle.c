@@ -143,13 +143,6 @@ static bool read_fabric(struct reader *r, struct rm_fabric_addr *fabric)
 	return printable(fabric->provider, provider);
 }
 
-bool rm_layout_same(const struct rm_layout *a, const struct rm_layout *b)
-{
-	return a->window_base == b->window_base && a->window_slots == b->window_slots &&
-	       a->page_shift == b->page_shift && a->slot_shift == b->slot_shift &&
-	       a->big_endian == b->big_endian && a->pointer_bytes == b->pointer_bytes;
-}
-
 static int read_record(const uint8_t *record, size_t length, struct rm_handle *out)
 {
 	const struct rm_layout here = rm_layout_here();

@@ -48,8 +48,14 @@ static inline struct rm_layout rm_layout_here(void)
 	return l;
 }
 
-/* handle.c */
+/* layout.c */
 bool rm_layout_same(const struct rm_layout *a, const struct rm_layout *b);
+/*
+ * What the first difference is, and the remedy, as one sentence: "the publisher's window of
+ * addresses is 0x...:8, this program's is 0x...:1024: ...". whose and ours are such genitives.
+ */
+void rm_layout_difference(const char *whose, const struct rm_layout *there, const char *ours,
+                          char *text, size_t size);
 
 static inline bool rm_in_window(uint64_t addr)
 {

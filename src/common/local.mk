@@ -10,6 +10,7 @@ libcommon_la_SOURCES = \
 	src/common/crc32c.h \
 	src/common/handle.c \
 	src/common/handle.h \
+	src/common/layout.c \
 	src/common/layout.h \
 	src/common/memlock.c \
 	src/common/memlock.h \

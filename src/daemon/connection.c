@@ -269,19 +269,15 @@ static void other_version(struct connection *connection, const struct rm_wire *h
 static void greet(struct connection *connection, const struct rm_wire_hello *request)
 {
 	const struct rm_layout here = rm_layout_here(), *there = &request->layout;
-	char text[RM_TEXT_MAX];
+	char text[RM_TEXT_MAX], what[RM_TEXT_MAX - 128];
 
 	if (rm_layout_same(there, &here)) {
 		hello(connection, request->head.seq, 0, "");
 		return;
 	}
-	rm_format(text, sizeof(text), "this process has its window of addresses at 0x%llx:%u and "
-	          "this rmmapd at 0x%llx:%u (pages of %llu and %llu bytes): they are of two builds "
-	          "of rmmap; configure both with the same --with-window, or use another "
-	          "RMMAP_RUNDIR, or end this rmmapd and have RMMAP_DAEMON name the right one",
-	          (unsigned long long)there->window_base, there->window_slots,
-	          (unsigned long long)here.window_base, here.window_slots,
-	          1ull << (there->page_shift & 63), 1ull << here.page_shift);
+	rm_layout_difference("this process's", there, "this rmmapd's", what, sizeof(what));
+	rm_format(text, sizeof(text), "%s; or use another RMMAP_RUNDIR, or end this rmmapd and have "
+	          "RMMAP_DAEMON name the right one", what);
 	hello(connection, request->head.seq, -EPROTO, text);
 	connection_fail(connection);
 }

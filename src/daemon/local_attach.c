@@ -260,12 +260,15 @@ static void attach(struct connection *connection, const struct rm_wire_attach *r
 void request_attach(struct connection *connection, const struct rm_wire_attach *request)
 {
 	struct rm_handle handle;
+	char why[RM_TEXT_MAX];
 	int ret = rm_handle_decode(request->handle, &handle);
 
-	if (ret == -EPROTO)
+	rm_layout_difference("the publisher's", &handle.layout, "this rmmapd's", why, sizeof(why));
+	if (ret == -EPROTO && !handle.layout.pointer_bytes)
 		attach_error(connection, request->head.seq, ret, "the handle is of another version of "
-		             "rmmap, or its publisher has another page size, byte order or window "
-		             "of addresses (--with-window)");
+		             "rmmap: install the same one on both hosts");
+	else if (ret == -EPROTO)
+		attach_error(connection, request->head.seq, ret, why);
 	else if (ret < 0)
 		attach_error(connection, request->head.seq, ret, "this is not a handle, or it was "
 		             "damaged on its way: copy all of it");

@@ -34,24 +34,12 @@ int take_options(const char *function, void *options, size_t first, size_t known
 	return 0;
 }
 
-/* Which of the two layouts' fields differ, as one sentence. */
 static int other_layout(const char *function, const struct rm_layout *there)
 {
-	struct rm_layout here = rm_layout_here();
+	char text[RM_TEXT_MAX - 64];
 
-	if (there->big_endian != here.big_endian)
-		return fail(function, EPROTO, "the publisher's byte order is another; use a "
-		            "publisher on a machine of the same kind");
-	if (there->pointer_bytes != here.pointer_bytes)
-		return fail(function, EPROTO, "the publisher's pointers have %u bytes, here they "
-		            "have %u", there->pointer_bytes, here.pointer_bytes);
-	if (there->page_shift != here.page_shift)
-		return fail(function, EPROTO, "the publisher's pages have %llu bytes, here they have "
-		            "%llu", 1ull << (there->page_shift & 63), 1ull << here.page_shift);
-	return fail(function, EPROTO, "the publisher's window of addresses is 0x%llx:%u, here it is "
-	            "0x%llx:%u; configure both with the same --with-window",
-	            (unsigned long long)there->window_base, there->window_slots,
-	            (unsigned long long)here.window_base, here.window_slots);
+	rm_layout_difference("the publisher's", there, "this program's", text, sizeof(text));
+	return fail(function, EPROTO, "%s", text);
 }
 
 static bool is_space(char c)
@@ -69,7 +57,7 @@ int take_handle(const char *function, const char *text, struct rm_handle *handle
 		return fail(function, EINVAL, "the handle is NULL");
 	memset(handle, 0, sizeof(*handle));
 	err = rm_handle_decode(text, handle);
-	if (err == -EPROTO && strncmp(text, RM_HANDLE_PREFIX, strlen(RM_HANDLE_PREFIX)) != 0)
+	if (err == -EPROTO && !handle->layout.pointer_bytes)
 		return fail(function, EPROTO, "the handle is of another version (%.*s); use the same "
 		            "version of rmmap on both sides", (int)strcspn(text, ":"), text);
 	if (err == -EPROTO)

@@ -42,7 +42,7 @@ static void refuse_layout(const struct rm_layout *layout, const char *words)
 	ck_assert_int_eq(client_recv(fd, &in, fds, &count), RM_HELLO_REPLY);
 	ck_assert_int_eq(in.reply.error, EPROTO);
 	ck_assert_msg(strstr(in.reply.text, words) != NULL, "%s", in.reply.text);
-	ck_assert_ptr_nonnull(strstr(in.reply.text, "--with-window"));
+	ck_assert_ptr_nonnull(strstr(in.reply.text, "RMMAP_RUNDIR"));
 	ck_assert_int_eq(client_recv(fd, &in, fds, &count), 0);
 	close(fd);
 }
@@ -53,14 +53,14 @@ START_TEST(other_windows_are_refused)
 	char words[80];
 	int fd = ready();
 
-	snprintf(words, sizeof(words), "0x550000000000:8 and this rmmapd at 0x%llx:%u",
+	snprintf(words, sizeof(words), "0x550000000000:8, this rmmapd's is 0x%llx:%u",
 	         (unsigned long long)layout.window_base, layout.window_slots);
 	layout.window_base = UINT64_C(0x550000000000);
 	layout.window_slots = 8;
 	refuse_layout(&layout, words);
 	layout = rm_layout_here();
 	layout.page_shift = 16;
-	refuse_layout(&layout, "pages of 65536 and 4096 bytes");
+	refuse_layout(&layout, "pages have 65536 bytes, this rmmapd's have 4096");
 	ck_assert_int_eq(client_publish(fd, &small, handle), 0);        /* others notice nothing */
 }
 END_TEST

@@ -51,7 +51,7 @@ static void other_layouts(const struct rm_handle *good)
 	h = *good;
 	h.layout.page_shift = 16;
 	CHECK(rm_handle_encode(&h, text, sizeof(text)) == 0);
-	refuse(text, EPROTO, "pages have 65536 bytes, here they have 4096");
+	refuse(text, EPROTO, "pages have 65536 bytes, this program's have 4096");
 	h = *good;
 	h.layout.window_base <<= 1;
 	CHECK(rm_handle_encode(&h, text, sizeof(text)) == 0);

@@ -9,6 +9,11 @@ handle=$(at "$a" "$field" publish 1 1)
 
 refused EPROTO "window" "$b" auto "$("$forge" window "$handle")"
 refused EPROTO "pages have 8192 bytes" "$b" auto "$("$forge" page "$handle")"
+# the command line names both windows, too
+"$forge" window "$handle" >"$tmp/window"
+! rmmap stat "@$tmp/window" 2>"$tmp/err" || fail "a handle of another window"
+grep -q "publisher's window of addresses is 0x.*, this program's is 0x.*--with-window" "$tmp/err" ||
+	fail "a handle of another window: $(cat "$tmp/err")"
 refused EACCES "secret" "$b" auto "$("$forge" secret "$handle")"
 refused EACCES "secret" "$a" auto "$("$forge" secret "$handle")"
 refused ENOENT "gone" "$b" auto "$("$forge" id "$handle")"
