@@ -57,7 +57,7 @@ void rm_options_read(struct rm_options *options, char **environment, bool secure
 
 /*
  * The variables of environment (may be NULL) that begin with RMMAP_ and are none of the table,
- * with the one that each may have been meant for: "RMMAP_FETHC (did you mean RMMAP_FETCH?)". How
+ * with the one that each may have been meant for: "NAME (did you mean RMMAP_FETCH?)". How
  * many; what does not fit into text is cut. With secure there are none.
  */
 unsigned rm_options_unknown(char **environment, bool secure, char *text, size_t size);
