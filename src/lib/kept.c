@@ -20,7 +20,7 @@
 #define PIECE_SHIFT 21
 #define PIECES 4096
 #define SOON_MS 1000
-#define VECTOR 1024             /* pages that one mincore() tells of: on a thread's stack */
+#define SAMPLE 64               /* pages that used() looks at */
 
 static struct kept_range kept[KEPT_MAX];        /* oldest first */
 static unsigned ranges;
@@ -89,20 +89,35 @@ void kept_expire(void)
 		drop_oldest();
 }
 
-/* Most of its pages are there. What is used for a small part only would be used in whole. */
+static bool zeros(uint64_t page)
+{
+	const uint64_t *word = (const uint64_t *)page;
+	uint64_t any = 0;
+
+	for (size_t i = 0; !any && i < RM_PAGE / sizeof(*word); i += 8)
+		any = word[i] | word[i + 1] | word[i + 2] | word[i + 3] |
+		      word[i + 4] | word[i + 5] | word[i + 6] | word[i + 7];
+	return !any;
+}
+
+/*
+ * Do most of its pages have content? A block of which a small part is used would become
+ * resident as a whole. mincore() would tell exactly which pages are there, but a program that
+ * has locked itself up (seccomp) may be killed for a system call that no other malloc makes:
+ * so pages are read, one at an irregular place in each of SAMPLE equal parts. A page that was
+ * never written reads as zeros, which takes no memory of an anonymous mapping. The program may
+ * have made pages inaccessible that are neither read nor written without mprotect().
+ */
 static bool used(uint64_t addr, uint64_t length)
 {
-	uint64_t end = addr + length, pages = 0, step;
-	unsigned char there[VECTOR];
+	uint64_t part = length / SAMPLE / RM_PAGE;
+	unsigned count = 0;
 
-	for (uint64_t at = addr; at < end; at += step) {
-		step = end - at < VECTOR * RM_PAGE ? end - at : VECTOR * RM_PAGE;
-		if (mincore((void *)at, step, there))
-			return false;
-		for (uint64_t i = 0; i < step / RM_PAGE; i++)
-			pages += there[i] & 1;
-	}
-	return pages >= length / RM_PAGE / 8 * 7;
+	if (mprotect((void *)addr, length, PROT_READ | PROT_WRITE))
+		return false;
+	for (uint64_t i = 0; i < SAMPLE; i++)
+		count += !zeros(addr + (i * part + i * 0x9e3779b1u % part) * RM_PAGE);
+	return count >= SAMPLE / 8 * 7;
 }
 
 bool kept_add(uint64_t addr, uint64_t length)
@@ -158,24 +173,12 @@ unsigned kept_take(uint64_t addr, uint64_t length, struct kept_range *taken)
 	return n;
 }
 
-/* Only pages that are there: the kernel may have taken some. */
+/* Only pages with content: the kernel may have taken some, and others were never written. */
 void kept_clear(const struct kept_range *range)
 {
-	uint64_t end = range->addr + range->length, step, next;
-	unsigned char there[VECTOR];
+	uint64_t end = range->addr + range->length;
 
-	for (uint64_t at = range->addr; at < end; at += step) {
-		step = end - at < VECTOR * RM_PAGE ? end - at : VECTOR * RM_PAGE;
-		if (mincore((void *)at, step, there)) {
-			give_back(at, step);
-			continue;
-		}
-		for (uint64_t i = 0; i < step / RM_PAGE; i = next) {
-			next = i + 1;
-			while (next < step / RM_PAGE && (there[next] & 1) == (there[i] & 1))
-				next++;
-			if (there[i] & 1)
-				memset((void *)(at + i * RM_PAGE), 0, (next - i) * RM_PAGE);
-		}
-	}
+	for (uint64_t at = range->addr; at < end; at += RM_PAGE)
+		if (!zeros(at))
+			memset((void *)at, 0, RM_PAGE);
 }
