@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -24,7 +25,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t runs[RUNS_MAX];         /* only added to; the last one grows */
-static uint32_t run_heaps[RUNS_MAX];    /* whose they are, see struct rm_segment */
+static uint32_t run_heaps[RUNS_MAX];    /* whose they are, see struct rm_segment; 0: not asked yet */
 static uint32_t heap;                   /* this process's number for what it takes; 0: none yet */
 static unsigned run_count;
 static uint64_t top, end;               /* next address, and the end of its slot; 0: none yet */
@@ -57,11 +58,28 @@ static uint64_t align_up(uint64_t addr, uint64_t alignment)
 	return (addr + alignment - 1) & ~(alignment - 1);
 }
 
+/*
+ * Asked for by a process that publishes when it maps, so that a child tells what is its own.
+ * Others are numbered as a whole when they attach or publish after all: their malloc makes no
+ * system call that jemalloc's does not.
+ */
 static uint32_t number(void)
 {
 	if (!heap && getrandom(&heap, sizeof(heap), GRND_NONBLOCK) != sizeof(heap))
 		heap = (uint32_t)getpid() * 0x9e3779b1u;
 	return heap | !heap;
+}
+
+static uint32_t number_to_map(void)
+{
+	return heap_publishes() ? number() : 0;
+}
+
+static void number_all(void)
+{
+	for (unsigned i = 0; i < run_count; i++)
+		if (!run_heaps[i])
+			run_heaps[i] = number();
 }
 
 /* [base, base + length) is mapped now: part of the run before it, or a run of its own. */
@@ -75,7 +93,7 @@ static void run_add(uint64_t base, uint64_t length)
 		n--;
 	} else {
 		run = base >> RM_PAGE_SHIFT << RUN_PAGES_BITS | length >> RM_PAGE_SHIFT;
-		run_heaps[n] = number();
+		run_heaps[n] = number_to_map();
 	}
 	__atomic_store_n(&runs[n], run, __ATOMIC_RELAXED);
 	__atomic_store_n(&run_count, n + 1, __ATOMIC_RELEASE);
@@ -87,7 +105,7 @@ static void run_add(uint64_t base, uint64_t length)
 /* A random 2 MiB boundary in the first half of a new slot, lower where length needs it. */
 static int enter_slot(uint64_t length)
 {
-	uint64_t limit = RM_SLOT_SIZE / 2, random = 0;
+	uint64_t limit = RM_SLOT_SIZE / 2;
 	unsigned slot;
 	int error;
 
@@ -98,9 +116,7 @@ static int enter_slot(uint64_t length)
 		return error;
 	if (limit > RM_SLOT_SIZE - length)
 		limit = RM_SLOT_SIZE - length;
-	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
-		random = 0;
-	top = rm_slot_base(slot) + random % (limit / STEP + 1) * STEP;
+	top = rm_slot_base(slot) + slot_random() % (limit / STEP + 1) * STEP;
 	end = rm_slot_base(slot) + RM_SLOT_SIZE;
 	return 0;
 }
@@ -126,7 +142,7 @@ static uint64_t grow(uint64_t size, uint64_t alignment)
 			continue;
 		}
 		error = run_count == RUNS_MAX && top != run_base(heap_run) + run_length(heap_run) ?
-			-ENOMEM : backing_map(top, addr + size - top, number());
+			-ENOMEM : backing_map(top, addr + size - top, number_to_map());
 		if (!error)
 			break;
 		if (error != -EEXIST)
@@ -143,7 +159,7 @@ static uint64_t grow(uint64_t size, uint64_t alignment)
 /* In place, behind an extent: possible only at the very top. */
 static uint64_t extend(uint64_t addr, uint64_t size)
 {
-	if (addr != top || addr + size > end || backing_map(addr, size, number()))
+	if (addr != top || addr + size > end || backing_map(addr, size, number_to_map()))
 		return 0;
 	run_add(addr, size);
 	return addr;
@@ -271,10 +287,17 @@ extent_hooks_t hooks = {
 
 int hooks_freeze(struct array *spans)
 {
+	int err;
+
 	hooks_lock();
 	backing_leave();
 	hooks_unlock();
-	return backing_freeze(spans);
+	err = backing_freeze(spans);
+	hooks_lock();
+	for (size_t i = 0; !heap_publishes() && i < spans->count; i++)
+		((struct span *)spans->data + i)->heap = number();
+	hooks_unlock();
+	return err;
 }
 
 void hooks_prefork(void)
@@ -304,8 +327,7 @@ void hooks_forked(bool moved)
 		top = end = 0;
 		return;
 	}
-	for (unsigned i = 0; i < run_count; i++)
-		run_heaps[i] = number();
+	memset(run_heaps, 0, sizeof(run_heaps));
 }
 
 void hooks_stats(uint64_t *now, uint64_t *peak, uint64_t *count)
@@ -342,6 +364,7 @@ unsigned hooks_ranges(struct heap_range *ranges, unsigned max)
 	unsigned count;
 
 	hooks_lock();
+	number_all();
 	count = run_count;
 	for (unsigned i = 0; i < count && i < max; i++) {
 		uint64_t next = UINT64_MAX;

@@ -80,7 +80,9 @@ static inline enum slot_state slot_state(unsigned slot)
 {
 	return (enum slot_state)__atomic_load_n(&slot_states[slot], __ATOMIC_RELAXED);
 }
-void slot_init(void);           /* which slots hold libraries already; before threads */
+/* Which slots hold libraries already, and the seed of slot_random(); before threads. */
+void slot_init(void);
+uint64_t slot_random(void);     /* not secret; no system call */
 /* Claim one more slot (the first, the next when full, a new one after fork). 0 or -errno. */
 int slot_claim(unsigned *slot);
 /* After fork, in the child: what was own is inherited; descriptors of the claim are dropped. */

@@ -47,6 +47,28 @@ static int avoid_object(struct dl_phdr_info *info, size_t size, void *arg)
 }
 
 /*
+ * Numbers that spread heaps, and need not be secret (splitmix64). The kernel is asked at start
+ * and by a child that moves, never in between: malloc may be running under a seccomp filter
+ * that does not list getrandom().
+ */
+static uint64_t random_state;
+
+static void random_seed(void)
+{
+	if (getrandom(&random_state, sizeof(random_state), GRND_NONBLOCK) != sizeof(random_state))
+		random_state = (uint64_t)getpid() * 0x9e3779b97f4a7c15u + (uintptr_t)&random_state;
+}
+
+uint64_t slot_random(void)
+{
+	uint64_t n = random_state += 0x9e3779b97f4a7c15u;
+
+	n = (n ^ n >> 30) * 0xbf58476d1ce4e5b9u;
+	n = (n ^ n >> 27) * 0x94d049bb133111ebu;
+	return n ^ n >> 31;
+}
+
+/*
  * With an unlimited stack the kernel lays libraries into the window. Looked up once and
  * before threads: dl_iterate_phdr() takes a lock that a thread in dlopen() may hold
  * while it waits for ours.
@@ -55,17 +77,14 @@ void slot_init(void)
 {
 	int on_stack;
 
+	random_seed();
 	dl_iterate_phdr(avoid_object, NULL);
 	avoid_address((uintptr_t)&on_stack);
 }
 
 static unsigned random_slot(void)
 {
-	uint32_t random;
-
-	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
-		random = (uint32_t)getpid() * 0x9e3779b1u;
-	return random % RM_WINDOW_SLOTS;
+	return slot_random() % RM_WINDOW_SLOTS;
 }
 
 /* The file of claims, open and at a high number; opened anew after a fork, or if closed on us. */
@@ -163,6 +182,7 @@ void slot_child(void)
 		close(lock_file.fd);
 	lock_file.fd = -1;
 	forked = true;
+	random_seed();
 	for (unsigned i = 0; i < RM_WINDOW_SLOTS; i++) {
 		if (slot_states[i] == SLOT_OWN)
 			slot_states[i] = SLOT_INHERITED;
