@@ -359,6 +359,7 @@ endif
 
 # ---- the allocator: its symbols; programs whose malloc it is, preloaded and linked ----
 preload_programs = \
+	tests/preload/calls \
 	tests/preload/contract \
 	tests/preload/contract_linked \
 	tests/preload/fork_stdio \
@@ -380,8 +381,8 @@ TESTS += tests/symbols.sh tests/probes.sh tests/rename_jemalloc.sh tests/preload
 EXTRA_DIST += tests/symbols.sh tests/probes.sh tests/rename_jemalloc.sh tests/preload.sh \
 	tests/preload_rss.sh
 # What programs do that never heard of the library: sanitizers, hard corners
-TESTS += tests/preload/sanitizers.sh tests/preload/corners.sh tests/preload/corners_root.sh
-EXTRA_DIST += tests/preload/sanitizers.sh tests/preload/beside.c tests/preload/corners.sh \
+TESTS += tests/preload/calls.sh tests/preload/sanitizers.sh tests/preload/corners.sh tests/preload/corners_root.sh
+EXTRA_DIST += tests/preload/calls.sh tests/preload/sanitizers.sh tests/preload/beside.c tests/preload/corners.sh \
 	tests/preload/corners_root.sh
 check_PROGRAMS += tests/preload/corners
 check_LTLIBRARIES += tests/preload/libplug.la
@@ -421,6 +422,8 @@ tests_preload_libctor_la_LDFLAGS = $(AM_LDFLAGS) -avoid-version -rpath /nowhere
 tests_preload_contract_SOURCES = tests/preload/contract.c tests/preload/preload.h
 tests_preload_contract_linked_SOURCES = tests/preload/contract.c
 tests_preload_contract_linked_LDADD = librmmap.la
+tests_preload_calls_SOURCES = tests/preload/calls.c tests/preload/preload.h
+tests_preload_calls_LDADD = -lpthread
 tests_preload_fork_steps_SOURCES = tests/preload/fork_steps.c
 tests_preload_fork_steps_LDADD = librmmap.la
 tests_preload_fork_stdio_SOURCES = tests/preload/fork_stdio.c

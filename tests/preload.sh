@@ -128,7 +128,7 @@ fi
 # its option for huge pages holds for the heap, which is not mapped by it
 if [ -e /sys/kernel/mm/transparent_hugepage/enabled ]; then
 	for mode in default: always:hg never:nh; do
-		RMMAP_MALLOC_CONF=thp:${mode%:*} LD_PRELOAD=$lib cat /proc/self/smaps |
+		RMMAP_NAMES=1 RMMAP_MALLOC_CONF=thp:${mode%:*} LD_PRELOAD=$lib cat /proc/self/smaps |
 			awk '/rmmap heap/ { heap = 1 } /^VmFlags:/ { if (heap) print $0 " "; heap = 0 }' > "$tmp/out"
 		[ -s "$tmp/out" ] || { echo "preload: mappings have no names here: huge pages not tried" >&2; break; }
 		case $mode in

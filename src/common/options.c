@@ -237,6 +237,11 @@ static bool read_stats(struct rm_options *o, const char *value)
 	return read_flag(&o->stats, value);
 }
 
+static bool read_names(struct rm_options *o, const char *value)
+{
+	return read_flag(&o->names, value);
+}
+
 /* ---- the table: name, value, reader, what is wanted, help ---- */
 
 #define OPTIONS(X) \
@@ -271,6 +276,8 @@ static bool read_stats(struct rm_options *o, const char *value)
 	  "overwrite what is freed, so that it is not published") \
 	X("RMMAP_STATS", "0|1", read_stats, "0 or 1", \
 	  "print a summary on stderr when the process exits") \
+	X("RMMAP_NAMES", "0|1", read_names, "0 or 1", \
+	  "name the heap's mappings in /proc/PID/maps also where nothing is published") \
 	X("RMMAP_MALLOC_CONF", "OPTIONS", read_malloc_conf, "jemalloc's options", \
 	  "options of jemalloc, as in its MALLOC_CONF")
 

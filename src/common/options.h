@@ -36,6 +36,7 @@ struct rm_options {
 	uint64_t limit;                 /* RMMAP_LIMIT: bytes, with K M G T; 0 is none */
 	unsigned fan_out;               /* RMMAP_FAN_OUT; 0: all read from the publisher's host */
 	bool check, scrub, stats;       /* RMMAP_CHECK, RMMAP_SCRUB, RMMAP_STATS */
+	bool names;                     /* RMMAP_NAMES */
 	bool secure;                    /* AT_SECURE: nothing was read */
 };
 

@@ -13,7 +13,6 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "../common/say.h"
@@ -23,11 +22,6 @@
 #define OVERLAY_MIN ((uint64_t)256 << 10)       /* to become new memory, of what was published */
 #define SPANS_MAX 8192                          /* no more overlays beyond so many */
 #define FORKS_MAX 8                             /* after so many the heap grows anonymously */
-/* Newer than the build host's headers may be. */
-#ifndef PR_SET_VMA
-#define PR_SET_VMA 0x53564d41
-#define PR_SET_VMA_ANON_NAME 0
-#endif
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct array spans = { .item = sizeof(struct span) };    /* ascending */
@@ -145,8 +139,7 @@ static int map_anon(uint64_t addr, uint64_t length, int flags)
 	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
 
 	if (p == (void *)addr) {
-		/* for those who read maps; Linux 5.17 */
-		(void)prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, addr, length, "rmmap heap");
+		own_name(p, length, "rmmap heap");
 		return 0;
 	}
 	if (p == MAP_FAILED)

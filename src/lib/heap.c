@@ -94,6 +94,8 @@ static void heap_init(void)
 
 	publishes = options->heap == RM_HEAP_SHARED || env_imports("rmmap_publish") ||
 	            env_imports("rmmap_publish_with");
+	if (publishes || options->names)
+		own_names();
 	pins = imports_pinning();
 	backing_init(publishes && (options->heap == RM_HEAP_SHARED ||
 	                           (options->heap == RM_HEAP_AUTO && !pins &&

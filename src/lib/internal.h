@@ -65,7 +65,12 @@ void array_free(struct array *array);
 void *own_pages(size_t bytes);                  /* anonymous memory outside the window, or NULL */
 void own_pages_free(void *pages, size_t bytes);
 void own_pages_unmap(void *pages, size_t bytes);        /* of which a file was mapped over */
-void own_name(void *pages, size_t bytes, const char *name);     /* in /proc/PID/maps */
+/*
+ * A name in /proc/PID/maps. malloc is allowed this system call (prctl) only where own_names()
+ * was called: in a program that publishes, or with RMMAP_NAMES=1.
+ */
+void own_name(void *pages, size_t bytes, const char *name);
+void own_names(void);
 
 /* ---- fd.c: descriptors at high numbers, checked before use ---- */
 int fd_raise(int fd);           /* move to a high number, CLOEXEC; closes fd; new fd or -errno */

@@ -23,15 +23,22 @@
 #define PR_SET_VMA_ANON_NAME 0
 #endif
 
+static bool names;              /* set at start, before there are threads */
+
+void own_names(void)
+{
+	names = true;
+}
+
+/* A kernel without names (before Linux 5.17) is asked once. */
 void own_name(void *pages, size_t bytes, const char *name)
 {
-	static bool refused;    /* by a kernel without names: then not asked again */
 	int saved = errno;
 
-	if (__atomic_load_n(&refused, __ATOMIC_RELAXED))
+	if (!__atomic_load_n(&names, __ATOMIC_RELAXED))
 		return;
 	if (prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, pages, bytes, name) && errno == EINVAL)
-		__atomic_store_n(&refused, true, __ATOMIC_RELAXED);
+		__atomic_store_n(&names, false, __ATOMIC_RELAXED);
 	errno = saved;
 }
 

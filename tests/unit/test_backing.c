@@ -618,10 +618,13 @@ START_TEST(named)
 {
 	backing_init(false, false);
 	grow(base(), MIB);
-	if (prctl(0x53564d41, 0, base(), RM_PAGE, "rmmap heap") == 0)
+	ck_assert_int_eq(lines("[anon:rmmap heap]"), 0);
+	own_names();
+	grow(base() + 2 * MIB, MIB);
+	if (prctl(0x53564d41, 0, base() + 2 * MIB, RM_PAGE, "rmmap heap") == 0)
 		ck_assert_int_eq(lines("[anon:rmmap heap]"), 1);
 	backing_init(true, true);
-	grow(base() + MIB, MIB);
+	grow(base() + 3 * MIB, MIB);
 	ck_assert_int_eq(lines("memfd:rmmap-heap"), 1);
 }
 END_TEST

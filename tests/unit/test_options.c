@@ -52,7 +52,7 @@ static void expect_defaults(const struct rm_options *o)
 	ck_assert_uint_eq(o->ttl_ms, 3600000);
 	ck_assert_uint_eq(o->limit, 0);
 	ck_assert_uint_eq(o->fan_out, 4);
-	ck_assert(!o->check && !o->scrub && !o->stats);
+	ck_assert(!o->check && !o->scrub && !o->stats && !o->names);
 }
 
 /* What is said of one assignment. */
@@ -110,6 +110,7 @@ static char *everything[] = {
 	(char *)"RMMAP_PREFETCH=sequential",
 	(char *)"RMMAP_TTL=20", (char *)"RMMAP_LIMIT=3G", (char *)"RMMAP_LOG=/tmp/log",
 	(char *)"RMMAP_CHECK=1", (char *)"RMMAP_SCRUB=1", (char *)"RMMAP_STATS=1",
+	(char *)"RMMAP_NAMES=1",
 	(char *)"RMMAP_MALLOC_CONF=narenas:1", (char *)"XDG_RUNTIME_DIR=/run/user/1",
 	(char *)"SLURM_PROCID=3", NULL,
 };
@@ -134,7 +135,7 @@ START_TEST(everything_set)
 	ck_assert_str_eq(o.malloc_conf, "narenas:1");
 	ck_assert_uint_eq(o.ttl_ms, 20000);
 	ck_assert_uint_eq(o.limit, (uint64_t)3 << 30);
-	ck_assert(o.check && o.scrub && o.stats);
+	ck_assert(o.check && o.scrub && o.stats && o.names);
 }
 END_TEST
 
@@ -163,7 +164,7 @@ START_TEST(values_that_cannot_be_used)
 		"RMMAP_TTL=10s", "RMMAP_TTL=18446744073709551616",
 		"RMMAP_LIMIT=x", "RMMAP_LIMIT=1X", "RMMAP_LIMIT=1KK", "RMMAP_LIMIT=-1",
 		"RMMAP_LIMIT=16777216T", "RMMAP_LIMIT=M", "RMMAP_FAN_OUT=65", "RMMAP_FAN_OUT=-1",
-		"RMMAP_LOG=log", "RMMAP_CHECK=yes", "RMMAP_SCRUB=2", "RMMAP_STATS=01",
+		"RMMAP_LOG=log", "RMMAP_CHECK=yes", "RMMAP_SCRUB=2", "RMMAP_STATS=01", "RMMAP_NAMES=no",
 	};
 
 	for (size_t i = 0; i < COUNT(table); i++) {
