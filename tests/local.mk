@@ -362,6 +362,7 @@ preload_programs = \
 	tests/preload/calls \
 	tests/preload/contract \
 	tests/preload/contract_linked \
+	tests/preload/fork_handler \
 	tests/preload/fork_stdio \
 	tests/preload/fork_stdio_linked \
 	tests/preload/fork_steps \
@@ -424,6 +425,8 @@ tests_preload_contract_linked_SOURCES = tests/preload/contract.c
 tests_preload_contract_linked_LDADD = librmmap.la
 tests_preload_calls_SOURCES = tests/preload/calls.c tests/preload/preload.h
 tests_preload_calls_LDADD = -lpthread
+tests_preload_fork_handler_SOURCES = tests/preload/fork_handler.c
+tests_preload_fork_handler_LDADD = librmmap.la
 tests_preload_fork_steps_SOURCES = tests/preload/fork_steps.c
 tests_preload_fork_steps_LDADD = librmmap.la
 tests_preload_fork_stdio_SOURCES = tests/preload/fork_stdio.c

@@ -41,6 +41,9 @@ check "forks, shared heap" env RMMAP_HEAP=shared "$programs/forks" 200
 check "forks, anonymous heap" env RMMAP_HEAP=anon "$programs/forks" 100
 check "private memory of children" env LD_PRELOAD="$lib" RMMAP_HEAP=shared "$programs/private"
 check "10,000 forks" env LD_PRELOAD="$lib" RMMAP_HEAP=shared "$programs/private" 10000
+for heap in shared anon; do
+	check "forks in handlers, $heap heap" env RMMAP_HEAP=$heap "$programs/fork_handler" 40
+done
 if "$programs/fork_steps" probe 2> "$tmp/err"; then
 	for heap in shared anon; do
 		check "fork at each step, $heap heap" env RMMAP_HEAP=$heap "$programs/fork_steps"

@@ -255,6 +255,7 @@ RM_EXPORT void *rmmap_attach_with(const char *handle, const struct rmmap_attach_
 	int cancel;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	fork_settle();
 	root = attach(handle, options);
 	pthread_setcancelstate(cancel, &cancel);
 	return root;
@@ -279,6 +280,7 @@ RM_EXPORT int rmmap_detach(const void *root)
 	int cancel, result;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	fork_settle();
 	result = detach((uintptr_t)root);
 	pthread_setcancelstate(cancel, &cancel);
 	return result;

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -30,6 +31,42 @@ static int huge_pages = MADV_NORMAL;        /* for all that is mapped */
 static unsigned forks;
 static uint64_t bytes;
 static int copied[2] = { -1, -1 };      /* around fork: a pipe that the child closes */
+
+/*
+ * A heap in shared memory must be frozen by every fork, a signal handler's too, whatever that
+ * interrupted: so no handler runs while this thread has the lock.
+ */
+static sigset_t mask_before;            /* under the lock, if shared */
+static __thread bool busy __attribute__((tls_model("initial-exec")));
+
+static void backing_lock(void)
+{
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS };
+	sigset_t all, before;
+
+	if (shared) {
+		sigfillset(&all);
+		for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+			sigdelset(&all, faults[i]);
+		pthread_sigmask(SIG_SETMASK, &all, &before);
+	}
+	busy = true;            /* before: a signal of a fault may find either */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	own_lock(&lock);
+	if (shared)
+		mask_before = before;
+}
+
+static void backing_unlock(void)
+{
+	sigset_t before = mask_before;
+
+	own_unlock(&lock);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	busy = false;
+	if (shared)
+		pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
 
 static struct span *span_at(size_t i)
 {
@@ -201,9 +238,9 @@ int backing_map(uint64_t addr, uint64_t length, uint32_t heap)
 {
 	int err;
 
-	own_lock(&lock);
+	backing_lock();
 	err = map_all(addr, length, heap);
-	own_unlock(&lock);
+	backing_unlock();
 	return err;
 }
 
@@ -294,10 +331,10 @@ bool backing_purge_forced(uint64_t addr, uint64_t length)
 
 	if (!publishes)
 		return !advise(&part, MADV_DONTNEED);
-	own_lock(&lock);
+	backing_lock();
 	while (next_part(&at, end, &part))
 		zeros &= zero(&part);
-	own_unlock(&lock);
+	backing_unlock();
 	return !zeros;
 }
 
@@ -309,10 +346,10 @@ bool backing_keep(uint64_t addr, uint64_t length)
 
 	if (!publishes)
 		return advise(&part, MADV_FREE);
-	own_lock(&lock);
+	backing_lock();
 	while (next_part(&at, end, &part))
 		keep &= part.kind == SPAN_SHARED;
-	own_unlock(&lock);
+	backing_unlock();
 	return keep;
 }
 
@@ -325,10 +362,10 @@ bool backing_purge_lazy(uint64_t addr, uint64_t length)
 
 	if (!publishes)
 		return !advise(&part, MADV_FREE);
-	own_lock(&lock);
+	backing_lock();
 	while (next_part(&at, end, &part))
 		done &= advise(&part, part.kind == SPAN_SHARED ? MADV_REMOVE : MADV_DONTNEED);
-	own_unlock(&lock);
+	backing_unlock();
 	return !done;
 }
 
@@ -340,7 +377,7 @@ static bool of_file(const struct span *s, uint32_t file)
 /* A file is mapped in ascending order, with anonymous memory in between. */
 void backing_leave(void)
 {
-	own_lock(&lock);
+	backing_lock();
 	for (size_t i = 0, end; i < spans.count; i = end) {
 		uint32_t file = span_at(i)->file;
 		bool unused = true;
@@ -358,7 +395,7 @@ void backing_leave(void)
 			if (of_file(span_at(k), file))
 				leave(span_at(k));
 	}
-	own_unlock(&lock);
+	backing_unlock();
 }
 
 /* ---- freezing ---- */
@@ -427,10 +464,10 @@ int backing_freeze(struct array *out)
 {
 	int err;
 
-	own_lock(&lock);
+	backing_lock();
 	freeze_all(true);
 	err = list(out);
-	own_unlock(&lock);
+	backing_unlock();
 	return err;
 }
 
@@ -438,9 +475,9 @@ bool backing_file(uint32_t number, uint8_t id[RM_ID_BYTES], uint64_t *length, in
 {
 	bool found;
 
-	own_lock(&lock);
+	backing_lock();
 	found = file_sealed(number, id, length, fd);
-	own_unlock(&lock);
+	backing_unlock();
 	return found;
 }
 
@@ -448,24 +485,24 @@ const uint64_t *backing_seen(uint32_t number)
 {
 	const uint64_t *seen;
 
-	own_lock(&lock);
+	backing_lock();
 	seen = file_seen(number);
-	own_unlock(&lock);
+	backing_unlock();
 	return seen;
 }
 
 void backing_file_close(uint32_t number)
 {
-	own_lock(&lock);
+	backing_lock();
 	file_close(number);
-	own_unlock(&lock);
+	backing_unlock();
 }
 
 void backing_file_left(uint32_t number)
 {
-	own_lock(&lock);
+	backing_lock();
 	file_left(number);
-	own_unlock(&lock);
+	backing_unlock();
 }
 
 /* ---- fork ---- */
@@ -476,7 +513,7 @@ void backing_file_left(uint32_t number)
  */
 void backing_prefork(void)
 {
-	own_lock(&lock);
+	backing_lock();
 	copied[0] = copied[1] = -1;
 	if (!shared)
 		return;
@@ -497,7 +534,7 @@ void backing_parent(void)
 		close(copied[0]);
 	}
 	forks++;
-	own_unlock(&lock);
+	backing_unlock();
 }
 
 static void copy_span(struct span *s)
@@ -530,5 +567,32 @@ void backing_child(void)
 		close(copied[1]);
 	}
 	forks = 0;
-	own_unlock(&lock);
+	backing_unlock();
+}
+
+/* Of forks that interrupt each other the last ones, if any, found the lock held. */
+static __thread unsigned skipped __attribute__((tls_model("initial-exec")));
+
+void backing_inner_prefork(void)
+{
+	if (busy || !shared)
+		skipped++;
+	else
+		backing_prefork();
+}
+
+void backing_inner_parent(void)
+{
+	if (skipped)
+		skipped--;
+	else
+		backing_parent();
+}
+
+void backing_inner_child(void)
+{
+	if (skipped)
+		skipped--;
+	else
+		backing_child();
 }

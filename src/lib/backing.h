@@ -72,5 +72,12 @@ void backing_file_left(uint32_t number);        /* the publish that asked for it
 void backing_prefork(void);
 void backing_parent(void);
 void backing_child(void);
+/*
+ * The same for a fork() by a signal handler that interrupted this thread anywhere. Nothing is
+ * done if it was in here, which only signals that a fault raises can find.
+ */
+void backing_inner_prefork(void);
+void backing_inner_parent(void);
+void backing_inner_child(void);
 
 #endif

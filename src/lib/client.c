@@ -63,6 +63,7 @@ static int trouble(struct exchange *x, int err)
 	case -EPIPE:
 	case -ECONNRESET:
 	case -ENOTCONN:
+	case -EBADF:            /* closed meanwhile, by the program or by client_inner_child() */
 		rm_format(x->why, sizeof(x->why), "rmmapd closed the connection; see its log "
 		          "(RMMAP_LOG=FILE)");
 		return LOST;
@@ -407,6 +408,13 @@ void client_lock(void)
 void client_unlock(void)
 {
 	own_unlock(&connection.lock);
+}
+
+/* Were a request under way, this process would take its parent's answer. */
+void client_inner_child(void)
+{
+	if (connection.open && connection.owner != getpid() && fd_still(&connection.mark))
+		close(connection.mark.fd);
 }
 
 /* The lock was taken around the fork: this gives it back too. */

@@ -2,9 +2,12 @@
 /*
  * fork.c - what happens around fork(), in one place and one order
  *
- * Registered after jemalloc's own handlers, so that it runs before them in prepare and
- * after them in parent and child: jemalloc works in all three. What is locked here is
- * locked before jemalloc's locks, as everywhere.
+ * One pthread_atfork() for all of it, jemalloc's own part included (jemalloc.c). What is locked
+ * here is locked before jemalloc's locks, and the hooks' after them, as everywhere.
+ *
+ * fork() may be called by a signal handler, which may have interrupted this very thread in
+ * malloc, in a publish, or in fork(). own_locks tells: such an inner fork takes no lock that
+ * its thread may hold, so only the heap's memory is made private. See inner_prepare().
  *
  * _Fork() and clone() run no handlers. In a program that publishes they are taken in between:
  * parent and child would go on in one heap, and that of shared memory is one memory. vfork(),
@@ -57,6 +60,8 @@ void own_unlock(pthread_mutex_t *mutex)
 		pthread_setcancelstate(cancel_state, NULL);
 }
 
+/* ---- the parts, in order ---- */
+
 static void prepare(void)
 {
 	if (streams())
@@ -79,8 +84,6 @@ static void parent(void)
 
 static void child(void)
 {
-	if (streams())
-		_IO_list_resetlock();
 	heap_child();
 	client_child();
 	attach_child();
@@ -92,33 +95,105 @@ static void child(void)
 	held = 0;
 }
 
-void fork_init(void)
+/* ---- a fork within what it would wait for ---- */
+
+static __thread unsigned inner __attribute__((tls_model("initial-exec")));   /* under way */
+static bool unsettled;                  /* this process was made by one, and works as its parent */
+
+/*
+ * The heap's memory becomes private, so that neither process writes into the other's. All
+ * else stays as it was found: the child goes on in what was interrupted, if it returns from
+ * the handler, as the only thread there is. What fork() does in a child besides is made up for when
+ * that child attaches or publishes: until then it allocates at its parent's addresses.
+ */
+static void inner_prepare(void)
 {
-	pthread_atfork(prepare, parent, child);
+	inner++;
+	backing_inner_prefork();
 }
 
-/* ---- without handlers ---- */
+static void inner_parent(void)
+{
+	backing_inner_parent();
+	inner--;
+}
+
+static void inner_child(void)
+{
+	backing_inner_child();
+	client_inner_child();
+	inner--;
+	unsettled = true;
+}
+
+/* ---- all of it ---- */
 
 static void prepare_all(void)
 {
+	if (own_locks) {
+		inner_prepare();
+		return;
+	}
+	own_enter();            /* from here on a handler's fork is an inner one */
 	prepare();
-	je_jemalloc_prefork();
-	hooks_prefork();
+	if (heap_started()) {
+		je_jemalloc_prefork();
+		hooks_prefork();
+	}
 }
 
 static void parent_all(void)
 {
-	hooks_parent();
-	je_jemalloc_postfork_parent();
+	if (inner) {
+		inner_parent();
+		return;
+	}
+	if (heap_started()) {
+		hooks_parent();
+		je_jemalloc_postfork_parent();
+	}
 	parent();
+	own_leave();
 }
 
 static void child_all(void)
 {
-	hooks_child();
-	je_jemalloc_postfork_child();
+	if (inner) {
+		inner_child();
+		return;
+	}
+	if (heap_started()) {
+		hooks_child();
+		je_jemalloc_postfork_child();
+	}
+	if (streams())
+		_IO_list_resetlock();
+	unsettled = false;
 	child();
 }
+
+void fork_init(void)
+{
+	pthread_atfork(prepare_all, parent_all, child_all);
+}
+
+/* As if this process had come from a fork() just now; it may have threads by now. */
+void fork_settle(void)
+{
+	if (likely(!unsettled) || own_locks)
+		return;
+	prepare_all();
+	if (heap_started()) {
+		hooks_child();
+		je_jemalloc_postfork_parent();
+	}
+	if (streams())
+		_IO_list_unlock();
+	unsettled = false;
+	child();
+}
+
+/* ---- without handlers ---- */
 
 static pid_t (*next_fork)(void);
 static int (*next_clone)(int (*)(void *), void *, int, void *, ...);
@@ -135,13 +210,9 @@ static void __attribute__((constructor(102))) find_next(void)
 		dlerror();
 }
 
-/*
- * A signal handler's child of a thread that was in the middle of ours would wait for itself.
- * Such a child may only do what is safe there, so that it leaves the heap alone.
- */
 static bool takes_part(void)
 {
-	return heap_publishes() && heap_started() && !own_locks;
+	return heap_publishes() && heap_started();
 }
 
 RM_EXPORT pid_t _Fork(void)

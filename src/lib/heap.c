@@ -135,8 +135,6 @@ static void heap_start(void)
 	if (!ready)
 		heap_init();
 	if (!started) {
-		/* Hooks are called under jemalloc's locks: registered before it, locked after it. */
-		pthread_atfork(hooks_prefork, hooks_parent, hooks_child);
 		rj_mallctl("version", &version, &size, NULL, 0);
 		heap_huge_pages();
 		if (env_options()->check)
@@ -404,7 +402,7 @@ bool heap_started(void)
 	return __atomic_load_n(&started, __ATOMIC_ACQUIRE);
 }
 
-/* jemalloc's own handler comes next, and would have a thread that it does not know bound. */
+/* jemalloc's own part comes next, and would have a thread that it does not know bound. */
 void heap_prefork(void)
 {
 	if (__atomic_load_n(&started, __ATOMIC_ACQUIRE) && !thread_slowed)

@@ -275,6 +275,7 @@ struct exchange {
 };
 int client_call(struct exchange *exchange);
 void client_child(void);        /* the parent's connection is not ours; gives the lock back */
+void client_inner_child(void);  /* the same for a child of fork.c's inner fork; no lock */
 void client_lock(void);         /* around fork */
 void client_unlock(void);
 /*
@@ -296,8 +297,13 @@ int lazy_possible(void);
 /* ---- fork.c: the one pthread_atfork registration ---- */
 void fork_init(void);
 /*
+ * Before anything that other processes see of this one: a child that a signal handler forked in
+ * the middle of this library becomes one like any other. No lock is held.
+ */
+void fork_settle(void);
+/*
  * Locks that this thread holds or waits for, jemalloc's too, and whatever else a signal handler
- * must not find half done: one that forks then leaves the heap alone.
+ * must not find half done: its fork then is an inner one, see fork.c.
  */
 extern __thread unsigned own_locks __attribute__((tls_model("initial-exec")));
 

@@ -40,6 +40,7 @@ char *rm_jemalloc_getenv(const char *name);
 ssize_t rm_jemalloc_readlink(const char *path, char *buffer, size_t size);
 void *rm_jemalloc_mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset);
 int rm_jemalloc_key_create(pthread_key_t *key, void (*destructor)(void *));
+int rm_jemalloc_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 int rm_jemalloc_trylock(pthread_mutex_t *mutex);
 int rm_jemalloc_lock(pthread_mutex_t *mutex);
 int rm_jemalloc_unlock(pthread_mutex_t *mutex);
@@ -203,6 +204,13 @@ int rm_jemalloc_key_create(pthread_key_t *key, void (*destructor)(void *))
 	cleanup = destructor;
 	cleanup_key = *key;
 	return error;
+}
+
+/* fork.c calls jemalloc's handlers among ours: a fork within a fork must leave all of them out. */
+int rm_jemalloc_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
+{
+	(void)prepare, (void)parent, (void)child;
+	return 0;
 }
 
 /*

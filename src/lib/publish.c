@@ -279,6 +279,7 @@ RM_EXPORT int rmmap_publish_with(const void *root, const struct rmmap_publish_op
 	int cancel, result;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	fork_settle();
 	result = publish((uintptr_t)root, options, handle, size);
 	pthread_setcancelstate(cancel, &cancel);
 	return result;
