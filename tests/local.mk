@@ -371,6 +371,7 @@ preload_programs = \
 	tests/preload/private \
 	tests/preload/rss \
 	tests/preload/same_slot \
+	tests/preload/thread_cost \
 	tests/preload/threads \
 	tests/preload/where \
 	tests/preload/where_pie \
@@ -382,8 +383,8 @@ TESTS += tests/symbols.sh tests/probes.sh tests/rename_jemalloc.sh tests/preload
 EXTRA_DIST += tests/symbols.sh tests/probes.sh tests/rename_jemalloc.sh tests/preload.sh \
 	tests/preload_rss.sh
 # What programs do that never heard of the library: sanitizers, hard corners
-TESTS += tests/preload/calls.sh tests/preload/sanitizers.sh tests/preload/corners.sh tests/preload/corners_root.sh
-EXTRA_DIST += tests/preload/calls.sh tests/preload/sanitizers.sh tests/preload/beside.c tests/preload/corners.sh \
+TESTS += tests/preload/calls.sh tests/preload/thread_cost.sh tests/preload/sanitizers.sh tests/preload/corners.sh tests/preload/corners_root.sh
+EXTRA_DIST += tests/preload/calls.sh tests/preload/thread_cost.sh tests/preload/sanitizers.sh tests/preload/beside.c tests/preload/corners.sh \
 	tests/preload/corners_root.sh
 check_PROGRAMS += tests/preload/corners
 check_LTLIBRARIES += tests/preload/libplug.la
@@ -441,6 +442,8 @@ tests_preload_private_LDADD = -lpthread
 tests_preload_rss_SOURCES = tests/preload/rss.c
 tests_preload_same_slot_SOURCES = tests/preload/same_slot.c
 tests_preload_same_slot_LDADD = librmmap.la
+tests_preload_thread_cost_SOURCES = tests/preload/thread_cost.c tests/preload/preload.h
+tests_preload_thread_cost_LDADD = -lpthread
 tests_preload_threads_SOURCES = tests/preload/threads.c
 tests_preload_threads_LDADD = tests/preload/libctor.la -lpthread
 tests_preload_where_SOURCES = tests/preload/where.c
