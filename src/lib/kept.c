@@ -92,12 +92,9 @@ void kept_expire(void)
 static bool zeros(uint64_t page)
 {
 	const uint64_t *word = (const uint64_t *)page;
-	uint64_t any = 0;
 
-	for (size_t i = 0; !any && i < RM_PAGE / sizeof(*word); i += 8)
-		any = word[i] | word[i + 1] | word[i + 2] | word[i + 3] |
-		      word[i + 4] | word[i + 5] | word[i + 6] | word[i + 7];
-	return !any;
+	/* the first word is zero, and each other one is what the one before it is */
+	return !word[0] && memcmp(word, word + 1, RM_PAGE - sizeof(*word)) == 0;
 }
 
 /*
@@ -111,13 +108,13 @@ static bool zeros(uint64_t page)
 static bool used(uint64_t addr, uint64_t length)
 {
 	uint64_t part = length / SAMPLE / RM_PAGE;
-	unsigned count = 0;
+	unsigned none = 0;
 
 	if (mprotect((void *)addr, length, PROT_READ | PROT_WRITE))
 		return false;
-	for (uint64_t i = 0; i < SAMPLE; i++)
-		count += !zeros(addr + (i * part + i * 0x9e3779b1u % part) * RM_PAGE);
-	return count >= SAMPLE / 8 * 7;
+	for (uint64_t i = 0; i < SAMPLE && none <= SAMPLE / 8; i++)
+		none += zeros(addr + (i * part + i * 0x9e3779b1u % part) * RM_PAGE);
+	return none <= SAMPLE / 8;
 }
 
 bool kept_add(uint64_t addr, uint64_t length)
