@@ -229,6 +229,7 @@ handoff_tests = \
 	tests/handoff/lives \
 	tests/handoff/private \
 	tests/handoff/rounds \
+	tests/handoff/small_stack \
 	tests/handoff/connection \
 	tests/handoff/rundir \
 	tests/handoff/scattered \
@@ -320,6 +321,8 @@ tests_handoff_crashes_SOURCES = tests/handoff/crashes.c
 tests_handoff_crashes_LDADD = $(handoff_ldadd)
 tests_handoff_lives_SOURCES = tests/handoff/lives.c
 tests_handoff_lives_LDADD = $(handoff_ldadd)
+tests_handoff_small_stack_SOURCES = tests/handoff/small_stack.c
+tests_handoff_small_stack_LDADD = librmmap.la -lpthread
 tests_handoff_rounds_SOURCES = tests/handoff/rounds.c
 tests_handoff_rounds_LDADD = $(handoff_ldadd)
 tests_handoff_connection_SOURCES = tests/handoff/connection.c

@@ -38,15 +38,17 @@ static const struct rm_wire_attach_reply *answer(const struct asked *asked)
 void attach_tell_detach(uint64_t number, unsigned era)
 {
 	struct rm_wire_attachment m = { .head.type = RM_DETACH, .attachment = number };
-	_Alignas(8) char message[RM_WIRE_MAX];
-	struct exchange x = {
-		.request = &m, .request_size = sizeof(m), .era = era, .only_if_connected = true,
-		.reply = message, .reply_type = RM_REPLY,
-	};
+	struct call *call;
 
-	/* Where rmmapd cannot be told it finds out when this process ends. */
-	if (number && era)
-		client_call(&x);
+	if (!number || !era)
+		return;
+	call = call_new(&m, sizeof(m), RM_REPLY);
+	if (!call)              /* where rmmapd is not told it finds out when this process ends */
+		return;
+	call->x.era = era;
+	call->x.only_if_connected = true;
+	client_call(&call->x);
+	call_free(call);
 }
 
 static uint64_t file_size(int fd)
@@ -167,36 +169,53 @@ static int ask(struct asked *asked, struct rm_wire_attach *m)
 	return err;
 }
 
-static int attach_once(struct rm_wire_attach *m, const struct rm_handle *handle, uint64_t *root,
-                       char *why)
+static int attach_asked(struct asked *asked, struct rm_wire_attach *m,
+                        const struct rm_handle *handle, uint64_t *root, char *why)
 {
-	struct asked asked = { .lazy_err = lazy_possible() };
 	struct offer offer = { .id = handle->id };
 	uint64_t own_left;
 	int err;
 
-	m->can_lazy = !asked.lazy_err;
-	err = ask(&asked, m);
+	asked->lazy_err = lazy_possible();
+	m->can_lazy = !asked->lazy_err;
+	err = ask(asked, m);
 
-	rm_format(why, RM_TEXT_MAX, "%s", asked.why);
+	rm_format(why, RM_TEXT_MAX, "%s", asked->why);
 	if (err)
 		return err;
-	offer.table = asked.table;
-	offer.layer_fds = asked.x.layer_fds;
-	offer.lazy = answer(&asked)->mode == RM_ATTACH_LAZY;
-	offer.number = answer(&asked)->attachment;
-	offer.era = asked.x.era;
-	*root = asked.table.root;
+	offer.table = asked->table;
+	offer.layer_fds = asked->x.layer_fds;
+	offer.lazy = answer(asked)->mode == RM_ATTACH_LAZY;
+	offer.number = answer(asked)->attachment;
+	offer.era = asked->x.era;
+	*root = asked->table.root;
 	err = attached_add(&offer, &own_left, why);
 	if (err)
 		attach_tell_detach(offer.number, offer.era);
 	else
-		asked.memory = NULL;            /* kept */
-	close_answer(&asked);
+		asked->memory = NULL;           /* kept */
+	close_answer(asked);
 	if (!err)
 		count(COUNT_OWN_PAGES, own_left);
 	return err == -EEXIST ? 0 : err;        /* another thread was quicker: the same root */
 }
+
+static int attach_once(struct rm_wire_attach *m, const struct rm_handle *handle, uint64_t *root,
+                       char *why)
+{
+	struct asked *asked = own_pages(sizeof(*asked));
+	int err = asked ? attach_asked(asked, m, handle, root, why) : -ENOMEM;
+
+	own_pages_free(asked, sizeof(*asked));
+	return err;
+}
+
+/* In own_pages(), since a thread's stack may be small. */
+struct work {
+	struct rm_wire_attach m;
+	struct rm_handle handle;
+	char why[RM_TEXT_MAX];
+};
 
 static int take_mode(const struct rmmap_attach_options *given, struct rm_wire_attach *m)
 {
@@ -215,11 +234,9 @@ static int take_mode(const struct rmmap_attach_options *given, struct rm_wire_at
 	return 0;
 }
 
-static void *attach(const char *text, const struct rmmap_attach_options *options)
+static void *attach(struct work *work, const char *text, const struct rmmap_attach_options *options)
 {
-	struct rm_wire_attach m = { .head.type = RM_ATTACH };
-	struct rm_handle handle;
-	char why[RM_TEXT_MAX] = "";
+	struct rm_wire_attach *m = &work->m;
 	uint64_t begin = rm_now_ns(), root = 0, took;
 	int err = -ESTALE;
 
@@ -229,17 +246,18 @@ static void *attach(const char *text, const struct rmmap_attach_options *options
 		return NULL;
 	}
 	heap_attaches();
-	if (take_mode(options, &m) || take_handle(me, text, &handle, m.handle) ||
-	    take_fabric(me, m.fabric))
+	m->head.type = RM_ATTACH;
+	if (take_mode(options, m) || take_handle(me, text, &work->handle, m->handle) ||
+	    take_fabric(me, m->fabric))
 		return NULL;
 	heap_mix();
 	/* rmmapd may be replaced between its answer and RM_LAZY: then all of it once more. */
 	for (int i = 0; i < 3 && err == -ESTALE; i++)
-		err = attached_again(handle.id, &root) ? 0
-		                                    : attach_once(&m, &handle, &root, why);
+		err = attached_again(work->handle.id, &root) ? 0 :
+		      attach_once(m, &work->handle, &root, work->why);
 	if (err) {
 		fail(me, err == -ESTALE ? ECONNREFUSED : -err, "%s",
-		     why[0] ? why : rm_errno_text(-err));
+		     work->why[0] ? work->why : rm_errno_text(-err));
 		return NULL;
 	}
 	count(COUNT_ATTACHES, 1);
@@ -251,12 +269,17 @@ static void *attach(const char *text, const struct rmmap_attach_options *options
 
 RM_EXPORT void *rmmap_attach_with(const char *handle, const struct rmmap_attach_options *options)
 {
-	void *root;
+	struct work *work = own_pages(sizeof(*work));
+	void *root = NULL;
 	int cancel;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	fork_settle();
-	root = attach(handle, options);
+	if (work)
+		root = attach(work, handle, options);
+	else
+		fail(me, ENOMEM, "no memory for a request to rmmapd");
+	own_pages_free(work, sizeof(*work));
 	pthread_setcancelstate(cancel, &cancel);
 	return root;
 }

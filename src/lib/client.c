@@ -37,6 +37,12 @@ static struct {
 	uint8_t host[RM_ID_BYTES];
 } connection = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+/* Under the lock, so that a request takes little of a stack that may be small. */
+static struct {
+	_Alignas(8) char message[RM_WIRE_MAX];
+	struct exchange hello;
+} scratch;
+
 static void close_all(const int *fds, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
@@ -125,13 +131,13 @@ static int next_message(struct exchange *x, void *message, int fds[RM_CHANNEL_FD
 /* What came unasked: news of a restart that concerns no request, late answers. */
 static int drain(void)
 {
-	char message[RM_WIRE_MAX];
 	int fds[RM_CHANNEL_FDS_MAX];
 	unsigned count;
 	ssize_t n;
 
 	do {
-		n = rm_channel_recv(connection.mark.fd, message, sizeof(message), fds, &count, 0);
+		n = rm_channel_recv(connection.mark.fd, scratch.message, sizeof(scratch.message),
+		                    fds, &count, 0);
 		if (n > 0)
 			close_all(fds, count);
 	} while (n > 0 || n == -EMFILE);
@@ -182,8 +188,7 @@ static void drop_layers(struct exchange *x, uint32_t got)
 /* The RM_LAYERS that follow an RM_ATTACH_REPLY. */
 static int receive_layers(struct exchange *x, uint32_t count)
 {
-	_Alignas(8) char message[RM_WIRE_MAX];
-	const struct rm_wire_layers *m = (const void *)message;
+	const struct rm_wire_layers *m = (const void *)scratch.message;
 	int fds[RM_CHANNEL_FDS_MAX];
 	unsigned n;
 	uint32_t got = 0;
@@ -193,12 +198,12 @@ static int receive_layers(struct exchange *x, uint32_t count)
 	if (!x->layer_fds)
 		return -ENOMEM;
 	while (got < count) {
-		int err = next_message(x, message, fds, &n);
+		int err = next_message(x, scratch.message, fds, &n);
 
 		if (!err && (m->head.type != RM_LAYERS || m->first != got || m->count != n ||
 		             n == 0 || n > count - got)) {
 			close_all(fds, n);
-			err = refusal(x, message);
+			err = refusal(x, scratch.message);
 		}
 		if (err) {
 			drop_layers(x, got);
@@ -275,19 +280,21 @@ static int hello(struct exchange *x)
 {
 	struct rm_wire_hello m = { .head.type = RM_HELLO, .pid = (uint32_t)getpid(),
 	                           .layout = rm_layout_here() };
-	_Alignas(8) char message[RM_WIRE_MAX];
-	const struct rm_wire_hello_reply *reply = (const void *)message;
-	struct exchange y = {
-		.request = &m, .request_size = sizeof(m), .timeout_ns = x->timeout_ns,
-		.reply = message, .reply_type = RM_HELLO_REPLY,
-	};
-	int err = transact_again(&y);
+	const struct rm_wire_hello_reply *reply = (const void *)scratch.message;
+	struct exchange *y = &scratch.hello;
+	int err;
 
-	memcpy(x->why, y.why, sizeof(x->why));
+	y->request = &m;
+	y->request_size = sizeof(m);
+	y->timeout_ns = x->timeout_ns;
+	y->reply = scratch.message;
+	y->reply_type = RM_HELLO_REPLY;
+	err = transact_again(y);
+	memcpy(x->why, y->why, sizeof(x->why));
 	if (err)
 		return err;
-	if (y.reply_fd >= 0)
-		close(y.reply_fd);
+	if (y->reply_fd >= 0)
+		close(y->reply_fd);
 	if (reply->error) {
 		rm_format(x->why, sizeof(x->why), "rmmapd refuses this process: %s",
 		          reply->text[0] ? reply->text : rm_errno_text(reply->error));
@@ -385,6 +392,23 @@ static int call(struct exchange *x)
 	}
 	x->era = connection.era;
 	return err == LOST ? -ECONNREFUSED : err;
+}
+
+struct call *call_new(void *request, size_t size, int reply_type)
+{
+	struct call *call = own_pages(sizeof(*call));
+
+	if (call)
+		call->x = (struct exchange){
+			.request = request, .request_size = size,
+			.reply = call->message, .reply_type = reply_type, .reply_fd = -1,
+		};
+	return call;
+}
+
+void call_free(struct call *call)
+{
+	own_pages_free(call, sizeof(*call));
 }
 
 int client_call(struct exchange *x)

@@ -274,6 +274,16 @@ struct exchange {
 	char why[RM_TEXT_MAX];
 };
 int client_call(struct exchange *exchange);
+/*
+ * An exchange and its reply in own_pages(): a thread's stack may be small. NULL: no memory.
+ * What is given back is cleared.
+ */
+struct call {
+	struct exchange x;
+	_Alignas(8) char message[RM_WIRE_MAX];
+};
+struct call *call_new(void *request, size_t size, int reply_type);
+void call_free(struct call *call);
 void client_child(void);        /* the parent's connection is not ours; gives the lock back */
 void client_inner_child(void);  /* the same for a child of fork.c's inner fork; no lock */
 void client_lock(void);         /* around fork */

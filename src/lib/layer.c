@@ -131,9 +131,9 @@ static int write_parts(const struct layer *layer, struct iovec *part, int count,
 
 static int gather_pages(const struct layer *layer, const struct rm_segment *runs, size_t count)
 {
-	struct iovec parts[PARTS];
+	struct iovec *parts = own_pages(PARTS * sizeof(*parts));
 	uint64_t at = 0, next = 0;
-	int n = 0, err = 0;
+	int n = 0, err = parts ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !err && i < count; i++) {
 		parts[n++] = (struct iovec){ (void *)(uintptr_t)runs[i].addr, runs[i].length };
@@ -144,6 +144,7 @@ static int gather_pages(const struct layer *layer, const struct rm_segment *runs
 			n = 0;
 		}
 	}
+	own_pages_free(parts, PARTS * sizeof(*parts));
 	return err;
 }
 

@@ -252,31 +252,35 @@ int lazy_hand_over(struct lazy *lazy, uint64_t attachment, unsigned era, char *w
 	struct rm_wire_attachment m = {
 		.head.type = RM_LAZY, .attachment = attachment, .features = lazy->features,
 	};
-	_Alignas(8) char message[RM_WIRE_MAX];
-	const struct rm_wire_reply *reply = (const void *)message;
 	int fds[5] = { lazy->uffd.fd, lazy->lifeline.fd, lazy->pager_end };
-	struct exchange x = {
-		.request = &m, .request_size = sizeof(m), .era = era,
-		.fds = fds, .fd_count = 3,
-		.reply = message, .reply_type = RM_REPLY,
-	};
+	struct call *call = call_new(&m, sizeof(m), RM_REPLY);
+	const struct rm_wire_reply *reply;
 	int err;
 
+	if (!call)
+		return -ENOMEM;
+	reply = (const void *)call->message;
+	call->x.era = era;
+	call->x.fds = fds;
+	call->x.fd_count = 3;
 	if (lazy->ranges >= 0)
-		fds[x.fd_count++] = lazy->ranges;
+		fds[call->x.fd_count++] = lazy->ranges;
 	if (fcntl(2, F_GETFD) >= 0)
-		fds[x.fd_count++] = 2;
-	err = client_call(&x);
+		fds[call->x.fd_count++] = 2;
+	err = client_call(&call->x);
 	/* Only rmmapd may have this end, else the lifeline would not tell its death. */
 	close(lazy->pager_end);
 	lazy->pager_end = -1;
 	if (lazy->ranges >= 0)
 		close(lazy->ranges);
 	lazy->ranges = -1;
-	rm_format(why, RM_TEXT_MAX, "%s", err ? x.why : reply->error ? reply->text : "");
+	rm_format(why, RM_TEXT_MAX, "%s", err ? call->x.why : reply->error ? reply->text : "");
 	/* An attachment that rmmapd has not heard of was another rmmapd's. */
-	if (err || reply->error)
-		return err ? err : reply->error == ENOENT ? -ESTALE : -reply->error;
+	if (!err && reply->error)
+		err = reply->error == ENOENT ? -ESTALE : -reply->error;
+	call_free(call);
+	if (err)
+		return err;
 	err = arm_lifeline(lazy);
 	if (err)
 		rm_format(why, RM_TEXT_MAX, "%s", err == -ESTALE ? "rmmapd ended as soon as it had "
@@ -287,14 +291,18 @@ int lazy_hand_over(struct lazy *lazy, uint64_t attachment, unsigned era, char *w
 int lazy_complete(uint64_t attachment, unsigned era)
 {
 	struct rm_wire_attachment m = { .head.type = RM_COMPLETE, .attachment = attachment };
-	_Alignas(8) char message[RM_WIRE_MAX];
-	struct exchange x = {
-		.request = &m, .request_size = sizeof(m), .era = era, .timeout_ns = COMPLETE_NS,
-		.reply = message, .reply_type = RM_REPLY,
-	};
-	int err = client_call(&x);
+	struct call *call = call_new(&m, sizeof(m), RM_REPLY);
+	int err;
 
-	return err ? err : -((const struct rm_wire_reply *)(const void *)message)->error;
+	if (!call)
+		return -ENOMEM;
+	call->x.era = era;
+	call->x.timeout_ns = COMPLETE_NS;
+	err = client_call(&call->x);
+	if (!err)
+		err = -((const struct rm_wire_reply *)(const void *)call->message)->error;
+	call_free(call);
+	return err;
 }
 
 void lazy_release(struct lazy *lazy, const struct array *runs)

@@ -89,5 +89,5 @@ librmmap_la_CFLAGS = $(AM_CFLAGS) -fno-builtin
 librmmap_la_LIBADD = librmmap-core.la
 librmmap_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(LT_VERSION) \
 	-Wl,$(rmexports) -Wl,--version-script=$(top_srcdir)/src/lib/librmmap.map \
-	-Wl,--no-undefined -Wl,-z,nodelete -Wl,-z,nodlopen
+	-Wl,--no-undefined -Wl,-z,nodelete -Wl,-z,nodlopen -Wl,-z,now
 EXTRA_librmmap_la_DEPENDENCIES = $(rmexports) src/lib/librmmap.map

@@ -67,21 +67,21 @@ static bool follows(const struct run *patch, const struct run *next)
 
 static int copy(const struct run *patch, size_t count, const int *layer_fds)
 {
-	struct iovec to[VECTORS];
+	struct iovec *to = own_pages(VECTORS * sizeof(*to));
+	int err = to ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < count;) {
+	for (size_t i = 0; !err && i < count;) {
 		size_t first = i;
-		int n = 0, err;
+		int n = 0;
 
 		do {
 			to[n++] = (struct iovec){ (void *)(uintptr_t)patch[i].addr, patch[i].length };
 			i++;
 		} while (i < count && n < VECTORS && follows(&patch[i - 1], &patch[i]));
 		err = read_all(layer_fds[patch[first].layer], to, n, patch[first].offset);
-		if (err)
-			return err;
 	}
-	return 0;
+	own_pages_free(to, VECTORS * sizeof(*to));
+	return err;
 }
 
 int patch_copy(const struct array *patches, const int *layer_fds, uint32_t layers)

@@ -17,12 +17,8 @@ static int prefetch(uint64_t addr, uint64_t length)
 {
 	uint64_t first = addr - addr % RM_PAGE, end;
 	struct rm_wire_prefetch m = { .head.type = RM_PREFETCH, .addr = first };
-	_Alignas(8) char message[RM_WIRE_MAX];
-	const struct rm_wire_reply *reply = (const void *)message;
-	struct exchange x = {
-		.request = &m, .request_size = sizeof(m), .only_if_connected = true,
-		.reply = message, .reply_type = RM_REPLY,
-	};
+	const struct rm_wire_reply *reply;
+	struct call *call;
 	int err;
 
 	if (__builtin_add_overflow(addr, length, &end) || end > UINT64_MAX - RM_PAGE)
@@ -34,16 +30,22 @@ static int prefetch(uint64_t addr, uint64_t length)
 	if (!length)
 		return 0;
 	m.length = rm_page_up(end) - first;
-	err = client_call(&x);
+	call = call_new(&m, sizeof(m), RM_REPLY);
+	if (!call)
+		return fail(me, ENOMEM, "no memory for a request to rmmapd");
+	call->x.only_if_connected = true;
+	reply = (const void *)call->message;
+	err = client_call(&call->x);
 	/* A connection that was closed had rmmapd fetch everything. */
 	if (err == -ENOTCONN)
-		return 0;
-	if (err)
-		return fail(me, -err, "%s", x.why);
-	if (reply->error)
-		return fail(me, reply->error, "%s", reply->text[0] ? reply->text :
-		            rm_errno_text(reply->error));
-	return 0;
+		err = 0;
+	else if (err)
+		err = fail(me, -err, "%s", call->x.why);
+	else if (reply->error)
+		err = fail(me, reply->error, "%s", reply->text[0] ? reply->text :
+		           rm_errno_text(reply->error));
+	call_free(call);
+	return err;
 }
 
 RM_EXPORT int rmmap_prefetch(const void *addr, size_t length)

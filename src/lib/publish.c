@@ -123,21 +123,21 @@ static int too_small(size_t size)
 static int unpublish(const char *function, const char *token)
 {
 	struct rm_wire_name m = { .head.type = RM_UNPUBLISH };
-	_Alignas(8) char message[RM_WIRE_MAX];
-	const struct rm_wire_reply *reply = (const void *)message;
-	struct exchange x = {
-		.request = &m, .request_size = sizeof(m),
-		.reply = message, .reply_type = RM_REPLY,
-	};
+	struct call *call = call_new(&m, sizeof(m), RM_REPLY);
+	const struct rm_wire_reply *reply;
 	int err;
 
+	if (!call)
+		return fail(function, ENOMEM, "no memory for a request to rmmapd");
+	reply = (const void *)call->message;
 	rm_format(m.name, sizeof(m.name), "%s", token);
-	err = client_call(&x);
+	err = client_call(&call->x);
 	if (err)
-		return fail(function, -err, "%s", x.why);
-	if (reply->error)
-		return fail(function, reply->error, "%s", reply->text);
-	return 0;
+		err = fail(function, -err, "%s", call->x.why);
+	else if (reply->error)
+		err = fail(function, reply->error, "%s", reply->text);
+	call_free(call);
+	return err;
 }
 
 /* The claim of the slot goes with the publication; root may be another's, attached here. */
@@ -169,34 +169,42 @@ static int fill_request(struct rm_wire_publish *m, const struct rmmap_publish_op
 	return err;
 }
 
-static int hand_over(const struct snapshot *snapshot, struct rm_wire_publish *m,
-                     char text[RM_HANDLE_TEXT_MAX])
+static int hand_over_by(struct call *call, const struct snapshot *snapshot,
+                        struct rm_wire_publish *m, char text[RM_HANDLE_TEXT_MAX])
 {
-	_Alignas(8) char message[RM_WIRE_MAX];
-	const struct rm_wire_reply *reply = (const void *)message;
+	const struct rm_wire_reply *reply = (const void *)call->message;
 	int fds[2] = { -1, hooks_claim(m->slot) }, err;
-	struct exchange x = {
-		.request = m, .request_size = sizeof(*m),
-		.fds = fds, .fd_count = fds[1] >= 0 ? 2 : 1,
-		.layers = snapshot->fds.data, .layer_count = snapshot->fresh_layers,
-		.reply = message, .reply_type = RM_REPLY,
-	};
+	struct exchange *x = &call->x;
 
+	x->fds = fds;
+	x->fd_count = fds[1] >= 0 ? 2 : 1;
+	x->layers = snapshot->fds.data;
+	x->layer_count = snapshot->fresh_layers;
 	m->has_slot_lock = fds[1] >= 0;
 	fds[0] = sealed_copy("rmmap-table", snapshot->table, snapshot->table_size);
 	if (fds[0] < 0)
 		return freeze_failed(fds[0]);
-	err = client_call(&x);
+	err = client_call(x);
 	close(fds[0]);
-	if (x.reply_fd >= 0 && !err)
-		close(x.reply_fd);
+	if (x->reply_fd >= 0 && !err)
+		close(x->reply_fd);
 	if (err)
-		return fail(me, -err, "%s", x.why);
+		return fail(me, -err, "%s", x->why);
 	if (reply->error)
 		return fail(me, reply->error, "%s", reply->text);
 	freeze_handed_over();
 	rm_format(text, RM_HANDLE_TEXT_MAX, "%s", reply->text);
 	return 0;
+}
+
+static int hand_over(const struct snapshot *snapshot, struct rm_wire_publish *m,
+                     char text[RM_HANDLE_TEXT_MAX])
+{
+	struct call *call = call_new(m, sizeof(*m), RM_REPLY);
+	int err = call ? hand_over_by(call, snapshot, m, text) : freeze_failed(-ENOMEM);
+
+	call_free(call);
+	return err;
 }
 
 static int freeze_and_hand_over(uint64_t root, const struct rmmap_publish_options *options,
@@ -236,13 +244,17 @@ static int publish_locked(uint64_t root, const struct rmmap_publish_options *opt
 	return err;
 }
 
-static int publish(uint64_t root, const struct rmmap_publish_options *given, char *handle,
-                   size_t size)
-{
-	struct rmmap_publish_options options;
-	struct rm_wire_publish m = { 0 };
+/* In own_pages(), since a thread's stack may be small. */
+struct work {
+	struct rm_wire_publish m;
 	struct snapshot snapshot;
 	char text[RM_HANDLE_TEXT_MAX];
+};
+
+static int publish(struct work *work, uint64_t root, const struct rmmap_publish_options *given,
+                   char *handle, size_t size)
+{
+	struct rmmap_publish_options options;
 	uint64_t begin = rm_now_ns(), took;
 	int err;
 
@@ -250,25 +262,25 @@ static int publish(uint64_t root, const struct rmmap_publish_options *given, cha
 		return fail(me, EINVAL, "the buffer for the handle is NULL");
 	if (size)
 		handle[0] = '\0';
-	if (check_options(given, &options) || check_root(root) || take_fabric(me, m.fabric))
+	if (check_options(given, &options) || check_root(root) || take_fabric(me, work->m.fabric))
 		return -1;
 	if (surely_too_small(size))
 		return too_small(size);
-	err = publish_locked(root, &options, &m, &snapshot, text);
+	err = publish_locked(root, &options, &work->m, &work->snapshot, work->text);
 	if (err)
 		return err;
-	if (strlen(text) >= size) {
+	if (strlen(work->text) >= size) {
 		/* On failure nothing is published. */
-		unpublish(me, text);
+		unpublish(me, work->text);
 		return too_small(size);
 	}
-	memcpy(handle, text, strlen(text) + 1);
+	memcpy(handle, work->text, strlen(work->text) + 1);
 	count(COUNT_PUBLISHES, 1);
-	count(COUNT_PUBLISHED_BYTES, snapshot.data_bytes);
-	count(COUNT_COPIED_BYTES, snapshot.copied_bytes);
+	count(COUNT_PUBLISHED_BYTES, work->snapshot.data_bytes);
+	count(COUNT_COPIED_BYTES, work->snapshot.copied_bytes);
 	took = rm_now_ns() - begin;
 	count(COUNT_PUBLISH_NS, took);
-	RM_PROBE(publish, root, snapshot.data_bytes, took);
+	RM_PROBE(publish, root, work->snapshot.data_bytes, took);
 	return 0;
 }
 
@@ -276,11 +288,14 @@ static int publish(uint64_t root, const struct rmmap_publish_options *given, cha
 RM_EXPORT int rmmap_publish_with(const void *root, const struct rmmap_publish_options *options,
                                  char *handle, size_t size)
 {
+	struct work *work = own_pages(sizeof(*work));
 	int cancel, result;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	fork_settle();
-	result = publish((uintptr_t)root, options, handle, size);
+	result = work ? publish(work, (uintptr_t)root, options, handle, size) :
+	         fail(me, ENOMEM, "no memory for a request to rmmapd");
+	own_pages_free(work, sizeof(*work));
 	pthread_setcancelstate(cancel, &cancel);
 	return result;
 }

@@ -6,7 +6,7 @@
  * next call tells only what was written since; before that, a word for each page is read.
  * The file is opened for each use, or a few in a row: a descriptor that a child inherits scans
  * its parent.
- * Any thread; no allocation.
+ * Any thread; a page of own_pages().
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,10 +40,14 @@ struct scan_arg {
 #define REGIONS 128
 #define WORDS 256
 
-static int by_scan(int pagemap, enum scan what, uint64_t addr, uint64_t length,
+_Static_assert(REGIONS * sizeof(struct scan_region) <= RM_PAGE &&
+               WORDS * sizeof(uint64_t) <= RM_PAGE, "either fits a page");
+
+/* buffer: a page, since a thread's stack may be small. */
+static int by_scan(int pagemap, void *buffer, enum scan what, uint64_t addr, uint64_t length,
                    const struct scan_to *to)
 {
-	struct scan_region regions[REGIONS];
+	struct scan_region *regions = buffer;
 	const uint64_t not = what == SCAN_MAPPED ? 0 :
 	                     to->zeros ? SCAN_FILE : SCAN_FILE | SCAN_ZERO;
 	struct scan_arg arg = {
@@ -80,9 +84,10 @@ static bool is_private(uint64_t word)
 	return word & PAGEMAP_SWAPPED || (word & PAGEMAP_PRESENT && !(word & PAGEMAP_FILE));
 }
 
-static int by_words(int pagemap, uint64_t addr, uint64_t length, const struct scan_to *to)
+static int by_words(int pagemap, void *buffer, uint64_t addr, uint64_t length,
+                    const struct scan_to *to)
 {
-	uint64_t words[WORDS], end = addr + length, at = addr, start = 0;
+	uint64_t *words = buffer, end = addr + length, at = addr, start = 0;
 	int err = 0;
 
 	while (!err && at < end) {
@@ -118,11 +123,13 @@ int scan_open(void)
 int scan_in(int pagemap, enum scan what, uint64_t addr, uint64_t length,
             const struct scan_to *to)
 {
-	int err = by_scan(pagemap, what, addr, length, to);
+	void *buffer = own_pages(RM_PAGE);
+	int err = buffer ? by_scan(pagemap, buffer, what, addr, length, to) : -ENOMEM;
 
 	/* only the first call can say so: nothing was told yet */
 	if ((err == -ENOTTY || err == -EINVAL) && what == SCAN_PRIVATE)
-		err = by_words(pagemap, addr, length, to);
+		err = by_words(pagemap, buffer, addr, length, to);
+	own_pages_free(buffer, RM_PAGE);
 	return err;
 }
 

@@ -34,20 +34,10 @@ static uint64_t get(enum counter counter)
 	return __atomic_load_n(&counters[counter], __ATOMIC_RELAXED);
 }
 
-/* rmmapd's part; zeros where there is no connection. */
-static void fetch_counters(struct rmmap_stats *s)
+static void take_counters(struct rmmap_stats *s, const struct rm_wire_stats_reply *reply)
 {
-	struct rm_wire m = { .type = RM_STATS };
-	_Alignas(8) char message[RM_WIRE_MAX];
-	const struct rm_wire_stats_reply *reply = (const void *)message;
 	const struct rm_ahead_counters *ahead = reply->counters.ahead;
-	struct exchange x = {
-		.request = &m, .request_size = sizeof(m), .only_if_connected = true,
-		.reply = message, .reply_type = RM_STATS_REPLY,
-	};
 
-	if (client_call(&x) || reply->error)
-		return;
 	s->faults = reply->counters.faults;
 	s->fault_ns = reply->counters.fault_ns;
 	s->fault_median_ns = rm_fault_within(reply->counters.fault_times, 500);
@@ -64,6 +54,22 @@ static void fetch_counters(struct rmmap_stats *s)
 	s->asked_pages = ahead[RM_AHEAD_ASKED].pages;
 	s->asked_used = ahead[RM_AHEAD_ASKED].used;
 	rm_format(s->provider, sizeof(s->provider), "%s", reply->counters.provider);
+}
+
+/* rmmapd's part; zeros where there is no connection. */
+static void fetch_counters(struct rmmap_stats *s)
+{
+	struct rm_wire m = { .type = RM_STATS };
+	struct call *call = call_new(&m, sizeof(m), RM_STATS_REPLY);
+	const struct rm_wire_stats_reply *reply;
+
+	if (!call)
+		return;
+	call->x.only_if_connected = true;
+	reply = (const void *)call->message;
+	if (!client_call(&call->x) && !reply->error)
+		take_counters(s, reply);
+	call_free(call);
 }
 
 static void collect(struct rmmap_stats *s)

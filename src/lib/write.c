@@ -78,10 +78,12 @@ static int data_of(const struct gathered *g, uint64_t addr, uint64_t length, uin
 	return err;
 }
 
-static int write_base(const struct gathered *g, const struct rm_segment *s, struct array *over,
-                      uint64_t *copied)
+#define BITMAP_BYTES (RM_LAYER_MAX / RM_PAGE / 8)
+
+/* bitmap: BITMAP_BYTES of zeros. */
+static int write_base_by(const struct gathered *g, const struct rm_segment *s, struct array *over,
+                         uint64_t *copied, uint64_t *bitmap)
 {
-	uint64_t bitmap[RM_LAYER_MAX / RM_PAGE / 64] = { 0 };
 	bool blind = s->offset == WEAVE_BLIND;
 	struct layer layer;
 	int err = blind ? 0 : data_of(g, s->addr, s->length, bitmap);
@@ -92,6 +94,16 @@ static int write_base(const struct gathered *g, const struct rm_segment *s, stru
 		return err;
 	*copied += rm_bit_count(layer.bitmap, layer_pages(&layer)) << RM_PAGE_SHIFT;
 	return new_layer(g, &layer, over, s, 1);
+}
+
+static int write_base(const struct gathered *g, const struct rm_segment *s, struct array *over,
+                      uint64_t *copied)
+{
+	uint64_t *bitmap = own_pages(BITMAP_BYTES);
+	int err = bitmap ? write_base_by(g, s, over, copied, bitmap) : -ENOMEM;
+
+	own_pages_free(bitmap, BITMAP_BYTES);
+	return err;
 }
 
 static int write_bases(const struct gathered *g, struct array *over, uint64_t *copied)
