@@ -37,6 +37,14 @@ check "ifunc" env LD_PRELOAD="$lib" "$programs/ifunc"
 [ ! -e "$runs/slots" ] || fail "a program that does not publish touched the run directory"
 check "forks" "$programs/forks" 200
 [ -e "$runs/slots" ] || fail "a program that publishes claimed no slot"
+# its claim is held without a descriptor
+RMMAP_HEAP=shared RMMAP_SLOT=701 LD_PRELOAD=$lib sleep 60 &
+claims=$!
+wait_for 10 grep -q 'OFDLCK .* 701 701$' /proc/locks
+! ls -l "/proc/$claims/fd" | grep -q slots || fail "a descriptor is open for the slot's claim"
+kill "$claims"
+wait "$claims" || true
+! grep -q 'OFDLCK .* 701 701$' /proc/locks || fail "the claim outlives its process"
 check "forks, shared heap" env RMMAP_HEAP=shared "$programs/forks" 200
 check "forks, anonymous heap" env RMMAP_HEAP=anon "$programs/forks" 100
 check "private memory of children" env LD_PRELOAD="$lib" RMMAP_HEAP=shared "$programs/private"

@@ -92,7 +92,10 @@ uint64_t slot_random(void);     /* not secret; no system call */
 int slot_claim(unsigned *slot);
 /* After fork, in the child: what was own is inherited; descriptors of the claim are dropped. */
 void slot_child(void);
-/* Descriptor with the OFD lock on this slot, to be passed to rmmapd; -1 if none is held. */
+/*
+ * Descriptor with the OFD lock on this slot, to be passed to rmmapd; -1 if none is held. It
+ * stays open from the first such call on: the next publication's is the same lock.
+ */
 int slot_lock_fd(unsigned slot);
 
 /* ---- hooks.c: jemalloc's extent hooks over the slot ---- */

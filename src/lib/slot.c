@@ -13,6 +13,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -23,8 +25,13 @@ uint8_t slot_states[RM_SLOTS_MAX];
 
 static bool avoid[RM_SLOTS_MAX];        /* something of the program lies there */
 static bool forked;                     /* RMMAP_SLOT was for the parent */
-static struct fd_mark lock_file = { .fd = -1 };         /* holds the locks of all own slots */
-static uint8_t locked[RM_SLOTS_MAX];
+/*
+ * Of each slot that is claimed: a mapping of the file of claims, which keeps the open file that
+ * has the lock, so that no descriptor stays open for it. Nobody touches the page.
+ */
+static void *claim[RM_SLOTS_MAX];
+static struct fd_mark lock_file = { .fd = -1 };         /* once something was published */
+static uint8_t by_lock_file[RM_SLOTS_MAX];              /* and whose claims are this opening's */
 
 static void avoid_address(uint64_t addr)
 {
@@ -87,29 +94,35 @@ static unsigned random_slot(void)
 	return slot_random() % RM_WINDOW_SLOTS;
 }
 
-/* The file of claims, open and at a high number; opened anew after a fork, or if closed on us. */
+/* The file of claims, opened anew: its locks belong to one opening. -1: cannot be had. */
 static int open_lock_file(void)
 {
 	const struct rm_options *options = env_options();
 	char path[RM_RUNDIR_MAX + sizeof("/" RM_SLOTS_NAME)], why[RM_TEXT_MAX];
 	size_t length;
-	int fd;
 
-	if (fd_still(&lock_file))
-		return lock_file.fd;
-	lock_file.fd = -1;
 	if (rm_rundir_find(options, true, path, why, sizeof(why)))
 		return -1;
 	for (length = 0; path[length]; length++)
 		;
 	rm_format(path + length, sizeof(path) - length, "/%s", RM_SLOTS_NAME);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return -1;
-	fd = fd_raise(fd);
-	if (fd >= 0)
-		fd_mark(&lock_file, fd);
-	return fd;
+	return open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+/* Not in a child of fork(): it would keep its parent's claim. */
+static bool keep_claim(int fd, unsigned slot)
+{
+	void *page = own_pages(RM_PAGE);
+
+	if (!page)
+		return false;
+	if (mmap(page, RM_PAGE, PROT_NONE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED ||
+	    madvise(page, RM_PAGE, MADV_DONTFORK)) {
+		own_pages_unmap(page, RM_PAGE);
+		return false;
+	}
+	claim[slot] = page;
+	return true;
 }
 
 static bool try_lock(int fd, unsigned slot)
@@ -118,10 +131,7 @@ static bool try_lock(int fd, unsigned slot)
 		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = slot, .l_len = 1,
 	};
 
-	if (fcntl(fd, F_OFD_SETLK, &range))
-		return false;
-	locked[slot] = true;
-	return true;
+	return fcntl(fd, F_OFD_SETLK, &range) == 0 && keep_claim(fd, slot);
 }
 
 /* A run directory is for processes that publish through an rmmapd that others share. */
@@ -168,6 +178,8 @@ int slot_claim(unsigned *slot)
 		if (found < 0 && fd >= 0)
 			found = search(start, -1);
 	}
+	if (fd >= 0)
+		close(fd);
 	if (found < 0)
 		return -ENOMEM;
 	__atomic_store_n(&slot_states[found], SLOT_OWN, __ATOMIC_RELAXED);
@@ -175,7 +187,10 @@ int slot_claim(unsigned *slot)
 	return 0;
 }
 
-/* The descriptor is the parent's claim too: closed, never unlocked through. */
+/*
+ * The parent's claims are not here (MADV_DONTFORK); its descriptor is its claim too: closed,
+ * never unlocked through.
+ */
 void slot_child(void)
 {
 	if (fd_still(&lock_file))
@@ -186,11 +201,27 @@ void slot_child(void)
 	for (unsigned i = 0; i < RM_WINDOW_SLOTS; i++) {
 		if (slot_states[i] == SLOT_OWN)
 			slot_states[i] = SLOT_INHERITED;
-		locked[i] = false;
+		claim[i] = NULL;
 	}
 }
 
 int slot_lock_fd(unsigned slot)
 {
-	return slot < RM_WINDOW_SLOTS && locked[slot] && fd_still(&lock_file) ? lock_file.fd : -1;
+	if (slot >= RM_WINDOW_SLOTS || !claim[slot])
+		return -1;
+	if (fd_still(&lock_file) && by_lock_file[slot])
+		return lock_file.fd;
+	if (!fd_still(&lock_file)) {
+		int fd = open_lock_file();
+
+		fd_mark(&lock_file, fd < 0 ? fd : fd_raise(fd));
+		memset(by_lock_file, 0, sizeof(by_lock_file));
+	}
+	if (lock_file.fd < 0)
+		return -1;
+	/* One opening gives up what the other takes: who comes in between has the slot. */
+	own_pages_unmap(claim[slot], RM_PAGE);
+	claim[slot] = NULL;
+	by_lock_file[slot] = try_lock(lock_file.fd, slot);
+	return by_lock_file[slot] ? lock_file.fd : -1;
 }
