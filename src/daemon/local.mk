@@ -52,6 +52,7 @@ libdaemon_la_SOURCES += \
 libdaemon_la_SOURCES += \
 	src/daemon/remote.h src/daemon/remote_internal.h src/daemon/cache.h src/daemon/sweep.h \
 	src/daemon/remote.c src/daemon/remote_users.c src/daemon/remote_cache.c \
+	src/daemon/remote_regions.c \
 	src/daemon/remote_info.c src/daemon/remote_claim.c src/daemon/relay.c src/daemon/cache.c src/daemon/fetch.c \
 	src/daemon/sweep.c
 

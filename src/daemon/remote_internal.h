@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * remote_internal.h - what remote.c, remote_cache.c, fetch.c and sweep.c share
+ * remote_internal.h - what the files of remote.h share
  *
  *   remote.c        the session with its host, lost or not
  *   remote_users.c  who has it attached, and whom its host admits
  *   remote_info.c   what others ask of it
  *   remote_claim.c  what memory its caches may take
  *   remote_cache.c  table, caches, state and record; how a new worker finds them again
+ *   remote_regions.c  what the other host sent: keys of its regions, pages
  *   fetch.c         reads under way, who waits for which pages, reading again
  *   relay.c         pages from and for other hosts that read it, too
  *   sweep.c         fetching all that is absent, so much at a time
@@ -152,6 +153,9 @@ int remote_build(struct remote *remote, const void *table, size_t size, const ch
 /* The same from what an earlier worker left: takes the descriptors, and replaces the record. */
 int remote_rebuild(struct remote *remote, const struct record *record);
 const struct rm_handle *remote_record_handle(const struct record *record); /* NULL: not ours */
+void remote_unbuild(struct remote *remote);     /* no read may be under way */
+
+/* ---- remote_regions.c ---- */
 /* Take the regions, checked to cover all pages of data. 0 or -errno. */
 int remote_regions(struct remote *remote, const struct peer_region *regions, unsigned count,
                    const char **why);
@@ -160,7 +164,6 @@ int remote_keys(struct remote *remote, const struct peer_region *regions, unsign
                 const char **why);
 /* All pages with data, one after the other: those that are absent are taken. 0 or -errno. */
 int remote_take(struct remote *remote, const uint8_t *data, size_t size, const char **why);
-void remote_unbuild(struct remote *remote);     /* no read may be under way */
 
 /* ---- remote_claim.c ---- */
 /* So many pages are about to be made: 0 or -ENOSPC, see limit_promise(). */
