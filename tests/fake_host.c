@@ -442,8 +442,9 @@ uint64_t keeper_number(struct keeper *keeper)
 	static uint64_t last;
 
 	(void)keeper;
+	/* as the keeper's, larger than all that an earlier worker has drawn */
 	if (!last)
-		last = (uint64_t)getpid() << 8;
+		last = rm_now_ns();
 	return ++last;
 }
 
@@ -547,6 +548,19 @@ struct attachment *local_attachment(struct local *local, uint64_t number)
 {
 	(void)local;
 	return number >= 1 && number <= 4 ? &fake.attachment[number - 1] : NULL;
+}
+
+bool keeper_alive(const struct keeper *keeper)
+{
+	(void)keeper;
+	return fake.keeper_socket >= 0;
+}
+
+void local_save(struct attachment *attachment)
+{
+	struct fake_attachment saved = { attachment->generation, attachment->served };
+
+	keeper_put(NULL, RECORD_ATTACHMENT, attachment->number, &saved, sizeof saved, NULL, 0);
 }
 
 struct rm_counters *local_counters(struct attachment *attachment)

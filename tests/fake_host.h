@@ -25,6 +25,11 @@ struct fake_record {
 	int fds[FAKE_FDS];
 };
 
+struct fake_attachment {        /* data of its RECORD_ATTACHMENT, by local_save() */
+	uint64_t generation;
+	uint32_t served;
+};
+
 struct fake {
 	struct worker worker;
 	struct remotes *remotes;

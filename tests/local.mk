@@ -180,6 +180,7 @@ endif
 check_PROGRAMS += tests/test_pager
 TESTS += tests/test_pager
 tests_test_pager_SOURCES = tests/test_pager.c tests/pager_ahead.c tests/pager_lost.c \
+	tests/pager_generations.c \
 	tests/pager_consumer.c tests/pager_consumer.h tests/fake_host.c
 tests_test_pager_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS)
 tests_test_pager_LDADD = libdaemon.la -lpthread

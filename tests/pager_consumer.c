@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -16,7 +17,7 @@
 #include <sys/wait.h>
 
 #include "../src/common/channel.h"
-#include "../src/daemon/pager.h"
+#include "../src/daemon/lazy.h"
 
 #ifndef UFFD_FEATURE_MINOR_SHMEM
 #define UFFD_FEATURE_MINOR_SHMEM (1 << 10)
@@ -39,6 +40,16 @@ static void completed(void *arg, int error)
 	struct message message = { .command = COMPLETE, .error = error };
 
 	(void)arg;
+	reply(&message, NULL, 0);
+}
+
+static void other_attached(void *arg, int error, const char *why, struct remote *remote)
+{
+	struct message message = { .command = OTHER, .error = error };
+
+	(void)arg;
+	(void)why;
+	(void)remote;
 	reply(&message, NULL, 0);
 }
 
@@ -73,6 +84,19 @@ static void obey(struct source *source, uint32_t events)
 		fake.delay_ns = 300000000;
 		message.error = lazy_prefetch(fake.attachment[0].lazy, message.addr, RM_PAGE);
 		break;
+	case OTHER:                     /* another process attaches, and fetches all */
+		remote_attach(fake.remotes, &fake.attachment[1], &fake.handle, UINT64_MAX,
+		              other_attached, NULL);
+		return;
+	case TRUST:                     /* noted wrong: it maps what the next worker will have */
+		fake.attachment[0].generation = UINT64_MAX;
+		local_save(&fake.attachment[0]);
+		break;
+	case FORGET:                    /* counted wrong: nothing is left */
+		fake.attachment[0].lazy->left = fake.attachment[0].lazy->left_copies = 0;
+		reply(&message, NULL, 0);
+		lazy_progress(fake.attachment[0].lazy);
+		return;
 	case LOOK:
 		message.counters = fake.counters;
 		message.served = fake.attachment[0].lazy != NULL;
@@ -90,6 +114,8 @@ static void attached(void *arg, int error, const char *why, struct remote *remot
 	(void)why;
 	for (uint32_t i = 0; !error && i < FAKE_LAYERS; i++)
 		fds[i] = remote_layer_fd(remote, i);
+	fake.attachment[0].generation = remote_generation(remote);
+	local_save(&fake.attachment[0]);
 	reply(&message, fds, error ? 0 : FAKE_LAYERS);
 }
 
@@ -102,10 +128,17 @@ static void restore(const struct fake_record *saved, enum record_type type)
 		record.fds = saved[i].fds;
 		if (record.type != type)
 			continue;
-		if (type == RECORD_REMOTE)
+		if (type == RECORD_REMOTE) {
 			remotes_restore(fake.remotes, &record);
-		else
+		} else if (type == RECORD_ATTACHMENT) {
+			const struct fake_attachment *attachment = record.data;
+
+			fake.attachment[0].generation = attachment->generation;
+			fake.attachment[0].served = attachment->served;
+			local_save(&fake.attachment[0]);
+		} else {
 			lazy_restore(&fake.attachment[0], &record);
+		}
 	}
 }
 
@@ -127,6 +160,7 @@ static void work(int keeper, const struct fake_record *saved, pid_t consumer)
 		remote = remotes_find(fake.remotes, fake.handle.id);
 		CHECK(remote);
 		remote_reattach(remote, &fake.attachment[0]);
+		restore(saved, RECORD_ATTACHMENT);
 		restore(saved, RECORD_LAZY);
 	} else {
 		remote_attach(fake.remotes, &fake.attachment[0], &fake.handle, 0, attached, NULL);
@@ -211,6 +245,17 @@ void next_worker(void)
 	start_worker(saved);
 }
 
+int ended_by(void)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	for (int i = 0; i < 500 && !info.si_pid; i++) {
+		CHECK(!waitid(P_PID, (id_t)worker, &info, WEXITED | WNOHANG | WNOWAIT));
+		usleep(10000);
+	}
+	return info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED ? info.si_status : 0;
+}
+
 int open_uffd(bool poison)
 {
 	struct uffdio_api api = { .api = UFFD_API,
@@ -239,11 +284,10 @@ static void register_segments(const struct rm_segment *segments, const int *laye
 	}
 }
 
-/* Attach as the library does; own_page: memory of our own stands there. */
-void attach(bool poison, uint64_t own_page)
+void attach_map(bool poison, uint64_t own_page)
 {
-	struct message message = { .command = SERVE, .features = poison ? RM_UFFD_POISON : 0 };
-	int layers[RM_CHANNEL_FDS_MAX], fds[4];
+	int layers[RM_CHANNEL_FDS_MAX];
+	struct message message;
 	unsigned count;
 
 	fake_open();
@@ -260,6 +304,13 @@ void attach(bool poison, uint64_t own_page)
 		memset((void *)own_page, 0x77, RM_PAGE);
 		CHECK(!munmap((void *)(own_page + RM_PAGE), RM_PAGE));
 	}
+}
+
+void attach_serve(bool poison)
+{
+	struct message message = { .command = SERVE, .features = poison ? RM_UFFD_POISON : 0 };
+	int fds[4];
+
 	CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, line));
 	CHECK(!fcntl(line[0], F_SETOWN, getpid()) && !fcntl(line[0], F_SETSIG, SIGBUS));
 	CHECK(!fcntl(line[0], F_SETFL, O_ASYNC));
@@ -267,11 +318,15 @@ void attach(bool poison, uint64_t own_page)
 	fds[1] = line[0];
 	fds[2] = line[1];
 	fds[3] = STDERR_FILENO;
-	message.command = SERVE;
-	message.features = poison ? RM_UFFD_POISON : 0;
 	CHECK(!ask(message, fds, 4).error);
 	close(line[1]);
 	look();
+}
+
+void attach(bool poison, uint64_t own_page)
+{
+	attach_map(poison, own_page);
+	attach_serve(poison);
 }
 
 uint64_t wanted(uint64_t addr)
@@ -312,4 +367,23 @@ bool still_served(void)
 		usleep(10000);
 	}
 	return true;
+}
+
+static sigjmp_buf touched;
+
+static void bus(int number)
+{
+	(void)number;
+	siglongjmp(touched, 1);
+}
+
+bool raises_sigbus(uint64_t addr)
+{
+	struct sigaction action = { .sa_handler = bus };
+
+	CHECK(!sigaction(SIGBUS, &action, NULL));
+	if (sigsetjmp(touched, 1))
+		return true;
+	word(addr);
+	return false;
 }

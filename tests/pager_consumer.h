@@ -25,7 +25,7 @@
 		_exit(1); \
 	} } while (0)
 
-enum command { SERVE, COMPLETE, LOSE, SLOW, AHEAD, LOOK };
+enum command { SERVE, COMPLETE, LOSE, SLOW, AHEAD, LOOK, OTHER, TRUST, FORGET };
 
 struct message {                /* consumer to worker, and back */
 	enum command command;
@@ -46,6 +46,9 @@ int open_uffd(bool poison);             /* -1: not allowed here */
 
 /* Attach as the library does; own_page: memory of our own stands there. */
 void attach(bool poison, uint64_t own_page);
+/* Its two steps: all is mapped and registered, and then a worker is asked to serve it. */
+void attach_map(bool poison, uint64_t own_page);
+void attach_serve(bool poison);
 
 /* A command to the worker, and what it says: an error, or the counters. */
 struct message ask(struct message message, const int *fds, unsigned count);
@@ -54,6 +57,8 @@ struct message settled(void);           /* when nothing is on the way any more *
 bool still_served(void);                /* waits for that to end */
 
 void next_worker(void);                 /* in place of this one, which is killed */
+int ended_by(void);                     /* the signal, if this worker ends by one by itself; 0 */
+bool raises_sigbus(uint64_t addr);      /* who touches it */
 
 uint64_t wanted(uint64_t addr);         /* the first word of the page there, before writes */
 uint64_t word(uint64_t addr);           /* touches it */
@@ -67,6 +72,16 @@ void test_chain_without_pointers(void);
 void test_nothing_ahead(void);
 void test_hostile_pages(void);
 void test_left_and_waited_for(void);
+
+/* pager_generations.c */
+void test_served_by_the_next(void);
+void test_complete_for_the_next(void);
+void test_others_fetch_between_deaths(void);
+void test_copies_without_completion(void);
+void test_other_file(void);
+void test_other_file_untouched(void);
+void test_about_to_read_zeros(void);
+void test_about_to_read_zeros_again(void);
 
 /* pager_lost.c */
 void test_new_worker(void);

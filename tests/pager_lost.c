@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,25 +42,6 @@ void test_new_worker(void)
 	kill(worker, SIGKILL);
 	walk();
 	CHECK(word(here + 8) == 4711);
-}
-
-static sigjmp_buf touched;
-
-static void bus(int number)
-{
-	(void)number;
-	siglongjmp(touched, 1);
-}
-
-static bool raises_sigbus(uint64_t addr)
-{
-	struct sigaction action = { .sa_handler = bus };
-
-	CHECK(!sigaction(SIGBUS, &action, NULL));
-	if (sigsetjmp(touched, 1))
-		return true;
-	word(addr);
-	return false;
 }
 
 static void lose_host(bool poison)

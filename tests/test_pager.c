@@ -5,7 +5,7 @@
  *
  * Each test is a process of its own, the consumer of pager_consumer.h. Here it reads and
  * writes in all orders; in pager_ahead.c it follows pointers, in pager_lost.c its worker is
- * killed, or loses its host.
+ * killed, or loses its host, in pager_generations.c it maps what a killed one had.
  */
 #include "pager_consumer.h"
 
@@ -179,6 +179,14 @@ int main(void)
 	failed += run("hostile pages", test_hostile_pages);
 	failed += run("left and waited for", test_left_and_waited_for);
 	failed += run("new worker", test_new_worker);
+	failed += run("served by the next worker", test_served_by_the_next);
+	failed += run("complete for the next worker", test_complete_for_the_next);
+	failed += run("others fetch between deaths", test_others_fetch_between_deaths);
+	failed += run("copies without completion", test_copies_without_completion);
+	failed += run("other file", test_other_file);
+	failed += run("other file, untouched", test_other_file_untouched);
+	failed += run("about to read zeros", test_about_to_read_zeros);
+	failed += run("about to read zeros again", test_about_to_read_zeros_again);
 	failed += run("lost host", test_lost_host);
 	failed += run("lost host, no poison", test_lost_host_without_poison);
 	return failed != 0;

@@ -10,7 +10,8 @@
  * That holds against a new worker too: it can read the old file, never write it. So it
  * makes a cache of its own, copies into it what was present, and goes on there; whoever
  * mapped the old file is given absent pages by UFFDIO_COPY (pager.c) instead of sharing
- * them. A layer that was complete keeps its old file. The other ways were: no seal, which
+ * them. A layer that was complete keeps its old file. Each file has a generation, by which
+ * remote_shares() tells who maps it. The other ways were: no seal, which
  * lets any consumer write what all the others read; and a writable mapping in the keeper,
  * inherited by each worker, which makes the keeper a part of every attach.
  *
@@ -28,6 +29,7 @@ struct cache {
 	char *map;                      /* shared mapping of the memfd */
 	uint64_t length, pages;         /* of the layer */
 	int fd;                         /* opened read-only, to be handed out */
+	uint64_t generation;            /* of the remote's when this file was made */
 	bool writable;                  /* map is; else all of it is present */
 	const uint64_t *data;           /* pages that the publication shows: clear is a hole */
 	uint64_t *present;              /* in the remote's state memfd */

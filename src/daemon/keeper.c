@@ -44,6 +44,11 @@ int keeper_fd(const struct keeper *keeper)
 	return keeper->fd;
 }
 
+bool keeper_alive(const struct keeper *keeper)
+{
+	return keeper->fd >= 0;
+}
+
 void keeper_dead(struct keeper *keeper)
 {
 	if (keeper->fd >= 0)

@@ -14,6 +14,7 @@
 #ifndef RM_KEEPER_H
 #define RM_KEEPER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,6 +49,8 @@ uint64_t keeper_number(struct keeper *keeper);
 void keeper_put(struct keeper *keeper, enum record_type type, uint64_t number,
                 const void *data, size_t length, const int *fds, unsigned count);
 void keeper_delete(struct keeper *keeper, uint64_t number);
+
+bool keeper_alive(const struct keeper *keeper); /* if not, nobody would replace this worker */
 
 /* Have the keeper fork a child that writes text to a consumer's stderr: the worker must not. */
 void keeper_tell(struct keeper *keeper, int fd, const char *text);

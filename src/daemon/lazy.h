@@ -7,6 +7,7 @@
  *   lazy_ahead.c what was fetched before anybody asked: pointers followed, use found out
  *   lazy_map.c   resolving pages that are here, giving up those that will not come
  *   lazy_ranges.c which addresses are this uffd's at all
+ *   lazy_filled.c nothing is unregistered that could be read as zeros
  *
  * Nobody else includes this. Worker thread only.
  */
@@ -77,17 +78,22 @@ struct lazy {
 	int fds[LAZY_FDS];              /* -1: none, or closed */
 	uint32_t features;
 	uint64_t record;
-	bool copies;                    /* maps earlier caches than remote's: see cache.h */
 	bool dead;                      /* its address space is gone */
 	bool finished;                  /* nothing is left to serve */
 	bool told;                      /* its stderr has been told */
+	bool broken;                    /* see lazy_filled(): never unregistered */
 	/* Pages are numbered through all segments; a segment's first is at first[segment]. */
 	uint64_t *first;
-	uint64_t *mapped;               /* resolved once; a hint, the kernel may drop pages */
+	/*
+	 * Resolved once, or marked as lost. The kernel may drop a page that it can take from the
+	 * file again; of a layer that is not shared (lazy_shares()) a page stays.
+	 */
+	uint64_t *mapped;
 	struct rm_wire_range *ranges;   /* what the uffd is registered for */
 	size_t range_count;
 	uint64_t pages;                 /* of all segments */
 	uint64_t left;                  /* pages of data that are not mapped */
+	uint64_t left_copies;           /* of these, in layers that are not shared */
 	struct lazy_fault *faults;
 	struct lazy_batch *batches;
 	struct lazy_ahead ahead;
@@ -132,6 +138,20 @@ void ahead_free(struct lazy *lazy);
  */
 int lazy_number(struct lazy *lazy);
 void lazy_unregister(const struct lazy *lazy);
+/* ---- lazy_filled.c ---- */
+/* Does the process map the present file of this layer? Else its pages come by copies. */
+bool lazy_shares(const struct lazy *lazy, uint32_t layer);
+/*
+ * An assertion, for who is about to unregister all: every page of data was resolved, or is in
+ * the very file that the process maps. It looks at each page, and asks the kernel for one of
+ * each segment. If pages are missing by what was noted, this worker ends, and the next one,
+ * which is told to trust no file, gives the process all pages by copies; where that was so
+ * already, or nobody would start another worker, the process gets SIGBUS and stays
+ * registered. False: there is more to do, or it is broken.
+ */
+bool lazy_filled(struct lazy *lazy);
+/* UFFD_NO_PAGE: go on by copies. */
+void lazy_no_page(struct lazy *lazy);
 /* ---- pager.c ---- */
 void lazy_progress(struct lazy *lazy);  /* something was mapped: is that all? */
 /* ---- lazy_map.c ---- */
@@ -146,7 +166,7 @@ void lazy_map(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t end);
 bool lazy_waited_for(const struct lazy *lazy, uint64_t addr);
 /* Give up the pages of [page, end) that somebody waits for and that are not here. */
 void lazy_lost(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t end, int error);
-/* Give up all that is not here; false if the kernel cannot mark pages as lost. */
+/* Give up all that is not here; false if some page could not be marked as lost. */
 bool lazy_poison(struct lazy *lazy, int error);
 
 #endif

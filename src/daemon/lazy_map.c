@@ -50,11 +50,17 @@ static bool is_mapped(const struct lazy *lazy, uint32_t segment, uint64_t page)
 
 static void mark(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t count)
 {
+	const struct rm_segment *s = segment_of(lazy, segment);
+	bool shares = lazy_shares(lazy, s->layer);
+
 	for (; count; count--, page++) {
 		if (is_mapped(lazy, segment, page))
 			continue;
 		rm_bit_set(lazy->mapped, lazy->first[segment] + page);
-		lazy->left -= !is_hole(lazy, segment_of(lazy, segment), page);
+		if (is_hole(lazy, s, page))
+			continue;
+		lazy->left--;
+		lazy->left_copies -= !shares;
 	}
 }
 
@@ -95,19 +101,48 @@ static void send_sigbus(struct lazy *lazy, uint64_t addr)
 	uffd_wake(lazy->fds[LAZY_UFFD], addr, RM_PAGE);
 }
 
-static void poison_page(struct lazy *lazy, uint64_t addr)
+/* Noted first: a process of which a page was marked is never whole again. */
+static void note_lost(struct lazy *lazy)
+{
+	if (lazy->attachment->served & SERVED_LOST)
+		return;
+	lazy->attachment->served |= SERVED_LOST;
+	local_save(lazy->attachment);
+}
+
+/*
+ * True: whoever touches the page gets SIGBUS, or what is mapped there. False: it could not be
+ * marked, and must stay registered; the process was sent SIGBUS, or faults again.
+ */
+static bool poison_page(struct lazy *lazy, uint64_t addr)
 {
 	enum uffd_result result = UFFD_FAILED;
+	unsigned tries = 0;
 	uint64_t done;
 
+	note_lost(lazy);
 	if (lazy->features & RM_UFFD_POISON)
-		result = uffd_resolve(lazy->fds[LAZY_UFFD], UFFD_POISON, addr, RM_PAGE, NULL, &done);
-	if (result == UFFD_DEAD)
+		do
+			result = uffd_resolve(lazy->fds[LAZY_UFFD], UFFD_POISON, addr, RM_PAGE, NULL,
+			                      &done);
+		while (result == UFFD_AGAIN && ++tries < TRIES);
+	switch (result) {
+	case UFFD_DONE:
+		return true;
+	case UFFD_DEAD:
 		lazy->dead = true;
-	else if (result == UFFD_FAILED)
-		send_sigbus(lazy, addr);
-	else if (result != UFFD_DONE)
+		return true;
+	case UFFD_THERE:
+	case UFFD_NOT_MAPPED:
 		uffd_wake(lazy->fds[LAZY_UFFD], addr, RM_PAGE);
+		return true;
+	case UFFD_AGAIN:
+		uffd_wake(lazy->fds[LAZY_UFFD], addr, RM_PAGE);
+		return false;
+	default:
+		send_sigbus(lazy, addr);
+		return false;
+	}
 }
 
 static const char *reason(const struct lazy *lazy, int error)
@@ -136,21 +171,37 @@ static void tell_loss(struct lazy *lazy, uint64_t addr, int error)
 	keeper_tell(lazy->worker->keeper, lazy->fds[LAZY_STDERR], text);
 }
 
-/* One call; how many pages are dealt with. *most: pages that the next call may have. */
+struct run {
+	uint64_t most;                  /* pages that the next call may have */
+	unsigned tries;
+	bool resolved;                  /* the pages of the last call: nobody can read zeros there */
+};
+
+/* The kernel cannot give this page: who waits for it is told, others may try again. */
+static bool give_up(struct lazy *lazy, uint64_t addr)
+{
+	if (!lazy_waited_for(lazy, addr))
+		return false;
+	tell_loss(lazy, addr, -ENOMEM);
+	return poison_page(lazy, addr);
+}
+
+/* One call; how many pages it was about. */
 static uint64_t step(struct lazy *lazy, enum uffd_how how, uint64_t addr, uint64_t count,
-                     const void *from, uint64_t *most, unsigned *tries)
+                     const void *from, struct run *run)
 {
 	int fd = lazy->fds[LAZY_UFFD];
 	enum uffd_result result;
 	uint64_t done;
 
 	result = uffd_resolve(fd, how, addr, count * RM_PAGE, from, &done);
+	run->resolved = true;
 	if (done || result == UFFD_DONE)
 		return done / RM_PAGE;
 	switch (result) {
 	case UFFD_NOT_MAPPED:
 		if (count > 1) {
-			*most = 1;
+			run->most = 1;
 			return 0;
 		}
 		/* fall through */
@@ -161,13 +212,19 @@ static uint64_t step(struct lazy *lazy, enum uffd_how how, uint64_t addr, uint64
 		lazy->dead = true;
 		return 0;
 	case UFFD_AGAIN:
-		if (++*tries < TRIES)
+		if (++run->tries < TRIES)
 			return 0;
+		run->resolved = false;
 		uffd_wake(fd, addr, count * RM_PAGE);   /* they fault again */
 		return count;
+	case UFFD_NO_PAGE:
+		run->resolved = false;
+		if (how != UFFD_CONTINUE)
+			return give_up(lazy, addr), 1;
+		lazy_no_page(lazy);
+		return 0;
 	default:
-		poison_page(lazy, addr);
-		tell_loss(lazy, addr, -ENOMEM);
+		run->resolved = give_up(lazy, addr);
 		return 1;
 	}
 }
@@ -175,16 +232,17 @@ static uint64_t step(struct lazy *lazy, enum uffd_how how, uint64_t addr, uint64
 static void map_run(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t count)
 {
 	const struct rm_segment *s = segment_of(lazy, segment);
-	enum uffd_how how = lazy->copies ? UFFD_COPY : UFFD_CONTINUE;
-	uint64_t most = count, n;
-	unsigned tries = 0;
+	bool hole = is_hole(lazy, s, page);
+	struct run run = { .most = count };
+	enum uffd_how how;
+	uint64_t n;
 
-	if (is_hole(lazy, s, page))
-		how = UFFD_ZERO;
 	while (count && !lazy->dead) {
-		n = step(lazy, how, s->addr + page * RM_PAGE, count < most ? count : most,
-		         remote_data(lazy->remote, s->layer, layer_page(s, page)), &most, &tries);
-		mark(lazy, segment, page, n);
+		how = hole ? UFFD_ZERO : lazy_shares(lazy, s->layer) ? UFFD_CONTINUE : UFFD_COPY;
+		n = step(lazy, how, s->addr + page * RM_PAGE, count < run.most ? count : run.most,
+		         remote_data(lazy->remote, s->layer, layer_page(s, page)), &run);
+		if (run.resolved)
+			mark(lazy, segment, page, n);
 		page += n;
 		count -= n;
 	}
@@ -230,7 +288,8 @@ void lazy_lost(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t end,
 			continue;
 		/* Told first: the signal may end the process, and its stderr's reader with it. */
 		tell_loss(lazy, addr, error);
-		poison_page(lazy, addr);
+		if (poison_page(lazy, addr))
+			mark(lazy, segment, page, 1);
 		faults_served(lazy, addr, addr + RM_PAGE);
 	}
 }
@@ -239,6 +298,7 @@ bool lazy_poison(struct lazy *lazy, int error)
 {
 	const struct rm_table *table = remote_table(lazy->remote);
 	uint64_t page, pages;
+	bool all = true;
 	uint32_t i;
 
 	if (!(lazy->features & RM_UFFD_POISON))
@@ -249,8 +309,11 @@ bool lazy_poison(struct lazy *lazy, int error)
 			if (lazy_available(lazy, i, page) || is_mapped(lazy, i, page))
 				continue;
 			tell_loss(lazy, table->segments[i].addr + page * RM_PAGE, error);
-			poison_page(lazy, table->segments[i].addr + page * RM_PAGE);
+			if (poison_page(lazy, table->segments[i].addr + page * RM_PAGE))
+				mark(lazy, i, page, 1);
+			else
+				all = false;
 		}
 	}
-	return true;
+	return all;
 }

@@ -83,6 +83,7 @@ int lazy_number(struct lazy *lazy)
 	for (uint32_t i = 0; i < table->segment_count; i++) {
 		const struct rm_segment *s = &table->segments[i];
 		const uint64_t *data = rm_table_view_bitmap(table, s->layer);
+		bool shares = lazy_shares(lazy, s->layer);
 
 		for (uint64_t page = 0; page < s->length / RM_PAGE; page++) {
 			uint64_t addr = s->addr + page * RM_PAGE;
@@ -90,10 +91,12 @@ int lazy_number(struct lazy *lazy)
 			while (range < lazy->range_count &&
 			       lazy->ranges[range].addr + lazy->ranges[range].length <= addr)
 				range++;
-			if (range == lazy->range_count || lazy->ranges[range].addr > addr)
+			if (range == lazy->range_count || lazy->ranges[range].addr > addr) {
 				rm_bit_set(lazy->mapped, lazy->first[i] + page);
-			else
-				lazy->left += rm_bit(data, s->offset / RM_PAGE + page);
+			} else if (rm_bit(data, s->offset / RM_PAGE + page)) {
+				lazy->left++;
+				lazy->left_copies += !shares;
+			}
 		}
 	}
 	return 0;

@@ -31,9 +31,12 @@ struct client_record {                  /* data of RECORD_CLIENT: a process or a
 
 struct attachment_record {              /* data of RECORD_ATTACHMENT */
 	uint64_t client, connection, seq;
+	uint64_t origin, generation;    /* of another host's publication: see remote.h */
 	uint8_t id[RM_ID_BYTES];
 	uint32_t mode;
 	uint32_t prefetch;
+	uint32_t served;
+	uint32_t reserved;
 };
 
 /* ---- attachments ---- */
@@ -54,14 +57,23 @@ struct held *attachment_new(struct client *client)
 
 void attachment_save(struct held *held)
 {
-	struct client *client = held->attachment.client;
-	struct attachment_record record = { .client = client->record, .seq = held->seq,
-	                                    .connection = held->connection, .mode = held->mode,
-	                                    .prefetch = held->attachment.prefetch };
+	const struct attachment *attachment = &held->attachment;
+	struct client *client = attachment->client;
+	struct attachment_record record = {
+		.client = client->record, .connection = held->connection, .seq = held->seq,
+		.origin = attachment->remote ? remote_origin(attachment->remote) : 0,
+		.generation = attachment->generation,
+		.mode = held->mode, .prefetch = attachment->prefetch, .served = attachment->served,
+	};
 
 	memcpy(record.id, held->id, RM_ID_BYTES);
-	keeper_put(client->local->worker->keeper, RECORD_ATTACHMENT, held->attachment.number,
+	keeper_put(client->local->worker->keeper, RECORD_ATTACHMENT, attachment->number,
 	           &record, sizeof(record), NULL, 0);
+}
+
+void local_save(struct attachment *attachment)
+{
+	attachment_save(container_of(attachment, struct held, attachment));
 }
 
 static void unlink_attachment(struct attachment *attachment)
@@ -147,7 +159,7 @@ void local_restore_attachment(struct local *local, const struct record *record)
 		if (saved->mode == RM_ATTACH_LOCAL)
 			publication = store_find(worker->store, saved->id);
 		else
-			remote = remotes_find(worker->remotes, saved->id);
+			remote = remotes_find_origin(worker->remotes, saved->origin);
 	}
 	if (client && (publication || remote))
 		held = attachment_new(client);
@@ -161,6 +173,8 @@ void local_restore_attachment(struct local *local, const struct record *record)
 	held->seq = saved->seq;
 	held->mode = saved->mode;
 	held->attachment.prefetch = saved->prefetch;
+	held->attachment.generation = saved->generation;
+	held->attachment.served = saved->served;
 	memcpy(held->id, saved->id, RM_ID_BYTES);
 	if (publication)
 		store_readmit(publication);

@@ -18,13 +18,19 @@
 struct remote;
 struct client;
 
+#define SERVED_TO_THE_END 1u            /* nothing is absent, or what is was given up */
+#define SERVED_LOST 2u                  /* some page was marked as lost in its process */
+
 struct attachment {
 	uint64_t number;                /* on the wire, and the keeper's record */
+	uint64_t generation;            /* of the caches whose descriptors its process was sent:
+	                                   see remote_shares(); an earlier one never harms */
 	struct client *client;
 	struct publication *publication;        /* one of these two */
 	struct remote *remote;
 	struct lazy *lazy;              /* pager.h; NULL if it does not page */
 	uint32_t prefetch;              /* enum rm_prefetch_mode, as its process said */
+	uint32_t served;                /* SERVED_ bits, of one that pages */
 	struct rm_wire_attach_reply *pending;   /* reply under preparation, else NULL */
 	struct attachment *next;        /* of the client */
 };
@@ -45,6 +51,8 @@ uint32_t local_attachments(struct local *local);
 struct attachment *local_attachment(struct local *local, uint64_t number);
 /* Counters of the process that holds this attachment, for pager and remote to add to. */
 struct rm_counters *local_counters(struct attachment *attachment);
+/* Its generation or served has changed: have the keeper know. */
+void local_save(struct attachment *attachment);
 /* The pidfd of that process, to signal it. */
 int local_pidfd(struct attachment *attachment);
 

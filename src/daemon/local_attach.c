@@ -58,12 +58,28 @@ static void send_layers(struct connection *connection, const struct held *held, 
 	}
 }
 
-static void send_attachment(struct connection *connection, const struct held *held)
+/*
+ * Recorded before they are sent: the caches' descriptors. A process that asks once more after
+ * RM_RESTARTED has dropped what came before, and maps what comes now.
+ */
+static void note_generation(struct held *held)
+{
+	struct attachment *attachment = &held->attachment;
+
+	if (!attachment->remote || attachment->lazy || attachment->served ||
+	    attachment->generation == remote_generation(attachment->remote))
+		return;
+	attachment->generation = remote_generation(attachment->remote);
+	attachment_save(held);
+}
+
+static void send_attachment(struct connection *connection, struct held *held)
 {
 	const struct attachment *attachment = &held->attachment;
 	struct rm_wire_attach_reply reply = { .mode = held->mode, .attachment = attachment->number };
 	int table;
 
+	note_generation(held);
 	if (attachment->publication) {
 		table = attachment->publication->table_fd;
 		reply.table_size = attachment->publication->table.size;
@@ -157,6 +173,7 @@ static void remote_here(void *arg, int error, const char *why, struct remote *re
 	}
 	held->attachment.remote = remote;
 	held->mode = remote_complete(remote) ? RM_ATTACH_EAGER : RM_ATTACH_LAZY;
+	held->attachment.generation = remote_generation(remote);
 	attachment_save(held);
 	send_attachment(connection, held);
 }
@@ -286,14 +303,15 @@ void request_lazy(struct connection *connection, const struct rm_wire_attachment
 	const char *why = "rmmapd knows no such attachment: attach again";
 	int ret = -ENOENT;
 
-	if (held && held->mode == RM_ATTACH_LAZY && !held->attachment.lazy) {
+	if (held && held->mode == RM_ATTACH_LAZY && !held->attachment.lazy &&
+	    !held->attachment.served) {
 		ret = lazy_start(&held->attachment, fds, count, request->features);
 		connection_reply(connection, request->head.seq, ret, ret < 0 ? "rmmapd cannot serve "
 		                 "this process's page faults: see its log, or use RMMAP_FETCH=eager" : "");
 		return;
 	}
-	/* asked once more after RM_RESTARTED: it is served already */
-	if (held && held->attachment.lazy)
+	/* asked once more after RM_RESTARTED: it is served already, or was */
+	if (held && (held->attachment.lazy || held->attachment.served))
 		ret = 0;
 	for (unsigned i = 0; i < count; i++)
 		close(fds[i]);
@@ -331,10 +349,25 @@ static void complete_unasked(void *arg, int error)
 	(void)error;
 }
 
+/*
+ * Who is answered 0 unregisters all by himself, and reads zeros where a page is absent. So one
+ * that does not page is complete only if it was served to the end, and nothing was lost; one
+ * that is not known, or that no worker could take over, is not.
+ */
+static int complete_already(const struct attachment *attachment)
+{
+	const struct held *held = container_of(attachment, struct held, attachment);
+
+	if (held->mode != RM_ATTACH_LAZY)
+		return 0;
+	return attachment->served == SERVED_TO_THE_END ? 0 : -EIO;
+}
+
 /* One more is left until all were asked, since done() may be called at once. */
 void request_complete(struct connection *connection, const struct rm_wire_attachment *request)
 {
 	struct completion *completion = calloc(1, sizeof(*completion));
+	int error = request->attachment ? -ENOENT : 0;
 
 	if (!completion) {
 		connection_reply(connection, request->head.seq, -ENOMEM, "rmmapd has no memory");
@@ -345,12 +378,16 @@ void request_complete(struct connection *connection, const struct rm_wire_attach
 	connection->completion = completion;
 	connection_busy(connection, request->head.seq);
 	for (struct attachment *a = connection->client->attachments; a; a = a->next) {
-		if (!a->lazy || (request->attachment && request->attachment != a->number))
+		if (request->attachment && request->attachment != a->number)
 			continue;
+		error = 0;
 		completion->left++;
-		lazy_complete(a->lazy, completed, completion);
+		if (a->lazy)
+			lazy_complete(a->lazy, completed, completion);
+		else
+			completed(completion, complete_already(a));
 	}
-	completed(completion, 0);
+	completed(completion, error);
 }
 
 /* ---- RM_PREFETCH ---- */

@@ -113,20 +113,27 @@ void lazy_stop(struct lazy *lazy)
 /* Nothing is absent, or all that is was marked as lost. Freed by the timer: callers go on. */
 static void finish(struct lazy *lazy, int error)
 {
-	if (lazy->finished)
+	if (lazy->finished || lazy->broken)
 		return;
+	if (!lazy_filled(lazy))
+		return;
+	lazy->attachment->served |= SERVED_TO_THE_END;
+	local_save(lazy->attachment);
 	lazy_unregister(lazy);
 	shut(lazy);
 	lazy->finished = true;
-	lazy->completed = error;
+	lazy->completed = error ? error : lazy->attachment->served & SERVED_LOST ? -EIO : 0;
 	loop_timer(lazy->worker->loop, &lazy->timer, rm_now_ns());
+}
+
+static bool is_filled(const struct lazy *lazy)
+{
+	return !lazy->left || (!lazy->left_copies && remote_complete(lazy->remote));
 }
 
 void lazy_progress(struct lazy *lazy)
 {
-	bool filled = !lazy->left || (!lazy->copies && remote_complete(lazy->remote));
-
-	if (filled && !lazy->dead)
+	if (is_filled(lazy) && !lazy->dead)
 		finish(lazy, 0);
 }
 
@@ -194,25 +201,26 @@ static void ready(struct source *source, uint32_t events)
 
 /* ---- completing ---- */
 
+/* What is here and not in the files that the process maps. */
 static void give(struct lazy *lazy)
 {
 	const struct rm_table *table = remote_table(lazy->remote);
 	uint32_t i;
 
 	for (i = 0; i < table->segment_count; i++)
-		lazy_map(lazy, i, 0, table->segments[i].length / RM_PAGE);
+		if (!lazy_shares(lazy, table->segments[i].layer))
+			lazy_map(lazy, i, 0, table->segments[i].length / RM_PAGE);
 }
 
 static void swept(struct sweep *sweep, int error)
 {
 	struct lazy *lazy = container_of(sweep, struct lazy, sweep);
 
-	if (lazy->copies)
-		give(lazy);
-	lazy->completed = error;
+	give(lazy);
+	lazy->completed = error ? error : -EIO;         /* unless finish() knows better */
 	if (lazy->dead)
 		lazy->completed = -ESRCH;
-	else if (!error || lazy_poison(lazy, error))
+	else if (error ? lazy_poison(lazy, error) && !lazy->left_copies : is_filled(lazy))
 		finish(lazy, error);
 	loop_timer(lazy->worker->loop, &lazy->timer, rm_now_ns());
 }
@@ -325,7 +333,7 @@ void lazy_restore(struct attachment *attachment, const struct record *record)
 		return;
 	}
 	lazy->record = record->number;
-	lazy->copies = remote_moved(lazy->remote);
+	attachment->served &= SERVED_LOST;
 	/* Who waited for the earlier worker faults again, and the events come here. */
 	uffd_wake(lazy->fds[LAZY_UFFD], addr, last->addr + last->length - addr);
 }

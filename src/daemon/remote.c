@@ -360,6 +360,21 @@ void remote_reattach(struct remote *remote, struct attachment *attachment)
 	user_add(remote, attachment, 0, NULL, NULL);
 }
 
+/*
+ * A worker that ended between its record of a remote and the end of the one before left two,
+ * restored in that order. The last one has all pages of the others.
+ */
+static void drop_earlier(struct remotes *remotes, const struct remote *last)
+{
+	struct remote *remote, *next;
+
+	for (remote = remotes->first; remote; remote = next) {
+		next = remote->next;
+		if (remote != last && remote->origin == last->origin)
+			remote_free(remote);
+	}
+}
+
 void remotes_restore(struct remotes *remotes, const struct record *record)
 {
 	const struct rm_handle *handle = remote_record_handle(record);
@@ -376,9 +391,12 @@ void remotes_restore(struct remotes *remotes, const struct record *record)
 	remote = remote_new(remotes, handle);
 	error = remote_rebuild(remote, record);
 	if (error) {
+		worker_log(remotes->worker, "a publication of another host cannot be taken over "
+		           "from the last worker: %s", rm_errno_text(-error));
 		remote_free(remote);
 		return;
 	}
+	drop_earlier(remotes, remote);
 	remote->state = REMOTE_READY;
 	remote->restored = true;
 	remote_kick(remote);

@@ -83,10 +83,20 @@ struct rm_counters *remote_counters(struct remote *remote);
 /* Where the worker can read a page that is present and no hole. */
 const void *remote_data(const struct remote *remote, uint32_t layer, uint64_t page);
 /*
- * Were caches made anew after a restart? Who mapped the earlier ones gets absent pages by
- * copies of remote_data(), see cache.h.
+ * A worker that takes a remote over makes its incomplete caches anew, and so begins another
+ * generation; a later one is a larger number, and 0 is none. Whose descriptors were sent to
+ * him in a generation maps a layer's present file if that is no younger, and then its pages
+ * can be mapped by UFFDIO_CONTINUE. Else he maps an earlier file, see cache.h: he gets pages
+ * by copies of remote_data(), and never depends on what the present file has.
  */
-bool remote_moved(const struct remote *remote);
+uint64_t remote_generation(const struct remote *remote);
+bool remote_shares(const struct remote *remote, uint32_t layer, uint64_t generation);
+/* Pages of data among [page, end) of a layer that are not in its present file. */
+uint64_t remote_missing(const struct remote *remote, uint32_t layer, uint64_t page,
+                        uint64_t end);
+/* The same for all workers that have it in turn, and no other remote's. */
+uint64_t remote_origin(const struct remote *remote);
+struct remote *remotes_find_origin(struct remotes *remotes, uint64_t origin);
 struct worker *remote_worker(const struct remote *remote);
 const uint8_t *remote_id(const struct remote *remote);
 const char *remote_why(const struct remote *remote);    /* why it is lost, or "" */

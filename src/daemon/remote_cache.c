@@ -4,7 +4,8 @@
  *
  * The record holds the handle and, as descriptors, the table, the state (which pages are
  * present) and the caches' read-only ends: all that a new worker needs to go on, as
- * cache.h describes. Worker thread; allocates.
+ * cache.h describes. It goes on under a record of its own, whose number is the generation
+ * of the caches that it makes: keeper_number() only grows. Worker thread; allocates.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +26,7 @@ struct remote_record {          /* data of RECORD_REMOTE */
 	struct rm_handle handle;
 	uint64_t table_size;
 	uint64_t created_ns;
+	uint64_t origin;
 	uint32_t layer_count;
 	uint32_t admitted;
 };
@@ -75,23 +77,24 @@ static int map_table(struct remote *remote, const char **why)
 	return 0;
 }
 
+/* Of each layer the generation of its file, then of each layer the bitmap of present pages. */
 static int make_state(struct remote *remote)
 {
-	size_t words = 0;
+	size_t words = remote->table.layer_count;
 	uint32_t i;
 	void *map;
 
 	for (i = 0; i < remote->table.layer_count; i++)
 		words += bitmap_words(&remote->table.layers[i]);
-	remote->bits_size = rm_page_up((words ? words : 1) * sizeof(uint64_t));
+	remote->state_size = rm_page_up((words ? words : 1) * sizeof(uint64_t));
 	remote->state_fd = memfd_create("rmmap-state", MFD_CLOEXEC);
-	if (remote->state_fd < 0 || ftruncate(remote->state_fd, (off_t)remote->bits_size))
+	if (remote->state_fd < 0 || ftruncate(remote->state_fd, (off_t)remote->state_size))
 		return -errno;
-	map = mmap(NULL, remote->bits_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+	map = mmap(NULL, remote->state_size, PROT_READ | PROT_WRITE, MAP_SHARED,
 	           remote->state_fd, 0);
 	if (map == MAP_FAILED)
 		return -errno;
-	remote->bits = map;
+	remote->state_map = map;
 	return 0;
 }
 
@@ -108,6 +111,11 @@ static int make_caches(struct remote *remote)
 	return 0;
 }
 
+static void set_generation(struct remote *remote, uint32_t layer, uint64_t generation)
+{
+	remote->caches[layer].generation = remote->state_map[layer] = generation;
+}
+
 static void put_record(struct remote *remote)
 {
 	struct keeper *keeper = remote->remotes->worker->keeper;
@@ -115,6 +123,7 @@ static void put_record(struct remote *remote)
 		.handle = remote->handle,
 		.table_size = remote->table_size,
 		.created_ns = remote->created_ns,
+		.origin = remote->origin,
 		.layer_count = remote->table.layer_count,
 		.admitted = remote->admitted,
 	};
@@ -122,7 +131,6 @@ static void put_record(struct remote *remote)
 	unsigned count = 2;
 	uint32_t i;
 
-	remote->record = keeper_number(keeper);
 	for (i = 0; i < remote->table.layer_count; i++) {
 		fds[count++] = remote->caches[i].fd;
 		if (count < FDS_PER_PUT)
@@ -149,12 +157,14 @@ int remote_build(struct remote *remote, const void *table, size_t size, const ch
 		error = make_caches(remote);
 	if (error)
 		return error;
-	present = remote->bits;
+	remote->record = remote->origin = keeper_number(remote->remotes->worker->keeper);
+	present = remote->state_map + remote->table.layer_count;
 	for (i = 0; i < remote->table.layer_count; i++) {
 		error = cache_make(&remote->caches[i], remote->table.layers[i].length,
 		                   remote->shown[i], present);
 		if (error)
 			return error;
+		set_generation(remote, i, remote->record);
 		remote->absent += remote->caches[i].absent;
 		present += bitmap_words(&remote->table.layers[i]);
 	}
@@ -173,9 +183,12 @@ static bool had_all(const uint64_t *data, const uint64_t *had, size_t words)
 	return true;
 }
 
-/* Layer i as the last worker left it: fd is its cache, taken; had its bitmap. */
-static int rebuild_cache(struct remote *remote, uint32_t i, int fd, const uint64_t *had,
-                         uint64_t *present)
+/*
+ * Layer i as the last worker left it: fd is its cache, of that generation, taken; had is its
+ * bitmap.
+ */
+static int rebuild_cache(struct remote *remote, uint32_t i, int fd, uint64_t generation,
+                         const uint64_t *had, uint64_t *present)
 {
 	const struct rm_layer_desc *layer = &remote->table.layers[i];
 	const uint64_t *data = remote->shown[i];
@@ -187,14 +200,16 @@ static int rebuild_cache(struct remote *remote, uint32_t i, int fd, const uint64
 	if (had_all(data, had, words)) {
 		memcpy(present, had, words * sizeof *had);
 		claim_found(remote, pages);
-		return cache_adopt(cache, fd, layer->length, data, present);
+		error = cache_adopt(cache, fd, layer->length, data, present);
+		set_generation(remote, i, generation);
+		return error;
 	}
-	remote->moved = true;
 	error = cache_make(cache, layer->length, data, present);
 	if (error) {
 		close(fd);
 		return error;
 	}
+	set_generation(remote, i, remote->record);
 	/* The earlier one is there until the keeper lets go: without room for both, read again. */
 	if (limit_room(remote->remotes->worker) < pages * RM_PAGE) {
 		close(fd);
@@ -204,18 +219,19 @@ static int rebuild_cache(struct remote *remote, uint32_t i, int fd, const uint64
 	return cache_inherit(cache, fd, had);
 }
 
-/* used counts the descriptors that were taken. */
+/* used counts the descriptors that were taken; earlier is the last worker's state. */
 static int rebuild_caches(struct remote *remote, const int *fds, unsigned *used,
-                          const uint64_t *had)
+                          const uint64_t *earlier)
 {
-	uint64_t *present = remote->bits;
+	uint32_t i, layers = remote->table.layer_count;
+	const uint64_t *had = earlier + layers;
+	uint64_t *present = remote->state_map + layers;
 	size_t words;
-	uint32_t i;
 	int error;
 
-	for (i = 0; i < remote->table.layer_count; i++) {
+	for (i = 0; i < layers; i++) {
 		words = bitmap_words(&remote->table.layers[i]);
-		error = rebuild_cache(remote, i, fds[(*used)++], had, present);
+		error = rebuild_cache(remote, i, fds[(*used)++], earlier[i], had, present);
 		if (error)
 			return error;
 		remote->absent += remote->caches[i].absent;
@@ -226,21 +242,21 @@ static int rebuild_caches(struct remote *remote, const int *fds, unsigned *used,
 }
 
 /* The state memfd of the last worker, mapped; NULL if it is not what it should be. */
-static const uint64_t *map_had(const struct remote *remote, int fd)
+static const uint64_t *map_earlier(const struct remote *remote, int fd)
 {
 	struct stat st;
 	void *map;
 
-	if (fstat(fd, &st) || (uint64_t)st.st_size != remote->bits_size)
+	if (fstat(fd, &st) || (uint64_t)st.st_size != remote->state_size)
 		return NULL;
-	map = mmap(NULL, remote->bits_size, PROT_READ, MAP_SHARED, fd, 0);
+	map = mmap(NULL, remote->state_size, PROT_READ, MAP_SHARED, fd, 0);
 	return map == MAP_FAILED ? NULL : map;
 }
 
 static int rebuild(struct remote *remote, const struct record *record, unsigned *used)
 {
 	const struct remote_record *data = record->data;
-	const uint64_t *had;
+	const uint64_t *earlier;
 	int error;
 
 	if (record->count < 2)
@@ -250,6 +266,7 @@ static int rebuild(struct remote *remote, const struct record *record, unsigned 
 	remote->table_size = data->table_size;
 	remote->created_ns = data->created_ns;
 	remote->admitted = data->admitted;
+	remote->origin = data->origin;
 	error = map_table(remote, NULL);
 	if (error)
 		return error;
@@ -260,13 +277,14 @@ static int rebuild(struct remote *remote, const struct record *record, unsigned 
 		error = make_caches(remote);
 	if (error)
 		return error;
-	had = map_had(remote, record->fds[1]);
-	if (!had)
+	earlier = map_earlier(remote, record->fds[1]);
+	if (!earlier)
 		return -EPROTO;
 	close(record->fds[1]);
 	*used = 2;
-	error = rebuild_caches(remote, record->fds, used, had);
-	munmap((void *)(uintptr_t)had, remote->bits_size);
+	remote->record = keeper_number(remote->remotes->worker->keeper);
+	error = rebuild_caches(remote, record->fds, used, earlier);
+	munmap((void *)(uintptr_t)earlier, remote->state_size);
 	return error;
 }
 
@@ -308,8 +326,8 @@ void remote_unbuild(struct remote *remote)
 	free(remote->caches);
 	free(remote->shown);
 	free(remote->regions);
-	if (remote->bits)
-		munmap(remote->bits, remote->bits_size);
+	if (remote->state_map)
+		munmap(remote->state_map, remote->state_size);
 	if (remote->table_map)
 		munmap(remote->table_map, remote->table_size);
 	if (remote->state_fd >= 0)

@@ -123,9 +123,33 @@ const void *remote_data(const struct remote *remote, uint32_t layer, uint64_t pa
 	return remote->caches[layer].map + page * RM_PAGE;
 }
 
-bool remote_moved(const struct remote *remote)
+uint64_t remote_generation(const struct remote *remote)
 {
-	return remote->moved;
+	return remote->record;
+}
+
+bool remote_shares(const struct remote *remote, uint32_t layer, uint64_t generation)
+{
+	return remote->caches[layer].generation <= generation;
+}
+
+uint64_t remote_missing(const struct remote *remote, uint32_t layer, uint64_t page, uint64_t end)
+{
+	return cache_absent(&remote->caches[layer], page, end);
+}
+
+uint64_t remote_origin(const struct remote *remote)
+{
+	return remote->origin;
+}
+
+struct remote *remotes_find_origin(struct remotes *remotes, uint64_t origin)
+{
+	struct remote *remote = remotes->first;
+
+	while (remote && (remote->origin != origin || remote->dying))
+		remote = remote->next;
+	return remote;
 }
 
 struct worker *remote_worker(const struct remote *remote)

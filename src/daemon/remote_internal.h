@@ -107,20 +107,20 @@ struct remote {
 	unsigned admitted;
 	struct rm_counters counters;
 	/* remote_cache.c: */
-	int table_fd, state_fd;         /* -1 until ready */
+	int table_fd, state_fd;         /* -1 until ready; for the state see make_state() */
 	uint64_t table_size;
 	void *table_map;
 	struct rm_table table;
-	uint64_t *bits;                 /* mapping of state_fd: one bitmap after the other */
-	size_t bits_size;
+	uint64_t *state_map;
+	size_t state_size;
 	struct cache *caches;           /* table.layer_count */
 	uint64_t **shown;               /* shown.h: the pages that are fetched */
 	uint64_t data_bytes;            /* of these */
 	uint64_t absent;                /* pages of data that are not here, all layers */
 	uint64_t made;                  /* pages that are here, or being read; see remote_claim.c */
 	uint64_t claimed;               /* these, and those promised: at least made */
-	bool moved;                     /* see remote_moved() */
-	uint64_t record;                /* the keeper's number, 0: none */
+	uint64_t record;                /* the keeper's number, and the generation; 0: none */
+	uint64_t origin;                /* the record's number when it was first made */
 	struct remote *next;
 };
 

@@ -29,6 +29,8 @@ static enum uffd_result sort(int error)
 		return UFFD_THERE;
 	case ENOENT:
 		return UFFD_NOT_MAPPED;
+	case EFAULT:
+		return UFFD_NO_PAGE;
 	case ESRCH:
 		return UFFD_DEAD;
 	default:

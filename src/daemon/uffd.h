@@ -22,6 +22,7 @@ enum uffd_result {              /* the one place where errno is sorted is uffd.c
 	UFFD_AGAIN,             /* a part was done, or nothing: call again */
 	UFFD_THERE,             /* the first page is mapped already; its waiters still wait */
 	UFFD_NOT_MAPPED,        /* some of the range is not (any more) memory of this uffd */
+	UFFD_NO_PAGE,           /* UFFD_CONTINUE: the file that is mapped has no such page */
 	UFFD_DEAD,              /* the process, or its address space, is gone */
 	UFFD_FAILED,
 };

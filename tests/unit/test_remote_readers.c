@@ -8,14 +8,13 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
-/* The keeper's records into a new set of remotes: what a new worker does. */
-static void restore(void)
+/* These records into a new set of remotes: what a new worker does. */
+static void restore_from(struct fake_record *saved)
 {
-	struct fake_record saved[FAKE_RECORDS];
 	unsigned i;
 
-	memcpy(saved, fake.records, sizeof saved);
 	memset(fake.records, 0, sizeof fake.records);
 	remotes_free(fake.remotes);
 	fake.remotes = fake.worker.remotes = remotes_new(&fake.worker);
@@ -28,16 +27,40 @@ static void restore(void)
 	}
 }
 
-static struct remote *restart(void)
+/* The keeper's records. */
+static void restore(void)
+{
+	struct fake_record saved[FAKE_RECORDS];
+
+	memcpy(saved, fake.records, sizeof saved);
+	restore_from(saved);
+}
+
+static struct remote *restart_with(struct fake_record *saved)
 {
 	struct remote *remote;
 
-	restore();
+	restore_from(saved);
 	remote = remotes_find(fake.remotes, fake.handle.id);
 	ck_assert_ptr_nonnull(remote);
 	memset(&fake.attachment[0].remote, 0, sizeof(void *));
 	remote_reattach(remote, &fake.attachment[0]);
 	return remote;
+}
+
+static struct remote *restart(void)
+{
+	struct fake_record saved[FAKE_RECORDS];
+
+	memcpy(saved, fake.records, sizeof saved);
+	return restart_with(saved);
+}
+
+static struct fake_record *record_of_remote(struct fake_record *records)
+{
+	while (records->record.type != RECORD_REMOTE)
+		records++;
+	return records;
 }
 
 struct answers {
@@ -179,7 +202,7 @@ END_TEST
 START_TEST(new_worker)
 {
 	struct remote *remote = attach_well(0, false);
-	uint64_t before;
+	uint64_t before, first, second;
 	struct wait a, b;
 
 	fetch(remote, &b, 0, 0, 256);
@@ -187,8 +210,14 @@ START_TEST(new_worker)
 	while (!a.called || !b.called)
 		fake_run(PATIENCE_MS);
 	before = fake.read_bytes;
+	first = remote_generation(remote);
+	ck_assert(remote_shares(remote, 0, first) && remote_shares(remote, 2, first));
 	remote = restart();
-	ck_assert(remote_moved(remote));
+	/* layer 0 was complete, and stays the file that it was */
+	second = remote_generation(remote);
+	ck_assert_uint_gt(second, first);
+	ck_assert(remote_shares(remote, 0, first) && !remote_shares(remote, 2, first));
+	ck_assert(remote_shares(remote, 2, second));
 	check_pages(remote, 0, 0, 256);
 	check_pages(remote, 2, 900, 1200);
 	ck_assert(!remote_present(remote, 2, 899));
@@ -203,7 +232,8 @@ START_TEST(new_worker)
 	check_all(remote);
 	/* complete: the next worker needs neither copies nor the other host, a new reader does */
 	remote = restart();
-	ck_assert(!remote_moved(remote));
+	ck_assert(remote_shares(remote, 2, second) && !remote_shares(remote, 2, first));
+	ck_assert(remote_shares(remote, 0, first));
 	before = fake.attaches;
 	check_all(remote);
 	fake_run(50);
@@ -212,6 +242,37 @@ START_TEST(new_worker)
 	ck_assert_uint_eq(fake.attaches, before + 1);
 	ck_assert(fake.earlier);
 	ck_assert_uint_eq(fake.admits, 2);
+}
+END_TEST
+
+/* A worker ended between its own record and the end of the one that it had found. */
+START_TEST(two_records)
+{
+	struct remote *remote = attach_well(0, false);
+	struct fake_record saved[FAKE_RECORDS], *earlier;
+	uint64_t origin = remote_origin(remote), second;
+	struct wait a;
+	unsigned i;
+
+	memcpy(saved, fake.records, sizeof saved);
+	earlier = record_of_remote(saved);
+	for (i = 0; i < earlier->record.count; i++)
+		earlier->fds[i] = dup(earlier->fds[i]);
+	remote = restart();
+	fetch(remote, &a, 2, 0, 100);
+	fake_run(PATIENCE_MS);
+	ck_assert_int_eq(a.error, 0);
+	second = remote_generation(remote);
+	saved[FAKE_RECORDS - 1] = *record_of_remote(fake.records);
+	remote = restart_with(saved);
+	ck_assert_uint_eq(remotes_count(fake.remotes), 1);
+	ck_assert_uint_eq(remote_origin(remote), origin);
+	ck_assert_ptr_eq(remotes_find_origin(fake.remotes, origin), remote);
+	ck_assert_uint_gt(remote_generation(remote), second);
+	check_pages(remote, 2, 0, 100);
+	for (i = 0, a.called = 0; i < FAKE_RECORDS; i++)
+		a.called += fake.records[i].record.type == RECORD_REMOTE;
+	ck_assert_uint_eq(a.called, 1);
 }
 END_TEST
 
@@ -337,6 +398,7 @@ int main(void)
 	tcase_add_test(tests, unpublished);
 	tcase_add_test(tests, origin_is_gone);
 	tcase_add_test(tests, new_worker);
+	tcase_add_test(tests, two_records);
 	tcase_add_test(tests, new_worker_before_the_answer);
 	tcase_add_test(tests, over_the_limit);
 	tcase_add_test(tests, failed_pages_are_not_held);
