@@ -2,8 +2,9 @@
 /*
  * local_internal.h - the files of local.h among themselves
  *
- *   local.c           clients (processes), attachments, records
+ *   local.c           clients (processes), their records
  *   local_listen.c    the listener, also while no descriptor is left
+ *   local_held.c      attachments, their records
  *   connection.c      one socket: messages in, replies out, never waiting
  *   local_publish.c   RM_PUBLISH and its RM_LAYERS; RM_UNPUBLISH
  *   local_move.c      RM_MOVE
@@ -94,11 +95,13 @@ struct local {
 	struct rm_counters ended;       /* of processes that are gone */
 };
 
-/* ---- local.c ---- */
+/* ---- local_held.c ---- */
 struct held *attachment_new(struct client *client);
 void attachment_save(struct held *held);
 void attachment_end(struct held *held);         /* and free it */
 struct held *attachment_find(struct client *client, uint64_t number);
+
+/* ---- local.c ---- */
 void client_end(struct client *client);
 void connection_take(struct local *local, int fd);      /* of whoever it is; closed if not served */
 void counters_add(struct rm_counters *sum, const struct rm_counters *more);
