@@ -67,6 +67,7 @@ void store_save(struct publication *publication, const int *fds, unsigned count)
 		.revoked = publication->revoked,
 		.created_ns = publication->created_ns,
 		.lease_ns = publication->lease.index ? publication->lease.at : 0,
+		.rejoin_ns = publication->rejoin_ns,
 		.served_bytes = publication->served_bytes,
 	};
 
@@ -112,6 +113,12 @@ static bool over(const struct publication *publication)
 	       (publication->readers && publication->admitted >= publication->readers);
 }
 
+/* Other hosts had it when a worker died, and may still come back. */
+static bool awaited(const struct publication *publication)
+{
+	return rm_now_ns() < publication->rejoin_ns;
+}
+
 static void lease_over(struct timer *timer)
 {
 	struct publication *publication = container_of(timer, struct publication, lease);
@@ -120,12 +127,28 @@ static void lease_over(struct timer *timer)
 		drop(publication);
 }
 
+/* While nobody has it: UINT64_MAX if it is for ever. */
+static uint64_t lives_until(const struct publication *publication)
+{
+	uint64_t at = rm_now_ns();
+
+	if (!over(publication))
+		at = publication->ttl_ms == UINT32_MAX ? UINT64_MAX :
+		     at + publication->ttl_ms * MSEC;
+	return at > publication->rejoin_ns ? at : publication->rejoin_ns;
+}
+
+static void lease_until(struct publication *publication, uint64_t at)
+{
+	if (at == UINT64_MAX)
+		loop_timer_cancel(publication->worker->loop, &publication->lease);
+	else
+		loop_timer(publication->worker->loop, &publication->lease, at);
+}
+
 void store_lease(struct publication *publication)
 {
-	uint64_t ttl = publication->ttl_ms;
-
-	if (ttl != UINT32_MAX)
-		loop_timer(publication->worker->loop, &publication->lease, rm_now_ns() + ttl * MSEC);
+	lease_until(publication, lives_until(publication));
 }
 
 void store_insert(struct store *store, struct publication *publication)
@@ -181,14 +204,14 @@ void store_release(struct publication *publication, bool remote)
 
 	if (*count)
 		--*count;
-	if (held(publication))
+	if (held(publication)) {
+		if (remote && !*count)
+			store_save(publication, NULL, 0);
 		return;
-	if (!over(publication))
-		store_lease(publication);
-	else if (rm_now_ns() < publication->rejoin_ns)
-		loop_timer(publication->worker->loop, &publication->lease, publication->rejoin_ns);
-	else
+	}
+	if (over(publication) && !awaited(publication))
 		return drop(publication);
+	store_lease(publication);
 	store_save(publication, NULL, 0);
 }
 
@@ -200,22 +223,19 @@ void store_unadmit(struct publication *publication, bool remote, bool again)
 	--*count;
 	if (!again)
 		publication->admitted--;
-	if (!held(publication)) {
-		if (over(publication))
-			loop_timer(publication->worker->loop, &publication->lease, rm_now_ns());
-		else
-			store_lease(publication);
-	}
+	if (!held(publication))
+		store_lease(publication);
 	store_save(publication, NULL, 0);
 }
 
 void store_unpublish(struct publication *publication)
 {
 	publication->unpublished = true;
-	if (held(publication))
-		store_save(publication, NULL, 0);
-	else
-		drop(publication);
+	if (!held(publication) && !awaited(publication))
+		return drop(publication);
+	if (!held(publication))
+		store_lease(publication);
+	store_save(publication, NULL, 0);
 }
 
 void store_revoke(struct publication *publication)
@@ -229,31 +249,22 @@ void store_revoke(struct publication *publication)
 	publication->revoked = true;
 	peers_drop(worker, publication);
 	publication->remote_attached = 0;
+	publication->rejoin_ns = 0;
 	store_unpublish(publication);
 }
 
 /* ---- after a restart ---- */
 
 /*
- * Attachments of this host are counted again by local.c before the loop runs. Other
- * hosts ask again when they notice, so what they had must wait for them.
+ * Attachments of this host are counted again by local.c before the loop runs. Other hosts ask
+ * again when they notice, so what they had must wait for them. Both deadlines are recorded at
+ * once: one that nobody came back for stays what it was, however many workers die meanwhile.
  */
 static void restore_lease(struct publication *publication, const struct publication_record *record)
 {
-	uint64_t wait = publication->ttl_ms == UINT32_MAX ? UINT64_MAX : publication->ttl_ms * MSEC;
-	uint64_t at = record->lease_ns;
-
-	if (publication->unpublished)
-		wait = 0;
-	if (record->remote) {
-		publication->rejoin_ns = rm_now_ns() + REJOIN_NS;
-		if (wait < REJOIN_NS)
-			wait = REJOIN_NS;
-	}
-	if (!at && wait != UINT64_MAX)
-		at = rm_now_ns() + wait;
-	if (at)
-		loop_timer(publication->worker->loop, &publication->lease, at);
+	publication->rejoin_ns = record->remote ? rm_now_ns() + REJOIN_NS : record->rejoin_ns;
+	lease_until(publication, record->lease_ns ? record->lease_ns : lives_until(publication));
+	store_save(publication, NULL, 0);
 }
 
 void store_restore_layer(struct store *store, const struct record *record)

@@ -37,8 +37,9 @@ struct publication {
 	bool revoked;                   /* and no other host gets a key any more */
 	uint64_t served_bytes;
 	uint64_t created_ns;
-	uint64_t rejoin_ns;             /* after a restart: until then other hosts may come back */
-	struct timer lease;             /* runs while nobody is attached; not for ttl_ms UINT32_MAX */
+	uint64_t rejoin_ns;             /* those that had it when a worker died may come back until
+	                                   then; later deaths do not put it off for them */
+	struct timer lease;             /* runs while nobody is attached, unless it is for ever */
 	struct worker *worker;
 	struct publication *next;
 };

@@ -25,17 +25,18 @@ struct publication_record {             /* data of RECORD_PUBLICATION */
 	uint32_t slot, publisher_pid;
 	uint32_t layer_count;
 	uint8_t has_slot, unpublished;
-	uint8_t remote;                 /* other hosts had it */
+	uint8_t remote;                 /* other hosts have it */
 	uint8_t revoked;
 	uint8_t pad[4];
 	uint64_t created_ns;
 	uint64_t lease_ns;              /* end of the lease; 0: none ran */
+	uint64_t rejoin_ns;             /* for those that had it before; 0: none */
 	uint64_t served_bytes;
 };
 
 /* ---- store.c ---- */
 void store_insert(struct store *store, struct publication *publication);
-void store_lease(struct publication *publication);      /* start it anew */
+void store_lease(struct publication *publication);      /* nobody has it: start it anew */
 /* Tell the keeper, with more descriptors or none. */
 void store_save(struct publication *publication, const int *fds, unsigned count);
 

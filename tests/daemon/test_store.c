@@ -75,6 +75,17 @@ static void keep(void)
 	}
 }
 
+/* The keeper still has what it forks a worker with. */
+static void keep_copy(const struct kept *kept)
+{
+	int fds[8];
+
+	ck_assert_uint_le(kept->count, 8);
+	for (unsigned i = 0; i < kept->count; i++)
+		fds[i] = dup(kept->fds[i]);
+	records_put(records, kept->type, kept->number, kept->data, kept->length, fds, kept->count);
+}
+
 /* As if the worker died here: a new store, from the keeper's records. */
 static void restart(void)
 {
@@ -88,6 +99,8 @@ static void restart(void)
 	worker.keeper = keeper_new(pair[1], records_highest(records));
 	worker.store = store_new(&worker);
 	all = records_take(records);
+	for (struct kept **k = all; *k; k++)
+		keep_copy(*k);
 	for (struct kept **k = all; *k; k++) {
 		struct record record = { (*k)->type, (*k)->number, (*k)->data, (*k)->length,
 		                         (*k)->fds, (*k)->count };
@@ -627,6 +640,72 @@ START_TEST(restart_brings_back)
 }
 END_TEST
 
+/* Another host had it: its time to come back is not begun anew by each death. */
+START_TEST(restart_waits_once)
+{
+	struct publication *p;
+	uint64_t until, now = rm_now_ns();
+
+	setup();
+	ck_assert_int_eq(add(1, 0, 100, &p), 0);
+	ck_assert_int_eq(store_admit(p, secret(1), true, false), 0);
+	restart();
+	p = find(1);
+	until = p->lease.at;
+	ck_assert_uint_ge(until, now + 60000 * MS);
+	run(20);
+	restart();
+	ck_assert_uint_eq(find(1)->lease.at, until);
+	/* a reader of this host is there for a while, and a worker dies meanwhile */
+	store_readmit(find(1));
+	restart();
+	store_readmit(find(1));
+	ck_assert_uint_eq(find(1)->lease.index, 0);
+	store_release(find(1), false);
+	ck_assert_uint_eq(find(1)->lease.at, until);
+	/* it comes back, and the next death is one that it has to notice anew */
+	ck_assert_int_eq(store_admit(find(1), secret(1), true, true), 0);
+	run(20);
+	restart();
+	p = find(1);
+	ck_assert_uint_gt(p->lease.at, until);
+	/* unpublished, it stays for who may come back; revoked, it does not */
+	until = p->lease.at;
+	store_unpublish(p);
+	restart();
+	p = find(1);
+	ck_assert_ptr_nonnull(p);
+	ck_assert_uint_eq(p->lease.at, until);
+	ck_assert_int_eq(store_admit(p, secret(1), true, false), -ENOENT);
+	ck_assert_int_eq(store_admit(p, secret(1), true, true), 0);
+	restart();
+	store_revoke(find(1));
+	ck_assert_ptr_null(find(1));
+}
+END_TEST
+
+/* All its readers were admitted, it is for ever, and the one that had it never comes back. */
+START_TEST(restart_and_nobody_comes)
+{
+	struct publication *p;
+	uint64_t now = rm_now_ns();
+
+	setup();
+	ck_assert_int_eq(add(1, 1, UINT32_MAX, &p), 0);
+	ck_assert_int_eq(store_admit(p, secret(1), true, false), 0);
+	ck_assert_int_eq(add(2, 1, UINT32_MAX, &p), 0);
+	ck_assert_int_eq(store_admit(p, secret(2), false, false), 0);
+	ck_assert_int_eq(add(3, 0, UINT32_MAX, &p), 0);
+	restart();
+	ck_assert_uint_gt(find(1)->lease.index, 0);
+	ck_assert_uint_ge(find(1)->lease.at, now + 60000 * MS);
+	ck_assert_uint_eq(find(3)->lease.index, 0);
+	run(20);
+	ck_assert_ptr_null(find(2));
+	ck_assert_uint_eq(store_count(worker.store), 2);
+}
+END_TEST
+
 START_TEST(short_ids)
 {
 	struct publication *p;
@@ -647,6 +726,7 @@ int main(void)
 		{ secret_and_readers, 0 }, { readers_gone, 0 }, { readers_come_back, 0 },
 		{ lease, 0 }, { lease_over_and_not_noticed, 0 }, { unpublish, 0 }, { limit, 0 },
 		{ refused_without_a_trace, 0 }, { table_is_our_own, 0 }, { restart_brings_back, 0 },
+		{ restart_waits_once, 0 }, { restart_and_nobody_comes, 0 },
 		{ short_ids, 0 }, { known_layers, 0 }, { layer_is_not_replaced, 0 },
 		{ known_of_another_length, 0 }, { holdings, 0 }, { limit_with_layers, 0 },
 		{ restart_with_layers, 0 }, { hundred_publications, 0 },
