@@ -91,6 +91,42 @@ void fake_open(void)
 		fake.attachment[i].number = i + 1;
 }
 
+struct later {                  /* a read under way */
+	struct timer timer;
+	struct fabric_read *read;
+	int error;
+	struct later *next;             /* while it is spare */
+};
+
+static struct later *spare;
+
+void fake_spare(unsigned count)
+{
+	struct later *later;
+
+	for (; count; count--) {
+		later = malloc(sizeof *later);
+		if (!later)
+			abort();
+		later->next = spare;
+		spare = later;
+	}
+}
+
+static struct later *new_later(void)
+{
+	struct later *later = spare;
+
+	if (later)
+		spare = later->next;
+	else
+		later = malloc(sizeof *later);
+	if (!later)
+		abort();
+	memset(later, 0, sizeof *later);
+	return later;
+}
+
 void fake_close(void)
 {
 	uint32_t i;
@@ -99,6 +135,12 @@ void fake_close(void)
 	loop_free(fake.worker.loop);
 	for (i = 0; i < FAKE_LAYERS; i++)
 		munmap(fake.source[i], fake.lengths[i]);
+	while (spare) {
+		struct later *later = spare;
+
+		spare = later->next;
+		free(later);
+	}
 	free(fake.table);
 }
 
@@ -123,12 +165,6 @@ void fake_wake(void)
 }
 
 /* ---- fabric ---- */
-
-struct later {                  /* a read under way */
-	struct timer timer;
-	struct fabric_read *read;
-	int error;
-};
 
 /* All regions, in their order: how many. */
 static unsigned make_regions(struct peer_region regions[FAKE_REGIONS])
@@ -205,13 +241,14 @@ static void read_over(struct timer *timer)
 	if (!error)
 		memcpy(read->to, (const void *)(uintptr_t)read->from, read->length);
 	fake.queued -= read->length;
-	free(later);
+	later->next = spare;
+	spare = later;
 	read->done(read, error);
 }
 
 void fabric_read(struct fabric *fabric, struct fabric_read *read)
 {
-	struct later *later = calloc(1, sizeof *later);
+	struct later *later = new_later();
 
 	(void)fabric;
 	fake.reads++;

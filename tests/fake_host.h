@@ -83,6 +83,7 @@ bool fake_hole(uint32_t layer, uint64_t page);
 
 void fake_run(uint64_t ms);             /* the loop, for at most so long */
 void fake_wake(void);                   /* the loop returns */
+void fake_spare(unsigned count);        /* so many reads at a time need no memory */
 void fake_take_keys(void);              /* with room: nobody has a key any more */
 
 /* Over a socket: put a record that a worker sent into fake.records. False: the worker is gone. */

@@ -8,16 +8,19 @@
 #include <linux/userfaultfd.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "../src/common/channel.h"
 #include "../src/daemon/lazy.h"
+#include "../src/daemon/reserve.h"
 
 #ifndef UFFD_FEATURE_MINOR_SHMEM
 #define UFFD_FEATURE_MINOR_SHMEM (1 << 10)
@@ -41,6 +44,25 @@ static void completed(void *arg, int error)
 
 	(void)arg;
 	reply(&message, NULL, 0);
+}
+
+/* From now on malloc has nothing. The stack cannot grow any more either. */
+static void starve(void)
+{
+	struct rlimit none = { 0, 0 };
+	volatile char stack[256 * 1024];
+	void *volatile block;
+	size_t size;
+
+	memset((char *)stack, 1, sizeof stack);
+	fake_spare(256);
+	CHECK(!setrlimit(RLIMIT_AS, &none));
+	for (size = 1 << 20; size > 2048; size /= 2)
+		while ((block = malloc(size)))
+			;
+	for (; size; size -= 16)
+		while ((block = malloc(size)))
+			;
 }
 
 static void other_attached(void *arg, int error, const char *why, struct remote *remote)
@@ -97,6 +119,9 @@ static void obey(struct source *source, uint32_t events)
 		reply(&message, NULL, 0);
 		lazy_progress(fake.attachment[0].lazy);
 		return;
+	case STARVE:
+		starve();
+		break;
 	case LOOK:
 		message.counters = fake.counters;
 		message.served = fake.attachment[0].lazy != NULL;
@@ -148,6 +173,7 @@ static void work(int keeper, const struct fake_record *saved, pid_t consumer)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	fake_open();
+	reserve_open();
 	fake.keeper_socket = keeper;
 	fake.attachment[0].prefetch = prefetch;
 	fake.pidfd = (int)syscall(SYS_pidfd_open, consumer, 0);

@@ -25,7 +25,7 @@
 		_exit(1); \
 	} } while (0)
 
-enum command { SERVE, COMPLETE, LOSE, SLOW, AHEAD, LOOK, OTHER, TRUST, FORGET };
+enum command { SERVE, COMPLETE, LOSE, SLOW, AHEAD, LOOK, OTHER, TRUST, FORGET, STARVE };
 
 struct message {                /* consumer to worker, and back */
 	enum command command;
@@ -85,6 +85,7 @@ void test_about_to_read_zeros_again(void);
 
 /* pager_lost.c */
 void test_new_worker(void);
+void test_no_memory(void);
 void test_lost_host(void);
 void test_lost_host_without_poison(void);
 

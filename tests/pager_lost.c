@@ -44,6 +44,38 @@ void test_new_worker(void)
 	CHECK(word(here + 8) == 4711);
 }
 
+static void *walk_some(void *seed)
+{
+	const struct rm_segment *s = &rm_table_segments(fake.table)[3];
+	uint64_t random = (uintptr_t)seed, addr;
+
+	for (int i = 0; i < 2000; i++) {
+		random = random * 6364136223846793005ull + 1442695040888963407ull;
+		addr = s->addr + (random >> 20) % (s->length / RM_PAGE) * RM_PAGE;
+		CHECK(word(addr) == wanted(addr));
+	}
+	return NULL;
+}
+
+/* malloc has nothing in the worker: pages come all the same, to more than the reserve is for. */
+void test_no_memory(void)
+{
+	pthread_t threads[48];
+
+	attach(can_poison, 0);
+	CHECK(word(FAKE_BASE) == wanted(FAKE_BASE));
+	CHECK(!ask((struct message){ .command = STARVE }, NULL, 0).error);
+	for (uintptr_t i = 0; i < 48; i++)
+		CHECK(!pthread_create(&threads[i], NULL, walk_some, (void *)(i + 1)));
+	for (unsigned i = 0; i < 48; i++)
+		pthread_join(threads[i], NULL);
+	CHECK(!*look().told);
+	walk();
+	CHECK(!still_served());
+	kill(worker, SIGKILL);
+	walk();
+}
+
 static void lose_host(bool poison)
 {
 	uint64_t here = FAKE_BASE + 7 * 1048576, gone = FAKE_BASE + 20 * 1048576;

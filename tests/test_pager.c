@@ -187,6 +187,9 @@ int main(void)
 	failed += run("other file, untouched", test_other_file_untouched);
 	failed += run("about to read zeros", test_about_to_read_zeros);
 	failed += run("about to read zeros again", test_about_to_read_zeros_again);
+#ifndef __SANITIZE_ADDRESS__            /* its malloc has a memory of its own */
+	failed += run("no memory", test_no_memory);
+#endif
 	failed += run("lost host", test_lost_host);
 	failed += run("lost host, no poison", test_lost_host_without_poison);
 	return failed != 0;

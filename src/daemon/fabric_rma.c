@@ -9,7 +9,7 @@
  * with the bytes that were asked for, in the place that was named. fabric_busy() tells
  * where; nothing else may come to stand there until then.
  *
- * Worker thread only. Allocates the record of a piece with malloc.
+ * Worker thread only. Allocates the record of a piece; with one it gets by, see reserve.h.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,6 +17,7 @@
 
 #include "../common/channel.h"
 #include "fabric_internal.h"
+#include "reserve.h"
 
 static struct fabric_op *new_piece(struct fabric *fabric)
 {
@@ -25,7 +26,7 @@ static struct fabric_op *new_piece(struct fabric *fabric)
 	if (op)
 		fabric->free_pieces = op->next;
 	else
-		op = calloc(1, sizeof(*op));
+		op = reserve_zalloc(sizeof(*op), !fabric->pieces);
 	if (op)
 		op->kind = FABRIC_PIECE_READ;
 	return op;
@@ -33,6 +34,10 @@ static struct fabric_op *new_piece(struct fabric *fabric)
 
 static void free_piece(struct fabric *fabric, struct fabric_op *op)
 {
+	if (reserve_has(op)) {
+		reserve_free(op);
+		return;
+	}
 	op->next = fabric->free_pieces;
 	fabric->free_pieces = op;
 }
@@ -184,8 +189,8 @@ static int post_next(struct fabric *fabric, struct fabric_read *read)
 	struct fabric_op *op = new_piece(fabric);
 	int error;
 
-	if (!op)
-		return -ENOMEM;
+	if (!op)                /* when one ends there is one more */
+		return fabric->pieces ? -FI_EAGAIN : -ENOMEM;
 	op->peer = read->peer;
 	op->read = read;
 	op->data = (uint8_t *)read->to + read->posted;
@@ -413,7 +418,7 @@ void fabric_reads_close(struct fabric *fabric)
 
 	while ((op = fabric->free_pieces)) {
 		fabric->free_pieces = op->next;
-		free(op);
+		reserve_free(op);
 	}
 }
 

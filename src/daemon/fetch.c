@@ -14,6 +14,7 @@
 #include "../common/channel.h"
 #include "local.h"
 #include "remote_internal.h"
+#include "reserve.h"
 #include "util.h"
 
 #define PIECE_PAGES 256                 /* 1 MiB */
@@ -21,6 +22,8 @@
 #define TRY_NS 3000000000ull            /* one read; leaves time for another one */
 #define GIVE_UP_NS 5000000000ull        /* all attempts at a piece together */
 #define ATTEMPTS 4
+
+_Static_assert(sizeof(struct piece) <= RESERVE_BLOCK, "a piece fits the reserve");
 
 static void count_for(struct rm_counters *counters, const struct remote *remote, unsigned reads,
                       uint64_t pages)
@@ -99,7 +102,7 @@ static void settle(struct piece *piece, int error)
 		waiter->next = remote->fetch.settled;
 		remote->fetch.settled = waiter;
 	}
-	free(piece);
+	reserve_free(piece);
 	tell(remote);
 }
 
@@ -296,24 +299,26 @@ void fetch_direct(struct piece *piece)
 	}
 }
 
-/* Memory for a piece of so many pages, and for the pages. 0 or -errno. */
-static int make_piece(struct remote *remote, uint32_t layer, uint64_t page, uint64_t count,
-                      struct piece **out)
+/* Memory for a piece of so many pages, and for the pages. 0 or -errno, as remote_fetch(). */
+static int make_piece(struct remote *remote, const struct remote_waiter *waiter, uint64_t page,
+                      uint64_t count, struct piece **out)
 {
 	int error = claim_pages(remote, count);
 
 	if (error)
 		return error;
 	/* All at once is cheaper than fault by fault while the data is copied in. */
-	error = cache_populate(&remote->caches[layer], page, count);
-	*out = error ? NULL : calloc(1, sizeof **out);
+	error = cache_populate(&remote->caches[waiter->layer], page, count);
+	*out = error ? NULL : reserve_zalloc(sizeof **out, waiter->vital);
 	if (*out)
 		return 0;
 	claim_return(remote, count);
-	return error ? error : -ENOMEM;
+	if (error)
+		return error;
+	return waiter->vital ? -EAGAIN : -ENOMEM;
 }
 
-/* One piece out of these pages; *count: how many it took. 0 or -errno. */
+/* One piece out of these pages; *count: how many it took. 0 or -errno, as remote_fetch(). */
 static int start_piece(struct remote *remote, uint64_t attachment,
                        const struct remote_waiter *waiter, uint64_t page, uint64_t *count)
 {
@@ -327,7 +332,7 @@ static int start_piece(struct remote *remote, uint64_t attachment,
 		most = (region->offset + region->length) / RM_PAGE - page;
 		*count = *count < most ? *count : most;
 	}
-	error = make_piece(remote, layer, page, *count, &piece);
+	error = make_piece(remote, waiter, page, *count, &piece);
 	if (error)
 		return error;
 	piece->remote = remote;

@@ -101,6 +101,7 @@ struct lazy {
 	struct lazy_completion *completions;
 	int completed;                  /* their error */
 	struct timer timer;             /* tells them; frees a finished lazy */
+	struct timer starved;           /* see lazy_starved() */
 };
 
 /* ---- lazy_fetch.c ---- */
@@ -154,6 +155,8 @@ bool lazy_filled(struct lazy *lazy);
 void lazy_no_page(struct lazy *lazy);
 /* ---- pager.c ---- */
 void lazy_progress(struct lazy *lazy);  /* something was mapped: is that all? */
+/* There is no memory for a fault, not even the reserve's: who waits faults anew in a while. */
+void lazy_starved(struct lazy *lazy);
 /* ---- lazy_map.c ---- */
 /* Is the page of this segment here, or a hole? */
 bool lazy_available(const struct lazy *lazy, uint32_t segment, uint64_t page);

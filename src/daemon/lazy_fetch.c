@@ -11,6 +11,7 @@
 
 #include "../common/channel.h"
 #include "lazy.h"
+#include "reserve.h"
 #include "util.h"
 
 #define FIRST_PART 16                   /* so many pages come first, for who waits */
@@ -44,10 +45,13 @@ static void part_done(struct remote_waiter *waiter, int error)
 	*at = batch->next;
 	batch->took_ns = rm_now_ns() - batch->at_ns;
 	ahead_map(lazy, batch->segment, batch->page, batch->page + batch->count);
-	if (error)
+	/* Who waits for a page of it asks for that page by himself. */
+	if (error == -EAGAIN || (error == -ENOMEM && !batch->waited))
+		lazy_starved(lazy);
+	else if (error)
 		lazy_lost(lazy, batch->segment, batch->page, batch->page + batch->count, error);
 	ahead_arrived(lazy, batch, error);
-	free(batch);
+	reserve_free(batch);
 	lazy_progress(lazy);
 	ahead_pump(lazy);
 }
@@ -65,10 +69,11 @@ void lazy_fetch(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t cou
                 enum rm_ahead why, uint64_t waited)
 {
 	const struct rm_segment *s = segment_at(lazy, segment);
-	struct lazy_batch *batch = calloc(1, sizeof *batch);
+	struct lazy_batch *batch = reserve_zalloc(sizeof *batch, waited != LAZY_NOBODY);
 
 	if (!batch) {
-		lazy_lost(lazy, segment, page, page + count, -ENOMEM);
+		if (waited != LAZY_NOBODY)
+			lazy_starved(lazy);
 		return;
 	}
 	batch->lazy = lazy;
@@ -82,6 +87,7 @@ void lazy_fetch(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t cou
 	batch->waiter.page = s->offset / RM_PAGE + page;
 	batch->waiter.count = count;
 	batch->waiter.later = !batch->waited;
+	batch->waiter.vital = batch->waited;
 	batch->waiter.done = part_done;
 	batch->trip = batch->waited && remote_wanted(lazy->remote, s->layer, batch->waiter.page +
 	                                             waited - lazy->first[segment] - page);

@@ -16,6 +16,7 @@
 #include "../common/probe.h"
 #include "../common/say.h"
 #include "lazy.h"
+#include "reserve.h"
 #include "uffd.h"
 
 #define TRIES 64                        /* of a call that resolves nothing */
@@ -89,7 +90,7 @@ static void faults_served(struct lazy *lazy, uint64_t addr, uint64_t end)
 		counters->fault_ns += now - fault->at_ns;
 		counters->fault_times[rm_fault_time(now - fault->at_ns)]++;
 		RM_PROBE(fault, fault->addr, RM_PAGE, now - fault->at_ns);
-		free(fault);
+		reserve_free(fault);
 	}
 }
 

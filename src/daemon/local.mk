@@ -61,7 +61,7 @@ libdaemon_la_SOURCES += \
 	src/daemon/pager.h src/daemon/lazy.h src/daemon/uffd.h \
 	src/daemon/pager.c src/daemon/lazy_fetch.c src/daemon/lazy_map.c \
 	src/daemon/lazy_ahead.c src/daemon/lazy_ranges.c src/daemon/lazy_filled.c \
-	src/daemon/uffd.c \
+	src/daemon/uffd.c src/daemon/reserve.h src/daemon/reserve.c \
 	src/daemon/budget.h src/daemon/budget.c src/daemon/pointers.h src/daemon/pointers.c \
 	src/daemon/stream.h src/daemon/stream.c
 

@@ -20,12 +20,15 @@
 #include <unistd.h>
 
 #include "../common/channel.h"
+#include "../common/say.h"
 #include "lazy.h"
+#include "reserve.h"
 #include "uffd.h"
 #include "util.h"
 
 #define READS_PER_EVENT 4               /* then it is others' turn */
 #define FAULTS_PER_READ 32
+#define STARVED_NS 100000000ull         /* without memory for a fault: until all fault anew */
 
 /* ---- the end ---- */
 
@@ -61,24 +64,30 @@ static void free_batches(struct lazy *lazy)
 	while ((batch = lazy->batches)) {
 		lazy->batches = batch->next;
 		remote_forget(lazy->remote, &batch->waiter);
-		free(batch);
+		reserve_free(batch);
+	}
+}
+
+static void free_faults(struct lazy *lazy)
+{
+	struct lazy_fault *fault;
+
+	while ((fault = lazy->faults)) {
+		lazy->faults = fault->next;
+		reserve_free(fault);
 	}
 }
 
 /* Stop serving: from here on the kernel, or nobody, answers faults. */
 static void shut(struct lazy *lazy)
 {
-	struct lazy_fault *fault;
-
 	if (lazy->fds[LAZY_UFFD] < 0)
 		return;
+	loop_timer_cancel(lazy->worker->loop, &lazy->starved);
 	loop_remove(lazy->worker->loop, &lazy->source);
 	sweep_cancel(&lazy->sweep);
 	free_batches(lazy);
-	while ((fault = lazy->faults)) {
-		lazy->faults = fault->next;
-		free(fault);
-	}
+	free_faults(lazy);
 	disarm(lazy);
 	if (lazy->record)
 		keeper_delete(lazy->worker->keeper, lazy->record);
@@ -157,12 +166,14 @@ static void timer_fired(struct timer *timer)
 
 static bool add_fault(struct lazy *lazy, uint64_t addr)
 {
-	struct lazy_fault *fault = malloc(sizeof *fault);
+	struct lazy_fault *fault = reserve_zalloc(sizeof *fault, true);
 
 	local_counters(lazy->attachment)->faults++;
 	if (!fault)
 		return false;
-	*fault = (struct lazy_fault){ .addr = addr, .at_ns = rm_now_ns(), .next = lazy->faults };
+	fault->addr = addr;
+	fault->at_ns = rm_now_ns();
+	fault->next = lazy->faults;
 	lazy->faults = fault;
 	return true;
 }
@@ -172,11 +183,30 @@ static void handle_fault(struct lazy *lazy, uint64_t addr)
 	const struct rm_table *table = remote_table(lazy->remote);
 	const struct rm_segment *s = rm_table_find(table, addr);
 
-	if (!s || !add_fault(lazy, addr)) {
+	if (!s)
 		uffd_wake(lazy->fds[LAZY_UFFD], addr, RM_PAGE);
-		return;
-	}
-	lazy_fault(lazy, (uint32_t)(s - table->segments), (addr - s->addr) / RM_PAGE);
+	else if (!add_fault(lazy, addr))
+		lazy_starved(lazy);
+	else
+		lazy_fault(lazy, (uint32_t)(s - table->segments), (addr - s->addr) / RM_PAGE);
+}
+
+/* All who wait fault anew: those who could not even be noted, too. */
+static void fed(struct timer *timer)
+{
+	struct lazy *lazy = container_of(timer, struct lazy, starved);
+	const struct rm_table *table = remote_table(lazy->remote);
+	const struct rm_segment *last = &table->segments[table->segment_count - 1];
+	uint64_t addr = table->segments[0].addr;
+
+	free_faults(lazy);
+	uffd_wake(lazy->fds[LAZY_UFFD], addr, last->addr + last->length - addr);
+}
+
+void lazy_starved(struct lazy *lazy)
+{
+	if (!lazy->starved.index)
+		loop_timer(lazy->worker->loop, &lazy->starved, rm_now_ns() + STARVED_NS);
 }
 
 static void ready(struct source *source, uint32_t events)
@@ -252,7 +282,7 @@ bool lazy_gone(struct lazy *lazy)
 
 /* ---- the beginning ---- */
 
-/* Takes the descriptors; the caller puts or knows the record. */
+/* Takes the descriptors, not on failure; the caller puts or knows the record. */
 static int start(struct attachment *attachment, const int *fds, unsigned count,
                  uint32_t features, struct lazy **out)
 {
@@ -266,16 +296,15 @@ static int start(struct attachment *attachment, const int *fds, unsigned count,
 			to++;
 		mine[to] = fds[i];
 	}
-	if (!lazy) {
-		close_fds(mine);
+	if (!lazy)
 		return -ENOMEM;
-	}
 	memcpy(lazy->fds, mine, sizeof mine);
 	lazy->remote = attachment->remote;
 	lazy->worker = remote_worker(attachment->remote);
 	lazy->attachment = attachment;
 	lazy->features = features;
 	lazy->timer.fire = timer_fired;
+	lazy->starved.fire = fed;
 	lazy->source.fd = mine[LAZY_UFFD];
 	lazy->source.ready = ready;
 	error = lazy_number(lazy);
@@ -285,7 +314,6 @@ static int start(struct attachment *attachment, const int *fds, unsigned count,
 	if (!error)
 		error = loop_add(lazy->worker->loop, &lazy->source, EPOLLIN);
 	if (error) {
-		close_fds(lazy->fds);
 		lazy_free(lazy);
 		return error;
 	}
@@ -298,25 +326,46 @@ int lazy_start(struct attachment *attachment, const int *fds, unsigned count, ui
 {
 	struct lazy_record data = { .attachment = attachment->number, .features = features };
 	unsigned least = features & RM_UFFD_RANGES ? LAZY_STDERR : LAZY_RANGES;
+	struct lazy *lazy = NULL;
 	struct keeper *keeper;
-	struct lazy *lazy;
 	unsigned i;
 	int error;
 
-	if (count < least || count > least + 1 || !attachment->remote || attachment->lazy) {
+	error = count < least || count > least + 1 || !attachment->remote ? -EINVAL : 0;
+	/* Else asked once more after a restart: it is served already. */
+	if (!error && !attachment->lazy)
+		error = start(attachment, fds, count, features, &lazy);
+	if (error || !lazy) {
 		for (i = 0; i < count; i++)
 			close(fds[i]);
-		/* Asked once more after a restart: it is served already. */
-		return attachment->lazy ? 0 : -EINVAL;
-	}
-	error = start(attachment, fds, count, features, &lazy);
-	if (error)
 		return error;
+	}
 	keeper = lazy->worker->keeper;
 	lazy->record = keeper_number(keeper);
 	keeper_put(keeper, RECORD_LAZY, lazy->record, &data, sizeof data, fds, count);
 	lazy_progress(lazy);
 	return 0;
+}
+
+/* The keeper has the uffd open: nobody reads zeros, but nobody is served. */
+static void cannot_restore(struct attachment *attachment, const struct record *record, int error)
+{
+	const struct lazy_record *data = record->data;
+	unsigned least = data->features & RM_UFFD_RANGES ? LAZY_STDERR : LAZY_RANGES, i;
+	struct worker *worker = remote_worker(attachment->remote);
+	char text[300], id[9];
+
+	rm_short_id(remote_id(attachment->remote), id);
+	rm_format(text, sizeof text, "rmmap: publication %s: rmmapd's worker was replaced, and this "
+	          "one cannot serve the pages that are absent (%s): this process gets SIGBUS\n", id,
+	          rm_errno_text(-error));
+	worker_log(worker, "publication %s: a process of which pages are absent cannot be taken "
+	           "over: %s", id, rm_errno_text(-error));
+	if (record->count > least)
+		keeper_tell(worker->keeper, record->fds[least], text);
+	for (i = 0; i < record->count; i++)
+		close(record->fds[i]);
+	syscall(SYS_pidfd_send_signal, local_pidfd(attachment), SIGBUS, NULL, 0);
 }
 
 void lazy_restore(struct attachment *attachment, const struct record *record)
@@ -326,10 +375,10 @@ void lazy_restore(struct attachment *attachment, const struct record *record)
 	const struct rm_segment *last = &table->segments[table->segment_count - 1];
 	uint64_t addr = table->segments[0].addr;
 	struct lazy *lazy;
+	int error = start(attachment, record->fds, record->count, data->features, &lazy);
 
-	if (start(attachment, record->fds, record->count, data->features, &lazy)) {
-		/* The keeper has the uffd open: nobody reads zeros, but nobody is served. */
-		syscall(SYS_pidfd_send_signal, local_pidfd(attachment), SIGBUS, NULL, 0);
+	if (error) {
+		cannot_restore(attachment, record, error);
 		return;
 	}
 	lazy->record = record->number;

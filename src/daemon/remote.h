@@ -109,11 +109,15 @@ struct remote_waiter {
 	uint32_t layer;
 	uint64_t page, count;
 	bool later;                     /* nobody waits for them yet: others' reads go first */
+	bool vital;                     /* somebody does, by a fault: see reserve.h */
 	void (*done)(struct remote_waiter *waiter, int error);  /* all of them are settled */
 	struct remote_waiter *next;
 	int error;                      /* remote's */
 };
-/* done() may be called before this returns; error: some page of them is not there. */
+/*
+ * done() may be called before this returns; error: some page of them is not there. -EAGAIN, of
+ * one that is vital: there was no memory to ask for it, it may be asked for again.
+ */
 void remote_fetch(struct remote *remote, struct attachment *for_whom, struct remote_waiter *waiter);
 /* No done() any more. */
 void remote_forget(struct remote *remote, struct remote_waiter *waiter);

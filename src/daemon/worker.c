@@ -22,6 +22,7 @@
 #include "pager.h"
 #include "peer.h"
 #include "remote.h"
+#include "reserve.h"
 #include "store.h"
 #include "worker_internal.h"
 
@@ -306,6 +307,7 @@ static int set_up(struct running *running, const struct rmmapd *rmmapd, int keep
 	worker->restarts = rmmapd->restarts;
 	worker->death = rmmapd->death;
 	worker->private = rmmapd->served >= 0;
+	reserve_open();
 	worker->loop = loop_new();
 	worker->keeper = keeper_new(keeper_socket, records_highest(records));
 	worker->store = store_new(worker);
