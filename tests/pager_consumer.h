@@ -86,6 +86,7 @@ void test_about_to_read_zeros_again(void);
 /* pager_lost.c */
 void test_new_worker(void);
 void test_no_memory(void);
+void test_lost_page(void);
 void test_lost_host(void);
 void test_lost_host_without_poison(void);
 

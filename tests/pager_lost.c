@@ -98,6 +98,25 @@ static void lose_host(bool poison)
 	CHECK(word(here) == wanted(here) && raises_sigbus(gone + 6 * 1048576));
 }
 
+/* Its host is back for the next worker, which gives what was marked as lost, too. */
+void test_lost_page(void)
+{
+	uint64_t gone = FAKE_BASE + 20 * 1048576;
+
+	if (!can_poison)
+		return;
+	attach(true, 0);
+	ask((struct message){ .command = LOSE }, NULL, 0);
+	CHECK(raises_sigbus(gone));
+	CHECK(look().served);
+	next_worker();
+	CHECK(word(gone + RM_PAGE) == wanted(gone + RM_PAGE));
+	CHECK(!ask((struct message){ .command = COMPLETE }, NULL, 0).error);
+	CHECK(!still_served());
+	kill(worker, SIGKILL);
+	walk();
+}
+
 void test_lost_host(void)
 {
 	if (can_poison)

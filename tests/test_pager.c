@@ -190,6 +190,7 @@ int main(void)
 #ifndef __SANITIZE_ADDRESS__            /* its malloc has a memory of its own */
 	failed += run("no memory", test_no_memory);
 #endif
+	failed += run("lost page", test_lost_page);
 	failed += run("lost host", test_lost_host);
 	failed += run("lost host, no poison", test_lost_host_without_poison);
 	return failed != 0;

@@ -102,7 +102,7 @@ static void send_sigbus(struct lazy *lazy, uint64_t addr)
 	uffd_wake(lazy->fds[LAZY_UFFD], addr, RM_PAGE);
 }
 
-/* Noted first: a process of which a page was marked is never whole again. */
+/* Noted first: the process is not whole, unless the next worker has the page. */
 static void note_lost(struct lazy *lazy)
 {
 	if (lazy->attachment->served & SERVED_LOST)

@@ -382,7 +382,7 @@ void lazy_restore(struct attachment *attachment, const struct record *record)
 		return;
 	}
 	lazy->record = record->number;
-	attachment->served &= SERVED_LOST;
+	attachment->served = 0; /* what was marked as lost is given anew, if it can be had now */
 	/* Who waited for the earlier worker faults again, and the events come here. */
 	uffd_wake(lazy->fds[LAZY_UFFD], addr, last->addr + last->length - addr);
 }

@@ -491,6 +491,14 @@ int client_detach(int fd, uint64_t number)
 	return reply_error(fd, NULL);
 }
 
+int client_complete(int fd, uint64_t number)
+{
+	struct rm_wire_attachment request = { .attachment = number };
+
+	client_send(fd, &request, sizeof(request), RM_COMPLETE, ++seq, NULL, 0);
+	return reply_error(fd, NULL);
+}
+
 /* ---- records ---- */
 
 static unsigned records(unsigned type, void *out, size_t size, unsigned max)

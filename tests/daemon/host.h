@@ -61,6 +61,7 @@ int client_publish(int fd, const struct snapshot *snapshot, char handle[RM_HANDL
 int client_attach(int fd, const char *handle, const struct snapshot *expected, uint64_t *number);
 int client_name(int fd, unsigned type, const char *name);       /* RM_UNPUBLISH: the error */
 int client_detach(int fd, uint64_t number);
+int client_complete(int fd, uint64_t number);
 void client_info(struct rm_daemon_info *info);  /* over a connection of its own */
 /* rm_pub_info records that RM_LIST gives. */
 unsigned client_list(struct rm_pub_info *infos, unsigned max);

@@ -111,6 +111,22 @@ START_TEST(lease_ends)
 }
 END_TEST
 
+/* Who is told that all is there unregisters it: nothing is said of what is not known. */
+START_TEST(complete_is_what_is_known)
+{
+	int fd = ready();
+	uint64_t number;
+
+	ck_assert_int_eq(client_publish(fd, &small, handle), 0);
+	ck_assert_int_eq(client_attach(fd, handle, &small, &number), 0);
+	ck_assert_int_eq(client_complete(fd, number), 0);
+	ck_assert_int_eq(client_complete(fd, 0), 0);
+	ck_assert_int_eq(client_complete(fd, number + 1000), ENOENT);
+	ck_assert_int_eq(client_detach(fd, number), 0);
+	ck_assert_int_eq(client_complete(fd, number), ENOENT);
+}
+END_TEST
+
 static bool nobody_has_it(void)
 {
 	struct rm_pub_info info;
@@ -514,8 +530,10 @@ END_TEST
 int main(void)
 {
 	const struct unit_test tests[] = {
-		{ other_windows_are_refused, 0 }, { readers_are_counted, 0 }, { lease_ends, 0 }, { a_crash_is_a_detach, 0 },
-		{ a_closed_socket_is_no_detach, 0 }, { a_client_that_gave_up, 0 }, { unpublish, 0 },
+		{ other_windows_are_refused, 0 },
+		{ readers_are_counted, 0 }, { complete_is_what_is_known, 0 }, { lease_ends, 0 },
+		{ a_crash_is_a_detach, 0 }, { a_closed_socket_is_no_detach, 0 },
+		{ a_client_that_gave_up, 0 }, { unpublish, 0 },
 		{ unpublished_stays_for_who_has_it, 0 }, { limit, 0 },
 		{ what_can_change_is_refused, 0 }, { unknown_provider, 0 }, { nonsense, 0 },
 		{ other_version, 0 }, { a_client_that_does_not_read, 0 },
