@@ -26,7 +26,7 @@ libdaemon_la_SOURCES += \
 	src/daemon/local.h src/daemon/local_internal.h \
 	src/daemon/local.c src/daemon/local_listen.c src/daemon/local_held.c src/daemon/connection.c \
 	src/daemon/local_publish.c src/daemon/local_upstream.c \
-	src/daemon/local_attach.c src/daemon/local_info.c src/daemon/local_move.c
+	src/daemon/local_attach.c src/daemon/local_lazy.c src/daemon/local_info.c src/daemon/local_move.c
 
 # libfabric
 libdaemon_la_SOURCES += \

@@ -9,7 +9,8 @@
  *   local_publish.c   RM_PUBLISH and its RM_LAYERS; RM_UNPUBLISH
  *   local_move.c      RM_MOVE
  *   local_upstream.c  layers of other hosts' publications that one of this host refers to
- *   local_attach.c    RM_ATTACH, RM_LAZY, RM_COMPLETE, RM_DETACH
+ *   local_attach.c    RM_ATTACH, RM_DETACH
+ *   local_lazy.c      RM_LAZY, RM_COMPLETE, RM_PREFETCH
  *   local_info.c      RM_LIST, RM_STAT, RM_INFO, RM_STATS
  *
  * Worker thread only. A request function answers with connection_reply() or marks
