@@ -216,6 +216,7 @@ void local_restore_client(struct local *local, const struct record *record)
 void local_restored(struct local *local)
 {
 	for (struct client *client = local->clients; client; client = client->next) {
+		attach_restored(client);
 		for (struct connection *c = client->connections; c; c = c->next) {
 			struct rm_wire message;
 

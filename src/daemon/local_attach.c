@@ -342,3 +342,29 @@ void attach_connection_gone(struct connection *connection)
 			lazy_complete(a->lazy, complete_unasked, NULL);
 	}
 }
+
+static bool has_connection(const struct client *client, uint64_t record)
+{
+	const struct connection *connection = client->connections;
+
+	while (connection && connection->record != record)
+		connection = connection->next;
+	return connection != NULL;
+}
+
+void attach_restored(struct client *client)
+{
+	struct attachment *next;
+
+	for (struct attachment *a = client->attachments; a; a = next) {
+		struct held *held = container_of(a, struct held, attachment);
+
+		next = a->next;
+		if (!a->lazy || has_connection(client, held->connection))
+			continue;
+		if (lazy_gone(a->lazy))
+			attachment_end(held);
+		else
+			lazy_complete(a->lazy, complete_unasked, NULL);
+	}
+}

@@ -163,6 +163,7 @@ void request_complete(struct connection *connection, const struct rm_wire_attach
 void request_prefetch(struct connection *connection, const struct rm_wire_prefetch *request);
 void request_detach(struct connection *connection, const struct rm_wire_attachment *request);
 void attach_connection_gone(struct connection *connection);
+void attach_restored(struct client *client);    /* the same of what went before a restart */
 
 void request_info(struct connection *connection, const struct rm_wire *request);
 

@@ -6,8 +6,8 @@
  * field walk HOW ORDER HANDLE [PERCENT COMMAND]    HOW: eager, lazy, auto
  *     ORDER: up, down, random:SEED, part (2 %, at the beginning), none
  *     COMMAND is run by sh when PERCENT of the pages have been looked at
- * field leave WAY HANDLE                           attached lazily, read in part, then
- *     WAY: detach, exit, exec, close (all descriptors, then the rest is read)
+ * field leave WAY HANDLE [COMMAND]                 attached lazily, read in part, then
+ *     WAY: detach, exit, exec, close (all descriptors; COMMAND; then the rest is read)
  * field many HOW HANDLE...                         all of them attached at once
  *
  * Exit status: 0 all is right, 3 a page has another content, 4 refused (errno's name on stdout)
@@ -105,7 +105,7 @@ static int walk(int argc, char **argv)
 	return 0;
 }
 
-static int leave(const char *way, const char *handle)
+static int leave(const char *way, const char *handle, const char *command)
 {
 	const struct field *field = remote_attach("lazy", handle);
 
@@ -118,7 +118,7 @@ static int leave(const char *way, const char *handle)
 	else if (strcmp(way, "exec") == 0)
 		execlp("true", "true", (char *)NULL);
 	else if (strcmp(way, "close") == 0)
-		CHECK(close_range(3, ~0u, 0) == 0);
+		CHECK(close_range(3, ~0u, 0) == 0 && (!command || remote_shell(command) == 0));
 	else
 		_exit(0);
 	for (uint64_t i = 0; strcmp(way, "close") == 0 && i < field->pages; i++)
@@ -152,8 +152,8 @@ int main(int argc, char **argv)
 		               argc == 5 ? (unsigned)atoi(argv[4]) : 0);
 	if ((argc == 5 || argc == 7) && strcmp(argv[1], "walk") == 0)
 		return walk(argc, argv);
-	if (argc == 4 && strcmp(argv[1], "leave") == 0)
-		return leave(argv[2], argv[3]);
+	if ((argc == 4 || argc == 5) && strcmp(argv[1], "leave") == 0)
+		return leave(argv[2], argv[3], argv[4]);
 	if (argc >= 4 && strcmp(argv[1], "many") == 0)
 		return many(argv[2], argc - 3, argv + 3);
 	fprintf(stderr, "field: wrong arguments\n");

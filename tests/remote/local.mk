@@ -21,6 +21,7 @@ remote_tests = \
 	tests/remote/touches.sh \
 	tests/remote/prefetch.sh \
 	tests/remote/leaving.sh \
+	tests/remote/closed.sh \
 	tests/remote/fan_in.sh \
 	tests/remote/fanout.sh \
 	tests/remote/idle.sh
