@@ -258,6 +258,7 @@ static int transact(struct exchange *x)
 	                      silence(x));
 	if (err)
 		return trouble(x, err);
+	x->sendings++;
 	err = send_layers(x);
 	return err ? err : take_reply(x);
 }
@@ -416,6 +417,7 @@ int client_call(struct exchange *x)
 	int err;
 
 	x->why[0] = '\0';
+	x->sendings = 0;
 	client_lock();
 	err = call(x);
 	client_unlock();

@@ -264,6 +264,7 @@ struct exchange {
 	void *reply;                    /* RM_WIRE_MAX bytes */
 	int reply_type;                 /* expected */
 	int reply_fd;                   /* out: its descriptor, or -1 */
+	unsigned sendings;              /* out: how often the request went out whole */
 	int *layer_fds;                 /* out: RM_ATTACH: mmap'd array of layer_fd_count */
 	uint32_t layer_fd_count;
 	bool only_if_connected;         /* do not connect or start anything: -ENOTCONN */
