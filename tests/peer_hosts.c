@@ -74,6 +74,11 @@ void store_unadmit(struct publication *publication, bool remote, bool again)
 	store_release(publication, remote);
 }
 
+void store_admitted(struct publication *publication)
+{
+	(void)publication;
+}
+
 uint64_t pattern(unsigned layer, uint64_t word)
 {
 	return (word + layer * 1000003 + 1) * 0x9e3779b97f4a7c15u;

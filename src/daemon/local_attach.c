@@ -152,7 +152,13 @@ static void attach_local(struct connection *connection, uint64_t seq,
 	}
 	held->attachment.publication = publication;
 	held->mode = RM_ATTACH_LOCAL;
+	held->admitted = publication->admitted;
+	/*
+	 * This first: a worker that dies in between leaves a reader who is known, and asks again,
+	 * not one who is counted and would be refused for it.
+	 */
 	attachment_save(held);
+	store_admitted(publication);
 	send_attachment(connection, held);
 }
 

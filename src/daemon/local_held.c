@@ -18,7 +18,7 @@ struct attachment_record {              /* data of RECORD_ATTACHMENT */
 	uint32_t mode;
 	uint32_t prefetch;
 	uint32_t served;
-	uint32_t reserved;
+	uint32_t admitted;
 };
 
 struct held *attachment_new(struct client *client)
@@ -44,6 +44,7 @@ void attachment_save(struct held *held)
 		.origin = attachment->remote ? remote_origin(attachment->remote) : 0,
 		.generation = attachment->generation,
 		.mode = held->mode, .prefetch = attachment->prefetch, .served = attachment->served,
+		.admitted = held->admitted,
 	};
 
 	memcpy(record.id, held->id, RM_ID_BYTES);
@@ -152,12 +153,13 @@ void local_restore_attachment(struct local *local, const struct record *record)
 	held->connection = saved->connection;
 	held->seq = saved->seq;
 	held->mode = saved->mode;
+	held->admitted = saved->admitted;
 	held->attachment.prefetch = saved->prefetch;
 	held->attachment.generation = saved->generation;
 	held->attachment.served = saved->served;
 	memcpy(held->id, saved->id, RM_ID_BYTES);
 	if (publication)
-		store_readmit(publication);
+		store_readmit(publication, saved->admitted);
 	else
 		remote_reattach(remote, &held->attachment);
 }

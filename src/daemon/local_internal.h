@@ -74,6 +74,7 @@ struct held {                           /* an attachment, and what only local.c'
 	uint64_t connection, seq;       /* the request that made it, should it be sent again */
 	struct connection *waiting;     /* for remote_attach(), or NULL */
 	uint32_t mode;                  /* enum rm_attach_mode */
+	uint32_t admitted;              /* readers of the publication of this host, with this one */
 };
 
 #define REFUSALS_MAX 4

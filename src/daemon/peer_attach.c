@@ -148,6 +148,7 @@ static int admit(struct peers *peers, struct publication *publication,
 		store_unadmit(publication, true, again);
 		return error;
 	}
+	store_admitted(publication);
 	old = served_of_host((*out)->next, publication, body->host);
 	if (old)
 		served_end(old);        /* its keys went with that host's worker */

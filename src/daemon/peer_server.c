@@ -192,6 +192,7 @@ static uint32_t admit_more(struct publication *publication, uint32_t wanted)
 	uint32_t count = 0;
 
 	while (count < wanted && !store_admit(publication, publication->secret, true, false)) {
+		store_admitted(publication);
 		store_release(publication, true);
 		count++;
 	}

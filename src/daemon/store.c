@@ -189,12 +189,18 @@ int store_admit(struct publication *publication, const uint8_t secret[RM_SECRET_
 	if (!again)
 		publication->admitted++;
 	hold(publication, remote);
-	store_save(publication, NULL, 0);
 	return 0;
 }
 
-void store_readmit(struct publication *publication)
+void store_admitted(struct publication *publication)
 {
+	store_save(publication, NULL, 0);
+}
+
+void store_readmit(struct publication *publication, uint32_t admitted)
+{
+	if (publication->admitted < admitted)
+		publication->admitted = admitted;
 	hold(publication, false);
 }
 

@@ -63,7 +63,8 @@ struct publication *store_find(struct store *store, const uint8_t id[RM_ID_BYTES
 int store_find_short(struct store *store, const char *text, struct publication **out);
 
 /*
- * Admit one more reader with this secret: 0, -ENOENT (gone, or readers used up),
+ * Admit one more reader with this secret, to be recorded by store_admitted() before anybody is
+ * told: 0, -ENOENT (gone, or readers used up),
  * -EACCES (wrong secret). store_release() ends it, and the publication with it where nobody
  * else can attach it any more. `again` does not count as
  * one more of `readers`, and is admitted to what was unpublished meanwhile (the same
@@ -71,11 +72,15 @@ int store_find_short(struct store *store, const char *text, struct publication *
  */
 int store_admit(struct publication *publication, const uint8_t secret[RM_SECRET_BYTES],
                 bool remote, bool again);
+void store_admitted(struct publication *publication);
 void store_release(struct publication *publication, bool remote);
 /* An admission that came to nothing: not counted, and the publication is still there. */
 void store_unadmit(struct publication *publication, bool remote, bool again);
-/* After a restart: an attachment of this host that was admitted by an earlier worker. */
-void store_readmit(struct publication *publication);
+/*
+ * After a restart: an attachment of this host that an earlier worker admitted, as the so many-th
+ * reader; that worker may have died before it recorded this with the publication.
+ */
+void store_readmit(struct publication *publication, uint32_t admitted);
 
 void store_unpublish(struct publication *publication);
 /* And close at once what other hosts have of it. Those of this host keep it. */

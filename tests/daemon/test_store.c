@@ -262,14 +262,37 @@ START_TEST(readers_come_back)
 	ck_assert_int_eq(add(1, 2, UINT32_MAX, &p), 0);
 	ck_assert_int_eq(store_admit(p, secret(1), false, false), 0);
 	ck_assert_int_eq(store_admit(p, secret(1), true, false), 0);
+	store_admitted(p);
 	keep();
 	restart();
 	p = find(1);
-	store_readmit(p);
+	store_readmit(p, 1);
 	store_release(p, false);
 	run(20);
 	ck_assert_ptr_eq(find(1), p);
 	ck_assert_int_eq(store_admit(p, secret(1), true, true), 0);
+}
+END_TEST
+
+/* A worker that died between an attachment's record and the publication's: it is counted once. */
+START_TEST(readers_not_recorded)
+{
+	struct publication *p;
+
+	setup();
+	ck_assert_int_eq(add(1, 2, UINT32_MAX, &p), 0);
+	ck_assert_int_eq(store_admit(p, secret(1), false, false), 0);
+	store_admitted(p);
+	ck_assert_int_eq(store_admit(p, secret(1), false, false), 0);
+	keep();
+	restart();
+	p = find(1);
+	ck_assert_uint_eq(p->admitted, 1);
+	store_readmit(p, 1);
+	store_readmit(p, 2);
+	ck_assert_uint_eq(p->admitted, 2);
+	ck_assert_uint_eq(p->attached, 2);
+	ck_assert_int_eq(store_admit(p, secret(1), false, false), -ENOENT);
 }
 END_TEST
 
@@ -616,6 +639,7 @@ START_TEST(restart_brings_back)
 	setup();
 	ck_assert_int_eq(add(1, 3, UINT32_MAX, &p), 0);
 	ck_assert_int_eq(store_admit(p, secret(1), false, false), 0);
+	store_admitted(p);
 	ck_assert_int_eq(add(2, 0, 200, &p), 0);
 	ck_assert_int_eq(add(4, 0, UINT32_MAX, &p), 0);
 	ck_assert_int_eq(store_admit(p, secret(4), false, false), 0);
@@ -630,7 +654,7 @@ START_TEST(restart_brings_back)
 	ck_assert_uint_eq(p->readers, 3);
 	ck_assert_uint_eq(p->publisher_pid, 42);
 	ck_assert_uint_eq(p->attached, 0);
-	store_readmit(p);
+	store_readmit(p, 1);
 	ck_assert_uint_eq(p->attached, 1);
 	ck_assert_uint_eq(p->admitted, 1);
 	run(300);
@@ -649,6 +673,7 @@ START_TEST(restart_waits_once)
 	setup();
 	ck_assert_int_eq(add(1, 0, 100, &p), 0);
 	ck_assert_int_eq(store_admit(p, secret(1), true, false), 0);
+	store_admitted(p);
 	restart();
 	p = find(1);
 	until = p->lease.at;
@@ -657,14 +682,15 @@ START_TEST(restart_waits_once)
 	restart();
 	ck_assert_uint_eq(find(1)->lease.at, until);
 	/* a reader of this host is there for a while, and a worker dies meanwhile */
-	store_readmit(find(1));
+	store_readmit(find(1), 0);
 	restart();
-	store_readmit(find(1));
+	store_readmit(find(1), 0);
 	ck_assert_uint_eq(find(1)->lease.index, 0);
 	store_release(find(1), false);
 	ck_assert_uint_eq(find(1)->lease.at, until);
 	/* it comes back, and the next death is one that it has to notice anew */
 	ck_assert_int_eq(store_admit(find(1), secret(1), true, true), 0);
+	store_admitted(find(1));
 	run(20);
 	restart();
 	p = find(1);
@@ -693,8 +719,10 @@ START_TEST(restart_and_nobody_comes)
 	setup();
 	ck_assert_int_eq(add(1, 1, UINT32_MAX, &p), 0);
 	ck_assert_int_eq(store_admit(p, secret(1), true, false), 0);
+	store_admitted(p);
 	ck_assert_int_eq(add(2, 1, UINT32_MAX, &p), 0);
 	ck_assert_int_eq(store_admit(p, secret(2), false, false), 0);
+	store_admitted(p);
 	ck_assert_int_eq(add(3, 0, UINT32_MAX, &p), 0);
 	restart();
 	ck_assert_uint_gt(find(1)->lease.index, 0);
@@ -724,6 +752,7 @@ int main(void)
 {
 	const struct unit_test tests[] = {
 		{ secret_and_readers, 0 }, { readers_gone, 0 }, { readers_come_back, 0 },
+		{ readers_not_recorded, 0 },
 		{ lease, 0 }, { lease_over_and_not_noticed, 0 }, { unpublish, 0 }, { limit, 0 },
 		{ refused_without_a_trace, 0 }, { table_is_our_own, 0 }, { restart_brings_back, 0 },
 		{ restart_waits_once, 0 }, { restart_and_nobody_comes, 0 },
