@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Includes point one way: each file's #include "..." against the LEVEL lines of HACKING. And
-# what must not be called: malloc in src/common, stdio and foreign libraries in src/lib.
+# Includes point one way: each file's #include "..." against the LEVEL lines of HACKING, and
+# programs never include each other. And what must not be called: malloc in src/common, stdio
+# and foreign libraries in src/lib.
 . "${abs_top_srcdir:-.}/tests/functions.sh" || exit 99
 cd "$abs_top_srcdir" || exit 99
 
@@ -49,12 +50,19 @@ function room(path,  r, best) {
 			best = r
 	return best
 }
+function program(path,  part) {         # src/lib of src/lib/heap; the others are for all
+	if (split(path, part, "/") < 2 || part[1] != "src" || part[2] == "common")
+		return ""
+	return part[2]
+}
 FNR == NR { level[$2] = $1; next }
 $3 == "-" { print $1 ": \"" $2 "\" is found nowhere"; bad = 1; next }
 {
 	from = room($1); to = room($3)
 	if (to == "") {
 		print $1 ": \"" $2 "\" is in a room without a level"; bad = 1
+	} else if (program(from) && program(to) && program(from) != program(to)) {
+		print $1 ": \"" $2 "\": " from " and " to " are of different programs"; bad = 1
 	} else if (from != to && level[to] >= level[from]) {
 		print $1 ": \"" $2 "\": " from " (" level[from] ") may not include " to " (" level[to] ")"
 		bad = 1
@@ -64,9 +72,12 @@ END { exit bad }
 ' "$tmp/levels" "$tmp/includes" >&2 || fail "an include points up or sideways; see the levels in HACKING"
 
 banned='stdio\.h|rdma/|infiniband/|sodium|threads\.h|jemalloc/'
-! grep -nE "^[[:space:]]*#[[:space:]]*include[[:space:]]*<($banned)" src/lib/*.[ch] >&2 ||
+! grep -rnE --include='*.[ch]' "^[[:space:]]*#[[:space:]]*include[[:space:]]*<($banned)" \
+	src/lib >&2 ||
 	fail "librmmap depends on libc alone and does not use stdio"
-! grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*<(stdio\.h|stdlib\.h|rdma/|sodium)' src/common/*.[ch] >&2 ||
+! grep -rnE --include='*.[ch]' \
+	'^[[:space:]]*#[[:space:]]*include[[:space:]]*<(stdio\.h|stdlib\.h|rdma/|sodium)' \
+	src/common >&2 ||
 	fail "src/common neither allocates nor prints"
 
 # the objects, not only the text
