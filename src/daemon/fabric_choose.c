@@ -160,7 +160,11 @@ static bool listed(const char *list, const char *provider)
 	return false;
 }
 
-/* rdma: verbs may be taken where no provider is named. */
+/*
+ * rdma: verbs may be taken where no provider is named. libfabric looks for RDMA devices at the
+ * process's first fi_getinfo() only: a worker that began while no port was active has no verbs
+ * until it ends.
+ */
 static int get_info(const char *provider, const char *host, uint16_t port, bool rdma,
                     int more_modes, struct fi_info **info)
 {

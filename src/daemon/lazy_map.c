@@ -207,6 +207,7 @@ static uint64_t step(struct lazy *lazy, enum uffd_how how, uint64_t addr, uint64
 		}
 		/* fall through */
 	case UFFD_THERE:
+		/* The kernel has done nothing for the rest of the range, and woken nobody. */
 		uffd_wake(fd, addr, RM_PAGE);
 		return 1;
 	case UFFD_DEAD:

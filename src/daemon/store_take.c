@@ -41,7 +41,11 @@ void publication_free(struct publication *publication)
 
 /* ---- files ---- */
 
-/* Where /proc is not there the seals alone must do. */
+/*
+ * Only descriptors that were opened O_RDONLY after the seal may leave rmmapd: the kernel of
+ * Debian 12 refuses even read-only shared mappings of a sealed file through a writable one.
+ * Where /proc is not mounted, the descriptor stays as it is.
+ */
 int file_reopen(int fd)
 {
 	char path[32];

@@ -9,7 +9,8 @@
  * memory that is all patches. What is not copied is shared with all others on this host, so
  * no more is copied than the budget asks for.
  *
- * Pure: unit-tested apart. HACKING has the figures.
+ * Pure: unit-tested apart. The figures are in attach/README, "Long runs are mapped, short
+ * runs are copied".
  */
 #include <errno.h>
 

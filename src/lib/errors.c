@@ -2,7 +2,8 @@
 /*
  * errors.c - this thread's last failure, in words
  *
- * The one place where an error inside becomes errno and a text. Any thread;
+ * The one place where an error inside becomes errno and a text. A text says what is wrong and
+ * what to do, and never has a handle or a secret in it (rm_short_id() for an id). Any thread;
  * does not allocate: the text is in static thread-local storage.
  */
 #include "config.h"

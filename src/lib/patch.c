@@ -39,7 +39,10 @@ static int sort(const struct array *patches, uint32_t layers, struct array *sort
 	return err;
 }
 
-/* Read into all of these, or fail. */
+/*
+ * Read into all of these, or fail. A read of a cache does not wait for pages that rmmapd has not
+ * filled yet, and sees zeros: what is copied is mapped and copied when all of it is here.
+ */
 static int read_all(int fd, struct iovec *to, int count, uint64_t offset)
 {
 	while (count) {

@@ -188,8 +188,9 @@ int slot_claim(unsigned *slot)
 }
 
 /*
- * The parent's claims are not here (MADV_DONTFORK); its descriptor is its claim too: closed,
- * never unlocked through.
+ * The parent's claims are not here (MADV_DONTFORK). fork() shares the open file description, and
+ * with it the OFD lock: unlocking through this descriptor would drop the parent's claim. So it
+ * is closed, and a child opens the file anew.
  */
 void slot_child(void)
 {

@@ -12,6 +12,9 @@
  *   weave.c    lists of segments laid over each other; pure
  *   freeze.c   all of it in order, and the table
  *
+ * Other threads may free meanwhile, so a page of the heap may go away at any moment: nothing
+ * here dereferences the heap; layer.c reads it by pwrite(2).
+ *
  * Under publish.c's lock, but for scan.c and weave.c. Lists of segments are struct array of
  * struct rm_segment, ascending, not overlapping.
  */
