@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # Includes point one way: each file's #include "..." against the LEVEL lines of HACKING, and
-# programs never include each other. And what must not be called: malloc in src/common, stdio
-# and foreign libraries in src/lib.
+# programs never include each other. What must not be called: malloc in src/common, stdio and
+# foreign libraries in src/lib. And each room's README names each of its files.
 . "${abs_top_srcdir:-.}/tests/functions.sh" || exit 99
 cd "$abs_top_srcdir" || exit 99
 
@@ -79,6 +79,21 @@ banned='stdio\.h|rdma/|infiniband/|sodium|threads\.h|jemalloc/'
 	'^[[:space:]]*#[[:space:]]*include[[:space:]]*<(stdio\.h|stdlib\.h|rdma/|sodium)' \
 	src/common >&2 ||
 	fail "src/common neither allocates nor prints"
+
+# Each room's README names its files, "name.c", or "name.[ch]" for both. The files of src/lib and
+# src/daemon are on their way into rooms.
+unsorted="src/lib src/daemon"
+while read -r _ room; do
+	case $room in src/*) [ -d "$room" ] || continue ;; *) continue ;; esac
+	case " $unsorted " in *" $room "*) continue ;; esac
+	[ -f "$room/README" ] || fail "$room has no README"
+	for file in "$room"/*.[ch]; do
+		[ -f "$file" ] || continue
+		name=${file##*/}
+		grep -qwF -e "$name" -e "${name%.*}.[ch]" "$room/README" ||
+			fail "$room/README does not name $name"
+	done
+done <"$tmp/levels"
 
 # the objects, not only the text
 archive=$abs_top_builddir/.libs/libcommon.a

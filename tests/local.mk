@@ -88,6 +88,7 @@ endif
 TESTS += tests/slurm.sh
 EXTRA_DIST += tests/slurm.sh
 
+EXTRA_DIST += tests/README
 # what the manual and README say, held against header, option table and programs
 TESTS += tests/man.sh tests/readme.sh
 EXTRA_DIST += tests/man.sh tests/readme.sh

@@ -48,10 +48,16 @@ for page in man*/*; do
 	grep -n 'TO[D]O\|FIX[M]E\|XX[X]' "$page" && complain "$page: unfinished"
 done
 
-for text in README HACKING NEWS SECURITY PACKAGERS NOTICE; do
-	lines=$(LC_ALL=C awk -v f=$text 'length > 80 { print f ":" FNR ": longer than 80" }' "$abs_top_srcdir/$text")
+texts=$(cd "$abs_top_srcdir" && ls README HACKING NEWS SECURITY PACKAGERS NOTICE doc/design/* \
+	tests/README src/*/README src/*/*/README)
+for text in $texts; do
+	lines=$(LC_ALL=C awk -v f="$text" 'length > 80 { print f ":" FNR ": longer than 80" }' \
+		"$abs_top_srcdir/$text")
 	[ -z "$lines" ] || complain "$lines"
 done
+
+# ---- the map stays short ----
+[ "$(wc -l <"$abs_top_srcdir/HACKING")" -lt 200 ] || complain "HACKING has 200 lines or more"
 
 # ---- every function of the header has a page, with every error named there ----
 # Prints "function" and "function ERRNO" for the comment that stands above it.

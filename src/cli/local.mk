@@ -1,5 +1,6 @@
 # the command line
 bin_PROGRAMS += rmmap
+EXTRA_DIST += src/cli/README
 rmmap_SOURCES = \
 	src/cli/ask.c \
 	src/cli/ask_publish.c \

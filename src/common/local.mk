@@ -1,5 +1,6 @@
 # pure code that library, daemon and command line share
 noinst_LTLIBRARIES += libcommon.la
+EXTRA_DIST += src/common/README
 libcommon_la_SOURCES = \
 	src/common/cgroup.c \
 	src/common/cgroup.h \

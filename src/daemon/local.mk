@@ -1,5 +1,9 @@
 # rmmapd; everything but main.c is a library, so that tests can link it
 noinst_LTLIBRARIES += libdaemon.la
+EXTRA_DIST += src/daemon/README src/daemon/base/README src/daemon/fabric/README \
+	src/daemon/keeper/README src/daemon/local/README src/daemon/pager/README \
+	src/daemon/peer/README src/daemon/remote/README src/daemon/store/README \
+	src/daemon/worker/README
 libdaemon_la_SOURCES = \
 	src/daemon/util.h \
 	src/daemon/loop.h src/daemon/loop.c

@@ -1,4 +1,5 @@
 # rmmap function: a program of its own, so that rmmap needs no HTTP server
+EXTRA_DIST += src/function/README
 if FUNCTION
 libexec_PROGRAMS += rmmap-function
 noinst_LIBRARIES += libevent.a

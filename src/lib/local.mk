@@ -1,6 +1,8 @@
 # librmmap.so: everything but the malloc family is a convenience library, so that unit tests
 # keep libc's malloc
 noinst_LTLIBRARIES += librmmap-core.la
+EXTRA_DIST += src/lib/README src/lib/attach/README src/lib/base/README src/lib/heap/README \
+	src/lib/publish/README src/lib/rmmapd/README
 librmmap_core_la_SOURCES = \
 	src/lib/arguments.c \
 	src/lib/attach.c \
