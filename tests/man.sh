@@ -49,14 +49,15 @@ for page in man*/*; do
 done
 
 texts=$(cd "$abs_top_srcdir" && ls README HACKING NEWS SECURITY PACKAGERS NOTICE doc/design/* \
-	tests/README src/*/README src/*/*/README)
+	bench/README tests/README examples/*/README src/*/README src/*/*/README)
 for text in $texts; do
 	lines=$(LC_ALL=C awk -v f="$text" 'length > 80 { print f ":" FNR ": longer than 80" }' \
 		"$abs_top_srcdir/$text")
 	[ -z "$lines" ] || complain "$lines"
 done
 
-# ---- the map stays short ----
+# ---- the texts to begin with stay short ----
+[ "$(wc -l <"$abs_top_srcdir/README")" -le 180 ] || complain "README has more than 180 lines"
 [ "$(wc -l <"$abs_top_srcdir/HACKING")" -lt 200 ] || complain "HACKING has 200 lines or more"
 
 # ---- every function of the header has a page, with every error named there ----
