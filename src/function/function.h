@@ -7,9 +7,11 @@
  *   work.c      the queue and the threads that call the handler
  *   call.c      one event: attach, handler, publish, answer
  *   handler.c   the shared object
- *   main.c      the first thread: options, signals, what is late, the end
+ *   response.c  an answer that is a text
+ *   settings.c  options, the clock, messages
+ *   main.c      the first thread: signals, what is late, the end
  *
- *   http -> work -> call -> handler
+ *   main -> http -> work -> call -> handler -> settings
  *
  * A request's memory is a pool's, apart from the heap that is published. Who serves it is told
  * by struct job, which two may hold: the connection, and whoever works on it.
@@ -39,7 +41,10 @@ struct settings {
 	char source[512];               /* --source */
 	const char *type;               /* --type */
 };
-extern struct settings settings;        /* set by main() before there are threads */
+extern struct settings settings;        /* set by settings_parse() before there are threads */
+
+/* Parse the command line and $PORT. Exits with a message where they cannot be used. */
+void settings_parse(int argc, char **argv);
 
 uint64_t now_ns(void);                  /* CLOCK_MONOTONIC */
 /* One line on stderr, after "rmmap function: ". Never a handle, never what a stranger sent. */

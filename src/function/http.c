@@ -46,14 +46,6 @@ struct request {
 
 /* ---- answers ---- */
 
-void response_text(struct response *response, int status, const struct reason *reason)
-{
-	response->status = status;
-	response->content_type = "text/plain; charset=utf-8";
-	response->body = reason->text;
-	response->length = strlen(reason->text);
-}
-
 static const char *cut_reason(int status)
 {
 	if (status == 504)

@@ -21,6 +21,8 @@ rmmap_function_SOURCES = \
 	src/function/handler.c \
 	src/function/http.c \
 	src/function/main.c \
+	src/function/response.c \
+	src/function/settings.c \
 	src/function/wait.c \
 	src/function/work.c
 rmmap_function_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS)

@@ -1,191 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * main.c - rmmap-function: options, signals, what is late, the end
+ * main.c - rmmap-function: signals, clients and handlers that take too long, the end
  *
  * The first thread: it loads the handler, waits for signals, and looks four times a second
  * after clients and handlers that take too long. All other threads have the signals blocked.
  */
 #include "function.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
-#include <limits.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "../common/options.h"
-#include "../common/say.h"
 #include "../common/standard.h"
-#include "text.h"
 
 #define TICK_NS 250000000L
 #define DRAIN_TICK_NS 20000000L
-
-struct settings settings = {
-	.concurrency = 1, .queue = 256, .body = 1 << 20, .arrival_ns = 30 * NS_PER_S,
-	.timeout_ns = 300 * NS_PER_S, .drain_ns = 25 * NS_PER_S, .type = "rmmap.published",
-};
-
-uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-void say(const char *format, ...)
-{
-	char text[1024];
-	va_list args;
-
-	va_start(args, format);
-	(void)rm_vformat(text, sizeof(text), format, args);
-	va_end(args);
-	rm_say_fd(STDERR_FILENO, "rmmap function: %s", text);
-}
-
-/* ---- options ---- */
-
-static void help(void)
-{
-	printf("usage: rmmap function --handler FILE [OPTION...]\n\n"
-	       "serve CloudEvents over HTTP with a function in C\n\n"
-	       "For each event the publication that its dataref names is attached, rmmap_function()\n"
-	       "of the shared object FILE called, and the root that it gives published: the answer\n"
-	       "is an event whose dataref is the new handle. See rmmap-function(3).\n\n"
-	       "  --handler FILE     the shared object; with a slash, such as ./libfn.so\n"
-	       "  --port N           the port [$PORT, else 8080]; 0: any that is free\n"
-	       "  --address A        the address to listen on [all]\n"
-	       "  --concurrency N    events that the handler may be called for at once [1]\n"
-	       "  --queue N          events that may wait for their turn [256]\n"
-	       "  --body SIZE        the largest body that is taken, with K or M [1M]\n"
-	       "  --arrival S        seconds within which a request has to be here [30]\n"
-	       "  --timeout S        seconds after which a handler is not waited for [300]\n"
-	       "  --drain S          seconds to finish what runs, at SIGTERM [25]\n"
-	       "  --ttl S            seconds that an answer's publication lives unattached\n"
-	       "                     [RMMAP_TTL]\n"
-	       "  --readers N        attaches that are admitted to it [any number]\n"
-	       "  --source URI       source of the answers [/rmmap/$K_SERVICE or FILE's name]\n"
-	       "  --type TYPE        type of the answers [rmmap.published]\n"
-	       "  --help             print this\n");
-}
-
-static uint64_t number(const char *option, const char *text, uint64_t min, uint64_t max)
-{
-	uint64_t n;
-
-	if (!rm_parse_number(text, min, max, &n))
-		return n;
-	say("%s wants a number from %llu to %llu; see rmmap function --help", option,
-	    (unsigned long long)min, (unsigned long long)max);
-	exit(2);
-}
-
-static size_t bytes(const char *text)
-{
-	uint64_t n;
-
-	if (!rm_parse_bytes(text, &n) && n && n <= (uint64_t)1 << 30)
-		return (size_t)n;
-	say("--body wants a number of bytes from 1 to 1024M; see rmmap function --help");
-	exit(2);
-}
-
-/* A value that the answers could not have is told now and not with the first event. */
-static const char *attribute(const char *option, const char *text, bool uri)
-{
-	if (*text && text_string(text, strlen(text)) && strlen(text) < sizeof(settings.source) &&
-	    (!uri || text_uri(text)))
-		return text;
-	say("%s wants %s; see rmmap function --help", option, uri ? "a URI reference" : "a text");
-	exit(2);
-}
-
-static void option(int c, const char *text)
-{
-	switch (c) {
-	case 'h': settings.handler = text; break;
-	case 'p': settings.port = (uint16_t)number("--port", text, 0, 65535); break;
-	case 'a': settings.address = text; break;
-	case 'c': settings.concurrency = (unsigned)number("--concurrency", text, 1, 1024); break;
-	case 'q': settings.queue = (unsigned)number("--queue", text, 0, 100000); break;
-	case 'b': settings.body = bytes(text); break;
-	case 'A': settings.arrival_ns = number("--arrival", text, 1, 86400) * NS_PER_S; break;
-	case 't': settings.timeout_ns = number("--timeout", text, 1, 86400) * NS_PER_S; break;
-	case 'd': settings.drain_ns = number("--drain", text, 0, 86400) * NS_PER_S; break;
-	case 'T': settings.ttl_ms = (unsigned)number("--ttl", text, 1, 4000000) * 1000; break;
-	case 'r': settings.readers = (unsigned)number("--readers", text, 1, UINT_MAX); break;
-	case 's': snprintf(settings.source, sizeof(settings.source), "%s",
-	                   attribute("--source", text, true)); break;
-	case 'y': settings.type = attribute("--type", text, false); break;
-	case '?':
-		say("see rmmap function --help");
-		exit(2);
-	}
-}
-
-static void arguments(int argc, char **argv)
-{
-	static const struct option options[] = {
-		{ "handler", required_argument, NULL, 'h' },
-		{ "port", required_argument, NULL, 'p' },
-		{ "address", required_argument, NULL, 'a' },
-		{ "concurrency", required_argument, NULL, 'c' },
-		{ "queue", required_argument, NULL, 'q' },
-		{ "body", required_argument, NULL, 'b' },
-		{ "arrival", required_argument, NULL, 'A' },
-		{ "timeout", required_argument, NULL, 't' },
-		{ "drain", required_argument, NULL, 'd' },
-		{ "ttl", required_argument, NULL, 'T' },
-		{ "readers", required_argument, NULL, 'r' },
-		{ "source", required_argument, NULL, 's' },
-		{ "type", required_argument, NULL, 'y' },
-		{ "help", no_argument, NULL, 'H' },
-		{ NULL, 0, NULL, 0 },
-	};
-	static char name[] = "rmmap function";
-	const char *port = getenv("PORT");
-	int c;
-
-	settings.port = 8080;
-	if (port && *port)
-		settings.port = (uint16_t)number("PORT in the environment", port, 0, 65535);
-	argv[0] = name;
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == 'H') {
-			help();
-			exit(fflush(stdout) ? 1 : 0);
-		}
-		option(c, optarg);
-	}
-	if (optind < argc || !settings.handler) {
-		say(optind < argc ? "unexpected operand; see rmmap function --help" :
-		    "--handler FILE is missing; see rmmap function --help");
-		exit(2);
-	}
-}
-
-/* A name of our own that a URI can have: Knative's for the service, or the handler's. */
-static void default_source(void)
-{
-	const char *name = getenv("K_SERVICE"), *slash = strrchr(settings.handler, '/');
-
-	if (settings.source[0])
-		return;
-	if (!name || !*name)
-		name = slash ? slash + 1 : settings.handler;
-	rm_format(settings.source, sizeof(settings.source), "/rmmap/%s", name);
-	for (char *c = settings.source; *c; c++)
-		if (!(*c >= '-' && *c <= '9') && !(*c >= 'A' && *c <= 'Z') &&
-		    !(*c >= 'a' && *c <= 'z') && *c != '_')
-			*c = '-';
-}
 
 /* ---- the end ---- */
 
@@ -238,8 +67,7 @@ int main(int argc, char **argv)
 	sigset_t signals;
 
 	take_closed();
-	arguments(argc, argv);
-	default_source();
+	settings_parse(argc, argv);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * response.c - an answer that is a text: a refusal and its reason
+ */
+#include "function.h"
+
+#include <string.h>
+
+void response_text(struct response *response, int status, const struct reason *reason)
+{
+	response->status = status;
+	response->content_type = "text/plain; charset=utf-8";
+	response->body = reason->text;
+	response->length = strlen(reason->text);
+}
