@@ -27,6 +27,8 @@ struct args {                   /* a command's line, taken apart by the table in
 	char **operands;        /* NULL at the end */
 	int count;
 };
+
+/* ---- say.c ---- */
 /* "rmmap: ..." on stderr, one line. Returns 1. */
 int cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same for a warning; the command goes on. */

@@ -21,6 +21,7 @@ rmmap_SOURCES = \
 	src/cli/rdma.c \
 	src/cli/run.c \
 	src/cli/save.c \
+	src/cli/say.c \
 	src/cli/snapshot.c \
 	src/cli/snapshot.h \
 	src/cli/workflow.c \

@@ -6,7 +6,6 @@
  * Locale: the program never calls setlocale(), so numbers are printed as in C.
  */
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -107,33 +106,6 @@ static const struct command_desc commands[] = {
 	  cli_function, "serve CloudEvents over HTTP with a function in C", "" },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
-
-static void say(const char *format, va_list args)
-{
-	fflush(stdout);
-	fputs("rmmap: ", stderr);
-	vfprintf(stderr, format, args);
-	putc('\n', stderr);
-}
-
-int cli_fail(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	say(format, args);
-	va_end(args);
-	return 1;
-}
-
-void cli_warn(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	say(format, args);
-	va_end(args);
-}
 
 /* Wrong usage. Operands are not printed: one of them may be a handle. */
 static int usage(const struct command_desc *command, const char *what, const char *name)

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * say.c - one line on standard error: what failed, or a warning
+ */
+#include <stdarg.h>
+
+#include "cli.h"
+
+static void message_print(const char *format, va_list args)
+{
+	fflush(stdout);
+	fputs("rmmap: ", stderr);
+	vfprintf(stderr, format, args);
+	putc('\n', stderr);
+}
+
+int cli_fail(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	message_print(format, args);
+	va_end(args);
+	return 1;
+}
+
+void cli_warn(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	message_print(format, args);
+	va_end(args);
+}
