@@ -11,7 +11,7 @@
 #include <sodium.h>
 #include <string.h>
 
-#include "../src/daemon/peer_wire.h"
+#include "../src/daemon/peer/wire.h"
 
 enum { MESSAGE, ATTACH, ATTACHED, REFUSED, RENEW, ADMIT, REGION, MOVE, MOVING, PAGES,
        GRANTED, DATA, KINDS };

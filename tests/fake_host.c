@@ -12,9 +12,9 @@
 #include "../src/common/channel.h"
 #include "../src/common/say.h"
 #include "../src/common/segment.h"
-#include "../src/daemon/fabric.h"
-#include "../src/daemon/store.h"
-#include "../src/daemon/util.h"
+#include "../src/daemon/fabric/fabric.h"
+#include "../src/daemon/store/store.h"
+#include "../src/daemon/base/container.h"
 
 #define MIB ((uint64_t)1 << 20)
 

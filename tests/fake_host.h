@@ -9,10 +9,10 @@
 #ifndef RM_TEST_FAKE_HOST_H
 #define RM_TEST_FAKE_HOST_H
 
-#include "../src/daemon/local.h"
-#include "../src/daemon/loop.h"
-#include "../src/daemon/peer.h"
-#include "../src/daemon/remote.h"
+#include "../src/daemon/local/local.h"
+#include "../src/daemon/base/loop.h"
+#include "../src/daemon/peer/peer.h"
+#include "../src/daemon/remote/remote.h"
 
 #define FAKE_LAYERS 3
 #define FAKE_RECORDS 16

@@ -347,17 +347,17 @@ if HAVE_CHECK
 check_PROGRAMS += tests/handoff/test_plan tests/handoff/test_carpet
 TESTS += tests/handoff/test_plan tests/handoff/test_carpet
 tests_handoff_test_plan_SOURCES = tests/handoff/test_plan.c tests/unit/unit.h \
-	src/lib/plan.c src/lib/table.c
+	src/lib/attach/plan.c src/lib/base/array.c
 tests_handoff_test_plan_CFLAGS = $(unit_cflags)
 tests_handoff_test_plan_LDADD = $(unit_ldadd)
 tests_handoff_test_carpet_SOURCES = tests/handoff/test_carpet.c tests/unit/unit.h \
-	src/lib/carpet.c src/lib/contents.c src/lib/plan.c src/lib/table.c
+	src/lib/attach/coalesce.c src/lib/attach/contents.c src/lib/attach/plan.c src/lib/base/array.c
 tests_handoff_test_carpet_CFLAGS = $(unit_cflags)
 tests_handoff_test_carpet_LDADD = $(unit_ldadd)
 check_PROGRAMS += tests/unit/test_weave
 TESTS += tests/unit/test_weave
 tests_unit_test_weave_SOURCES = tests/unit/test_weave.c tests/unit/unit.h \
-	src/lib/weave.c src/lib/tidy.c src/lib/table.c
+	src/lib/publish/overlay.c src/lib/publish/compact.c src/lib/base/array.c
 tests_unit_test_weave_CFLAGS = $(unit_cflags)
 tests_unit_test_weave_LDADD = $(unit_ldadd)
 endif

@@ -9,8 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "../src/daemon/budget.h"
-#include "../src/daemon/stream.h"
+#include "../src/daemon/pager/budget.h"
+#include "../src/daemon/pager/stream.h"
 
 #define CHAIN 7000                      /* pages of the last layer, one after the other */
 

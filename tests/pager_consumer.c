@@ -19,8 +19,8 @@
 #include <sys/wait.h>
 
 #include "../src/common/channel.h"
-#include "../src/daemon/lazy.h"
-#include "../src/daemon/reserve.h"
+#include "../src/daemon/pager/internal.h"
+#include "../src/daemon/base/reserve.h"
 
 #ifndef UFFD_FEATURE_MINOR_SHMEM
 #define UFFD_FEATURE_MINOR_SHMEM (1 << 10)

@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 #include "../src/common/say.h"
-#include "../src/daemon/fabric_internal.h"
-#include "../src/daemon/shown.h"
+#include "../src/daemon/fabric/internal.h"
+#include "../src/daemon/store/visible.h"
 
 struct shared *shared;
 static struct publication publications[2];

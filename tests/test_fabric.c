@@ -20,8 +20,8 @@
 
 #include "../src/common/channel.h"
 #include "../src/common/say.h"
-#include "../src/daemon/fabric.h"
-#include "../src/daemon/util.h"
+#include "../src/daemon/fabric/fabric.h"
+#include "../src/daemon/base/container.h"
 
 #include <rdma/fabric.h>
 #include <rdma/fi_domain.h>

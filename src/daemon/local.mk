@@ -5,69 +5,69 @@ EXTRA_DIST += src/daemon/README src/daemon/base/README src/daemon/fabric/README 
 	src/daemon/peer/README src/daemon/remote/README src/daemon/store/README \
 	src/daemon/worker/README
 libdaemon_la_SOURCES = \
-	src/daemon/util.h \
-	src/daemon/loop.h src/daemon/loop.c
+	src/daemon/base/container.h \
+	src/daemon/base/loop.h src/daemon/base/loop.c
 libdaemon_la_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS) $(IBVERBS_CFLAGS) $(SODIUM_CFLAGS)
 libdaemon_la_LIBADD = libcommon.la $(FABRIC_LIBS) $(IBVERBS_LIBS) $(SODIUM_LIBS)
 
 # keeper and worker
 libdaemon_la_SOURCES += \
-	src/daemon/keep.h src/daemon/keeper.h \
-	src/daemon/defaults.h src/daemon/defaults.c src/daemon/take.c \
-	src/daemon/start.c src/daemon/records.c src/daemon/keep.c src/daemon/keeper.c \
-	src/daemon/worker.h src/daemon/worker_internal.h \
-	src/daemon/worker.c src/daemon/worker_fabric.c \
-	src/daemon/limit.h src/daemon/limit.c src/daemon/attempts.h src/daemon/attempts.c
+	src/daemon/keeper/keep.h src/daemon/keeper/keeper.h \
+	src/daemon/keeper/defaults.h src/daemon/keeper/defaults.c src/daemon/keeper/take.c \
+	src/daemon/keeper/start.c src/daemon/keeper/records.c src/daemon/keeper/keep.c src/daemon/keeper/keeper.c \
+	src/daemon/base/context.h src/daemon/worker/internal.h \
+	src/daemon/worker/worker.c src/daemon/peer/nets.c \
+	src/daemon/base/limit.h src/daemon/base/limit.c src/daemon/keeper/attempts.h src/daemon/keeper/attempts.c
 
 # publications
 libdaemon_la_SOURCES += \
-	src/daemon/store.h src/daemon/store_internal.h \
-	src/daemon/store.c src/daemon/store_take.c \
-	src/daemon/layers.h src/daemon/layers.c src/daemon/shown.h src/daemon/shown.c
+	src/daemon/store/store.h src/daemon/store/internal.h \
+	src/daemon/store/store.c src/daemon/store/take.c \
+	src/daemon/store/layers.h src/daemon/store/layers.c src/daemon/store/visible.h src/daemon/store/visible.c
 
 # processes of this host
 libdaemon_la_SOURCES += \
-	src/daemon/local.h src/daemon/local_internal.h \
-	src/daemon/local.c src/daemon/local_listen.c src/daemon/local_held.c src/daemon/connection.c \
-	src/daemon/local_publish.c src/daemon/local_upstream.c \
-	src/daemon/local_attach.c src/daemon/local_lazy.c src/daemon/local_info.c src/daemon/local_move.c
+	src/daemon/local/local.h src/daemon/local/internal.h \
+	src/daemon/local/local.c src/daemon/local/listen.c src/daemon/local/attachment.c src/daemon/local/connection.c \
+	src/daemon/local/publish.c src/daemon/local/upstream.c \
+	src/daemon/local/attach.c src/daemon/local/lazy.c src/daemon/local/info.c src/daemon/local/move.c
 
 # libfabric
 libdaemon_la_SOURCES += \
-	src/daemon/spin.h src/daemon/fabric.h src/daemon/fabric_internal.h src/daemon/fabric.c \
-	src/daemon/fabric_address.c src/daemon/fabric_choose.c src/daemon/fabric_message.c \
-	src/daemon/fabric_here.c \
-	src/daemon/fabric_mr.c src/daemon/fabric_name.c src/daemon/fabric_peer.c \
-	src/daemon/fabric_rma.c src/daemon/fabric_callers.h src/daemon/fabric_callers.c \
-	src/daemon/rdma.h src/daemon/rdma.c
+	src/daemon/fabric/poll_time.h src/daemon/fabric/fabric.h src/daemon/fabric/internal.h src/daemon/fabric/fabric.c \
+	src/daemon/fabric/address.c src/daemon/fabric/choose.c src/daemon/fabric/message.c \
+	src/daemon/fabric/here.c \
+	src/daemon/fabric/memory.c src/daemon/fabric/name.c src/daemon/fabric/peer.c \
+	src/daemon/fabric/read.c src/daemon/fabric/callers.h src/daemon/fabric/callers.c \
+	src/daemon/fabric/rdma.h src/daemon/fabric/rdma.c
 
 # control between hosts
 libdaemon_la_SOURCES += \
-	src/daemon/peer.h src/daemon/peer_internal.h src/daemon/peer_wire.h src/daemon/peer_words.h \
-	src/daemon/peer.c src/daemon/peer_admit.c src/daemon/peer_attach.c src/daemon/peer_client.c \
-	src/daemon/peer_fetch.c src/daemon/peer_server.c src/daemon/peer_grant.c \
-	src/daemon/peer_bounds.c \
-	src/daemon/peer_key.c src/daemon/peer_move.c src/daemon/peer_probe.c src/daemon/peer_take.c \
-	src/daemon/peer_helpers.c src/daemon/peer_asker.c src/daemon/peer_relay.c \
-	src/daemon/peer_wire_pages.c src/daemon/peer_wire_data.c src/daemon/peer_data.c \
-	src/daemon/peer_wire.c
+	src/daemon/peer/peer.h src/daemon/peer/internal.h src/daemon/peer/wire.h src/daemon/peer/wire_words.h \
+	src/daemon/peer/peers.c src/daemon/peer/session_admit.c src/daemon/peer/serve_attach.c src/daemon/peer/session.c \
+	src/daemon/peer/session_table.c src/daemon/peer/served.c src/daemon/peer/served_keys.c \
+	src/daemon/peer/served_bounds.c \
+	src/daemon/peer/move_key.c src/daemon/peer/move.c src/daemon/peer/probe.c src/daemon/remote/take.c \
+	src/daemon/peer/served_helper.c src/daemon/peer/fanout_ask.c src/daemon/peer/fanout_give.c \
+	src/daemon/peer/wire_pages.c src/daemon/peer/wire_data.c src/daemon/peer/session_data.c \
+	src/daemon/peer/wire.c
 
 # publications of other hosts
 libdaemon_la_SOURCES += \
-	src/daemon/remote.h src/daemon/remote_internal.h src/daemon/cache.h src/daemon/sweep.h \
-	src/daemon/remote.c src/daemon/remote_users.c src/daemon/remote_cache.c \
-	src/daemon/remote_regions.c \
-	src/daemon/remote_info.c src/daemon/remote_claim.c src/daemon/relay.c src/daemon/cache.c src/daemon/fetch.c \
-	src/daemon/sweep.c
+	src/daemon/remote/remote.h src/daemon/remote/internal.h src/daemon/remote/cache.h src/daemon/remote/fetch_all.h \
+	src/daemon/remote/remote.c src/daemon/remote/readers.c src/daemon/remote/table.c \
+	src/daemon/remote/regions.c \
+	src/daemon/remote/info.c src/daemon/remote/claim.c src/daemon/remote/helper.c src/daemon/remote/cache.c src/daemon/remote/fetch.c \
+	src/daemon/remote/fetch_all.c
 
 # page faults
 libdaemon_la_SOURCES += \
-	src/daemon/pager.h src/daemon/lazy.h src/daemon/uffd.h \
-	src/daemon/pager.c src/daemon/lazy_fetch.c src/daemon/lazy_map.c \
-	src/daemon/lazy_ahead.c src/daemon/lazy_ranges.c src/daemon/lazy_filled.c \
-	src/daemon/uffd.c src/daemon/reserve.h src/daemon/reserve.c \
-	src/daemon/budget.h src/daemon/budget.c src/daemon/pointers.h src/daemon/pointers.c \
-	src/daemon/stream.h src/daemon/stream.c
+	src/daemon/pager/pager.h src/daemon/pager/internal.h src/daemon/pager/uffd.h \
+	src/daemon/pager/pager.c src/daemon/pager/fault.c src/daemon/pager/map.c \
+	src/daemon/pager/ahead.c src/daemon/pager/ranges.c src/daemon/pager/filled.c \
+	src/daemon/pager/uffd.c src/daemon/base/reserve.h src/daemon/base/reserve.c \
+	src/daemon/pager/budget.h src/daemon/pager/budget.c src/daemon/pager/pointers.h src/daemon/pager/pointers.c \
+	src/daemon/pager/stream.h src/daemon/pager/stream.c
 
 # the systemd user unit
 EXTRA_DIST += src/daemon/rmmapd.service.in

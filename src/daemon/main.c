@@ -19,8 +19,8 @@
 
 #include "../common/say.h"
 #include "config.h"
-#include "defaults.h"
-#include "keep.h"
+#include "keeper/defaults.h"
+#include "keeper/keep.h"
 
 #define SECOND UINT64_C(1000000000)
 

@@ -14,7 +14,7 @@
  * posix_spawn(), system() and popen() share memory anyway, until they exec. A raw clone system
  * call cannot be seen.
  */
-#include "backing.h"
+#include "heap/backing.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -23,7 +23,7 @@
 #include <stdarg.h>
 #include <unistd.h>
 
-#include "jemalloc.h"
+#include "heap/jemalloc.h"
 
 /*
  * glibc's own. fork() takes the lock of all streams after the handlers, jemalloc's among

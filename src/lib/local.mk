@@ -4,60 +4,60 @@ noinst_LTLIBRARIES += librmmap-core.la
 EXTRA_DIST += src/lib/README src/lib/attach/README src/lib/base/README src/lib/heap/README \
 	src/lib/publish/README src/lib/rmmapd/README
 librmmap_core_la_SOURCES = \
-	src/lib/arguments.c \
-	src/lib/attach.c \
-	src/lib/attach.h \
-	src/lib/attached.c \
-	src/lib/beside.c \
-	src/lib/carpet.c \
-	src/lib/check.c \
-	src/lib/client.c \
-	src/lib/contents.c \
-	src/lib/env.c \
-	src/lib/elsewhere.c \
-	src/lib/errors.c \
-	src/lib/fd.c \
+	src/lib/base/arguments.c \
+	src/lib/attach/attach.c \
+	src/lib/attach/internal.h \
+	src/lib/attach/attachments.c \
+	src/lib/heap/other_malloc.c \
+	src/lib/attach/coalesce.c \
+	src/lib/publish/check.c \
+	src/lib/rmmapd/client.c \
+	src/lib/attach/contents.c \
+	src/lib/base/env.c \
+	src/lib/heap/other_arenas.c \
+	src/lib/base/errors.c \
+	src/lib/base/fd.c \
 	src/lib/fork.c \
-	src/lib/freed.c \
-	src/lib/freed.h \
-	src/lib/freeze.c \
-	src/lib/backing.c \
-	src/lib/backing.h \
-	src/lib/backing_file.c \
-	src/lib/backing_file.h \
-	src/lib/backing_protect.c \
-	src/lib/gather.c \
-	src/lib/scan.c \
-	src/lib/snapshot.h \
-	src/lib/tidy.c \
-	src/lib/track.c \
-	src/lib/weave.c \
-	src/lib/write.c \
-	src/lib/heap.c \
-	src/lib/hooks.c \
-	src/lib/internal.h \
-	src/lib/jemalloc.c \
-	src/lib/jemalloc.h \
-	src/lib/kept.c \
-	src/lib/kept.h \
-	src/lib/unused.c \
-	src/lib/unused.h \
-	src/lib/layer.c \
-	src/lib/lazy.c \
-	src/lib/map.c \
-	src/lib/maps.c \
-	src/lib/patch.c \
-	src/lib/places.c \
-	src/lib/plan.c \
-	src/lib/prefetch.c \
-	src/lib/publish.c \
-	src/lib/slot.c \
-	src/lib/parent.c \
-	src/lib/spawn.c \
-	src/lib/spawn.h \
-	src/lib/start.c \
+	src/lib/heap/freed.c \
+	src/lib/heap/freed.h \
+	src/lib/publish/snapshot.c \
+	src/lib/heap/backing.c \
+	src/lib/heap/backing.h \
+	src/lib/heap/backing_file.c \
+	src/lib/heap/backing_file.h \
+	src/lib/heap/backing_protect.c \
+	src/lib/publish/collect.c \
+	src/lib/base/scan.c \
+	src/lib/publish/internal.h \
+	src/lib/publish/compact.c \
+	src/lib/base/track.c \
+	src/lib/publish/overlay.c \
+	src/lib/publish/write.c \
+	src/lib/heap/heap.c \
+	src/lib/heap/hooks.c \
+	src/lib/base/internal.h \
+	src/lib/heap/jemalloc.c \
+	src/lib/heap/jemalloc.h \
+	src/lib/heap/retained.c \
+	src/lib/heap/retained.h \
+	src/lib/heap/free_ranges.c \
+	src/lib/heap/free_ranges.h \
+	src/lib/publish/layer.c \
+	src/lib/attach/lazy.c \
+	src/lib/attach/map.c \
+	src/lib/base/maps.c \
+	src/lib/attach/copy.c \
+	src/lib/publish/surroundings.c \
+	src/lib/attach/plan.c \
+	src/lib/attach/prefetch.c \
+	src/lib/publish/publish.c \
+	src/lib/heap/slot.c \
+	src/lib/rmmapd/parent.c \
+	src/lib/rmmapd/spawn.c \
+	src/lib/rmmapd/spawn.h \
+	src/lib/rmmapd/start.c \
 	src/lib/stats.c \
-	src/lib/table.c
+	src/lib/base/array.c
 librmmap_core_la_CPPFLAGS = $(AM_CPPFLAGS) -DRM_LIBEXECDIR='"$(libexecdir)"'
 librmmap_core_la_LIBADD = libcommon.la
 
@@ -86,7 +86,7 @@ all-local: $(rmexports)
 # The library itself. jemalloc goes in through the linker's own arguments: libtool would warn
 # of an archive, and it is in no other library. malloc and calloc are jemalloc's own.
 lib_LTLIBRARIES += librmmap.la
-librmmap_la_SOURCES = src/lib/early.c src/lib/malloc.c src/lib/tune.c
+librmmap_la_SOURCES = src/lib/heap/early.c src/lib/malloc.c src/lib/heap/tune.c
 librmmap_la_CFLAGS = $(AM_CFLAGS) -fno-builtin
 librmmap_la_LIBADD = librmmap-core.la
 librmmap_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(LT_VERSION) \

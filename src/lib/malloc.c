@@ -7,7 +7,7 @@
  * symbol version: a malloc with a version of ours would not take the place of
  * malloc@GLIBC_2.2.5.
  */
-#include "internal.h"
+#include "base/internal.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "../common/say.h"
-#include "jemalloc.h"
+#include "heap/jemalloc.h"
 
 static void *or_enomem(void *p)
 {

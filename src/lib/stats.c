@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "../common/say.h"
-#include "internal.h"
+#include "base/internal.h"
 #include "rmmap.h"
 
 static uint64_t counters[COUNTERS];

@@ -2,7 +2,7 @@
 /* test_budget - trust: begun by a round trip, spent by pages, earned by their use */
 #include "../unit/unit.h"
 
-#include "../../src/daemon/budget.h"
+#include "../../src/daemon/pager/budget.h"
 
 #define US 1000
 

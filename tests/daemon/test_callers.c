@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include "../unit/unit.h"
-#include "../../src/daemon/fabric_callers.h"
-#include "../../src/daemon/peer.h"
-#include "../../src/daemon/worker_internal.h"
+#include "../../src/daemon/fabric/callers.h"
+#include "../../src/daemon/peer/peer.h"
+#include "../../src/daemon/worker/internal.h"
 
 #define MS UINT64_C(1000000)
 #define FILES 200                       /* so that there are 100 places */

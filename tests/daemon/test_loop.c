@@ -4,8 +4,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "../../src/daemon/loop.h"
-#include "../../src/daemon/util.h"
+#include "../../src/daemon/base/loop.h"
+#include "../../src/daemon/base/container.h"
 #include "../unit/unit.h"
 #include "channel.h"
 

@@ -10,8 +10,8 @@
 #include <sys/socket.h>
 
 #include "../unit/unit.h"
-#include "../../src/daemon/peer.h"
-#include "../../src/daemon/worker_internal.h"
+#include "../../src/daemon/peer/peer.h"
+#include "../../src/daemon/worker/internal.h"
 
 #define DEVICE "sockets@127.0.0.1"
 

@@ -2,7 +2,7 @@
 /* test_pointers - which pages a page points to, whatever is on it */
 #include "../unit/unit.h"
 
-#include "../../src/daemon/pointers.h"
+#include "../../src/daemon/pager/pointers.h"
 
 #define BASE (RM_WINDOW_BASE + 5 * RM_SLOT_SIZE)
 #define WORDS (RM_PAGE / 8)

@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../src/daemon/keep.h"
+#include "../../src/daemon/keeper/keep.h"
 #include "../unit/unit.h"
 
 static int pair[2];

@@ -2,7 +2,7 @@
 /* test_spin - polling lasts as long as is worth it */
 #include "../unit/unit.h"
 
-#include "../../src/daemon/spin.h"
+#include "../../src/daemon/fabric/poll_time.h"
 
 #define US 1000
 

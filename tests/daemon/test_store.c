@@ -7,10 +7,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../src/daemon/keep.h"
-#include "../../src/daemon/peer.h"
-#include "../../src/daemon/remote.h"
-#include "../../src/daemon/store.h"
+#include "../../src/daemon/keeper/keep.h"
+#include "../../src/daemon/peer/peer.h"
+#include "../../src/daemon/remote/remote.h"
+#include "../../src/daemon/store/store.h"
 #include "../unit/unit.h"
 
 #define MS UINT64_C(1000000)

@@ -2,7 +2,7 @@
 /* test_stream - scans are recognised: up, down, at a distance, several at a time; chance is not */
 #include "../unit/unit.h"
 
-#include "../../src/daemon/stream.h"
+#include "../../src/daemon/pager/stream.h"
 
 #define PAGES 100000
 

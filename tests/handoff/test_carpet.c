@@ -3,7 +3,7 @@
  * test_carpet.c - in how many mappings runs come, and what is copied into them; what all
  * attachments together hold; and that 200,000 segments take no longer than they must
  */
-#include "../../src/lib/attach.h"       /* before check.h, which has a macro fail() */
+#include "../../src/lib/attach/internal.h"       /* before check.h, which has a macro fail() */
 
 #include "../unit/unit.h"
 

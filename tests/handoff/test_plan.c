@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test_plan.c - which pages are mapped, shared, left to own content, or refused */
-#include "../../src/lib/attach.h"       /* before check.h, which has a macro fail() */
+#include "../../src/lib/attach/internal.h"       /* before check.h, which has a macro fail() */
 
 #include "../unit/unit.h"
 

@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #include "../../src/common/wire.h"
-#include "../../src/daemon/keep.h"
+#include "../../src/daemon/keeper/keep.h"
 #include "control.h"
 
 static struct control *control;

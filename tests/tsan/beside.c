@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * beside.c - in place of src/lib/beside.c: ThreadSanitizer has malloc here, and the heap is
+ * beside.c - in place of src/lib/heap/other_malloc.c: ThreadSanitizer has malloc here, and the heap is
  * the library's all the same, under the names of heap.h
  */
-#include "../../src/lib/internal.h"
+#include "../../src/lib/base/internal.h"
 
 bool beside_malloc(void)
 {

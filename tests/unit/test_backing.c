@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test_backing - the heap's spans: files that are frozen, purged, lost, and what fork does to them */
-#include "../../src/lib/backing.h"
-#include "../../src/lib/unused.h"
+#include "../../src/lib/heap/backing.h"
+#include "../../src/lib/heap/free_ranges.h"
 #include "unit.h"         /* check.h has a macro fail() of its own */
 
 #include <dirent.h>

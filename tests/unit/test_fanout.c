@@ -2,7 +2,7 @@
 /* peer_helpers.c: who is sent to whom; and the bodies of the messages between the two */
 #include "unit.h"
 
-#include "../../src/daemon/peer_internal.h"
+#include "../../src/daemon/peer/internal.h"
 
 #define MANY 3000
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test_hooks - extents grow upward through a slot, around what is in the way, and after fork anew */
-#include "../../src/lib/internal.h"
-#include "../../src/lib/jemalloc.h"
-#include "../../src/lib/kept.h"
-#include "../../src/lib/snapshot.h"
+#include "../../src/lib/base/internal.h"
+#include "../../src/lib/heap/jemalloc.h"
+#include "../../src/lib/heap/retained.h"
+#include "../../src/lib/publish/internal.h"
 #include "unit.h"         /* check.h has a macro fail() of its own */
 
 #include <errno.h>

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "unit.h"
-#include "../../src/daemon/fabric_internal.h"
+#include "../../src/daemon/fabric/internal.h"
 
 #define LOG_MAX 64
 

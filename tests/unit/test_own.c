@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test_own - what the library has for itself: memory, descriptors, and what it knows of the program */
-#include "../../src/lib/internal.h"
+#include "../../src/lib/base/internal.h"
 #include "unit.h"         /* check.h has a macro fail() of its own */
 
 #include <fcntl.h>

@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../../src/daemon/cache.h"
+#include "../../src/daemon/remote/cache.h"
 
 START_TEST(bitmaps)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test_weave.c - lists of segments against a plain array of pages; chains of publishes by tidy() */
-#include "../../src/lib/snapshot.h"     /* before check.h, which has a macro fail() */
+#include "../../src/lib/publish/internal.h"     /* before check.h, which has a macro fail() */
 
 #include "unit.h"
 

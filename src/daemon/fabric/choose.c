@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fabric_choose.c - which provider to open
+ *
+ * Worker thread only.
+ */
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "../../common/say.h"
+#include "internal.h"
+#include "rdma.h"
+
+#define RDMA_ADDRESSES 32       /* of this host, tried in turn */
+
+/*
+ * Ours is the process, so the environment may be set, whatever the program that happened to
+ * start us has there for its MPI. FI_PROVIDER would have libfabric hide all providers but those:
+ * which one is RMMAP_FABRIC's to say. The registration cache would keep keys of closed regions
+ * alive (a revoked reader could go on reading) and fights with userfaultfd. ofi_rxm multiplies
+ * its queues by the universe's size: more than 64 is beyond what some RDMA devices have. After
+ * a remote access error (a key that was closed) an RDMA connection is dead and nobody hangs
+ * up: removing the address has to close it. Messages are small and few: over tcp ofi_rxm
+ * would keep 4,096 buffers of 16 KiB for them.
+ */
+void fabric_environment(void)
+{
+	unsetenv("FI_PROVIDER");
+	setenv("FI_MR_CACHE_MAX_COUNT", "0", 1);
+	setenv("FI_MR_CACHE_MONITOR", "disabled", 1);
+	setenv("FI_UNIVERSE_SIZE", "64", 1);
+	setenv("FI_AV_REMOVE_CLEANUP", "1", 1);
+	setenv("FI_OFI_RXM_MSG_RX_SIZE", "128", 1);
+	setenv("FI_OFI_RXM_BUFFER_SIZE", "4096", 1);
+}
+
+/* What we ask for: reliable datagrams, messages, one-sided reads. */
+static struct fi_info *wanted(const char *provider, int more_modes)
+{
+	struct fi_info *hints = fi_allocinfo();
+
+	if (!hints)
+		return NULL;
+	hints->caps = FI_MSG | FI_RMA | FI_READ | FI_REMOTE_READ;
+	hints->mode = FI_CONTEXT | FI_CONTEXT2;
+	hints->ep_attr->type = FI_EP_RDM;
+	hints->domain_attr->mr_mode = FABRIC_MR_MODES | more_modes;
+	hints->domain_attr->threading = FI_THREAD_DOMAIN;
+	hints->domain_attr->resource_mgmt = FI_RM_ENABLED;
+	hints->domain_attr->data_progress = FI_PROGRESS_MANUAL;
+	hints->domain_attr->control_progress = FI_PROGRESS_MANUAL;
+	if (provider[0]) {
+		hints->fabric_attr->prov_name = strdup(provider);
+		if (!hints->fabric_attr->prov_name) {
+			fi_freeinfo(hints);
+			return NULL;
+		}
+	}
+	return hints;
+}
+
+/* shm stays on one host; udp;ofi_rxd loses to tcp everywhere and crawls. */
+static const char *const preferred[] = {
+	"verbs;ofi_rxm", "efa", "psm3", "tcp;ofi_rxm", "tcp", "net", "sockets",
+};
+
+static int rank(const char *provider)
+{
+	size_t i, count = sizeof(preferred) / sizeof(preferred[0]);
+
+	for (i = 0; i < count && strcmp(preferred[i], provider) != 0; i++)
+		;
+	return (int)i;
+}
+
+/* provider itself, or over the utility that makes datagrams of its connections. */
+static int match(const char *named, const char *provider)
+{
+	size_t length = strlen(named);
+
+	if (!strcmp(named, provider))
+		return 0;
+	return !strncmp(named, provider, length) && !strcmp(provider + length, ";ofi_rxm") ? 1 : 2;
+}
+
+static bool is_verbs(const char *provider)
+{
+	return !strcmp(provider, "verbs") || !strncmp(provider, "verbs;", 6);
+}
+
+/* Processes of one host have layers by their descriptors. */
+static bool stays_here(const struct fi_info *info)
+{
+	return info->ep_attr->protocol == FI_PROTO_SHM;
+}
+
+/* Take the best one out of the list, free the rest. Some ask for modes that we do not have. */
+static struct fi_info *best(struct fi_info *list, const char *named, bool rdma, int modes)
+{
+	struct fi_info *entry, *found = NULL, *copy;
+	int place, found_place = named[0] ? 2 : rank("");
+
+	for (entry = list; entry; entry = entry->next) {
+		const char *provider = entry->fabric_attr->prov_name;
+
+		place = named[0] ? match(named, provider) : rank(provider);
+		if (place < found_place && !stays_here(entry) &&
+		    !(entry->domain_attr->mr_mode & ~modes) &&
+		    (named[0] || rdma || !is_verbs(provider))) {
+			found = entry;
+			found_place = place;
+		}
+	}
+	copy = found ? fi_dupinfo(found) : NULL;
+	fi_freeinfo(list);
+	return copy;
+}
+
+/* "tcp, net, sockets": what would have worked on some address of this host. */
+static void list_providers(char *text, size_t size)
+{
+	struct fi_info *hints = wanted("", 0), *list = NULL, *entry;
+	size_t at = 0, length;
+	unsigned seen = 0;
+
+	text[0] = 0;
+	if (hints && !fi_getinfo(FABRIC_API, NULL, NULL, 0, hints, &list)) {
+		for (entry = list; entry; entry = entry->next) {
+			const char *provider = entry->fabric_attr->prov_name;
+			int place = rank(provider);
+
+			if (place == rank("") || seen >> place & 1 || at >= size)
+				continue;
+			seen |= 1u << place;
+			length = strcspn(provider, ";");
+			at += rm_format(text + at, size - at, "%s%.*s", at ? ", " : "",
+			                (int)length, provider);
+		}
+		fi_freeinfo(list);
+	}
+	if (hints)
+		fi_freeinfo(hints);
+	if (!at)
+		rm_format(text, size, "none that reads over a network");
+}
+
+/* Is provider, without what it is layered under, one of that list? */
+static bool listed(const char *list, const char *provider)
+{
+	size_t length = strcspn(provider, ";");
+	const char *at;
+
+	for (at = list; *at; at += strcspn(at, ","), at += strspn(at, ", "))
+		if (strcspn(at, ",") == length && !strncmp(at, provider, length))
+			return true;
+	return false;
+}
+
+/*
+ * rdma: verbs may be taken where no provider is named. libfabric looks for RDMA devices at the
+ * process's first fi_getinfo() only: a worker that began while no port was active has no verbs
+ * until it ends.
+ */
+static int get_info(const char *provider, const char *host, uint16_t port, bool rdma,
+                    int more_modes, struct fi_info **info)
+{
+	struct fi_info *hints = wanted(provider, more_modes), *list = NULL;
+	char service[8];
+	int error;
+
+	if (!hints)
+		return -ENOMEM;
+	rm_format(service, sizeof(service), "%u", port);
+	error = fi_getinfo(FABRIC_API, host, port ? service : NULL, FI_SOURCE, hints, &list);
+	fi_freeinfo(hints);
+	if (error)
+		return error;
+	*info = best(list, provider, rdma, FABRIC_MR_MODES | more_modes);
+	return *info ? 0 : -FI_ENODATA;
+}
+
+/* There, but with keys that are longer than messages have room for? */
+static bool long_keys(const char *provider, const char *host)
+{
+	struct fi_info *info;
+	int error = get_info(provider, host, 0, true, FI_MR_RAW, &info);
+
+	if (!error)
+		fi_freeinfo(info);
+	return !error;
+}
+
+static int choose_named(const struct rm_fabric_spec *spec, const struct rm_fabric_addr *again,
+                        bool rdma, struct fi_info **info, char *why, size_t why_size)
+{
+	const char *provider = again ? again->provider : spec->provider;
+	char host[FABRIC_HOST_MAX], there[128];
+	uint16_t port = spec->port;
+	int error;
+
+	error = again ? fabric_numeric(again, host, sizeof(host), &port)
+	              : fabric_address_here(spec->address, host, sizeof(host), why, why_size);
+	if (error)
+		return error;
+	error = get_info(provider, host, port, rdma, 0, info);
+	if (!error)
+		return 0;
+	list_providers(there, sizeof(there));
+	if (error != -FI_ENODATA)
+		rm_format(why, why_size, "libfabric: %s", fi_strerror(-error));
+	else if (!provider[0])
+		rm_format(why, why_size, "no libfabric provider can read over %s; this libfabric "
+		          "has: %s", host, there);
+	else if (long_keys(provider, host))
+		rm_format(why, why_size, "provider '%s' has memory keys that must be mapped by who "
+		          "reads (FI_MR_RAW), which rmmap does not do; this libfabric also has: %s",
+		          provider, there);
+	else if (listed(there, provider))
+		rm_format(why, why_size, "provider '%s' cannot use the address %s: name another "
+		          "address or interface in RMMAP_FABRIC", provider, host);
+	else
+		rm_format(why, why_size, "unknown provider '%s'; this libfabric has: %s",
+		          provider, there);
+	if (error == -FI_ENODATA)
+		error = provider[0] && !listed(there, provider) ? -EINVAL : -EADDRNOTAVAIL;
+	return error;
+}
+
+/*
+ * verbs on an address of this host: rdma_cm knows which are an RDMA device's. The default
+ * route's comes first, then whatever is up: a cluster's RDMA network often has no route out.
+ */
+static int choose_rdma(uint16_t listen, struct fi_info **info)
+{
+	char hosts[RDMA_ADDRESSES][FABRIC_HOST_MAX];
+	struct ifaddrs *all = NULL, *entry;
+	union fabric_address found;
+	unsigned count = 0, i;
+	uint16_t port;
+
+	memset(&found, 0, sizeof(found));
+	if (!fabric_default_source(AF_INET, &found) &&
+	    !fabric_host_port(&found, hosts[0], sizeof(hosts[0]), &port))
+		count = 1;
+	if (getifaddrs(&all))
+		all = NULL;
+	for (entry = all; entry && count < RDMA_ADDRESSES; entry = entry->ifa_next)
+		if (fabric_usable(entry) && !(entry->ifa_flags & IFF_LOOPBACK) &&
+		    !fabric_host_port((const void *)entry->ifa_addr, hosts[count], sizeof(hosts[0]), &port))
+			count++;
+	if (all)
+		freeifaddrs(all);
+	for (i = 0; i < count; i++)
+		if (!get_info("verbs;ofi_rxm", hosts[i], listen, true, 0, info))
+			return 0;
+	return -FI_ENODATA;
+}
+
+int fabric_choose(const struct rm_fabric_spec *spec, const struct rm_fabric_addr *again, bool rdma,
+                  struct fi_info **info, char *why, size_t why_size)
+{
+	bool any = !again && !spec->provider[0];
+
+	if (any && rdma)
+		rdma = rdma_usable(why, why_size) == 1;
+	/* An endpoint might still open, and then no connection to it could be made. */
+	if (!again && is_verbs(spec->provider) && rdma_usable(why, why_size) < 0)
+		return -EINVAL;
+	if (!again && !spec->address[0] && (any ? rdma : is_verbs(spec->provider)) &&
+	    !choose_rdma(spec->port, info))
+		return 0;
+	return choose_named(spec, again, rdma, info, why, why_size);
+}
+
+void fabric_failed(const struct fi_info *info, int error, char *why, size_t why_size)
+{
+	const char *provider = info->fabric_attr->prov_name;
+	char host[FABRIC_HOST_MAX];
+	uint16_t port = 0;
+
+	if (!info->src_addr || fabric_host_port(info->src_addr, host, sizeof(host), &port))
+		port = 0;
+	if (error == -FI_EADDRINUSE && port)
+		rm_format(why, why_size, "port %u of %s is in use by another program: name another one "
+		          "in RMMAP_FABRIC, or none for a free one", port, host);
+	else if (error == -FI_EACCES && port)
+		rm_format(why, why_size, "port %u of %s may not be opened by this user: name one from "
+		          "1024 on in RMMAP_FABRIC, or none for a free one", port, host);
+	else
+		rm_format(why, why_size, "libfabric provider %s cannot be opened: %s", provider,
+		          error == -EKEYREVOKED ?
+		          "it does not close memory keys, so that nothing could be revoked" :
+		          fi_strerror(-error));
+}

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fabric.c - one endpoint: opened, driven by the loop, closed
+ *
+ * The provider makes progress only while its completion queue is read, for what others
+ * read here too, so the poller runs whenever the queue's descriptor fires. After each
+ * sign of life it keeps polling for as long as that is worth it (spin.h), then the loop
+ * sleeps on the descriptor. A provider without a descriptor, or
+ * whose descriptor is of no use, is polled once a millisecond.
+ *
+ * Worker thread only.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+#include "../../common/channel.h"
+#include "../../common/say.h"
+#include "internal.h"
+
+#define AGAIN_NS 2000000000u    /* how long to try for the port that an earlier worker had */
+
+static void complete(struct fabric *fabric, struct fabric_op *op, size_t length, int error)
+{
+	if (op->kind == FABRIC_PIECE_READ)
+		fabric_piece_done(fabric, op, error);
+	else
+		fabric_message_done(fabric, op, length, error);
+}
+
+/* One failed operation. The provider's ECANCELED is a lost connection, not our cancel. */
+static bool read_failed(struct fabric *fabric)
+{
+	struct fi_cq_err_entry entry;
+
+	memset(&entry, 0, sizeof(entry));
+	if (fi_cq_readerr(fabric->cq, &entry, 0) != 1)
+		return false;
+	if (entry.op_context)
+		complete(fabric, entry.op_context, 0,
+		         entry.err > 0 && entry.err != FI_ECANCELED ? -entry.err : -EIO);
+	return true;
+}
+
+static bool read_completions(struct fabric *fabric)
+{
+	struct fi_cq_msg_entry entries[16];
+	bool any = false;
+	unsigned rounds;
+	ssize_t count, i;
+
+	/* Bounded, so that the loop gets to its other work. */
+	for (rounds = 0; rounds < 16; rounds++) {
+		/*
+		 * Where somebody connects and hangs up without a word, a port scan say, the tcp
+		 * provider (xnet_recv_cm_msg() in 1.17, and later) takes an EAGAIN that errno
+		 * still has from elsewhere for its own, and keeps the socket, readable for ever.
+		 */
+		errno = 0;
+		count = fi_cq_read(fabric->cq, entries, 16);
+		if (count == -FI_EAVAIL) {
+			if (!read_failed(fabric))
+				break;
+			count = 0;
+		} else if (count <= 0) {
+			break;
+		}
+		any = true;
+		for (i = 0; i < count; i++)
+			if (entries[i].op_context)
+				complete(fabric, entries[i].op_context, entries[i].len, 0);
+	}
+	return any;
+}
+
+/* Post what waits. Peers that said EAGAIN are asked again after progress or a while. */
+static bool post(struct fabric *fabric, bool progress, uint64_t now)
+{
+	struct fabric_peer *peer;
+	bool any, stalled = false;
+
+	/* Failures come as completions too: a broken peer waits its turn, or this would spin. */
+	for (peer = fabric->peers; peer; peer = peer->next)
+		if (now >= fabric->retry_at || (progress && !peer->broken))
+			peer->stalled = false;
+	any = fabric_messages_post(fabric, now);
+	any |= fabric_reads_post(fabric);
+	for (peer = fabric->peers; peer; peer = peer->next)
+		stalled |= peer->stalled;
+	if (!stalled && !fabric->unposted_receives)
+		fabric->retry_at = UINT64_MAX;
+	else if (fabric->retry_at == UINT64_MAX || now >= fabric->retry_at)
+		fabric->retry_at = now + FABRIC_RETRY_NS;
+	return any;
+}
+
+/* Wake the poller at the next deadline or retry. */
+static void set_timer(struct fabric *fabric, uint64_t now)
+{
+	uint64_t at = fabric->next_deadline;
+
+	if (fabric->retry_at < at)
+		at = fabric->retry_at;
+	if (fabric->idle_at < at)
+		at = fabric->idle_at;
+	if (fabric->wait.fd < 0 && now + FABRIC_RETRY_NS < at)
+		at = now + FABRIC_RETRY_NS;
+	if (at == UINT64_MAX)
+		loop_timer_cancel(fabric->loop, &fabric->timer);
+	else if (!fabric->timer.index || fabric->timer.at != at)
+		loop_timer(fabric->loop, &fabric->timer, at);
+}
+
+static bool fabric_poll(struct poller *poller)
+{
+	struct fabric *fabric = container_of(poller, struct fabric, poller);
+	bool progress;
+	uint64_t now;
+
+	/* The loop was woken for others: nothing has come, and nothing was asked. */
+	if (fabric->quiet && !fabric->asked)
+		return false;
+	fabric->quiet = false;
+	progress = read_completions(fabric);
+	now = rm_now_ns();
+	fabric->asked = false;
+	fabric_reads_expire(fabric, now);
+	fabric_peers_expire(fabric, now);
+	progress |= post(fabric, progress, now);
+	progress |= fabric_reads_finish(fabric);
+	if (progress || fabric->woken)
+		fabric->active_until = spin_until(&fabric->spin, now);
+	fabric->woken = false;
+	if (now < fabric->active_until)
+		return true;
+	set_timer(fabric, now);
+	return false;
+}
+
+/* The descriptor is good for sleeping only after this; otherwise something has come. */
+static bool fabric_arm(struct poller *poller)
+{
+	struct fabric *fabric = container_of(poller, struct fabric, poller);
+	struct fid *fids[1] = { &fabric->cq->fid };
+
+	if (fabric->asked)
+		return false;
+	if (fabric->quiet)
+		return true;
+	fabric->armed = fabric->wait.fd < 0 || fi_trywait(fabric->net, fids, 1) == FI_SUCCESS;
+	/* a device's connections may want to be looked at more often than their descriptor says */
+	fabric->quiet = fabric->armed && fabric->wait.fd >= 0 && !fabric_device(fabric);
+	return fabric->armed;
+}
+
+/* Between two fi_trywait() the descriptor stays readable, and that is no sign of life. */
+static void fabric_ready(struct source *source, uint32_t events)
+{
+	struct fabric *fabric = container_of(source, struct fabric, wait);
+
+	(void)events;
+	fabric->woken = fabric->armed;
+	fabric->armed = fabric->quiet = false;
+}
+
+/* Timers fire between polling and sleeping: have the loop poll once more. */
+static void fabric_wake(struct timer *timer)
+{
+	container_of(timer, struct fabric, timer)->asked = true;
+}
+
+static int open_queue(struct fabric *fabric)
+{
+	struct fi_cq_attr attr = {
+		.size = FABRIC_CQ_SIZE,
+		.format = FI_CQ_FORMAT_MSG,
+		.wait_obj = FI_WAIT_FD,
+	};
+	int error = fi_cq_open(fabric->domain, &attr, &fabric->cq, NULL);
+
+	fabric->wait.fd = -1;
+	if (!error && fi_control(&fabric->cq->fid, FI_GETWAIT, &fabric->wait.fd))
+		fabric->wait.fd = -1;
+	if (error != -FI_ENOSYS && error != -FI_EOPNOTSUPP)
+		return error;
+	attr.wait_obj = FI_WAIT_NONE;
+	return fi_cq_open(fabric->domain, &attr, &fabric->cq, NULL);
+}
+
+static int open_endpoint(struct fabric *fabric)
+{
+	struct fi_av_attr attr = { .type = FI_AV_UNSPEC };
+	int error;
+
+	error = fi_fabric(fabric->info->fabric_attr, &fabric->net, NULL);
+	if (!error)
+		error = fi_domain(fabric->net, fabric->info, &fabric->domain, NULL);
+	if (!error)
+		error = fi_av_open(fabric->domain, &attr, &fabric->av, NULL);
+	if (!error)
+		error = open_queue(fabric);
+	if (!error)
+		error = fi_endpoint(fabric->domain, fabric->info, &fabric->ep, NULL);
+	if (!error)
+		error = fi_ep_bind(fabric->ep, &fabric->av->fid, 0);
+	if (!error)
+		error = fi_ep_bind(fabric->ep, &fabric->cq->fid, FI_SEND | FI_RECV);
+	return error ? error : fi_enable(fabric->ep);
+}
+
+/*
+ * libfabric 1.17's net never takes a signal back, after which its descriptor is readable
+ * for good and a loop that trusts it spins. Signal, and see whether fi_trywait() clears it.
+ */
+static bool wait_works(struct fabric *fabric)
+{
+	struct fid *fids[1] = { &fabric->cq->fid };
+	struct pollfd look = { .fd = fabric->wait.fd, .events = POLLIN };
+	unsigned i;
+
+	if (look.fd < 0)
+		return false;
+	if (fi_cq_signal(fabric->cq))
+		return true;            /* cannot be tried: believe it */
+	for (i = 0; i < 8; i++) {
+		read_completions(fabric);
+		if (fi_trywait(fabric->net, fids, 1) == FI_SUCCESS && !poll(&look, 1, 1))
+			return true;
+	}
+	return false;
+}
+
+static void close_fid(struct fid *fid)
+{
+	if (fid)
+		fi_close(fid);
+}
+
+static void close_endpoint(struct fabric *fabric)
+{
+	close_fid(fabric->ep ? &fabric->ep->fid : NULL);
+	fabric->ep = NULL;
+	fabric_messages_close(fabric);
+	fabric_reads_close(fabric);
+	fabric_locals_close(fabric);
+	close_fid(fabric->cq ? &fabric->cq->fid : NULL);
+	close_fid(fabric->av ? &fabric->av->fid : NULL);
+	close_fid(fabric->domain ? &fabric->domain->fid : NULL);
+	close_fid(fabric->net ? &fabric->net->fid : NULL);
+	if (fabric->info)
+		fi_freeinfo(fabric->info);
+}
+
+static int describe(struct fabric *fabric)
+{
+	const char *provider = fabric->info->fabric_attr->prov_name;
+	size_t length = sizeof(fabric->addr.name);
+	int error = fi_getname(&fabric->ep->fid, fabric->addr.name, &length);
+
+	if (error || length > sizeof(fabric->addr.name) ||
+	    strlen(provider) >= sizeof(fabric->addr.provider))
+		return error ? error : -FI_ETOOSMALL;
+	strcpy(fabric->addr.provider, provider);
+	fabric->addr.length = (uint8_t)length;
+	fabric->addr.protocol = fabric->info->ep_attr->protocol;
+	fabric->addr.protocol_version = fabric->info->ep_attr->protocol_version;
+	fabric->addr.fi_version = fi_version();
+	fabric->addr.addr_format = fabric->info->addr_format;
+	return 0;
+}
+
+/* One attempt; *out is closed again on failure. */
+static int try_open(struct fabric **out, const struct rm_fabric_spec *spec,
+                    const struct rm_fabric_addr *again, bool rdma, char *why, size_t why_size)
+{
+	struct fabric *fabric = calloc(1, sizeof(*fabric));
+	int error;
+
+	if (!fabric)
+		return -ENOMEM;
+	fabric->wait.fd = -1;
+	fabric->retry_at = fabric->next_deadline = fabric->idle_at = UINT64_MAX;
+	fabric->finished_end = &fabric->finished;
+	error = fabric_choose(spec, again, rdma, &fabric->info, why, why_size);
+	if (error) {
+		free(fabric);
+		return error;
+	}
+	fabric->piece_size = fabric->info->ep_attr->max_msg_size;
+	if (fabric->piece_size > FABRIC_PIECE)
+		fabric->piece_size = FABRIC_PIECE;
+	/* Neither fi_inject nor more than one buffer an operation: those limits cannot matter. */
+	error = fabric->piece_size < FABRIC_MESSAGE_MAX ? -FI_EMSGSIZE : open_endpoint(fabric);
+	if (!error && !wait_works(fabric))
+		fabric->wait.fd = -1;
+	if (!error)
+		error = fabric_messages_open(fabric);
+	if (!error)
+		error = describe(fabric);
+	if (!error)
+		error = fabric_mr_probe(fabric);
+	if (error) {
+		fabric_failed(fabric->info, error, why, why_size);
+		close_endpoint(fabric);
+		free(fabric);
+		return error;
+	}
+	*out = fabric;
+	return 0;
+}
+
+/* The dead worker's sockets may take a moment to go. */
+static int open_again(struct fabric **out, const struct rm_fabric_spec *spec,
+                      const struct rm_fabric_addr *again, char *why, size_t why_size)
+{
+	uint64_t end = rm_now_ns() + AGAIN_NS;
+	struct timespec pause = { .tv_nsec = 20000000 };
+	int error;
+
+	for (;;) {
+		error = try_open(out, spec, again, true, why, why_size);
+		if (error != -EADDRINUSE || rm_now_ns() >= end)
+			return error;
+		nanosleep(&pause, NULL);
+	}
+}
+
+/* The best there is: where that is an RDMA device which fails, the best without. */
+static int open_new(struct fabric **out, const struct rm_fabric_spec *spec, char *why,
+                    size_t why_size)
+{
+	char reason[160], again[160] = "";
+	int error = try_open(out, spec, NULL, true, why, why_size);
+
+	if (!error || spec->provider[0])
+		return error;
+	rm_format(reason, sizeof(reason), "%s", why);
+	if (try_open(out, spec, NULL, false, again, sizeof(again)))
+		return error;
+	rm_format(why, why_size, "RDMA is not used: %s", reason);
+	return 0;
+}
+
+int fabric_open(struct fabric **out, struct loop *loop, const struct rm_fabric_spec *spec,
+                const struct rm_fabric_addr *again, const struct fabric_events *events,
+                char *why, size_t why_size)
+{
+	char old[80], reason[160];
+	struct fabric *fabric;
+	int error = -EADDRINUSE;
+
+	fabric_environment();
+	why[0] = 0;
+	if (again)
+		error = open_again(&fabric, spec, again, why, why_size);
+	if (error) {
+		rm_format(reason, sizeof(reason), "%s", why);
+		why[0] = 0;
+		error = open_new(&fabric, spec, why, why_size);
+		if (error)
+			return error;
+		if (again) {
+			fabric_addr_text(again, old, sizeof(old));
+			rm_format(why, why_size, "the address %s that handles name cannot be had "
+			          "again (%s): they are unreachable", old, reason);
+		}
+	}
+	fabric->loop = loop;
+	fabric->events = *events;
+	fabric->poller.poll = fabric_poll;
+	fabric->poller.arm = fabric_arm;
+	fabric->timer.fire = fabric_wake;
+	fabric->wait.ready = fabric_ready;
+	if (fabric->wait.fd >= 0)
+		error = loop_add(loop, &fabric->wait, EPOLLIN);
+	if (error) {
+		rm_format(why, why_size, "epoll: %s", rm_errno_text(-error));
+		close_endpoint(fabric);
+		free(fabric);
+		return error;
+	}
+	loop_poller(loop, &fabric->poller);
+	*out = fabric;
+	return 0;
+}
+
+/* done() may drop any peer: look from the start after each. */
+static void cancel_all(struct fabric *fabric)
+{
+	struct fabric_peer *peer = fabric->peers;
+
+	while (peer) {
+		if (peer->first) {
+			fabric_cancel(fabric, peer);
+			peer = fabric->peers;
+		} else {
+			peer = peer->next;
+		}
+	}
+	fabric_reads_finish(fabric);
+}
+
+void fabric_close(struct fabric *fabric)
+{
+	struct fabric_peer *peer;
+	struct fabric_op *op;
+
+	if (!fabric)
+		return;
+	cancel_all(fabric);
+	loop_poller_remove(fabric->loop, &fabric->poller);
+	loop_timer_cancel(fabric->loop, &fabric->timer);
+	if (fabric->wait.fd >= 0)
+		loop_remove(fabric->loop, &fabric->wait);
+	while ((peer = fabric->peers)) {
+		fabric->peers = peer->next;
+		while ((op = peer->posted)) {
+			peer->posted = op->next;
+			op->next = fabric->free_pieces;
+			fabric->free_pieces = op;
+		}
+		free(peer);
+	}
+	close_endpoint(fabric);
+	free(fabric);
+}
+
+const struct rm_fabric_addr *fabric_addr(const struct fabric *fabric)
+{
+	return &fabric->addr;
+}
+
+const char *fabric_device(const struct fabric *fabric)
+{
+	return strncmp(fabric->addr.provider, "verbs", 5) ? NULL : fabric->info->domain_attr->name;
+}

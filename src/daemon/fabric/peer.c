@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fabric_peer.c - the addresses that the endpoint talks to
+ *
+ * Worker thread only. Allocates a peer with malloc.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../common/channel.h"
+#include "../../common/say.h"
+#include "internal.h"
+
+static bool same_name(const struct rm_fabric_addr *a, const struct rm_fabric_addr *b)
+{
+	return a->length == b->length && !memcmp(a->name, b->name, a->length);
+}
+
+int fabric_peer(struct fabric *fabric, const struct rm_fabric_addr *addr,
+                struct fabric_peer **out, char *why, size_t why_size)
+{
+	const struct rm_fabric_addr *ours = &fabric->addr;
+	struct rm_fabric_addr name = *addr;
+	struct fabric_peer *peer;
+
+	if (strcmp(addr->provider, ours->provider) || addr->protocol != ours->protocol ||
+	    addr->protocol_version != ours->protocol_version) {
+		rm_format(why, why_size, "the other host's provider is %s (protocol %u.%u), this "
+		          "host's is %s (protocol %u.%u): set RMMAP_FABRIC to the same on both",
+		          addr->provider, addr->protocol, addr->protocol_version,
+		          ours->provider, ours->protocol, ours->protocol_version);
+		return -EPROTO;
+	}
+	/* The provider takes name[] for an address of ours in kind, whatever is in it. */
+	if (!fabric_same_kind(addr, ours)) {
+		rm_format(why, why_size, "the other host's address is of another kind (%u) than "
+		          "this host's (%u), such as IPv6 and IPv4: name one of the same kind in "
+		          "RMMAP_FABRIC", addr->addr_format, ours->addr_format);
+		return -EPROTO;
+	}
+	if (fabric_scoped(ours, &name, why, why_size))
+		return -EPROTO;
+	for (peer = fabric->peers; peer; peer = peer->next)
+		if (same_name(&peer->name, &name))
+			break;
+	if (!peer) {
+		peer = calloc(1, sizeof(*peer));
+		if (!peer)
+			return -ENOMEM;
+		peer->name = name;
+		peer->address = FI_ADDR_NOTAVAIL;
+		peer->next = fabric->peers;
+		fabric->peers = peer;
+	}
+	peer->users++;
+	*out = peer;
+	return 0;
+}
+
+unsigned fabric_tcp_address(const struct fabric *fabric, const struct fabric_peer *peer,
+                            struct sockaddr_storage *address)
+{
+	static const char *const over_tcp[] = { "tcp", "net", "sockets" };
+	const char *provider = fabric->addr.provider;
+	size_t length = strcspn(provider, ";");
+	union fabric_address name;
+
+	memset(&name, 0, sizeof(name));
+	memset(address, 0, sizeof(*address));
+	memcpy(name.bytes, peer->name.name, peer->name.length);
+	for (unsigned i = 0; i < sizeof(over_tcp) / sizeof(over_tcp[0]); i++) {
+		if (strlen(over_tcp[i]) != length || strncmp(over_tcp[i], provider, length) != 0)
+			continue;
+		memcpy(address, name.bytes, fabric_address_size(&name));
+		return fabric_address_size(&name);
+	}
+	return 0;
+}
+
+void fabric_peer_hear(struct fabric_peer *peer)
+{
+	peer->heard = true;
+}
+
+bool fabric_peer_heard(const struct fabric_peer *peer)
+{
+	return peer->heard;
+}
+
+/*
+ * After a failure on it the provider may keep a dead connection under the address for
+ * good: remove it, which closes the connection (FI_AV_REMOVE_CLEANUP), and insert it anew,
+ * once nothing is under way under the old one.
+ */
+int fabric_peer_reach(struct fabric *fabric, struct fabric_peer *peer)
+{
+	if (peer->broken && !peer->pieces && !peer->posted_sends &&
+	    peer->address != FI_ADDR_NOTAVAIL) {
+		fi_av_remove(fabric->av, &peer->address, 1, 0);
+		peer->address = FI_ADDR_NOTAVAIL;
+	}
+	if (peer->address != FI_ADDR_NOTAVAIL)
+		return 0;
+	if (fi_av_insert(fabric->av, peer->name.name, 1, &peer->address, 0, NULL) != 1) {
+		peer->address = FI_ADDR_NOTAVAIL;
+		return -EHOSTUNREACH;
+	}
+	peer->broken = false;
+	return 0;
+}
+
+static void look_again(struct fabric *fabric, uint64_t at)
+{
+	if (at < fabric->idle_at) {
+		fabric->idle_at = at;
+		fabric->asked = true;   /* the timer is to be set */
+	}
+}
+
+static bool idle(const struct fabric_peer *peer)
+{
+	return !peer->users && !peer->first && !peer->pieces && !peer->sends;
+}
+
+static void drop(struct fabric *fabric, struct fabric_peer **link)
+{
+	struct fabric_peer *peer = *link;
+
+	*link = peer->next;
+	fabric->asked = true;
+	if (peer->address != FI_ADDR_NOTAVAIL)
+		fi_av_remove(fabric->av, &peer->address, 1, 0);
+	free(peer);
+}
+
+/*
+ * Nobody names it and the provider is done with it. Its address stays for a while, since the
+ * connection goes with it, with what was just sent on that and has not arrived: of the idle
+ * ones, the one that has been there longest goes.
+ */
+void fabric_peer_reap(struct fabric *fabric, struct fabric_peer *peer)
+{
+	struct fabric_peer **link, **oldest = NULL;
+	unsigned count = 0;
+
+	if (!idle(peer))
+		return;
+	if (fabric_device(fabric)) {
+		peer->idle_since = rm_now_ns();
+		look_again(fabric, peer->idle_since + FABRIC_PEER_IDLE_NS);
+	}
+	for (link = &fabric->peers; *link; link = &(*link)->next) {
+		if (!idle(*link))
+			continue;
+		oldest = link;
+		count++;
+	}
+	if (count <= FABRIC_IDLE_PEERS)
+		return;
+	drop(fabric, oldest);
+}
+
+/*
+ * Reads were given up, and their pieces are under way: of a peer that has stopped, for ever. They
+ * count, so that a few such peers would leave no piece for others, and their memory cannot be
+ * used. Closing the connection ends them; other providers than ofi_rxm were seen to keep them,
+ * and a device gives up by itself.
+ */
+void fabric_peer_stuck(struct fabric *fabric, struct fabric_peer *peer)
+{
+	const char *layer = strchr(fabric->addr.provider, ';');
+	uint64_t now = rm_now_ns();
+
+	peer->stuck_since = 0;
+	if (!peer->pieces || !layer || strcmp(layer, ";ofi_rxm") != 0 || fabric_device(fabric))
+		return;
+	peer->stuck_since = now;
+	look_again(fabric, now + FABRIC_PEER_STUCK_NS);
+}
+
+/* True: it is to be looked at then. */
+static bool still_stuck(struct fabric *fabric, struct fabric_peer *peer, uint64_t now)
+{
+	if (!peer->stuck_since)
+		return false;
+	if (now < peer->stuck_since + FABRIC_PEER_STUCK_NS)
+		return true;
+	peer->stuck_since = 0;
+	if (peer->address != FI_ADDR_NOTAVAIL)
+		fi_av_remove(fabric->av, &peer->address, 1, 0);
+	peer->address = FI_ADDR_NOTAVAIL;
+	return false;
+}
+
+/*
+ * An RDMA connection does not notice that the other side is gone, or was cut off and has given
+ * the connection up; and while it stands here, ofi_rxm refuses that host's next one. Who is
+ * there has been heard of: leases are renewed.
+ */
+void fabric_peers_expire(struct fabric *fabric, uint64_t now)
+{
+	struct fabric_peer *peer, **link = &fabric->peers;
+
+	if (now < fabric->idle_at)
+		return;
+	fabric->idle_at = UINT64_MAX;
+	while ((peer = *link)) {
+		if (still_stuck(fabric, peer, now))
+			look_again(fabric, peer->stuck_since + FABRIC_PEER_STUCK_NS);
+		if (idle(peer) && fabric_device(fabric)) {
+			if (now >= peer->idle_since + FABRIC_PEER_IDLE_NS) {
+				drop(fabric, link);
+				continue;
+			}
+			look_again(fabric, peer->idle_since + FABRIC_PEER_IDLE_NS);
+		}
+		link = &peer->next;
+	}
+}
+
+void fabric_peer_put(struct fabric *fabric, struct fabric_peer *peer)
+{
+	peer->users--;
+	fabric_peer_reap(fabric, peer);
+}

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * keep.c - the keeper's loop: it reads records, watches its worker, forks the next
+ *
+ * The keeper's one thread. It calls nothing of libfabric or libsodium and waits for
+ * nobody: what it can do wrong is what no restart repairs.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../common/say.h"
+#include "defaults.h"
+#include "keep.h"
+
+#define SECOND UINT64_C(1000000000)
+#define RESTARTS_MAX 5                  /* in RESTARTS_NS; more is not bad luck */
+#define RESTARTS_NS (10 * SECOND)
+#define STOP_NS (2 * SECOND)            /* from KEEP_STOP to SIGKILL */
+#define LOOK_NS (SECOND / 10)           /* who removes a directory removes its files first */
+#define LOOK_AGAIN_NS SECOND
+#define TELLERS_MAX 32                  /* children writing to consumers' stderr */
+#define TELL_SECONDS 5
+
+struct keep {
+	struct rmmapd *rmmapd;
+	struct records *records;
+	int signals;                    /* signalfd */
+	int worker_fd;
+	pid_t worker;                   /* 0: none */
+	unsigned tellers;
+	uint64_t deaths[RESTARTS_MAX];  /* a ring, by restarts */
+	bool ready;                     /* a worker has served */
+	bool displaced;                 /* another rmmapd serves the run directory now */
+	uint64_t look_at;               /* when to look whether the socket is there; 0: not */
+	bool look_failed;               /* it was not, and could not be bound */
+	bool draining;                  /* SIGTERM came */
+	uint64_t stop_deadline;         /* KEEP_STOP was sent; 0: not */
+	bool over;
+	int status;
+};
+
+/* ---- to the worker ---- */
+
+static void command(struct keep *keep, enum keep_type type, const int *fds, unsigned count)
+{
+	struct keep_message message = { .type = type };
+
+	rm_channel_send(keep->worker_fd, &message, sizeof(message), fds, count, 0);
+}
+
+static void stop_worker(struct keep *keep)
+{
+	command(keep, KEEP_STOP, NULL, 0);
+	if (!keep->stop_deadline)
+		keep->stop_deadline = rm_now_ns() + STOP_NS;
+}
+
+static void end(struct keep *keep, int status)
+{
+	start_unlisten(keep->rmmapd);
+	keep->status = status;
+	keep->over = true;
+}
+
+/* ---- a worker's birth and death ---- */
+
+static void worker_main(struct keep *keep, int fd)
+{
+	/* signals stay blocked: one that came before the worker reads them would end it */
+	close(keep->signals);
+	if (keep->rmmapd->watch >= 0)
+		close(keep->rmmapd->watch);
+	prctl(PR_SET_NAME, "rmmapd");
+	/* no exit handlers: libraries' ones are for a process that was not forked */
+	_exit(worker_run(keep->rmmapd, fd, keep->records));
+}
+
+static int fork_worker(struct keep *keep)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+		return -errno;
+	keep->worker = fork();
+	if (keep->worker < 0) {
+		int error = errno;
+
+		keep->worker = 0;
+		close(pair[0]);
+		close(pair[1]);
+		return -error;
+	}
+	if (!keep->worker) {
+		close(pair[0]);
+		worker_main(keep, pair[1]);
+	}
+	close(pair[1]);
+	keep->worker_fd = pair[0];
+	if (keep->draining)
+		command(keep, KEEP_DRAIN, NULL, 0);
+	return 0;
+}
+
+static bool too_often(struct keep *keep)
+{
+	uint64_t now = rm_now_ns();
+	uint64_t *slot = &keep->deaths[keep->rmmapd->restarts % RESTARTS_MAX];
+	bool often = *slot && now - *slot < RESTARTS_NS;
+
+	*slot = now;
+	return often;
+}
+
+static void worker_died(struct keep *keep, int wait_status)
+{
+	int ret;
+
+	close(keep->worker_fd);
+	keep->worker = 0;
+	if (keep->stop_deadline) {
+		end(keep, 0);
+		return;
+	}
+	/* it said why, and the next one would say the same */
+	if (!keep->ready && WIFEXITED(wait_status)) {
+		end(keep, 1);
+		return;
+	}
+	if (too_often(keep)) {
+		start_log("the worker died %d times within 10 seconds: giving up; what was published "
+		          "is gone, the next publish starts a new rmmapd", RESTARTS_MAX + 1);
+		end(keep, 1);
+		return;
+	}
+	keep->rmmapd->restarts++;
+	keep->rmmapd->death = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
+	start_log("the worker died (%s %d): starting another one, number %u",
+	          WIFSIGNALED(wait_status) ? "signal" : "exit status",
+	          WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status),
+	          keep->rmmapd->restarts);
+	ret = fork_worker(keep);
+	if (ret < 0) {
+		start_log("no other worker can be started: %s", rm_errno_text(-ret));
+		end(keep, 1);
+	}
+}
+
+/* ---- from the worker ---- */
+
+/*
+ * The write may wait for as long as nobody reads that stderr, so a child does it. It
+ * closes all else: the lock and the clients' sockets must not live on in it.
+ */
+static void tell(struct keep *keep, int fd, const char *text, size_t length)
+{
+	pid_t pid = keep->tellers < TELLERS_MAX ? fork() : -1;
+
+	if (pid < 0)
+		return;
+	if (pid > 0) {
+		keep->tellers++;
+		return;
+	}
+	signal(SIGALRM, SIG_DFL);
+	alarm(TELL_SECONDS);
+	dup2(fd, STDERR_FILENO);
+	close_range(STDERR_FILENO + 1, ~0u, 0);
+	_exit(write(STDERR_FILENO, text, length) < 0);
+}
+
+/*
+ * Nobody can connect any more once the socket is unlinked; whoever did before that is
+ * in the queue. Such a one calls the exit off, else it would wait for an answer in vain.
+ */
+static void worker_leaves(struct keep *keep)
+{
+	int fds[KEEP_FDS_MAX];
+	unsigned n = 1;
+
+	if (keep->draining || keep->rmmapd->served >= 0) {
+		stop_worker(keep);
+		return;
+	}
+	start_unlisten(keep->rmmapd);
+	while (n < KEEP_FDS_MAX) {
+		fds[n] = accept4(keep->rmmapd->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fds[n] < 0)
+			break;
+		n++;
+	}
+	if (n == 1) {
+		stop_worker(keep);
+		return;
+	}
+	close(keep->rmmapd->listener);
+	if (start_listen(keep->rmmapd) == 0) {
+		fds[0] = keep->rmmapd->listener;
+		command(keep, KEEP_STAY, fds, n);
+	} else {
+		stop_worker(keep);
+	}
+	for (unsigned i = 1; i < n; i++)
+		close(fds[i]);
+}
+
+static void handle(struct keep *keep, const uint8_t *message, size_t size, const int *fds,
+                   unsigned count)
+{
+	struct keep_message head;
+	const uint8_t *data = message + sizeof(head);
+	unsigned kept = 0;
+
+	memcpy(&head, message, sizeof(head));
+	if (head.length == size - sizeof(head)) {
+		if (head.type == KEEP_PUT) {
+			if (records_put(keep->records, head.record, head.number, data, head.length,
+			                fds, count) < 0)
+				start_log("no memory to keep a record");
+			kept = count;
+		} else if (head.type == KEEP_DELETE) {
+			records_delete(keep->records, head.number);
+		} else if (head.type == KEEP_TELL && count == 1) {
+			tell(keep, fds[0], (const char *)data, head.length);
+		} else if (head.type == KEEP_READY) {
+			keep->ready = true;
+			start_ready();
+		} else if (head.type == KEEP_LEAVE) {
+			worker_leaves(keep);
+		}
+	}
+	for (unsigned i = kept; i < count; i++)
+		close(fds[i]);
+}
+
+/* All that is there now. */
+static void read_worker(struct keep *keep)
+{
+	uint8_t message[KEEP_MESSAGE_MAX];
+	int fds[RM_CHANNEL_FDS_MAX];
+	unsigned count;
+
+	for (;;) {
+		ssize_t n = rm_channel_recv(keep->worker_fd, message, sizeof(message), fds, &count, 0);
+
+		if (n == -EMSGSIZE || n == -EMFILE) {
+			start_log("no descriptors left to keep a record's: raise the limit "
+			          "(ulimit -n, LimitNOFILE=)");
+			continue;
+		}
+		if (n < (ssize_t)sizeof(struct keep_message))
+			return;
+		handle(keep, message, (size_t)n, fds, count);
+	}
+}
+
+/* ---- the run directory ---- */
+
+/* Not while this rmmapd leaves: then it has removed the socket itself. */
+static bool looks(const struct keep *keep)
+{
+	return keep->rmmapd->listener >= 0 && !keep->stop_deadline && !keep->over &&
+	       !keep->displaced;
+}
+
+/*
+ * A directory that was removed is made anew only for what is published or attached: else
+ * whoever removed it wants it gone, and this rmmapd ends soon.
+ */
+static void look(struct keep *keep)
+{
+	int ret = looks(keep) ? start_look(keep->rmmapd, records_in_use(keep->records)) : 0;
+	int fds[2] = { keep->rmmapd->listener, keep->rmmapd->lock };
+
+	if (ret == 1) {
+		command(keep, KEEP_LISTEN, fds, 2);
+	} else if (ret == -EWOULDBLOCK) {
+		keep->displaced = true;
+		start_note("another rmmapd serves %s now: this one goes on for the processes that "
+		           "are connected", keep->rmmapd->rundir);
+	} else if (ret < 0 && !keep->look_failed) {
+		start_note("the socket in %s is gone and cannot be bound anew: %s",
+		           keep->rmmapd->rundir, rm_errno_text(-ret));
+	}
+	keep->look_failed = ret < 0;
+	keep->look_at = ret < 0 && !keep->displaced ? rm_now_ns() + LOOK_AGAIN_NS : 0;
+	if (keep->displaced && keep->rmmapd->watch >= 0) {
+		close(keep->rmmapd->watch);
+		keep->rmmapd->watch = -1;
+	}
+}
+
+static void directory_changed(struct keep *keep)
+{
+	rm_rundir_watched(keep->rmmapd->watch);
+	if (!keep->look_at && looks(keep))
+		keep->look_at = rm_now_ns() + LOOK_NS;
+}
+
+/* ---- signals ---- */
+
+static void reap(struct keep *keep)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid != keep->worker) {
+			keep->tellers -= keep->tellers > 0;
+			continue;
+		}
+		read_worker(keep);      /* its last words */
+		worker_died(keep, status);
+	}
+}
+
+static void terminate(struct keep *keep)
+{
+	if (keep->draining) {
+		start_log("asked twice to stop: stopping now");
+		stop_worker(keep);
+		return;
+	}
+	start_log("asked to stop: publications are served until their leases end, "
+	          "for %u seconds at most", (unsigned)(keep->rmmapd->grace_ns / SECOND));
+	keep->draining = true;
+	command(keep, KEEP_DRAIN, NULL, 0);
+}
+
+static void read_signals(struct keep *keep)
+{
+	struct signalfd_siginfo info;
+
+	while (!keep->over && read(keep->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGCHLD)
+			reap(keep);
+		else
+			terminate(keep);
+	}
+}
+
+static int open_signals(void)
+{
+	sigset_t set;
+	int fd;
+
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+/* ---- the loop ---- */
+
+static int until(uint64_t now, uint64_t then)
+{
+	return then > now ? (int)((then - now) / 1000000) + 1 : 0;
+}
+
+/* After KEEP_STOP there is a deadline; without one, sleep, but for looks at the socket. */
+static int wait_ms(struct keep *keep)
+{
+	uint64_t now = rm_now_ns();
+
+	if (keep->stop_deadline && now >= keep->stop_deadline) {
+		kill(keep->worker, SIGKILL);
+		return 100;
+	}
+	if (keep->stop_deadline)
+		return until(now, keep->stop_deadline);
+	if (!looks(keep))
+		return -1;
+	if (keep->look_at)
+		return until(now, keep->look_at);
+	return keep->rmmapd->watch < 0 ? START_LOOK_MS : -1;
+}
+
+static bool look_is_due(const struct keep *keep, int ready)
+{
+	return keep->look_at ? rm_now_ns() >= keep->look_at : ready == 0;
+}
+
+int keep_run(struct rmmapd *rmmapd)
+{
+	struct keep keep = { .rmmapd = rmmapd, .records = records_new(), .worker_fd = -1 };
+	char limit[256] = "";
+	int ret;
+
+	keep.signals = open_signals();
+	ret = keep.records ? keep.signals : -ENOMEM;
+	if (ret >= 0)
+		ret = fork_worker(&keep);
+	if (ret < 0) {
+		if (ret == -ENOMEM)
+			defaults_memory(limit, sizeof(limit));
+		start_log("no worker can be started: %s%s", rm_errno_text(-ret), limit);
+		start_unlisten(rmmapd);
+		return 1;
+	}
+	while (!keep.over) {
+		struct pollfd in[3] = {
+			{ .fd = keep.signals, .events = POLLIN },
+			{ .fd = keep.worker_fd, .events = POLLIN },
+			{ .fd = rmmapd->watch, .events = POLLIN },      /* if there is one */
+		};
+		int n = poll(in, 3, wait_ms(&keep));
+
+		if (n < 0 && errno != EINTR)
+			break;
+		if (in[1].revents & POLLIN)
+			read_worker(&keep);
+		/* it closed its end and has not died yet: SIGCHLD comes, do not spin until then */
+		if (in[1].revents & POLLHUP)
+			poll(in, 1, 1000);
+		if (in[0].revents & POLLIN)
+			read_signals(&keep);
+		if (in[2].revents & POLLIN)
+			directory_changed(&keep);
+		if (look_is_due(&keep, n))
+			look(&keep);
+	}
+	return keep.status;
+}

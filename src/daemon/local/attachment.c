@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * local_held.c - what a process has attached, and the keeper's record of it
+ *
+ * Worker thread only; allocates.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+#include "../pager/pager.h"
+#include "../remote/remote.h"
+
+struct attachment_record {              /* data of RECORD_ATTACHMENT */
+	uint64_t client, connection, seq;
+	uint64_t origin, generation;    /* of another host's publication: see remote.h */
+	uint8_t id[RM_ID_BYTES];
+	uint32_t mode;
+	uint32_t prefetch;
+	uint32_t served;
+	uint32_t admitted;
+};
+
+struct held *attachment_new(struct client *client)
+{
+	struct held *held = calloc(1, sizeof(*held));
+
+	if (!held)
+		return NULL;
+	held->attachment.number = keeper_number(client->local->worker->keeper);
+	held->attachment.client = client;
+	held->attachment.next = client->attachments;
+	client->attachments = &held->attachment;
+	client->local->attachment_count++;
+	return held;
+}
+
+void attachment_save(struct held *held)
+{
+	const struct attachment *attachment = &held->attachment;
+	struct client *client = attachment->client;
+	struct attachment_record record = {
+		.client = client->record, .connection = held->connection, .seq = held->seq,
+		.origin = attachment->remote ? remote_origin(attachment->remote) : 0,
+		.generation = attachment->generation,
+		.mode = held->mode, .prefetch = attachment->prefetch, .served = attachment->served,
+		.admitted = held->admitted,
+	};
+
+	memcpy(record.id, held->id, RM_ID_BYTES);
+	keeper_put(client->local->worker->keeper, RECORD_ATTACHMENT, attachment->number,
+	           &record, sizeof(record), NULL, 0);
+}
+
+void local_save(struct attachment *attachment)
+{
+	attachment_save(container_of(attachment, struct held, attachment));
+}
+
+static void unlink_attachment(struct attachment *attachment)
+{
+	struct client *client = attachment->client;
+	struct attachment **link = &client->attachments;
+
+	while (*link != attachment)
+		link = &(*link)->next;
+	*link = attachment->next;
+	client->local->attachment_count--;
+}
+
+void attachment_end(struct held *held)
+{
+	struct attachment *attachment = &held->attachment;
+	struct worker *worker = attachment->client->local->worker;
+
+	if (attachment->lazy)
+		lazy_stop(attachment->lazy);
+	if (attachment->remote || held->waiting)
+		remote_detach(attachment);
+	if (held->waiting)
+		connection_idle(held->waiting);
+	if (attachment->publication)
+		store_release(attachment->publication, false);
+	keeper_delete(worker->keeper, attachment->number);
+	unlink_attachment(attachment);
+	free(attachment->pending);
+	free(held);
+	worker->active_ns = rm_now_ns();
+}
+
+struct held *attachment_find(struct client *client, uint64_t number)
+{
+	for (struct attachment *a = client->attachments; a; a = a->next)
+		if (a->number == number)
+			return container_of(a, struct held, attachment);
+	return NULL;
+}
+
+struct attachment *local_attachment(struct local *local, uint64_t number)
+{
+	for (struct client *c = local->clients; c; c = c->next) {
+		struct held *held = attachment_find(c, number);
+
+		if (held)
+			return &held->attachment;
+	}
+	return NULL;
+}
+
+struct rm_counters *local_counters(struct attachment *attachment)
+{
+	return &attachment->client->counters;
+}
+
+int local_pidfd(struct attachment *attachment)
+{
+	return attachment->client->pidfd.fd;
+}
+
+bool local_record_attaches(const struct record *record, const uint8_t id[RM_ID_BYTES])
+{
+	const struct attachment_record *saved = record->data;
+
+	return record->length == sizeof(*saved) && saved->mode != RM_ATTACH_LOCAL &&
+	       !memcmp(saved->id, id, RM_ID_BYTES);
+}
+
+void local_restore_attachment(struct local *local, const struct record *record)
+{
+	const struct attachment_record *saved = record->data;
+	struct worker *worker = local->worker;
+	struct publication *publication = NULL;
+	struct client *client = local->clients;
+	struct remote *remote = NULL;
+	struct held *held = NULL;
+
+	if (record->length == sizeof(*saved)) {
+		while (client && client->record != saved->client)
+			client = client->next;
+		if (saved->mode == RM_ATTACH_LOCAL)
+			publication = store_find(worker->store, saved->id);
+		else
+			remote = remotes_find_origin(worker->remotes, saved->origin);
+	}
+	if (client && (publication || remote))
+		held = attachment_new(client);
+	if (!held) {
+		keeper_delete(worker->keeper, record->number);
+		return;
+	}
+	held->attachment.number = record->number;
+	held->attachment.publication = publication;
+	held->connection = saved->connection;
+	held->seq = saved->seq;
+	held->mode = saved->mode;
+	held->admitted = saved->admitted;
+	held->attachment.prefetch = saved->prefetch;
+	held->attachment.generation = saved->generation;
+	held->attachment.served = saved->served;
+	memcpy(held->id, saved->id, RM_ID_BYTES);
+	if (publication)
+		store_readmit(publication, saved->admitted);
+	else
+		remote_reattach(remote, &held->attachment);
+}

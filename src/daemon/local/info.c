@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * local_info.c - what rmmapd holds, for rmmap list, stat, info and rmmap_stats()
+ *
+ * Worker thread only. Short ids only, never a handle.
+ */
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../../common/cgroup.h"
+#include "../fabric/fabric.h"
+#include "internal.h"
+#include "../remote/remote.h"
+
+struct listing {                        /* records written to a memfd, those of one id or all */
+	int fd;
+	uint32_t count;
+	int error;
+	const char *only;               /* short id, or NULL */
+};
+
+static void put(struct listing *listing, const void *record, size_t size)
+{
+	if (listing->error)
+		return;
+	if (write(listing->fd, record, size) != (ssize_t)size)
+		listing->error = -ENOMEM;
+	else
+		listing->count++;
+}
+
+/* ---- publications ---- */
+
+static void describe(const struct publication *publication, struct rm_pub_info *info)
+{
+	uint64_t now = rm_now_ns();
+
+	memset(info, 0, sizeof(*info));
+	rm_short_id(publication->id, info->id);
+	info->unpublished = publication->unpublished;
+	info->root = publication->table.root;
+	for (uint32_t i = 0; i < publication->table.segment_count; i++)
+		info->bytes += publication->table.segments[i].length;
+	info->data_bytes = publication->data_bytes;
+	info->layers = publication->layer_count;
+	info->segments = publication->table.segment_count;
+	info->attached = publication->attached;
+	info->remote_attached = publication->remote_attached;
+	info->admitted = publication->admitted;
+	info->readers = publication->readers;
+	info->age_ms = (now - publication->created_ns) / 1000000;
+	info->expires_ms = UINT64_MAX;
+	if (publication->lease.index)
+		info->expires_ms = publication->lease.at > now ?
+		                   (publication->lease.at - now) / 1000000 : 0;
+	info->publisher_pid = publication->publisher_pid;
+	info->slot = publication->slot;
+	info->served_bytes = publication->served_bytes;
+}
+
+static void list_remote(void *arg, const struct rm_pub_info *info)
+{
+	struct listing *listing = arg;
+
+	if (!listing->only || strcmp(listing->only, info->id) == 0)
+		put(listing, info, sizeof(*info));
+}
+
+static void list(struct worker *worker, struct listing *listing)
+{
+	for (struct publication *p = store_first(worker->store); p; p = p->next) {
+		struct rm_pub_info info;
+
+		describe(p, &info);
+		if (!listing->only || strcmp(listing->only, info.id) == 0)
+			put(listing, &info, sizeof(info));
+	}
+	remotes_list(worker->remotes, list_remote, listing);
+}
+
+/* A handle's id, or the digits themselves; of a prefix the publication that has it. */
+static int short_id_of(struct worker *worker, const char *name, char id[9])
+{
+	struct publication *publication;
+	struct rm_handle handle;
+	int ret;
+
+	if (strncmp(name, "rmmap", 5) == 0) {
+		ret = rm_handle_decode(name, &handle);
+		if (ret == 0)
+			rm_short_id(handle.id, id);
+		sodium_memzero(&handle, sizeof(handle));
+		return ret;
+	}
+	ret = store_find_short(worker->store, name, &publication);
+	if (ret == 0)
+		rm_short_id(publication->id, id);
+	else if (ret == -ENOENT)
+		rm_format(id, 9, "%s", name);
+	return ret == -EEXIST ? -EINVAL : 0;
+}
+
+/* ---- rmmapd itself ---- */
+
+static void describe_memory(struct worker *worker, struct rm_daemon_info *info)
+{
+	struct rm_cgroup cgroup;
+
+	rm_cgroup_read("", &cgroup);
+	info->held_bytes = limit_held(worker);
+	info->limit_bytes = worker->options.limit;
+	info->cache_bytes = worker->limit.caches - worker->limit.promised;
+	info->cgroup_bytes = cgroup.used;
+	info->cgroup_limit = cgroup.limit;
+}
+
+static void describe_daemon(struct local *local, struct rm_daemon_info *info)
+{
+	struct worker *worker = local->worker;
+
+	memset(info, 0, sizeof(*info));
+	info->keeper_pid = worker->keeper_pid;
+	info->worker_pid = (uint32_t)getpid();
+	info->worker_restarts = worker->restarts;
+	info->publications = store_count(worker->store);
+	info->attachments = local->attachment_count;
+	info->clients = local->client_count;
+	describe_memory(worker, info);
+	info->uptime_ms = (rm_now_ns() - worker->started_ns) / 1000000;
+	info->fabric_open = worker->fabric != NULL;
+	if (worker->fabric) {
+		const struct rm_fabric_addr *addr = fabric_addr(worker->fabric);
+
+		rm_format(info->provider, sizeof(info->provider), "%s", addr->provider);
+		fabric_addr_text(addr, info->address, sizeof(info->address));
+	} else {
+		rm_format(info->fabric_why, sizeof(info->fabric_why), "%s", worker->fabric_why);
+	}
+	info->counters = local->ended;
+	for (struct client *client = local->clients; client; client = client->next)
+		counters_add(&info->counters, &client->counters);
+}
+
+/* ---- requests ---- */
+
+static void info_error(struct connection *connection, uint64_t seq, int error, const char *text)
+{
+	struct rm_wire_info_reply reply = { .error = -error };
+
+	rm_format(reply.text, sizeof(reply.text), "%s", text);
+	connection_send(connection, &reply, sizeof(reply), RM_INFO_REPLY, seq, NULL, 0);
+}
+
+static void reply_listing(struct connection *connection, uint64_t seq, struct listing *listing,
+                          size_t record_size)
+{
+	struct rm_wire_info_reply reply = { .count = listing->count,
+	                                    .record_size = (uint32_t)record_size };
+
+	if (listing->error)
+		info_error(connection, seq, listing->error, "rmmapd has no memory for the answer");
+	else if (listing->only && !listing->count)
+		info_error(connection, seq, -ENOENT, "neither a publication of this host nor one that "
+		           "is attached here has that id: see rmmap list");
+	else
+		connection_send(connection, &reply, sizeof(reply), RM_INFO_REPLY, seq,
+		                &listing->fd, 1);
+}
+
+static void stats(struct connection *connection, uint64_t seq)
+{
+	struct rm_wire_stats_reply reply = { .counters = connection->client->counters };
+
+	connection_send(connection, &reply, sizeof(reply), RM_STATS_REPLY, seq, NULL, 0);
+}
+
+void request_info(struct connection *connection, const struct rm_wire *request)
+{
+	struct local *local = connection->client->local;
+	struct listing listing = { .fd = -1 };
+	struct rm_daemon_info info;
+	size_t size = sizeof(struct rm_pub_info);
+	char id[9];
+
+	if (request->type == RM_STATS) {
+		stats(connection, request->seq);
+		return;
+	}
+	if (request->type == RM_STAT) {
+		const struct rm_wire_name *named = (const struct rm_wire_name *)request;
+
+		if (short_id_of(local->worker, named->name, id) < 0) {
+			info_error(connection, request->seq, -EINVAL, "this is neither a handle nor the "
+			           "id of one publication: see rmmap list");
+			return;
+		}
+		listing.only = id;
+	}
+	listing.fd = memfd_create("rmmap-info", MFD_CLOEXEC);
+	if (listing.fd < 0) {
+		info_error(connection, request->seq, -errno, "rmmapd has no descriptor for the answer");
+		return;
+	}
+	if (request->type == RM_INFO) {
+		size = sizeof(info);
+		describe_daemon(local, &info);
+		put(&listing, &info, size);
+	} else {
+		list(local->worker, &listing);
+	}
+	reply_listing(connection, request->seq, &listing, size);
+	close(listing.fd);
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * local.c - processes of this host and what they have attached
+ *
+ * Worker thread only. A process is told by its pidfd, not by its socket: it may close
+ * that (daemon(), closefrom()) while its mappings live.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "internal.h"
+#include "../pager/pager.h"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
+struct client_record {                  /* data of RECORD_CLIENT: a process or a socket of one */
+	uint64_t client;                /* a socket: whose; a process: 0 */
+	uint32_t pid;
+	uint32_t reserved;
+};
+
+/* ---- clients ---- */
+
+void counters_add(struct rm_counters *sum, const struct rm_counters *more)
+{
+	sum->faults += more->faults;
+	sum->fault_ns += more->fault_ns;
+	sum->reads += more->reads;
+	sum->fetched_pages += more->fetched_pages;
+	sum->fetched_bytes += more->fetched_bytes;
+	for (unsigned i = 0; i < RM_AHEADS; i++) {
+		sum->ahead[i].pages += more->ahead[i].pages;
+		sum->ahead[i].used += more->ahead[i].used;
+	}
+	for (unsigned i = 0; i < RM_FAULT_TIMES; i++)
+		sum->fault_times[i] += more->fault_times[i];
+	if (more->provider[0])
+		memcpy(sum->provider, more->provider, sizeof(sum->provider));
+}
+
+void client_end(struct client *client)
+{
+	struct local *local = client->local;
+	struct client **link = &local->clients;
+
+	while (client->attachments)
+		attachment_end(container_of(client->attachments, struct held, attachment));
+	while (client->connections)
+		connection_free(client->connections);
+	layers_hold(store_layers(local->worker->store), &client->holding, NULL, 0);
+	while (*link != client)
+		link = &(*link)->next;
+	*link = client->next;
+	local->client_count--;
+	counters_add(&local->ended, &client->counters);
+	loop_remove(local->worker->loop, &client->pidfd);
+	keeper_delete(local->worker->keeper, client->record);
+	close(client->pidfd.fd);
+	worker_look(local->worker);
+	free(client);
+}
+
+static void process_ended(struct source *source, uint32_t events)
+{
+	(void)events;
+	client_end(container_of(source, struct client, pidfd));
+}
+
+static struct client *client_new(struct local *local, uint32_t pid, int pidfd, uint64_t record)
+{
+	struct client *client = calloc(1, sizeof(*client));
+
+	if (!client)
+		return NULL;
+	client->local = local;
+	client->pid = pid;
+	client->record = record;
+	client->pidfd.fd = pidfd;
+	client->pidfd.ready = process_ended;
+	if (loop_add(local->worker->loop, &client->pidfd, EPOLLIN) < 0) {
+		free(client);
+		return NULL;
+	}
+	client->next = local->clients;
+	local->clients = client;
+	local->client_count++;
+	return client;
+}
+
+static bool alive(int pidfd)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 0;
+}
+
+/* A pid that was given out again is another process: its predecessor's pidfd tells. */
+static struct client *client_of(struct local *local, uint32_t pid)
+{
+	for (struct client *c = local->clients; pid && c; c = c->next)
+		if (c->pid == pid && alive(c->pidfd.fd))
+			return c;
+	return NULL;
+}
+
+static int peer_pidfd(int fd, pid_t pid)
+{
+	int pidfd = -1;
+	socklen_t size = sizeof(pidfd);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) == 0)
+		return pidfd;
+	if (pid <= 0)
+		return -1;
+	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+static struct client *client_take(struct local *local, int fd, uint32_t pid, bool *short_of_fds)
+{
+	struct client *client = client_of(local, pid);
+	struct client_record record = { .pid = pid };
+	int pidfd;
+
+	if (client)
+		return client;
+	pidfd = peer_pidfd(fd, (pid_t)pid);
+	if (pidfd < 0 && short_of(errno)) {
+		*short_of_fds = true;
+		return NULL;
+	}
+	if (pidfd < 0) {
+		worker_log(local->worker, "process %u cannot be watched for its end and is not served: "
+		           "run it in the pid namespace of rmmapd", pid);
+		return NULL;
+	}
+	client = client_new(local, pid, pidfd, keeper_number(local->worker->keeper));
+	if (!client) {
+		close(pidfd);
+		return NULL;
+	}
+	keeper_put(local->worker->keeper, RECORD_CLIENT, client->record, &record, sizeof(record),
+	           &pidfd, 1);
+	return client;
+}
+
+/* ---- connections ---- */
+
+void connection_take(struct local *local, int fd)
+{
+	struct client_record record = { 0 };
+	struct client *client = NULL;
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+	struct connection *connection = NULL;
+	bool short_of_fds = false;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid())
+		client = client_take(local, fd, (uint32_t)peer.pid, &short_of_fds);
+	if (client)
+		connection = connection_new(client, fd, keeper_number(local->worker->keeper));
+	if (short_of_fds) {
+		short_refuse(local, fd);
+		return;
+	}
+	if (!connection) {
+		close(fd);
+		return;
+	}
+	record.client = client->record;
+	record.pid = client->pid;
+	keeper_put(local->worker->keeper, RECORD_CLIENT, connection->record, &record, sizeof(record),
+	           &fd, 1);
+}
+
+/* The keeper has it open in any case, for a worker that finds no record of it. */
+void local_serve(struct local *local, int connection)
+{
+	int fd = fcntl(connection, F_DUPFD_CLOEXEC, 3);
+
+	if (fd >= 0)
+		connection_take(local, fd);
+}
+
+/* A process's record comes before those of its sockets: its number is lower. */
+void local_restore_client(struct local *local, const struct record *record)
+{
+	const struct client_record *saved = record->data;
+	struct client *client = local->clients;
+	bool done = false;
+
+	if (record->length == sizeof(*saved) && record->count == 1) {
+		if (!saved->client) {
+			done = client_new(local, saved->pid, record->fds[0], record->number) != NULL;
+		} else {
+			while (client && client->record != saved->client)
+				client = client->next;
+			done = client && connection_new(client, record->fds[0], record->number);
+		}
+	}
+	if (done)
+		return;
+	for (unsigned i = 0; i < record->count; i++)
+		close(record->fds[i]);
+	keeper_delete(local->worker->keeper, record->number);
+}
+
+void local_restored(struct local *local)
+{
+	for (struct client *client = local->clients; client; client = client->next) {
+		attach_restored(client);
+		for (struct connection *c = client->connections; c; c = c->next) {
+			struct rm_wire message;
+
+			connection_send(c, &message, sizeof(message), RM_RESTARTED, 0, NULL, 0);
+		}
+	}
+}
+
+/* ---- the whole ---- */
+
+struct local *local_new(struct worker *worker, int listener)
+{
+	struct local *local = calloc(1, sizeof(*local));
+
+	if (!local)
+		return NULL;
+	local->worker = worker;
+	if (listen_init(local, listener) < 0) {
+		free(local);
+		return NULL;
+	}
+	return local;
+}
+
+static void completed_unasked(void *arg, int error)
+{
+	(void)arg;
+	(void)error;
+}
+
+/* Consumers outlive this process, so what they have mapped must be whole before it ends. */
+void local_drain(struct local *local)
+{
+	for (struct client *client = local->clients; client; client = client->next)
+		for (struct attachment *a = client->attachments; a; a = a->next)
+			if (a->lazy)
+				lazy_complete(a->lazy, completed_unasked, NULL);
+}
+
+uint32_t local_clients(struct local *local)
+{
+	return local->client_count;
+}
+
+uint32_t local_attachments(struct local *local)
+{
+	return local->attachment_count;
+}

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * lazy_ahead.c - what is fetched before anybody asks for it, and whether it was of use
+ *
+ * Pages that arrive are scanned for addresses of the publication (pointers.h), and what they
+ * lead to is queued and fetched in that order, so breadth-first, as far as budget.h goes.
+ * Neighbours that are queued come along. What rmmap_prefetch() asked for goes first.
+ *
+ * Prefetched pages are mapped at once, which saves a fault each, and then nobody sees whether
+ * they are used. So one of 16, later of 64, is left for a fault, and counts for all of them;
+ * of readahead stream.h says which.
+ *
+ * Worker thread; allocates.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "../../common/channel.h"
+#include "internal.h"
+#include "../base/container.h"
+
+/* The state of a page, in a byte. Who brought it, plus 1, until its use is known: */
+#define WHY 3
+#define QUEUED 4                        /* in the queue */
+#define SCANNED 8
+#define LEFT 16                         /* not mapped: a fault will tell */
+#define RARE 32                         /* it counts for 64, and not for 16 */
+#define MARK 64                         /* it counts for itself: a stream's mark */
+#define LONE 128                        /* the mark of a lone batch */
+
+#define OFTEN_SHIFT 4
+#define RARE_SHIFT 6
+#define RARE_AFTER 1024                 /* pages of a kind */
+#define FLYING_MAX 24                   /* so that the fabric has room for who waits */
+#define ASKED_WINDOW 512                /* pages under way for rmmap_prefetch() */
+#define ASKED_MAX 1024                  /* ranges that it asked for and that are still to come */
+#define SHOWN_MAX 64                    /* pages that are here and get mapped, in one go */
+
+/* As good as drawn at random, and the same for a page each time. */
+static uint64_t draw(uint64_t number)
+{
+	number *= UINT64_C(0x9e3779b97f4a7c15);
+	return (number ^ number >> 29) * UINT64_C(0xff51afd7ed558ccd);
+}
+
+static struct rm_ahead_counters *counters_of(const struct lazy *lazy, enum rm_ahead why)
+{
+	return &local_counters(lazy->attachment)->ahead[why];
+}
+
+/* For the process, and for the publication. */
+static void count(const struct lazy *lazy, enum rm_ahead why, uint64_t pages, uint64_t used)
+{
+	struct rm_ahead_counters *ours = counters_of(lazy, why);
+	struct rm_ahead_counters *all = &remote_counters(lazy->remote)->ahead[why];
+
+	ours->pages += pages;
+	ours->used += used;
+	all->pages += pages;
+	all->used += used;
+}
+
+/* ---- is it used? ---- */
+
+static uint8_t noted(const struct lazy *lazy, uint64_t number, enum rm_ahead why)
+{
+	bool rare = counters_of(lazy, why)->pages >= RARE_AFTER;
+	uint8_t state = (uint8_t)(why + 1);
+
+	if (!(draw(number) >> (64 - (rare ? RARE_SHIFT : OFTEN_SHIFT))))
+		state |= rare ? LEFT | RARE : LEFT;
+	return state;
+}
+
+uint64_t ahead_note(struct lazy *lazy, const struct lazy_batch *batch, uint64_t waited)
+{
+	const struct rm_segment *s = &remote_table(lazy->remote)->segments[batch->segment];
+	uint64_t first = lazy->first[batch->segment], n = 0, page;
+	uint8_t *state;
+
+	for (page = batch->page; page < batch->page + batch->count; page++) {
+		state = &lazy->ahead.state[first + page];
+		if (first + page == waited ||
+		    !remote_wanted(lazy->remote, s->layer, s->offset / RM_PAGE + page))
+			continue;
+		*state &= (uint8_t)~(WHY | RARE);
+		*state |= batch->why != RM_AHEAD_SCAN ? noted(lazy, first + page, batch->why) :
+			  RM_AHEAD_SCAN + 1;
+		n++;
+	}
+	count(lazy, batch->why, n, 0);
+	if (!batch->waited) {
+		lazy->ahead.flying++;
+		lazy->ahead.flying_pages += batch->count;
+	}
+	return n;
+}
+
+void ahead_mark(struct lazy *lazy, uint64_t number, bool lone)
+{
+	lazy->ahead.state[number] |= lone ? LEFT | LONE : LEFT | MARK;
+}
+
+static void used(struct lazy *lazy, uint8_t state, uint64_t pages)
+{
+	enum rm_ahead why = (state & WHY) - 1;
+	const struct rm_ahead_counters *counters = counters_of(lazy, why);
+
+	/* What one page stands for may be more than there were. */
+	if (pages > counters->pages - counters->used)
+		pages = counters->pages - counters->used;
+	count(lazy, why, 0, pages);
+	if (why == RM_AHEAD_POINTER)
+		budget_used(&lazy->ahead.budget, pages);
+}
+
+bool ahead_touched(struct lazy *lazy, uint64_t number)
+{
+	uint8_t *state = &lazy->ahead.state[number], was = *state;
+
+	*state &= (uint8_t)~(WHY | LEFT | RARE | MARK | LONE);
+	if (!(was & WHY))
+		return was & LEFT;
+	if (was & LONE)
+		used(lazy, was, streams_lone_used(&lazy->ahead.streams));
+	else if (was & LEFT && !(was & MARK))
+		used(lazy, was, was & RARE ? 1 << RARE_SHIFT : 1 << OFTEN_SHIFT);
+	else
+		used(lazy, was, 1);     /* seen while it was on its way */
+	return was & LEFT;
+}
+
+void ahead_proven(struct lazy *lazy, const struct stream_plan *plan)
+{
+	uint64_t number = plan->proven, n = 0;
+	uint8_t *state;
+
+	for (uint64_t i = 0; i < plan->proven_count && number < lazy->pages; i++) {
+		state = &lazy->ahead.state[number];
+		if ((*state & WHY) == RM_AHEAD_SCAN + 1 && !(*state & LEFT)) {
+			*state &= (uint8_t)~WHY;
+			n++;
+		}
+		number += (uint64_t)plan->step;
+	}
+	if (n)
+		used(lazy, RM_AHEAD_SCAN + 1, n);
+}
+
+void ahead_missed(struct lazy *lazy, uint64_t number)
+{
+	if (lazy->ahead.state[number] & QUEUED)
+		budget_missed(&lazy->ahead.budget);
+}
+
+/* While one thread waits for it, another one's fault may have chosen a page to be left. */
+static bool is_left(const struct lazy *lazy, uint32_t segment, uint64_t page)
+{
+	uint64_t addr = remote_table(lazy->remote)->segments[segment].addr + page * RM_PAGE;
+
+	return lazy->ahead.state[lazy->first[segment] + page] & LEFT && !lazy_waited_for(lazy, addr);
+}
+
+void ahead_map(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t end)
+{
+	uint64_t run;
+
+	for (; page < end; page = run + 1) {
+		for (run = page; run < end && !is_left(lazy, segment, run); run++)
+			;
+		if (run > page)
+			lazy_map(lazy, segment, page, run);
+	}
+}
+
+/* ---- where do pages point to? ---- */
+
+static void enqueue(struct lazy *lazy, uint64_t number)
+{
+	struct lazy_ahead *ahead = &lazy->ahead;
+
+	if (ahead->queued == LAZY_QUEUE || ahead->state[number] & QUEUED)
+		return;
+	ahead->state[number] |= QUEUED;
+	ahead->queue[(ahead->head + ahead->queued++) % LAZY_QUEUE] = number;
+}
+
+void ahead_scan(struct lazy *lazy, uint32_t segment, uint64_t page)
+{
+	const struct rm_table *table = remote_table(lazy->remote);
+	const struct rm_segment *s = &table->segments[segment];
+	struct lazy_ahead *ahead = &lazy->ahead;
+	uint64_t number = lazy->first[segment] + page, other;
+	uint8_t *state = &ahead->state[number];
+	struct pointer found[POINTERS_MAX];
+	unsigned count;
+
+	if (lazy->attachment->prefetch != RM_PREFETCH_POINTER || *state & SCANNED ||
+	    ahead->queued == LAZY_QUEUE || remote_complete(lazy->remote) ||
+	    !rm_bit(rm_table_view_bitmap(table, s->layer), s->offset / RM_PAGE + page))
+		return;
+	if (!ahead->queue)
+		ahead->queue = malloc(LAZY_QUEUE * sizeof *ahead->queue);
+	if (!ahead->queue)
+		return;
+	*state |= SCANNED;
+	count = pointers_find(table, remote_data(lazy->remote, s->layer, s->offset / RM_PAGE + page),
+	                      found);
+	for (unsigned i = 0; i < count; i++) {
+		other = lazy->first[found[i].segment] + found[i].page;
+		/* What lies next to what a stream brought, it will bring too. */
+		if ((*state & WHY) != RM_AHEAD_POINTER + 1 &&
+		    other - number + STREAM_LONE <= 2 * STREAM_LONE)
+			continue;
+		if (!rm_bit(lazy->mapped, other))
+			enqueue(lazy, other);
+	}
+}
+
+void ahead_arrived(struct lazy *lazy, const struct lazy_batch *batch, int error)
+{
+	const struct rm_ahead_counters *counters = counters_of(lazy, batch->why);
+	uint64_t page;
+
+	if (!batch->waited) {
+		lazy->ahead.flying--;
+		lazy->ahead.flying_pages -= batch->count;
+	}
+	if (error) {
+		page = counters->pages - counters->used;
+		count(lazy, batch->why, -(batch->ahead < page ? batch->ahead : page), 0);
+		return;
+	}
+	if (batch->trip && batch->count <= STREAM_LONE)
+		budget_trip(&lazy->ahead.budget, batch->took_ns);
+	for (page = batch->page; page < batch->page + batch->count && !lazy->finished; page++)
+		ahead_scan(lazy, batch->segment, page);
+}
+
+/* ---- fetching on ---- */
+
+static bool absent(const struct lazy *lazy, uint32_t segment, uint64_t page)
+{
+	const struct rm_segment *s = &remote_table(lazy->remote)->segments[segment];
+
+	return remote_wanted(lazy->remote, s->layer, s->offset / RM_PAGE + page);
+}
+
+/*
+ * The absent pages around one that come along: those that are queued, too, and where there is
+ * time for more, near ones, which are nothing to a wire that is waited for anyway.
+ */
+static void around(const struct lazy *lazy, uint32_t segment, uint64_t max, uint64_t *page,
+                   uint64_t *count)
+{
+	uint64_t pages = remote_table(lazy->remote)->segments[segment].length / RM_PAGE;
+	uint64_t near = budget_window(&lazy->ahead.budget) / 8, low = *page, high = low + 1, block;
+	const uint8_t *state = lazy->ahead.state + lazy->first[segment];
+
+	near = near < STREAM_LONE ? near : STREAM_LONE;
+	block = low - low % (near ? near : 1);
+	while (high < pages && high - low < max && absent(lazy, segment, high) &&
+	       (state[high] & QUEUED || high < block + near))
+		high++;
+	while (low && high - low < max && absent(lazy, segment, low - 1) &&
+	       (state[low - 1] & QUEUED || low > block))
+		low--;
+	*page = low;
+	*count = high - low;
+}
+
+/* The queue's first page, with those that come along; false if nothing was done. */
+static bool follow(struct lazy *lazy, unsigned *shown)
+{
+	struct lazy_ahead *ahead = &lazy->ahead;
+	uint64_t max = budget_window(&ahead->budget), number, page, count;
+	uint32_t segment;
+
+	if (!ahead->queued || !ahead->budget.credit || ahead->flying >= FLYING_MAX ||
+	    *shown >= SHOWN_MAX)
+		return false;
+	/* As one page arrives, one more would be asked for, and never a run of them. */
+	if (ahead->flying_pages > max / 2)
+		return false;
+	number = ahead->queue[ahead->head];
+	ahead->head = (ahead->head + 1) % LAZY_QUEUE;
+	ahead->queued--;
+	segment = lazy_segment(lazy, number);
+	page = number - lazy->first[segment];
+	if (!(ahead->state[number] & QUEUED)) /* it came along with another */
+		return true;
+	ahead->state[number] &= (uint8_t)~QUEUED;
+	if (!absent(lazy, segment, page)) {
+		if (lazy_available(lazy, segment, page) && !rm_bit(lazy->mapped, number)) {
+			ahead_map(lazy, segment, page, page + 1);
+			ahead_scan(lazy, segment, page);
+			(*shown)++;
+		}
+		return true;
+	}
+	max = max < ahead->budget.credit ? max : ahead->budget.credit;
+	around(lazy, segment, max < LAZY_PART ? max : LAZY_PART, &page, &count);
+	for (uint64_t i = 0; i < count; i++)
+		ahead->state[lazy->first[segment] + page + i] &= (uint8_t)~QUEUED;
+	budget_spend(&ahead->budget, count);
+	lazy_fetch(lazy, segment, page, count, RM_AHEAD_POINTER, LAZY_NOBODY);
+	return true;
+}
+
+/* The next part of what rmmap_prefetch() asked for; false if nothing was done. */
+static bool fetch_asked(struct lazy *lazy)
+{
+	struct lazy_ahead *ahead = &lazy->ahead;
+	struct lazy_asked *asked = ahead->asked;
+	uint64_t page, count, pages;
+	uint32_t segment;
+
+	if (!asked || ahead->flying >= FLYING_MAX || ahead->flying_pages >= ASKED_WINDOW)
+		return false;
+	segment = lazy_segment(lazy, asked->at);
+	page = asked->at - lazy->first[segment];
+	pages = remote_table(lazy->remote)->segments[segment].length / RM_PAGE;
+	count = asked->end - asked->at < LAZY_PART ? asked->end - asked->at : LAZY_PART;
+	if (count > pages - page)
+		count = pages - page;
+	asked->at += count;
+	if (asked->at >= asked->end) {
+		ahead->asked = asked->next;
+		ahead->asked_count--;
+		free(asked);
+	}
+	lazy_fetch(lazy, segment, page, count, RM_AHEAD_ASKED, LAZY_NOBODY);
+	return true;
+}
+
+static int ask(struct lazy *lazy, uint64_t at, uint64_t end)
+{
+	struct lazy_ahead *ahead = &lazy->ahead;
+	struct lazy_asked **last = &ahead->asked, *asked;
+
+	while (*last && (*last)->next)
+		last = &(*last)->next;
+	/* Pages that go on where the last ones end, in the next segment or the next call. */
+	if (*last && (*last)->end == at) {
+		(*last)->end = end;
+		return 0;
+	}
+	if (ahead->asked_count == ASKED_MAX)
+		return -EAGAIN;
+	asked = calloc(1, sizeof *asked);
+	if (!asked)
+		return -ENOMEM;
+	asked->at = at;
+	asked->end = end;
+	if (*last)
+		last = &(*last)->next;
+	*last = asked;
+	ahead->asked_count++;
+	return 0;
+}
+
+int lazy_prefetch(struct lazy *lazy, uint64_t addr, uint64_t length)
+{
+	const struct rm_table *table = remote_table(lazy->remote);
+	const struct rm_segment *s = table->segments;
+	uint64_t end = length > RM_WINDOW_END - addr ? RM_WINDOW_END : addr + length, from, to;
+	int error = 0;
+
+	if (addr >= RM_WINDOW_END || lazy->attachment->prefetch == RM_PREFETCH_OFF)
+		return 0;
+	for (uint32_t i = 0; i < table->segment_count && !error; i++, s++) {
+		from = addr > s->addr ? addr : s->addr;
+		to = end < s->addr + s->length ? end : s->addr + s->length;
+		if (from < to)
+			error = ask(lazy, lazy->first[i] + (from - s->addr) / RM_PAGE,
+			            lazy->first[i] + rm_page_up(to - s->addr) / RM_PAGE);
+	}
+	ahead_pump(lazy);
+	return error;
+}
+
+void ahead_pump(struct lazy *lazy)
+{
+	struct lazy_ahead *ahead = &lazy->ahead;
+	unsigned shown = 0;
+
+	/* A fetch of what is here by now is over at once, and leads back here. */
+	if (ahead->pumping)
+		return;
+	ahead->pumping = true;
+	while (!lazy->finished && !lazy->dead && (fetch_asked(lazy) || follow(lazy, &shown)))
+		;
+	ahead->pumping = false;
+}
+
+void ahead_free(struct lazy *lazy)
+{
+	struct lazy_asked *asked;
+
+	while ((asked = lazy->ahead.asked)) {
+		lazy->ahead.asked = asked->next;
+		free(asked);
+	}
+	free(lazy->ahead.state);
+	free(lazy->ahead.queue);
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * lazy_fetch.c - which pages a fault brings, and having them fetched
+ *
+ * stream.h says what a fault brings. A batch is fetched in parts, so that who waits for its
+ * beginning goes on while the rest arrives. With RMMAP_PREFETCH=off a fault brings its page
+ * and no other. Worker thread; allocates.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "../../common/channel.h"
+#include "internal.h"
+#include "../base/reserve.h"
+#include "../base/container.h"
+
+#define FIRST_PART 16                   /* so many pages come first, for who waits */
+
+static const struct rm_segment *segment_at(const struct lazy *lazy, uint32_t segment)
+{
+	return &remote_table(lazy->remote)->segments[segment];
+}
+
+uint32_t lazy_segment(const struct lazy *lazy, uint64_t number)
+{
+	uint32_t low = 0, high = remote_table(lazy->remote)->segment_count, mid;
+
+	while (high - low > 1) {
+		mid = low + (high - low) / 2;
+		if (lazy->first[mid] <= number)
+			low = mid;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static void part_done(struct remote_waiter *waiter, int error)
+{
+	struct lazy_batch *batch = container_of(waiter, struct lazy_batch, waiter), **at;
+	struct lazy *lazy = batch->lazy;
+
+	for (at = &lazy->batches; *at != batch; at = &(*at)->next)
+		;
+	*at = batch->next;
+	batch->took_ns = rm_now_ns() - batch->at_ns;
+	ahead_map(lazy, batch->segment, batch->page, batch->page + batch->count);
+	/* Who waits for a page of it asks for that page by himself. */
+	if (error == -EAGAIN || (error == -ENOMEM && !batch->waited))
+		lazy_starved(lazy);
+	else if (error)
+		lazy_lost(lazy, batch->segment, batch->page, batch->page + batch->count, error);
+	ahead_arrived(lazy, batch, error);
+	reserve_free(batch);
+	lazy_progress(lazy);
+	ahead_pump(lazy);
+}
+
+static bool on_its_way(const struct lazy *lazy, uint32_t segment, uint64_t page)
+{
+	const struct lazy_batch *batch = lazy->batches;
+
+	while (batch && (batch->segment != segment || page - batch->page >= batch->count))
+		batch = batch->next;
+	return batch != NULL;
+}
+
+void lazy_fetch(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t count,
+                enum rm_ahead why, uint64_t waited)
+{
+	const struct rm_segment *s = segment_at(lazy, segment);
+	struct lazy_batch *batch = reserve_zalloc(sizeof *batch, waited != LAZY_NOBODY);
+
+	if (!batch) {
+		if (waited != LAZY_NOBODY)
+			lazy_starved(lazy);
+		return;
+	}
+	batch->lazy = lazy;
+	batch->segment = segment;
+	batch->page = page;
+	batch->count = count;
+	batch->why = why;
+	batch->waited = waited != LAZY_NOBODY;
+	batch->at_ns = rm_now_ns();
+	batch->waiter.layer = s->layer;
+	batch->waiter.page = s->offset / RM_PAGE + page;
+	batch->waiter.count = count;
+	batch->waiter.later = !batch->waited;
+	batch->waiter.vital = batch->waited;
+	batch->waiter.done = part_done;
+	batch->trip = batch->waited && remote_wanted(lazy->remote, s->layer, batch->waiter.page +
+	                                             waited - lazy->first[segment] - page);
+	batch->ahead = ahead_note(lazy, batch, waited);
+	batch->next = lazy->batches;
+	lazy->batches = batch;
+	remote_fetch(lazy->remote, lazy->attachment, &batch->waiter);
+}
+
+/* Pages without gaps, in the order in which they will be wanted. */
+static void fetch_range(struct lazy *lazy, const struct stream_plan *plan, uint64_t waited)
+{
+	bool down = plan->step < 0;
+	uint64_t low = down ? plan->first + 1 - plan->count : plan->first, high = low + plan->count;
+	uint64_t part = waited == LAZY_NOBODY ? LAZY_PART : FIRST_PART, from, end, first;
+	uint32_t segment;
+
+	for (; low < high && !lazy->finished; part = LAZY_PART) {
+		segment = lazy_segment(lazy, down ? high - 1 : low);
+		first = lazy->first[segment];
+		if (down) {
+			end = high;
+			from = high - low > part ? high - part : low;
+			from = from > first ? from : first;
+			high = from;
+		} else {
+			from = low;
+			end = high - low > part ? low + part : high;
+			first += segment_at(lazy, segment)->length / RM_PAGE;
+			end = end < first ? end : first;
+			low = end;
+		}
+		first = lazy->first[segment];
+		lazy_fetch(lazy, segment, from - first, end - from, RM_AHEAD_SCAN,
+		           waited - from < end - from ? waited : LAZY_NOBODY);
+	}
+}
+
+/* What is in flight is not read twice. */
+static void fetch_plan(struct lazy *lazy, const struct stream_plan *plan, uint64_t waited)
+{
+	uint64_t number = plan->first;
+	uint32_t segment;
+
+	ahead_proven(lazy, plan);
+	if (plan->mark != STREAM_NONE)
+		ahead_mark(lazy, plan->mark, plan->lone);
+	if (plan->step == 1 || plan->step == -1) {
+		fetch_range(lazy, plan, waited);
+		return;
+	}
+	for (uint64_t i = 0; i < plan->count && !lazy->finished; i++) {
+		segment = lazy_segment(lazy, number);
+		lazy_fetch(lazy, segment, number - lazy->first[segment], 1, RM_AHEAD_SCAN,
+		           number == waited ? waited : LAZY_NOBODY);
+		number += (uint64_t)plan->step;
+	}
+}
+
+static void alone(struct lazy *lazy, uint32_t segment, uint64_t page)
+{
+	if (lazy_available(lazy, segment, page))
+		lazy_map(lazy, segment, page, page + 1);
+	else if (!on_its_way(lazy, segment, page))
+		lazy_fetch(lazy, segment, page, 1, RM_AHEAD_SCAN,
+		           lazy->first[segment] + page);
+}
+
+void lazy_fault(struct lazy *lazy, uint32_t segment, uint64_t page)
+{
+	uint64_t number = lazy->first[segment] + page;
+	struct streams *streams = &lazy->ahead.streams;
+	bool left, here = lazy_available(lazy, segment, page), coming;
+	struct stream_plan plan;
+
+	if (lazy->attachment->prefetch == RM_PREFETCH_OFF) {
+		alone(lazy, segment, page);
+		ahead_pump(lazy);
+		return;
+	}
+	left = ahead_touched(lazy, number);
+	coming = on_its_way(lazy, segment, page);
+	if (here && (left || coming)) {
+		lazy_map(lazy, segment, page, page + 1);
+		ahead_scan(lazy, segment, page);
+	} else if (!coming) {
+		if (!here)
+			ahead_missed(lazy, number);
+		/* What another process had fetched is mapped by the same rules. */
+		streams_fault(streams, number, lazy->pages, &plan);
+		fetch_plan(lazy, &plan, number);
+		ahead_pump(lazy);
+		return;
+	}
+	if (streams_touch(streams, number, lazy->pages, &plan))
+		fetch_plan(lazy, &plan, LAZY_NOBODY);
+	ahead_pump(lazy);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * lazy_filled.c - nothing is unregistered that could be read as zeros
+ *
+ * Once a range is unregistered the kernel answers faults there from the file that is mapped,
+ * with zeros where the file has no page. So before that each page of data must have been
+ * resolved, or be in that file: the present one if the process shares it, and not the one
+ * that was made since. This is looked at page by page, from what was noted of each, and not
+ * from the counts that said it was time to unregister; and of each segment the kernel is
+ * asked for one page. Worker thread; does not allocate.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../../common/handle.h"
+#include "internal.h"
+#include "uffd.h"
+
+bool lazy_shares(const struct lazy *lazy, uint32_t layer)
+{
+	return remote_shares(lazy->remote, layer, lazy->attachment->generation);
+}
+
+/* Pages [page, end) of a segment were not resolved: are they holes, or in the file? */
+static bool in_file(const struct lazy *lazy, const struct rm_segment *s, uint64_t page,
+                    uint64_t end)
+{
+	const uint64_t *data = rm_table_view_bitmap(remote_table(lazy->remote), s->layer);
+	uint64_t first = s->offset / RM_PAGE, start, count;
+
+	if (lazy_shares(lazy, s->layer))
+		return !remote_missing(lazy->remote, s->layer, first + page, first + end);
+	return !rm_bit_run(data, first + page, first + end, true, &start, &count);
+}
+
+/* The kernel has the last word, for one of these pages: does the file have it? */
+static bool kernel_has(struct lazy *lazy, const struct rm_segment *s, uint64_t page, uint64_t end)
+{
+	const uint64_t *data = rm_table_view_bitmap(remote_table(lazy->remote), s->layer);
+	uint64_t first = s->offset / RM_PAGE, start, count, done;
+
+	if (!rm_bit_run(data, first + page, first + end, true, &start, &count))
+		return true;
+	return uffd_resolve(lazy->fds[LAZY_UFFD], UFFD_CONTINUE, s->addr + (start - first) * RM_PAGE,
+	                    RM_PAGE, NULL, &done) != UFFD_NO_PAGE;
+}
+
+/*
+ * The process maps something else than was noted, which it may have done itself: from now on
+ * all that it is given is a copy.
+ */
+static void distrust(struct lazy *lazy)
+{
+	char id[9];
+
+	rm_short_id(remote_id(lazy->remote), id);
+	worker_log(lazy->worker, "a process that attached publication %s maps another file than "
+	           "it was sent: it gets all pages that it lacks by copies", id);
+	lazy->attachment->generation = 0;
+	local_save(lazy->attachment);
+	lazy->left_copies = lazy->left;
+}
+
+void lazy_no_page(struct lazy *lazy)
+{
+	if (lazy->attachment->generation)
+		distrust(lazy);
+}
+
+/*
+ * Who is sent SIGBUS may handle it, and stays registered. A worker that ends is replaced by
+ * one that finds generation 0 in the record, so this happens once to an attachment.
+ */
+static void end_worker(struct lazy *lazy)
+{
+	struct attachment *attachment = lazy->attachment;
+	bool last = !attachment->generation || !keeper_alive(lazy->worker->keeper);
+	char id[9];
+
+	rm_short_id(remote_id(lazy->remote), id);
+	worker_log(lazy->worker, "please report this as a bug: a process that attached publication "
+	           "%s was about to read zeros (attachment %llu, generation %llu): %s", id,
+	           (unsigned long long)attachment->number,
+	           (unsigned long long)attachment->generation, last ? "it gets SIGBUS" :
+	           "this worker ends, and the next one gives it all pages by copies");
+	lazy->broken = true;
+	if (last) {
+		syscall(SYS_pidfd_send_signal, local_pidfd(attachment), SIGBUS, NULL, 0);
+		return;
+	}
+	attachment->generation = 0;
+	local_save(attachment);
+	abort();
+}
+
+static bool segment_filled(struct lazy *lazy, uint32_t segment)
+{
+	const struct rm_segment *s = &remote_table(lazy->remote)->segments[segment];
+	uint64_t at = lazy->first[segment], end = at + s->length / RM_PAGE, start, count, page;
+	bool asked = !lazy_shares(lazy, s->layer);
+
+	for (; rm_bit_run(lazy->mapped, at, end, false, &start, &count); at = start + count) {
+		page = start - lazy->first[segment];
+		if (!in_file(lazy, s, page, page + count)) {
+			end_worker(lazy);
+			return false;
+		}
+		if (!asked && !kernel_has(lazy, s, page, page + count)) {
+			distrust(lazy);
+			return false;
+		}
+		asked = true;
+	}
+	return true;
+}
+
+bool lazy_filled(struct lazy *lazy)
+{
+	const struct rm_table *table = remote_table(lazy->remote);
+	uint32_t i;
+
+	for (i = 0; i < table->segment_count; i++)
+		if (!segment_filled(lazy, i))
+			return false;
+	return true;
+}

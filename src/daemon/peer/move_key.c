@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * peer_key.c - what two hosts have in common that hand publications to each other
+ *
+ * A file in the run directory, which is the current directory. It is read each time, so that
+ * it may be put there, replaced or taken away while rmmapd runs. Worker thread only.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../common/rundir.h"
+#include "../../common/say.h"
+#include "internal.h"
+
+#define KEY_MIN 16
+#define KEY_MAX 4096
+
+/* It may be a link, to a mounted secret, which may be root's; nobody else may write or read it. */
+static const char *unfit(const struct stat *st)
+{
+	if (!S_ISREG(st->st_mode) || st->st_size < KEY_MIN || st->st_size > KEY_MAX)
+		return "it is not a file of 16 to 4096 bytes";
+	if (st->st_uid != geteuid() && st->st_uid != 0)
+		return "it is another user's";
+	if (st->st_mode & (S_IWGRP | S_IRWXO))
+		return "others may read it, or change it (chmod 600)";
+	return NULL;
+}
+
+int peer_key(const struct worker *worker, struct peer_keys *keys, char *why, size_t why_size)
+{
+	uint8_t data[KEY_MAX], secret[RM_SECRET_BYTES];
+	const char *wrong = NULL;
+	struct stat st;
+	ssize_t size = -1;
+	int fd = worker->private ? -1 : open(RM_MOVE_KEY_NAME, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0) {
+		rm_format(why, why_size, "hosts that hand publications to each other need a secret "
+		          "in common: put the same random bytes into " RM_MOVE_KEY_NAME " in the run "
+		          "directory of each, readable only by you");
+		return -ENOKEY;
+	}
+	if (!fstat(fd, &st))
+		wrong = unfit(&st);
+	if (!wrong)
+		size = read(fd, data, sizeof(data));
+	close(fd);
+	if (size < KEY_MIN) {
+		rm_format(why, why_size, RM_MOVE_KEY_NAME " in the run directory cannot be used: %s",
+		          wrong ? wrong : "it cannot be read");
+		return -ENOKEY;
+	}
+	crypto_generichash(secret, sizeof(secret), data, (size_t)size, NULL, 0);
+	peer_keys_derive(secret, keys);
+	sodium_memzero(secret, sizeof(secret));
+	sodium_memzero(data, sizeof(data));
+	return 0;
+}
+
+bool peer_takes(struct worker *worker)
+{
+	struct peer_keys keys;
+	char why[8];
+	bool takes = !peer_key(worker, &keys, why, sizeof(why));
+
+	sodium_memzero(&keys, sizeof(keys));
+	return takes;
+}

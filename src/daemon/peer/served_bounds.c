@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * peer_bounds.c - how much other hosts may hold here: of one publication, from one address, in all
+ *
+ * A session costs memory for each of its regions, and who holds a handle can ask for as many
+ * sessions as it likes, from whatever address it claims. Where a bound is reached the session
+ * goes that came first and has never been heard of again: a reader that is there renews its lease,
+ * asks for keys, and takes a session that it lost anew. If there is none such, who comes is
+ * refused.
+ *
+ * Worker thread only. Allocates nothing.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <string.h>
+
+#include "internal.h"
+
+#define TOLD_NS (60 * PEER_SECOND)
+
+enum scope { OF_ADDRESS, OF_PUBLICATION, OF_ALL, SCOPES };
+
+static const struct {
+	unsigned sessions;
+	uint64_t regions;               /* some 400 bytes each, where they are registered */
+} most[SCOPES] = {
+	[OF_ADDRESS] = { PEER_SERVED_MAX / 8, PEER_SERVED_REGIONS_MAX / 4 },
+	[OF_PUBLICATION] = { PEER_SERVED_MAX / 2, PEER_SERVED_REGIONS_MAX / 2 },
+	[OF_ALL] = { PEER_SERVED_MAX, PEER_SERVED_REGIONS_MAX },
+};
+
+struct tally {
+	unsigned sessions;
+	uint64_t regions;
+	struct peer_served *oldest;     /* that was never heard of again; NULL: there is none */
+};
+
+static void tally_add(struct tally *tally, struct peer_served *served, const struct peer_served *own)
+{
+	tally->sessions++;
+	tally->regions += served->region_count;
+	/* the list has the newest first */
+	if (served != own && !served->heard)
+		tally->oldest = served;
+}
+
+static void tally_all(const struct peer_served *own, const struct peer_served *old,
+                      struct tally tallies[SCOPES])
+{
+	struct peer_served *served;
+
+	memset(tallies, 0, SCOPES * sizeof(*tallies));
+	for (served = own->peers->served; served; served = served->next) {
+		if (served == old)
+			continue;
+		tally_add(&tallies[OF_ALL], served, own);
+		if (served->publication == own->publication)
+			tally_add(&tallies[OF_PUBLICATION], served, own);
+		if (!memcmp(served->network, own->network, sizeof(own->network)))
+			tally_add(&tallies[OF_ADDRESS], served, own);
+	}
+}
+
+/* Once a minute at most: who makes it happen could fill the log. */
+static void tell_crowded(struct peers *peers)
+{
+	uint64_t now = rm_now_ns();
+
+	if (peers->crowded && now < peers->crowded + TOLD_NS)
+		return;
+	peers->crowded = now;
+	worker_log(peers->worker, "more is asked for by other hosts than they may hold here: those "
+	           "that were not heard of again go first (publish with readers, and do not give "
+	           "handles away)");
+}
+
+int bounds_hold(struct peer_served *served, const struct peer_served *old)
+{
+	struct tally tallies[SCOPES];
+	unsigned scope;
+
+	for (;;) {
+		tally_all(served, old, tallies);
+		for (scope = 0; scope < SCOPES; scope++)
+			if (tallies[scope].sessions > most[scope].sessions ||
+			    tallies[scope].regions > most[scope].regions)
+				break;
+		if (scope == SCOPES)
+			return 0;
+		tell_crowded(served->peers);
+		if (!tallies[scope].oldest)
+			return -EAGAIN;
+		served_end(tallies[scope].oldest);
+	}
+}
+
+/* glibc keeps what was freed: where much was, the system gets it back. */
+void bounds_ended(struct peers *peers)
+{
+	if (++peers->ended < PEER_TRIM && (peers->served_count || peers->ended < PEER_TRIM / 8))
+		return;
+	peers->ended = 0;
+	malloc_trim(0);
+}
+
+/* What waits to be read as sealed tables, with this one. */
+bool bounds_blob(const struct peer_served *served, size_t size)
+{
+	uint64_t sum[SCOPES] = { size, size, size };
+	const struct peer_served *other;
+
+	for (other = served->peers->served; other; other = other->next) {
+		sum[OF_ALL] += other->blob ? other->blob_size : 0;
+		if (other->publication == served->publication)
+			sum[OF_PUBLICATION] += other->blob ? other->blob_size : 0;
+		if (!memcmp(other->network, served->network, sizeof(served->network)))
+			sum[OF_ADDRESS] += other->blob ? other->blob_size : 0;
+	}
+	/* the first of an address or a publication has it in any case, if there is room at all */
+	return sum[OF_ALL] <= PEER_BLOBS_MAX &&
+	       (sum[OF_PUBLICATION] <= PEER_BLOBS_MAX / 2 || sum[OF_PUBLICATION] == size) &&
+	       (sum[OF_ADDRESS] <= PEER_BLOBS_MAX / 4 || sum[OF_ADDRESS] == size);
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* cache.c - the memfd of one remote layer, see cache.h. Worker thread; allocates. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../../common/segment.h"
+#include "cache.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+static int open_read_only(int fd)
+{
+	char path[40];
+	int ro;
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	ro = open(path, O_RDONLY | O_CLOEXEC);
+	return ro < 0 ? -errno : ro;
+}
+
+static int init(struct cache *cache, uint64_t length, const uint64_t *data, uint64_t *present)
+{
+	memset(cache, 0, sizeof *cache);
+	cache->fd = -1;
+	if (!length || length % RM_PAGE || length > RM_LAYER_MAX)
+		return -EPROTO;
+	cache->length = length;
+	cache->pages = length / RM_PAGE;
+	cache->data = data;
+	cache->present = present;
+	cache->inflight = calloc((cache->pages + 63) / 64, sizeof *cache->inflight);
+	if (!cache->inflight)
+		return -ENOMEM;
+	cache->absent = cache_absent(cache, 0, cache->pages);
+	return 0;
+}
+
+static int seal(int fd)
+{
+	return fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_GROW | F_SEAL_SHRINK) ?
+		-errno : 0;
+}
+
+int cache_make(struct cache *cache, uint64_t length, const uint64_t *data, uint64_t *present)
+{
+	int fd = -1, error = init(cache, length, data, present);
+
+	if (error)
+		goto fail;
+	fd = memfd_create("rmmap-cache", MFD_ALLOW_SEALING | MFD_CLOEXEC);
+	if (fd < 0 || ftruncate(fd, (off_t)length)) {
+		error = -errno;
+		goto fail;
+	}
+	cache->map = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (cache->map == MAP_FAILED) {
+		cache->map = NULL;
+		error = -errno;
+		goto fail;
+	}
+	cache->writable = true;
+	error = seal(fd);
+	if (error)
+		goto fail;
+	cache->fd = open_read_only(fd);
+	if (cache->fd < 0) {
+		error = cache->fd;
+		goto fail;
+	}
+	close(fd);
+	return 0;
+fail:
+	if (fd >= 0)
+		close(fd);
+	cache_drop(cache, NULL);
+	return error;
+}
+
+int cache_adopt(struct cache *cache, int fd, uint64_t length, const uint64_t *data,
+                uint64_t *present)
+{
+	int error = init(cache, length, data, present);
+
+	cache->fd = fd;
+	if (!error) {
+		cache->map = mmap(NULL, length, PROT_READ, MAP_SHARED, fd, 0);
+		if (cache->map == MAP_FAILED) {
+			cache->map = NULL;
+			error = -errno;
+		}
+	}
+	if (error)
+		cache_drop(cache, NULL);
+	return error;
+}
+
+int cache_inherit(struct cache *cache, int fd, const uint64_t *had)
+{
+	uint64_t start, count, at = 0;
+	char *old = mmap(NULL, cache->length, PROT_READ, MAP_SHARED, fd, 0);
+	int error = old == MAP_FAILED ? -errno : 0;
+
+	close(fd);
+	if (error)
+		return error;
+	while (rm_bit_run(had, at, cache->pages, true, &start, &count)) {
+		memcpy(cache->map + start * RM_PAGE, old + start * RM_PAGE, count * RM_PAGE);
+		cache_mark_present(cache, start, count);
+		at = start + count;
+	}
+	munmap(old, cache->length);
+	return 0;
+}
+
+void cache_drop(struct cache *cache, struct fabric *fabric)
+{
+	if (cache->writable && fabric)
+		fabric_forget(fabric, cache->map, cache->length);
+	if (cache->map)
+		munmap(cache->map, cache->length);
+	if (cache->fd >= 0)
+		close(cache->fd);
+	free(cache->inflight);
+	memset(cache, 0, sizeof *cache);
+	cache->fd = -1;
+}
+
+static uint64_t wanted_word(const struct cache *cache, uint64_t word, bool inflight)
+{
+	uint64_t absent = cache->data[word] & ~cache->present[word];
+
+	return absent & (inflight ? cache->inflight[word] : ~cache->inflight[word]);
+}
+
+bool cache_wanted(const struct cache *cache, uint64_t from, uint64_t to, uint64_t max,
+                  bool inflight, uint64_t *start, uint64_t *count)
+{
+	uint64_t page = from, bits;
+
+	for (; page < to; page = (page / 64 + 1) * 64) {
+		bits = wanted_word(cache, page / 64, inflight) >> (page % 64);
+		if (bits) {
+			page += (unsigned)__builtin_ctzll(bits);
+			break;
+		}
+	}
+	if (page >= to)
+		return false;
+	*start = page;
+	while (page < to && page - *start < max &&
+	       (wanted_word(cache, page / 64, inflight) >> (page % 64) & 1))
+		page++;
+	*count = page - *start;
+	return true;
+}
+
+void cache_run(const struct cache *cache, uint64_t page, uint64_t block, uint64_t *start,
+               uint64_t *count)
+{
+	uint64_t low = page - page % block, high = low + block, end = page + 1;
+
+	if (high > cache->pages)
+		high = cache->pages;
+	while (page > low && rm_bit(cache->data, page - 1))
+		page--;
+	while (end < high && rm_bit(cache->data, end))
+		end++;
+	*start = page;
+	*count = end - page;
+}
+
+uint64_t cache_absent(const struct cache *cache, uint64_t from, uint64_t to)
+{
+	uint64_t page = from, n = 0, bits, left;
+
+	while (page < to) {
+		bits = (cache->data[page / 64] & ~cache->present[page / 64]) >> (page % 64);
+		left = 64 - page % 64;
+		if (to - page < left) {
+			left = to - page;
+			bits &= ((uint64_t)1 << left) - 1;
+		}
+		n += (unsigned)__builtin_popcountll(bits);
+		page += left;
+	}
+	return n;
+}
+
+void cache_mark_inflight(struct cache *cache, uint64_t page, uint64_t count, bool inflight)
+{
+	for (; count; count--, page++) {
+		if (inflight)
+			rm_bit_set(cache->inflight, page);
+		else
+			rm_bit_clear(cache->inflight, page);
+	}
+}
+
+void cache_mark_present(struct cache *cache, uint64_t page, uint64_t count)
+{
+	cache->absent -= cache_absent(cache, page, page + count);
+	__atomic_signal_fence(__ATOMIC_RELEASE);        /* as a worker after this one's end sees it */
+	for (; count; count--, page++)
+		rm_bit_set(cache->present, page);
+}
+
+int cache_populate(struct cache *cache, uint64_t page, uint64_t count)
+{
+	if (!cache->writable)
+		return 0;
+	if (!madvise(cache->map + page * RM_PAGE, count * RM_PAGE, MADV_POPULATE_WRITE))
+		return 0;
+	/* EINVAL: a kernel before 5.14; the pages then come as the data does. */
+	return errno == EINVAL ? 0 : -errno;
+}

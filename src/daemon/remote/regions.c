@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * remote_regions.c - what the other host sent of a publication: keys of its regions, pages
+ *
+ * Nothing of it is trusted before it was compared with the table. Worker thread; allocates.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../local/local.h"
+#include "internal.h"
+
+static int by_place(const void *a, const void *b)
+{
+	const struct peer_region *x = a, *y = b;
+
+	if (x->layer != y->layer)
+		return x->layer < y->layer ? -1 : 1;
+	return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* Every page of layer i that is shown lies in a region. */
+static bool covered(const struct remote *remote, uint32_t i)
+{
+	const struct cache *cache = &remote->caches[i];
+	uint64_t at = 0, start, count, end;
+	const struct peer_region *region;
+
+	while (rm_bit_run(cache->data, at, cache->pages, true, &start, &count)) {
+		region = fetch_region(remote, i, start * RM_PAGE);
+		if (!region)
+			return false;
+		end = (region->offset + region->length) / RM_PAGE;
+		at = start + count < end ? start + count : end;
+	}
+	return true;
+}
+
+static bool sane(const struct remote *remote, const struct peer_region *region)
+{
+	uint64_t length;
+
+	if (region->layer >= remote->table.layer_count)
+		return false;
+	length = remote->table.layers[region->layer].length;
+	return region->length && !(region->length % RM_PAGE) && !(region->offset % RM_PAGE) &&
+	       region->offset <= length && region->length <= length - region->offset;
+}
+
+int remote_regions(struct remote *remote, const struct peer_region *regions, unsigned count,
+                   const char **why)
+{
+	struct peer_region *copy = calloc(count ? count : 1, sizeof *copy);
+	uint32_t i;
+
+	if (!copy)
+		return -ENOMEM;
+	if (count)
+		memcpy(copy, regions, count * sizeof *copy);
+	qsort(copy, count, sizeof *copy, by_place);
+	free(remote->regions);
+	remote->regions = copy;
+	remote->region_count = count;
+	*why = "the other host's rmmapd sent keys that do not fit its table";
+	for (i = 0; i < count; i++)
+		if (!sane(remote, &copy[i]))
+			return -EPROTO;
+	for (i = 0; i < remote->table.layer_count; i++)
+		if (!covered(remote, i))
+			return -EPROTO;
+	return 0;
+}
+
+int remote_keys(struct remote *remote, const struct peer_region *regions, unsigned count,
+                const char **why)
+{
+	struct peer_region *known;
+	unsigned i;
+
+	*why = "the other host's rmmapd sent keys that do not fit its table";
+	for (i = 0; i < count; i++) {
+		known = fetch_region(remote, regions[i].layer, regions[i].offset);
+		if (!known || known->offset != regions[i].offset ||
+		    known->length != regions[i].length)
+			return -EPROTO;
+		*known = regions[i];
+	}
+	return 0;
+}
+
+/* A copy of what is here may be mapped already, but it is the same: only what is absent. */
+static int take_run(struct remote *remote, struct cache *cache, uint64_t start, uint64_t count,
+                    const uint8_t *data)
+{
+	uint64_t at = start, end = start + count, first, n;
+	int error;
+
+	while (cache_wanted(cache, at, end, count, false, &first, &n)) {
+		error = cache_populate(cache, first, n);
+		if (error)
+			return error;
+		memcpy(cache->map + first * RM_PAGE, data + (first - start) * RM_PAGE, n * RM_PAGE);
+		cache_mark_present(cache, first, n);
+		remote->absent -= n;
+		claim_found(remote, n); /* a few messages' worth, and asked for by the attach */
+		fetch_count(remote, remote->users ? remote->users->attachment->number : 0, 0, n);
+		at = first + n;
+	}
+	return 0;
+}
+
+int remote_take(struct remote *remote, const uint8_t *data, size_t size, const char **why)
+{
+	uint64_t at, start, count;
+	uint32_t i;
+	int error;
+
+	*why = "the other host's rmmapd sent pages that do not fit its table";
+	if (size != remote->data_bytes)
+		return -EPROTO;
+	*why = NULL;
+	for (i = 0; i < remote->table.layer_count; i++) {
+		struct cache *cache = &remote->caches[i];
+
+		for (at = 0; rm_bit_run(cache->data, at, cache->pages, true, &start, &count);
+		     at = start + count) {
+			error = take_run(remote, cache, start, count, data);
+			if (error)
+				return error;
+			data += count * RM_PAGE;
+		}
+	}
+	return 0;
+}

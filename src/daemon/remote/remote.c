@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * remote.c - publications of other hosts, and the session with each one's host
+ *
+ * A secret is compared here only with one that the other host accepted, so while that
+ * host is still being asked, two attachments with different secrets ask each for itself.
+ * A lost publication serves those who have it as far as its pages are here; whoever comes
+ * new has the other host asked again. Worker thread; allocates.
+ */
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../common/channel.h"
+#include "../../common/say.h"
+#include "../local/local.h"
+#include "internal.h"
+#include "../base/container.h"
+
+#define LINGER_NS 30000000000ull        /* after a restart, for attachments to come back */
+#define BUSY_NS 200000000ull            /* between looks at memory that may be written late */
+
+static void kick(struct timer *timer);
+static void linger(struct timer *timer);
+
+struct remotes *remotes_new(struct worker *worker)
+{
+	struct remotes *remotes = calloc(1, sizeof *remotes);
+
+	if (remotes) {
+		remotes->worker = worker;
+		worker->source = &relay_source;
+	}
+	return remotes;
+}
+
+void *remote_need(struct worker *worker, size_t size)
+{
+	void *memory = calloc(1, size);
+
+	if (!memory) {
+		worker_log(worker, "out of memory: the worker starts anew");
+		abort();
+	}
+	return memory;
+}
+
+static struct remote *remote_new(struct remotes *remotes, const struct rm_handle *handle)
+{
+	struct remote *remote = remote_need(remotes->worker, sizeof *remote);
+
+	remote->remotes = remotes;
+	remote->handle = *handle;
+	remote->table_fd = remote->state_fd = -1;
+	remote->kick.fire = kick;
+	remote->linger.fire = linger;
+	remote->created_ns = rm_now_ns();
+	fetch_init(remote);
+	remote->next = remotes->first;
+	remotes->first = remote;
+	return remote;
+}
+
+static void remote_free(struct remote *remote)
+{
+	struct remote **at = &remote->remotes->first;
+	struct loop *loop = remote->remotes->worker->loop;
+
+	while (*at != remote)
+		at = &(*at)->next;
+	*at = remote->next;
+	loop_timer_cancel(loop, &remote->kick);
+	loop_timer_cancel(loop, &remote->linger);
+	if (remote->session)
+		peer_detach(remote->session);
+	remote_unbuild(remote);
+	sodium_memzero(&remote->handle, sizeof remote->handle);
+	free(remote);
+}
+
+void remote_hold(struct remote *remote)
+{
+	remote->hold++;
+}
+
+/* May a read that was given up still come, late, into one of the caches? */
+static bool busy(const struct remote *remote)
+{
+	const struct fabric *fabric = remote->fabric;
+	uint32_t i;
+
+	for (i = 0; fabric && remote->caches && i < remote->table.layer_count; i++)
+		if (remote->caches[i].writable &&
+		    fabric_busy(fabric, remote->caches[i].map, remote->caches[i].length))
+			return true;
+	return false;
+}
+
+void remote_unhold(struct remote *remote)
+{
+	if (--remote->hold || !remote->dying || remote->fetch.outstanding)
+		return;
+	if (remote->session)
+		peer_detach(remote->session);
+	remote->session = NULL;
+	if (busy(remote))
+		loop_timer(remote->remotes->worker->loop, &remote->linger, rm_now_ns() + BUSY_NS);
+	else
+		remote_free(remote);
+}
+
+/*
+ * Nobody has it any more. Reads that are under way go into its memory: wait for them, and with
+ * the detach, too, since they would meet closed keys, and that ends the connection: the next
+ * message would be lost with it, and repeated a second later.
+ */
+void remote_drop(struct remote *remote)
+{
+	remote_hold(remote);
+	remote->dying = true;
+	fetch_fail(remote, -ECANCELED);
+	remote_unhold(remote);
+}
+
+void remotes_free(struct remotes *remotes)
+{
+	if (!remotes)
+		return;
+	while (remotes->first) {
+		struct remote *remote = remotes->first;
+
+		while (remote->users) {
+			struct remote_user *user = remote->users;
+
+			remote->users = user->next;
+			sweep_cancel(&user->sweep);
+			free(user);
+		}
+		fetch_fail(remote, -ECANCELED);
+		remote_free(remote);
+	}
+	free(remotes);
+}
+
+static void kick(struct timer *timer)
+{
+	struct remote *remote = container_of(timer, struct remote, kick);
+
+	remote_hold(remote);
+	if (remote->restored && remote->absent)
+		remote_renew(remote); /* so that its lease with the other host goes on */
+	remote->restored = false;
+	users_tell(remote);
+	remote_unhold(remote);
+}
+
+static void linger(struct timer *timer)
+{
+	struct remote *remote = container_of(timer, struct remote, linger);
+
+	remote_hold(remote);
+	if (!remote->users && !remote->dying)
+		remote_drop(remote);
+	remote_unhold(remote); /* a dying one: is its memory left alone by now? */
+}
+
+/* ---- the session ---- */
+
+static void lose(struct remote *remote, int error, const char *why)
+{
+	char id[9];
+
+	rm_short_id(remote->handle.id, id);
+	worker_log(remote->remotes->worker, "publication %s of another host is lost: %s", id,
+	           why && *why ? why : rm_errno_text(-error));
+	remote->state = REMOTE_LOST;
+	remote->renewing = remote->admitting = false;
+	remote->error = error;
+	rm_format(remote->why, sizeof remote->why, "%s",
+	          why && *why ? why : rm_errno_text(-error));
+	remote_hold(remote);
+	fetch_fail(remote, error);
+	users_start(remote);
+	remote_unhold(remote);
+}
+
+static int take_snapshot(struct remote *remote, const struct peer_snapshot *snapshot,
+                         const char **why)
+{
+	int error = 0;
+
+	if (!snapshot->table)
+		return remote_keys(remote, snapshot->regions, snapshot->region_count, why);
+	if (!remote->table_map) {
+		error = remote_build(remote, snapshot->table, snapshot->table_size, why);
+	} else if (snapshot->table_size != remote->table_size ||
+	           memcmp(snapshot->table, remote->table_map, remote->table_size)) {
+		*why = "the other host now has something else under this id";
+		error = -EPROTO;
+	}
+	if (!error)
+		error = remote_regions(remote, snapshot->regions, snapshot->region_count, why);
+	if (!error && snapshot->data)
+		error = remote_take(remote, snapshot->data, snapshot->data_size, why);
+	return error;
+}
+
+static void attached(void *arg, int error, const char *why, const struct peer_snapshot *snapshot)
+{
+	struct remote *remote = arg;
+	const char *reason = NULL;
+
+	if (error) {
+		remote->session = NULL; /* gone with the error */
+		lose(remote, error, why);
+		return;
+	}
+	error = take_snapshot(remote, snapshot, &reason);
+	if (error) {
+		peer_detach(remote->session);
+		remote->session = NULL;
+		lose(remote, error, reason);
+		return;
+	}
+	if (remote->state == REMOTE_ASKING)
+		remote->credit = true;
+	remote->state = REMOTE_READY;
+	remote->renewing = false;
+	remote_hold(remote);
+	relay_begin(remote, snapshot->helper);
+	fetch_renewed(remote);
+	users_start(remote);
+	remote_unhold(remote);
+}
+
+static void session_lost(void *arg, int error, const char *why)
+{
+	struct remote *remote = arg;
+
+	remote->session = NULL;
+	lose(remote, error, why);
+}
+
+static unsigned wants(void *arg, struct peer_want *wants, unsigned most)
+{
+	return fetch_wants(arg, wants, most);
+}
+
+static bool complete(void *arg)
+{
+	const struct remote *remote = arg;
+
+	return remote->state == REMOTE_READY && !remote->absent;
+}
+
+static const struct peer_events session_events = {
+	.attached = attached,
+	.admitted = users_admitted,
+	.lost = session_lost,
+	.wants = wants,
+	.complete = complete,
+	.whole = relay_whole,
+	.data = true,
+};
+
+static void ask(struct remote *remote)
+{
+	struct worker *worker = remote->remotes->worker;
+	char why[sizeof remote->why] = "";
+	struct peers *peers;
+	int error = worker_reach(worker, "", &remote->handle.fabric, &peers);
+
+	if (error) {
+		rm_format(why, sizeof why, "%s", worker->fabric_why);
+	} else {
+		remote->fabric = peers_fabric(peers);
+		error = peer_attach(peers, &remote->handle, remote->state == REMOTE_READY,
+		                    &session_events, remote, &remote->session, why, sizeof why);
+	}
+	if (error) {
+		remote->session = NULL;
+		lose(remote, error, why);
+	}
+}
+
+void remote_renew(struct remote *remote)
+{
+	if (remote->renewing || remote->dying || remote->state != REMOTE_READY)
+		return;
+	remote->renewing = true;
+	if (remote->session)
+		peer_again(remote->session);
+	else
+		ask(remote);
+}
+
+/* ---- the interface ---- */
+
+static bool same_secret(const struct remote *remote, const struct rm_handle *handle)
+{
+	return !sodium_memcmp(remote->handle.secret, handle->secret, RM_SECRET_BYTES);
+}
+
+/* The one to join: ready, or being asked for with this very secret. */
+static struct remote *find(struct remotes *remotes, const struct rm_handle *handle)
+{
+	struct remote *remote;
+
+	for (remote = remotes->first; remote; remote = remote->next) {
+		if (remote->dying || memcmp(remote->handle.id, handle->id, RM_ID_BYTES))
+			continue;
+		if (remote->state == REMOTE_READY ||
+		    (remote->state == REMOTE_ASKING && same_secret(remote, handle)))
+			return remote;
+	}
+	return NULL;
+}
+
+struct remote *remotes_find(struct remotes *remotes, const uint8_t id[RM_ID_BYTES])
+{
+	struct remote *remote;
+
+	for (remote = remotes->first; remote; remote = remote->next)
+		if (!remote->dying && remote->state == REMOTE_READY &&
+		    !memcmp(remote->handle.id, id, RM_ID_BYTES))
+			return remote;
+	return NULL;
+}
+
+/* Answer as the other host would, by one that is lost from the start. */
+static void refuse(struct remote *remote)
+{
+	remote->state = REMOTE_LOST;
+	remote->error = -EACCES;
+	rm_format(remote->why, sizeof remote->why,
+	          "the secret in the handle is wrong: use the handle as it was printed");
+	users_start(remote);
+}
+
+void remote_attach(struct remotes *remotes, struct attachment *attachment,
+                   const struct rm_handle *handle, uint64_t eager, remote_done *done, void *arg)
+{
+	struct remote *known = find(remotes, handle), *remote = known;
+
+	if (!known || !same_secret(known, handle))
+		remote = remote_new(remotes, handle);
+	user_add(remote, attachment, eager, done, arg);
+	if (remote == known)
+		users_start(remote);
+	else if (known)
+		refuse(remote);
+	else
+		ask(remote);
+}
+
+void remote_reattach(struct remote *remote, struct attachment *attachment)
+{
+	user_add(remote, attachment, 0, NULL, NULL);
+}
+
+/*
+ * A worker that ended between its record of a remote and the end of the one before left two,
+ * restored in that order. The last one has all pages of the others.
+ */
+static void drop_earlier(struct remotes *remotes, const struct remote *last)
+{
+	struct remote *remote, *next;
+
+	for (remote = remotes->first; remote; remote = next) {
+		next = remote->next;
+		if (remote != last && remote->origin == last->origin)
+			remote_free(remote);
+	}
+}
+
+void remotes_restore(struct remotes *remotes, const struct record *record)
+{
+	const struct rm_handle *handle = remote_record_handle(record);
+	struct remote *remote;
+	unsigned i;
+	int error;
+
+	if (!handle) {
+		for (i = 0; i < record->count; i++)
+			close(record->fds[i]);
+		keeper_delete(remotes->worker->keeper, record->number);
+		return;
+	}
+	remote = remote_new(remotes, handle);
+	error = remote_rebuild(remote, record);
+	if (error) {
+		worker_log(remotes->worker, "a publication of another host cannot be taken over "
+		           "from the last worker: %s", rm_errno_text(-error));
+		remote_free(remote);
+		return;
+	}
+	drop_earlier(remotes, remote);
+	remote->state = REMOTE_READY;
+	remote->restored = true;
+	remote_kick(remote);
+	loop_timer(remotes->worker->loop, &remote->linger, rm_now_ns() + LINGER_NS);
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * attach.c - rmmap_attach(), rmmap_detach(): ask rmmapd, and have it mapped
+ *
+ * Any thread, several at once. What is attached is attached.c's.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../common/channel.h"
+#include "../../common/handle.h"
+#include "../../common/probe.h"
+#include "../../common/say.h"
+#include "internal.h"
+#include "rmmap.h"
+
+static const char me[] = "rmmap_attach";
+
+/* A request and what rmmapd answered. */
+struct asked {
+	struct exchange x;
+	_Alignas(8) char message[RM_WIRE_MAX];
+	void *memory;                   /* the table, mapped */
+	struct rm_table table;
+	int lazy_err;                   /* why there is no userfaultfd now; 0: there is one */
+	char why[RM_TEXT_MAX];
+};
+
+static const struct rm_wire_attach_reply *answer(const struct asked *asked)
+{
+	return (const void *)asked->message;
+}
+
+void attach_tell_detach(uint64_t number, unsigned era)
+{
+	struct rm_wire_attachment m = { .head.type = RM_DETACH, .attachment = number };
+	struct call *call;
+
+	if (!number || !era)
+		return;
+	call = call_new(&m, sizeof(m), RM_REPLY);
+	if (!call)              /* where rmmapd is not told it finds out when this process ends */
+		return;
+	call->x.era = era;
+	call->x.only_if_connected = true;
+	client_call(&call->x);
+	call_free(call);
+}
+
+static uint64_t file_size(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) < 0 ? 0 : (uint64_t)st.st_size;
+}
+
+/* It stays for as long as it is attached, so it may not lie where another would be mapped. */
+static void *map_table(int fd, uint64_t size)
+{
+	void *memory = own_pages(size), *p;
+
+	if (!memory)
+		return NULL;
+	p = mmap(memory, size, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0);
+	if (p != MAP_FAILED)
+		return p;
+	own_pages_unmap(memory, size);
+	return NULL;
+}
+
+/* Map and check the table; the layers must be as long as it says. */
+static int open_table(struct asked *asked)
+{
+	const struct rm_wire_attach_reply *reply = answer(asked);
+	const char *wrong = "no table";
+	uint64_t size = reply->table_size;
+	int err = -EPROTO;
+
+	if (asked->x.reply_fd >= 0 && size && file_size(asked->x.reply_fd) >= size) {
+		asked->memory = map_table(asked->x.reply_fd, size);
+		if (!asked->memory) {
+			rm_format(asked->why, sizeof(asked->why), "no room for the table");
+			return -ENOMEM;
+		}
+		err = rm_table_check(asked->memory, size, &asked->table, &wrong);
+	}
+	if (!err && asked->table.layer_count != asked->x.layer_fd_count) {
+		err = -EPROTO;
+		wrong = "another number of layers than came";
+	}
+	for (uint32_t i = 0; !err && i < asked->table.layer_count; i++)
+		if (file_size(asked->x.layer_fds[i]) < asked->table.layers[i].length) {
+			err = -EPROTO;
+			wrong = "a layer is shorter than the table says";
+		}
+	if (!err)
+		return 0;
+	rm_format(asked->why, sizeof(asked->why), "rmmapd sent a snapshot that cannot be right: %s",
+	          wrong);
+	return -EPROTO;
+}
+
+static void close_answer(struct asked *asked)
+{
+	own_pages_unmap(asked->memory, answer(asked)->table_size);
+	asked->memory = NULL;
+	if (asked->x.reply_fd >= 0)
+		close(asked->x.reply_fd);
+	for (uint32_t i = 0; i < asked->x.layer_fd_count; i++)
+		close(asked->x.layer_fds[i]);
+	if (asked->x.layer_fds)
+		own_pages_free(asked->x.layer_fds,
+		               asked->x.layer_fd_count * sizeof(*asked->x.layer_fds));
+}
+
+/*
+ * rmmapd refuses with ENOTSUP where the pages have to come lazily and this process said that it
+ * has no userfaultfd. What that fails of is known here: a shortage is told as what it is.
+ */
+static int refused(struct asked *asked)
+{
+	const struct rm_wire_attach_reply *reply = answer(asked);
+
+	if (reply->error == ENOTSUP && asked->lazy_err && asked->lazy_err != -EPERM &&
+	    asked->lazy_err != -ENOTSUP) {
+		rm_format(asked->why, sizeof(asked->why), "no userfaultfd for fetching pages when "
+		          "they are touched: %s%s", rm_errno_text(-asked->lazy_err),
+		          asked->lazy_err == -EMFILE ? "; raise the limit (ulimit -n)" : "");
+		return asked->lazy_err;
+	}
+	rm_format(asked->why, sizeof(asked->why), "%s",
+	          reply->text[0] ? reply->text : rm_errno_text(reply->error));
+	return -reply->error;
+}
+
+/* RM_ATTACH: 0 with everything in offer, or -errno with its why. */
+static int ask(struct asked *asked, struct rm_wire_attach *m)
+{
+	const struct rm_wire_attach_reply *reply = answer(asked);
+	int err;
+
+	memset(asked->message, 0, sizeof(asked->message));
+	asked->x = (struct exchange){
+		.request = m, .request_size = sizeof(*m),
+		.reply = asked->message, .reply_type = RM_ATTACH_REPLY,
+		.reply_fd = -1,
+	};
+	err = client_call(&asked->x);
+	if (err) {
+		/* Its layers did not fit into this process: it is not wanted any more. */
+		if (err == -EMFILE && reply->head.type == RM_ATTACH_REPLY && !reply->error)
+			attach_tell_detach(reply->attachment, asked->x.era);
+		memcpy(asked->why, asked->x.why, sizeof(asked->why));
+		return err;
+	}
+	if (reply->error) {
+		close_answer(asked);
+		return refused(asked);
+	}
+	err = open_table(asked);
+	if (err) {
+		close_answer(asked);
+		attach_tell_detach(reply->attachment, asked->x.era);
+	}
+	return err;
+}
+
+static int attach_asked(struct asked *asked, struct rm_wire_attach *m,
+                        const struct rm_handle *handle, uint64_t *root, char *why)
+{
+	struct offer offer = { .id = handle->id };
+	uint64_t own_left;
+	int err;
+
+	asked->lazy_err = lazy_possible();
+	m->can_lazy = !asked->lazy_err;
+	err = ask(asked, m);
+
+	rm_format(why, RM_TEXT_MAX, "%s", asked->why);
+	if (err)
+		return err;
+	offer.table = asked->table;
+	offer.layer_fds = asked->x.layer_fds;
+	offer.lazy = answer(asked)->mode == RM_ATTACH_LAZY;
+	offer.number = answer(asked)->attachment;
+	offer.era = asked->x.era;
+	*root = asked->table.root;
+	err = attached_add(&offer, &own_left, why);
+	if (err)
+		attach_tell_detach(offer.number, offer.era);
+	else
+		asked->memory = NULL;           /* kept */
+	close_answer(asked);
+	if (!err)
+		count(COUNT_OWN_PAGES, own_left);
+	return err == -EEXIST ? 0 : err;        /* another thread was quicker: the same root */
+}
+
+static int attach_once(struct rm_wire_attach *m, const struct rm_handle *handle, uint64_t *root,
+                       char *why)
+{
+	struct asked *asked = own_pages(sizeof(*asked));
+	int err = asked ? attach_asked(asked, m, handle, root, why) : -ENOMEM;
+
+	own_pages_free(asked, sizeof(*asked));
+	return err;
+}
+
+/* In own_pages(), since a thread's stack may be small. */
+struct work {
+	struct rm_wire_attach m;
+	struct rm_handle handle;
+	char why[RM_TEXT_MAX];
+};
+
+static int take_mode(const struct rmmap_attach_options *given, struct rm_wire_attach *m)
+{
+	struct rmmap_attach_options options = RMMAP_ATTACH_OPTIONS_INIT;
+
+	if (take_options(me, &options, sizeof(options), sizeof(options), given))
+		return -1;
+	if (options.flags & ~(RMMAP_EAGER | RMMAP_LAZY))
+		return fail(me, EINVAL, "unknown flags 0x%x",
+		            options.flags & ~(RMMAP_EAGER | RMMAP_LAZY));
+	if (options.flags == (RMMAP_EAGER | RMMAP_LAZY))
+		return fail(me, EINVAL, "RMMAP_EAGER and RMMAP_LAZY exclude each other");
+	m->prefetch = (uint32_t)env_options()->prefetch;
+	m->want = options.flags & RMMAP_EAGER ? RM_FETCH_EAGER :
+	          options.flags & RMMAP_LAZY ? RM_FETCH_LAZY : (uint32_t)env_options()->fetch;
+	return 0;
+}
+
+static void *attach(struct work *work, const char *text, const struct rmmap_attach_options *options)
+{
+	struct rm_wire_attach *m = &work->m;
+	uint64_t begin = rm_now_ns(), root = 0, took;
+	int err = -ESTALE;
+
+	if (!beside_maps()) {
+		fail(me, ENOTSUP, "%s lets a program map nothing at the addresses of publications: run "
+		     "the program without %s", beside_whom(), beside_whom());
+		return NULL;
+	}
+	heap_attaches();
+	m->head.type = RM_ATTACH;
+	if (take_mode(options, m) || take_handle(me, text, &work->handle, m->handle) ||
+	    take_fabric(me, m->fabric))
+		return NULL;
+	heap_mix();
+	/* rmmapd may be replaced between its answer and RM_LAZY: then all of it once more. */
+	for (int i = 0; i < 3 && err == -ESTALE; i++)
+		err = attached_again(work->handle.id, &root) ? 0 :
+		      attach_once(m, &work->handle, &root, work->why);
+	if (err) {
+		fail(me, err == -ESTALE ? ECONNREFUSED : -err, "%s",
+		     work->why[0] ? work->why : rm_errno_text(-err));
+		return NULL;
+	}
+	count(COUNT_ATTACHES, 1);
+	took = rm_now_ns() - begin;
+	count(COUNT_ATTACH_NS, took);
+	RM_PROBE(attach, root, attach_bytes(), took);
+	return (void *)(uintptr_t)root;
+}
+
+RM_EXPORT void *rmmap_attach_with(const char *handle, const struct rmmap_attach_options *options)
+{
+	struct work *work = own_pages(sizeof(*work));
+	void *root = NULL;
+	int cancel;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	fork_settle();
+	if (work)
+		root = attach(work, handle, options);
+	else
+		fail(me, ENOMEM, "no memory for a request to rmmapd");
+	own_pages_free(work, sizeof(*work));
+	pthread_setcancelstate(cancel, &cancel);
+	return root;
+}
+
+RM_EXPORT void *rmmap_attach(const char *handle)
+{
+	return rmmap_attach_with(handle, NULL);
+}
+
+static int detach(uint64_t root)
+{
+	if (!attached_remove(root))
+		return fail("rmmap_detach", EINVAL, "0x%llx is not the root of anything attached here; "
+		            "pass what rmmap_attach() returned, once for each attach",
+		            (unsigned long long)root);
+	return 0;
+}
+
+RM_EXPORT int rmmap_detach(const void *root)
+{
+	int cancel, result;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	fork_settle();
+	result = detach((uintptr_t)root);
+	pthread_setcancelstate(cancel, &cancel);
+	return result;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * attached.c - what is attached to this process
+ *
+ * Any thread. All of it is under one lock, which is held around fork and taken
+ * before the connection's; it is not held while rmmapd fetches, so that
+ * realloc() of attached memory in another thread does not wait for a network.
+ * Own data is in struct array, outside the heap.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "../../common/handle.h"
+#include "../../common/say.h"
+#include "internal.h"
+
+struct attachment {
+	uint64_t serial;                /* owner of its holding */
+	uint8_t id[RM_ID_BYTES];        /* of the publication */
+	uint64_t root;
+	unsigned count;                 /* attaches less detaches; 0: see drop() */
+	uint64_t number;                /* rmmapd's for it; 0: a parent's, or forgotten */
+	unsigned era;                   /* and which rmmapd's */
+	struct lazy lazy;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct array attachments = { .item = sizeof(struct attachment) };
+static uint64_t last_serial;
+
+static struct attachment *at(size_t i)
+{
+	return (struct attachment *)attachments.data + i;
+}
+
+static struct attachment *find_id(const uint8_t id[RM_ID_BYTES])
+{
+	for (size_t i = 0; i < attachments.count; i++)
+		if (at(i)->count && memcmp(at(i)->id, id, RM_ID_BYTES) == 0)
+			return at(i);
+	return NULL;
+}
+
+static void tell_conflict(const struct offer *offer, const struct conflict *conflict, char *why)
+{
+	char there[9] = "another", new[9];
+
+	for (size_t i = 0; i < attachments.count; i++)
+		if (at(i)->serial == conflict->owner)
+			rm_short_id(at(i)->id, there);
+	rm_short_id(offer->id, new);
+	rm_format(why, RM_TEXT_MAX, "publications %s (attached) and %s differ in what is at 0x%llx; "
+	          "detach the one, or publish from processes in different slots", there, new,
+	          (unsigned long long)conflict->addr);
+}
+
+static int make_lazy(struct attachment *a, char *why)
+{
+	int err = lazy_register(&a->lazy, map_holding(a->serial));
+
+	if (err) {
+		rm_format(why, RM_TEXT_MAX, "userfaultfd: %s", rm_errno_text(-err));
+		return err;
+	}
+	err = lazy_hand_over(&a->lazy, a->number, a->era, why);
+	if (err && !why[0])
+		rm_format(why, RM_TEXT_MAX, "rmmapd: %s", rm_errno_text(-err));
+	return err;
+}
+
+static int map_it(struct attachment *a, const struct offer *offer, uint64_t *own_left, char *why)
+{
+	struct conflict conflict;
+	int err = map_snapshot(offer, a->serial, own_left, &conflict, why);
+
+	if (err && conflict.owner)
+		tell_conflict(offer, &conflict, why);
+	if (!err && offer->lazy) {
+		err = make_lazy(a, why);
+		if (err) {
+			/* Memory goes first: nobody may see an absent page without the uffd. */
+			map_drop(a->serial);
+			lazy_close(&a->lazy);
+		}
+	}
+	return err;
+}
+
+static int add(const struct offer *offer, uint64_t *own_left, char *why)
+{
+	struct attachment *a = array_add(&attachments);
+	int err;
+
+	if (!a)
+		return -ENOMEM;
+	a->serial = ++last_serial;
+	memcpy(a->id, offer->id, RM_ID_BYTES);
+	a->root = offer->table.root;
+	a->count = 1;
+	a->number = offer->number;
+	a->era = offer->era;
+	err = map_it(a, offer, own_left, why);
+	if (err)
+		array_remove(&attachments, attachments.count - 1);
+	return err;
+}
+
+bool attached_again(const uint8_t id[RM_ID_BYTES], uint64_t *root)
+{
+	struct attachment *a;
+
+	own_lock(&lock);
+	a = find_id(id);
+	if (a) {
+		a->count++;
+		*root = a->root;
+	}
+	own_unlock(&lock);
+	return a != NULL;
+}
+
+int attached_add(const struct offer *offer, uint64_t *own_left, char *why)
+{
+	struct attachment *other;
+	int err;
+
+	*own_left = 0;
+	own_lock(&lock);
+	other = find_id(offer->id);
+	if (other)
+		other->count++;
+	err = other ? -EEXIST : add(offer, own_left, why);
+	own_unlock(&lock);
+	return err;
+}
+
+static void settle(struct attachment *a)
+{
+	lazy_release(&a->lazy, &map_holding(a->serial)->runs);
+	map_settled(a->serial);
+}
+
+/*
+ * The last detach. What stays mapped for another must not depend on this one's pager: where
+ * that cannot be had now, all stays as it is, since absent pages would become zeros.
+ */
+static void drop(struct attachment *a)
+{
+	if (a->lazy.active && map_lends(a->serial)) {
+		if (lazy_complete(a->number, a->era))
+			return;
+		settle(a);
+	}
+	map_drop(a->serial);
+	attach_tell_detach(a->number, a->era);
+	lazy_close(&a->lazy);
+	array_remove(&attachments, (size_t)(a - at(0)));
+}
+
+/* Also those that could not go when they should have. */
+static void drop_all(void)
+{
+	for (size_t i = attachments.count; i-- > 0;)
+		if (!at(i)->count)
+			drop(at(i));
+}
+
+bool attached_remove(uint64_t root)
+{
+	size_t i;
+
+	own_lock(&lock);
+	for (i = attachments.count; i > 0 && (at(i - 1)->root != root || !at(i - 1)->count); i--)
+		;
+	if (i > 0 && --at(i - 1)->count == 0)
+		drop_all();
+	own_unlock(&lock);
+	return i > 0;
+}
+
+void attached_lock(void)
+{
+	own_lock(&lock);
+}
+
+void attached_unlock(void)
+{
+	own_unlock(&lock);
+}
+
+uint64_t attached_serial(void)
+{
+	return last_serial;
+}
+
+uint64_t attach_end(uint64_t addr)
+{
+	uint64_t end;
+
+	if (!map_any())
+		return 0;
+	own_lock(&lock);
+	end = map_end(addr);
+	own_unlock(&lock);
+	return end;
+}
+
+/*
+ * A child would read zeros where a page is absent, so what is lazy is completed
+ * first; where that fails its mapping stays out of the child (MADV_DONTFORK).
+ */
+void attach_prefork(void)
+{
+	own_lock(&lock);
+	for (size_t i = 0; i < attachments.count; i++)
+		if (at(i)->lazy.active && lazy_complete(at(i)->number, at(i)->era) == 0)
+			settle(at(i));
+}
+
+void attach_parent(void)
+{
+	own_unlock(&lock);
+}
+
+/* rmmapd knows the parent only: a child's detach unmaps, and tells nobody. */
+void attach_child(void)
+{
+	for (size_t i = 0; i < attachments.count; i++) {
+		struct attachment *a = at(i);
+
+		if (a->lazy.active) {
+			map_nothing(a->serial);
+			lazy_close(&a->lazy);
+		}
+		a->number = 0;
+	}
+	own_unlock(&lock);
+}

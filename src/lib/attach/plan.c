@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * plan.c - which pages of a publication are to be mapped, and which are not
+ *
+ * At an address stands: own content, if it is the memory whose content the publication has
+ * (by fork, or since it was handed on and came back); else what another attachment has
+ * mapped, if that is the same place of the same layer (a diamond); else the publication's.
+ * Two different contents at one address are a conflict; so is memory that two programs took
+ * for themselves at the same addresses, since pointers would lead into the wrong one's. What
+ * this process changed of attached memory, and then published, is own content too, for who
+ * comes with it.
+ *
+ * Lists are ascending and may have 100,000s of items: they are merged, or searched by halves.
+ * Pure: unit-tested apart.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "internal.h"
+
+/* Both lists of a holding begin with address and length. */
+static uint64_t end_of(const struct array *list, size_t i)
+{
+	const struct stretch *item = (const void *)((const char *)list->data + i * list->item);
+
+	return item->addr + item->length;
+}
+
+static uint64_t start_of(const struct array *list, size_t i)
+{
+	return ((const struct stretch *)(const void *)((const char *)list->data +
+	                                               i * list->item))->addr;
+}
+
+/* The first item of a list that ends above addr; list->count if there is none. */
+static size_t first_above(const struct array *list, uint64_t addr)
+{
+	size_t low = 0, high = list->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (end_of(list, middle) > addr)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
+bool plan_own(const struct array *own, uint64_t addr)
+{
+	const struct heap_range *range = own->data;
+
+	for (size_t i = 0; i < own->count; i++)
+		if (addr >= rm_page_down(range[i].base) && addr < rm_page_up(range[i].top))
+			return true;
+	return false;
+}
+
+static int add_run(struct array *runs, const struct run *whole, uint64_t from, uint64_t to,
+                   bool shared)
+{
+	struct run *run = array_add(runs);
+
+	if (!run)
+		return -ENOMEM;
+	*run = *whole;
+	run->addr = from;
+	run->length = to - from;
+	run->offset += from - whole->addr;
+	run->shared = shared;
+	return 0;
+}
+
+/* One segment less the own ranges, of which the first *next end below it. */
+static int cut_segment(const struct rm_segment *segment, const struct array *own, size_t *next,
+                       struct array *runs, uint64_t *left, struct conflict *conflict)
+{
+	const struct heap_range *range = own->data;
+	const struct run whole = {
+		.addr = segment->addr, .length = segment->length, .offset = segment->offset,
+		.layer = segment->layer, .heap = segment->heap,
+	};
+	uint64_t at = segment->addr, end = at + segment->length;
+	int err = 0;
+
+	while (!err && at < end) {
+		uint64_t base = UINT64_MAX, top = end;
+
+		while (*next < own->count && rm_page_up(range[*next].top) <= at)
+			++*next;
+		if (*next < own->count) {
+			base = rm_page_down(range[*next].base);
+			top = rm_page_up(range[*next].top);
+		}
+		if (base > at) {
+			err = add_run(runs, &whole, at, base < end ? base : end, false);
+			at = base < end ? base : end;
+			continue;
+		}
+		if (segment->heap != range[*next].heap) {
+			*conflict = (struct conflict){ at, 0 };
+			return -EADDRINUSE;
+		}
+		top = top < end ? top : end;
+		*left += (top - at) >> RM_PAGE_SHIFT;
+		at = top;
+	}
+	return err;
+}
+
+static bool same_content(const struct run *a, const struct rm_layer_desc *a_layers,
+                         const struct run *b, const struct rm_layer_desc *b_layers)
+{
+	return a->addr - a->offset == b->addr - b->offset &&
+	       memcmp(a_layers[a->layer].id, b_layers[b->layer].id, RM_ID_BYTES) == 0;
+}
+
+/* Runs of a table are being compared with what is there. */
+struct sharing {
+	const struct rm_layer_desc *layers;     /* the table's */
+	const struct holding *published;        /* or NULL */
+	struct array cut;                       /* the result */
+	struct conflict *conflict;
+};
+
+/*
+ * Is at, where a holding has other content, what this process made of it and published? How
+ * far that goes; 0 if it is not.
+ */
+static uint64_t published_end(const struct sharing *sharing, const struct run *run,
+                              const struct holding *holding, uint64_t at)
+{
+	const struct holding *published = sharing->published;
+	size_t i;
+
+	/* Changes to what was attached after that publish are not in it. */
+	if (!published || holding->owner > published->owner)
+		return 0;
+	i = first_above(&published->runs, at);
+	if (i == published->runs.count || start_of(&published->runs, i) > at ||
+	    !same_content(run, sharing->layers, (const struct run *)published->runs.data + i,
+	                  published->table.layers))
+		return 0;
+	return end_of(&published->runs, i);
+}
+
+/* One run, cut where a holding has mapped it already; the first *next runs end below it. */
+static int share_run(struct sharing *sharing, const struct run *run,
+                     const struct holding *holding, size_t *next)
+{
+	const struct run *theirs = holding->runs.data;
+	uint64_t at = run->addr, end = at + run->length;
+	int err = 0;
+
+	if (run->shared)        /* who has mapped it agrees with all others */
+		return add_run(&sharing->cut, run, at, end, true);
+	while (!err && at < end) {
+		uint64_t stop = end;
+		bool here;
+
+		while (*next < holding->runs.count && end_of(&holding->runs, *next) <= at)
+			++*next;
+		here = *next < holding->runs.count && theirs[*next].addr <= at;
+		if (here && !same_content(run, sharing->layers, &theirs[*next],
+		                          holding->table.layers)) {
+			uint64_t own_end = published_end(sharing, run, holding, at);
+
+			if (!own_end) {
+				*sharing->conflict = (struct conflict){ at, holding->owner };
+				return -EADDRINUSE;
+			}
+			if (own_end < stop)
+				stop = own_end;
+		}
+		if (here && end_of(&holding->runs, *next) < stop)
+			stop = end_of(&holding->runs, *next);
+		else if (!here && *next < holding->runs.count && theirs[*next].addr < stop)
+			stop = theirs[*next].addr;
+		err = add_run(&sharing->cut, run, at, stop, here);
+		at = stop;
+	}
+	return err;
+}
+
+/* Has it anything at all where the runs are? Most have not: heaps lie in slots of their own. */
+static bool meets(const struct holding *holding, const struct array *runs)
+{
+	for (size_t i = 0; i < holding->stretches.count; i++) {
+		size_t run = first_above(runs, start_of(&holding->stretches, i));
+
+		if (run < runs->count && start_of(runs, run) < end_of(&holding->stretches, i))
+			return true;
+	}
+	return false;
+}
+
+static int share(struct sharing *sharing, struct array *runs, const struct holding *holding)
+{
+	const struct run *run = runs->data;
+	size_t next = 0;
+	int err = 0;
+
+	if (!meets(holding, runs))
+		return 0;
+	next = first_above(&holding->runs, run->addr);
+	for (size_t i = 0; !err && i < runs->count; i++)
+		err = share_run(sharing, &run[i], holding, &next);
+	if (err) {
+		array_free(&sharing->cut);
+		return err;
+	}
+	array_free(runs);
+	*runs = sharing->cut;
+	sharing->cut = (struct array){ .item = sizeof(struct run) };
+	return 0;
+}
+
+int plan_attach(const struct rm_table *table, const struct array *own,
+                const struct array *holdings, const struct holding *published,
+                struct array *runs, uint64_t *own_pages_left, struct conflict *conflict)
+{
+	struct sharing sharing = {
+		.layers = table->layers, .published = published, .conflict = conflict,
+		.cut.item = sizeof(struct run),
+	};
+	const struct holding *holding = holdings->data;
+	size_t next = 0;
+	int err = 0;
+
+	*own_pages_left = 0;
+	for (uint32_t i = 0; !err && i < table->segment_count; i++)
+		err = cut_segment(&table->segments[i], own, &next, runs, own_pages_left, conflict);
+	for (size_t i = 0; !err && i < holdings->count; i++)
+		err = share(&sharing, runs, &holding[i]);
+	return err;
+}
+
+int plan_stretches(const struct array *runs, struct array *stretches)
+{
+	struct stretch *last = NULL;
+
+	for (size_t i = 0; i < runs->count; i++) {
+		uint64_t addr = start_of(runs, i);
+
+		if (!last || last->addr + last->length != addr) {
+			last = array_add(stretches);
+			if (!last)
+				return -ENOMEM;
+			last->addr = addr;
+		}
+		last->length = end_of(runs, i) - last->addr;
+	}
+	return 0;
+}
+
+uint64_t plan_end(const struct holding *holding, uint64_t addr)
+{
+	size_t i = first_above(&holding->stretches, addr);
+
+	if (i == holding->stretches.count || start_of(&holding->stretches, i) > addr)
+		return 0;
+	return end_of(&holding->stretches, i);
+}
+
+bool plan_sole(const struct array *holdings, uint64_t owner, uint64_t *from, uint64_t to,
+               uint64_t *length)
+{
+	const struct holding *holding = holdings->data;
+	uint64_t stop = to;
+	size_t i = 0;
+
+	while (i < holdings->count && *from < to) {     /* step over what others have */
+		uint64_t end = holding[i].owner == owner ? 0 : plan_end(&holding[i], *from);
+
+		i = end ? 0 : i + 1;
+		if (end)
+			*from = end;
+	}
+	if (*from >= to)
+		return false;
+	for (i = 0; i < holdings->count; i++) {
+		const struct array *theirs = &holding[i].stretches;
+		size_t next = first_above(theirs, *from);
+
+		if (holding[i].owner != owner && next < theirs->count &&
+		    start_of(theirs, next) < stop)
+			stop = start_of(theirs, next);
+	}
+	*length = stop - *from;
+	return true;
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * env.c - what the environment and the program say, read once
+ *
+ * Read at the first malloc of the process, which may come before libc's own setup
+ * (environ is NULL then) and from an IFUNC resolver. Does not allocate.
+ */
+#include "internal.h"
+
+#include <fcntl.h>
+#include <link.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include "../../common/say.h"
+
+/* ld.so's; weak, so that the library does not come to depend on it by name. */
+extern void *__libc_stack_end __attribute__((weak));
+
+static char **environment(void)
+{
+	uintptr_t *stack;
+
+	if (environ)
+		return environ;
+	if (!&__libc_stack_end || !__libc_stack_end)
+		return NULL;
+	stack = __libc_stack_end;               /* argc, argv, NULL, environment */
+	return (char **)(stack + 1 + stack[0] + 1);
+}
+
+static void problem(void *arg, const char *name, const char *value, const char *wanted)
+{
+	(void)arg;
+	rm_say_fd(2, "librmmap: %s=%s is ignored: want %s", name, value, wanted);
+}
+
+/* Programs write over their environment (setproctitle), or free it: keep the strings. */
+static const char *keep(const char *text)
+{
+	static char store[4096];
+	static size_t used;
+	size_t size;
+	char *to;
+
+	if (!text)
+		return NULL;
+	size = strlen(text) + 1;
+	if (size <= sizeof(store) - used) {
+		to = store + used;
+		used += size;
+	} else {
+		to = own_pages(size);
+	}
+	return to ? memcpy(to, text, size) : NULL;
+}
+
+/* Of the environment as it was read; "" where nobody would be told. */
+static char unknown[RM_TEXT_MAX];
+
+void env_log(void)
+{
+	static bool told;
+	const char *log = env_options()->log;
+	int fd;
+
+	if (!unknown[0] || __atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
+		return;
+	fd = open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+	if (fd < 0)
+		return;                 /* rmmapd says so, which cannot start without it */
+	rm_say_fd(fd, "librmmap: process %d has in its environment, but no variable of rmmap: %s",
+	          (int)getpid(), unknown);
+	close(fd);
+}
+
+const struct rm_options *env_options(void)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static struct rm_options options;
+	static bool ready;
+
+	if (likely(__atomic_load_n(&ready, __ATOMIC_ACQUIRE)))
+		return &options;
+	pthread_mutex_lock(&lock);
+	if (!ready) {
+		bool secure = getauxval(AT_SECURE) != 0;
+
+		rm_options_read(&options, environment(), secure, problem, NULL);
+		if (options.log)
+			rm_options_unknown(environment(), secure, unknown, sizeof(unknown));
+		options.daemon = keep(options.daemon);
+		options.rundir = keep(options.rundir);
+		options.xdg_runtime_dir = keep(options.xdg_runtime_dir);
+		options.fabric = keep(options.fabric);
+		options.log = keep(options.log);
+		options.malloc_conf = keep(options.malloc_conf);
+		__atomic_store_n(&ready, true, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&lock);
+	return &options;
+}
+
+/* What the scan needs of one object's dynamic section. */
+struct dynamic {
+	const ElfW(Sym) *symbols;
+	const char *strings;
+	const uint32_t *gnu_hash, *hash;
+	const ElfW(Rela) *rela, *plt;
+	size_t rela_size, plt_size, relative;
+};
+
+/* ld.so has turned addresses into pointers already, but not in the vDSO. */
+static const void *pointer(const struct dl_phdr_info *info, const ElfW(Dyn) *d)
+{
+	uintptr_t p = d->d_un.d_ptr;
+
+	return (const void *)(p < info->dlpi_addr ? p + info->dlpi_addr : p);
+}
+
+static void dynamic_read(const struct dl_phdr_info *info, struct dynamic *out)
+{
+	const ElfW(Dyn) *d = NULL;
+
+	for (int i = 0; i < info->dlpi_phnum; i++)
+		if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
+			d = (const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+	for (; d && d->d_tag != DT_NULL; d++) {
+		switch (d->d_tag) {
+		case DT_SYMTAB: out->symbols = pointer(info, d); break;
+		case DT_STRTAB: out->strings = pointer(info, d); break;
+		case DT_GNU_HASH: out->gnu_hash = pointer(info, d); break;
+		case DT_HASH: out->hash = pointer(info, d); break;
+		case DT_RELA: out->rela = pointer(info, d); break;
+		case DT_RELASZ: out->rela_size = d->d_un.d_val; break;
+		case DT_RELACOUNT: out->relative = d->d_un.d_val; break;
+		case DT_JMPREL: out->plt = pointer(info, d); break;
+		case DT_PLTRELSZ: out->plt_size = d->d_un.d_val; break;
+		}
+	}
+}
+
+static size_t highest_symbol(const ElfW(Rela) *rela, size_t from, size_t bytes, size_t highest)
+{
+	for (size_t i = from; rela && i < bytes / sizeof(*rela); i++)
+		if (ELF64_R_SYM(rela[i].r_info) > highest)
+			highest = ELF64_R_SYM(rela[i].r_info);
+	return highest;
+}
+
+/*
+ * How many symbols have to be looked at to have seen the undefined ones. The GNU hash has
+ * only what can be looked up by it, from its symoffset on, unless there is nothing: then
+ * symoffset is 1 whatever there is. In that case what relocations refer to bounds it.
+ */
+static size_t undefined_bound(const struct dynamic *dynamic)
+{
+	const uint32_t *h = dynamic->gnu_hash;
+	size_t highest;
+
+	if (h && h[1] > 1)
+		return h[1];
+	if (dynamic->hash)
+		return dynamic->hash[1];
+	highest = highest_symbol(dynamic->rela, dynamic->relative, dynamic->rela_size, 0);
+	return highest_symbol(dynamic->plt, 0, dynamic->plt_size, highest) + 1;
+}
+
+static bool undefined(const struct dynamic *dynamic, size_t i, const char *symbol)
+{
+	return dynamic->symbols[i].st_shndx == SHN_UNDEF &&
+	       !strcmp(dynamic->strings + dynamic->symbols[i].st_name, symbol);
+}
+
+/*
+ * A program that is not position-independent and takes a function's address has the symbol
+ * undefined, but with an address of its own, and so in the hash.
+ */
+static bool hashed_undefined(const struct dynamic *dynamic, const char *symbol)
+{
+	const uint32_t *h = dynamic->gnu_hash, *buckets, *chain;
+	uint32_t hash = 5381, i;
+
+	if (!h || !h[0])
+		return false;
+	for (const char *c = symbol; *c; c++)
+		hash = hash * 33 + (unsigned char)*c;
+	buckets = h + 4 + 2 * (size_t)h[2];     /* behind the bloom filter's 64-bit words */
+	chain = buckets + h[0];
+	i = buckets[hash % h[0]];
+	if (i < h[1])
+		return false;
+	for (;; i++) {
+		uint32_t value = chain[i - h[1]];
+
+		if ((value | 1) == (hash | 1) && undefined(dynamic, i, symbol))
+			return true;
+		if (value & 1)
+			return false;
+	}
+}
+
+static int object_imports(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct dynamic dynamic = { 0 };
+	const char *symbol = arg;
+	size_t count;
+
+	(void)size;
+	dynamic_read(info, &dynamic);
+	if (!dynamic.symbols || !dynamic.strings)
+		return 0;
+	count = undefined_bound(&dynamic);
+	for (size_t i = 1; i < count; i++)
+		if (undefined(&dynamic, i, symbol))
+			return 1;
+	return hashed_undefined(&dynamic, symbol);
+}
+
+bool env_imports(const char *symbol)
+{
+	return dl_iterate_phdr(object_imports, (void *)(uintptr_t)symbol) != 0;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * track.c - which pages were written since the last publish
+ *
+ * A page of a private mapping of a file that was never written is the file's: a scan tells.
+ * Of those that are the process's own by now the kernel has to be asked to note the next
+ * write: asynchronous write-protection by userfaultfd (Linux 6.7), which needs no
+ * privilege, since no fault is ever served: the kernel lifts the protection by itself.
+ * It is asked for only once there are such pages, since reads of the file's pages in a
+ * registered range lose the kernel's fault-around. Without it everything that was written
+ * since the freeze counts as changed.
+ *
+ * Under publish.c's lock. No allocation.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../publish/internal.h"
+
+/* Newer than the build host's headers may be. */
+#ifndef UFFD_USER_MODE_ONLY
+#define UFFD_USER_MODE_ONLY 1
+#endif
+#define FEATURE_WP UINT64_C(1)                  /* UFFD_FEATURE_PAGEFAULT_FLAG_WP */
+#define FEATURE_WP_ASYNC (UINT64_C(1) << 15)
+
+static struct fd_mark tracker = { .fd = -1 };
+static bool impossible;
+
+static int tracker_open(void)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = FEATURE_WP | FEATURE_WP_ASYNC };
+	int fd;
+
+	if (fd_still(&tracker))
+		return 0;
+	tracker.fd = -1;
+	if (impossible)
+		return -ENOTSUP;
+	fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	if (fd >= 0 && ioctl(fd, UFFDIO_API, &api) < 0) {
+		close(fd);
+		fd = -1;
+		errno = ENOTSUP;
+	}
+	if (fd < 0) {
+		impossible = errno != EMFILE && errno != ENFILE && errno != ENOMEM;
+		return -errno;
+	}
+	fd = fd_raise(fd);
+	if (fd < 0)
+		return fd;
+	fd_mark(&tracker, fd);
+	return 0;
+}
+
+/* What is registered already stays as it is. */
+static int mark(uint64_t addr, uint64_t length)
+{
+	struct uffdio_register range = {
+		.range = { .start = addr, .len = length }, .mode = UFFDIO_REGISTER_MODE_WP,
+	};
+	int err = tracker_open();
+
+	if (!err && ioctl(tracker.fd, UFFDIO_REGISTER, &range) < 0)
+		err = -errno;
+	return err;
+}
+
+static int found(void *arg, uint64_t start, uint64_t end, bool zeros)
+{
+	(void)start, (void)end, (void)zeros;
+	*(bool *)arg = true;
+	return -ECANCELED;
+}
+
+static int changed(int pagemap, uint64_t addr, uint64_t length, const struct scan_to *to)
+{
+	bool any = false;
+	int err = scan_in(pagemap, SCAN_PRIVATE, addr, length,
+	                  &(struct scan_to){ .run = found, .arg = &any, .zeros = to->zeros });
+
+	if (err && !any)
+		return err;
+	if (!any)
+		return 0;
+	/* Registered elsewhere (a lazy attachment), or not possible: all of them may have changed. */
+	err = mark(addr, length);
+	if (!err)
+		err = scan_in(pagemap, SCAN_CHANGED, addr, length, to);
+	if (err && err != -ENOMEM) {
+		if (to->again)
+			to->again(to->arg);
+		err = scan_in(pagemap, SCAN_PRIVATE, addr, length, to);
+	}
+	return err;
+}
+
+int track_changed(uint64_t addr, uint64_t length, const struct scan_to *to)
+{
+	int err, pagemap = scan_open();
+
+	if (pagemap < 0)
+		return pagemap;
+	err = changed(pagemap, addr, length, to);
+	close(pagemap);
+	return err;
+}
+
+static int ignore(void *arg, uint64_t start, uint64_t end, bool zeros)
+{
+	(void)arg, (void)start, (void)end, (void)zeros;
+	return 0;
+}
+
+int track_settle(uint64_t addr, uint64_t length)
+{
+	int err = mark(addr, length);
+
+	return err ? err : scan(SCAN_CHANGED, addr, length, &(struct scan_to){ .run = ignore });
+}
+
+int track_all(uint64_t addr, uint64_t length, const struct scan_to *to)
+{
+	/* First marked, then told: what is written in between is told the next time. */
+	track_settle(addr, length);
+	return scan(SCAN_PRIVATE, addr, length, to);
+}
+
+/* The descriptor that a child inherits is about its parent's memory. */
+void track_child(void)
+{
+	if (fd_still(&tracker))
+		close(tracker.fd);
+	tracker.fd = -1;
+}

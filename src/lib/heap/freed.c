@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * freed.c - RMMAP_CHECK: was this block freed?
+ *
+ * jemalloc tells its hooks of each block that it hands out and takes back, once some are
+ * installed: every allocation takes its slow path from then on, so this is for RMMAP_CHECK=1
+ * only. A table of a fixed size has the addresses of the last blocks that were freed; two
+ * addresses that fall into one place displace each other, so that one may be forgotten, and none
+ * is there that is not free: a block is noted before jemalloc has it back, and struck out
+ * before anybody has it again.
+ *
+ * Any thread, no lock. The table is in own_pages().
+ */
+#include "freed.h"
+
+#include "../base/internal.h"
+#include "jemalloc.h"
+
+#define BITS 16
+#define TABLE_BYTES (sizeof(uintptr_t) << BITS)
+
+static uintptr_t *table;                /* NULL: nobody watches */
+
+static uintptr_t *place(const void *p)
+{
+	return &table[((uintptr_t)p >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> (64 - BITS)];
+}
+
+static void on_alloc(void *extra, int kind, void *result, uintptr_t raw, uintptr_t arguments[3])
+{
+	uintptr_t address = (uintptr_t)result;
+
+	(void)extra, (void)kind, (void)raw, (void)arguments;
+	if (result)
+		__atomic_compare_exchange_n(place(result), &address, 0, false, __ATOMIC_RELAXED,
+		                            __ATOMIC_RELAXED);
+}
+
+static void on_free(void *extra, int kind, void *p, uintptr_t arguments[4])
+{
+	(void)extra, (void)kind, (void)arguments;
+	if (p)
+		__atomic_store_n(place(p), (uintptr_t)p, __ATOMIC_RELAXED);
+}
+
+static void on_expand(void *extra, int kind, void *p, size_t old_size, size_t new_size,
+                      uintptr_t raw, uintptr_t arguments[4])
+{
+	(void)extra, (void)kind, (void)p, (void)old_size, (void)new_size, (void)raw, (void)arguments;
+}
+
+void freed_watch(void)
+{
+	struct jemalloc_watch watch = { on_alloc, on_free, on_expand, NULL };
+	size_t size = sizeof(void *);
+	void *installed = NULL;
+
+	table = own_pages(TABLE_BYTES);
+	if (!table || !rj_mallctl("experimental.hooks.install", &installed, &size, &watch,
+	                          sizeof(watch)))
+		return;
+	own_pages_free(table, TABLE_BYTES);
+	table = NULL;
+}
+
+bool freed_holds(const void *p)
+{
+	return table && p && __atomic_load_n(place(p), __ATOMIC_RELAXED) == (uintptr_t)p;
+}

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * hooks.c - jemalloc's extent hooks: the heap grows upward through its slot
+ *
+ * Called by jemalloc on any thread, mostly under its locks; never allocates. Address space
+ * is taken as the heap grows and never given back (jemalloc keeps and reuses it, as by
+ * default); memory is, by the hooks that decommit and purge.
+ */
+#include "backing.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "../../common/channel.h"
+#include "jemalloc.h"
+#include "retained.h"
+#include "free_ranges.h"
+
+#define STEP ((uint64_t)2 << 20)
+/* A run more is needed when attached memory is stepped over, or a slot is full. */
+#define RUNS_MAX 4096
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t runs[RUNS_MAX];         /* only added to; the last one grows */
+static uint32_t run_heaps[RUNS_MAX];    /* whose they are, see struct rm_segment; 0: not asked yet */
+static uint32_t heap;                   /* this process's number for what it takes; 0: none yet */
+static unsigned run_count;
+static uint64_t top, end;               /* next address, and the end of its slot; 0: none yet */
+static uint64_t bytes, extents;
+
+uint64_t heap_run;
+
+static void hooks_lock(void)
+{
+	own_lock(&lock);
+}
+
+static void hooks_unlock(void)
+{
+	own_unlock(&lock);
+}
+
+static uint64_t run_base(uint64_t run)
+{
+	return run >> RUN_PAGES_BITS << RM_PAGE_SHIFT;
+}
+
+static uint64_t run_length(uint64_t run)
+{
+	return (run & (((uint64_t)1 << RUN_PAGES_BITS) - 1)) << RM_PAGE_SHIFT;
+}
+
+static uint64_t align_up(uint64_t addr, uint64_t alignment)
+{
+	return (addr + alignment - 1) & ~(alignment - 1);
+}
+
+/*
+ * Asked for by a process that publishes when it maps, so that a child tells what is its own.
+ * Others are numbered as a whole when they attach or publish after all: their malloc makes no
+ * system call that jemalloc's does not.
+ */
+static uint32_t number(void)
+{
+	if (!heap && getrandom(&heap, sizeof(heap), GRND_NONBLOCK) != sizeof(heap))
+		heap = (uint32_t)getpid() * 0x9e3779b1u;
+	return heap | !heap;
+}
+
+static uint32_t number_to_map(void)
+{
+	return heap_publishes() ? number() : 0;
+}
+
+static void number_all(void)
+{
+	for (unsigned i = 0; i < run_count; i++)
+		if (!run_heaps[i])
+			run_heaps[i] = number();
+}
+
+/* [base, base + length) is mapped now: part of the run before it, or a run of its own. */
+static void run_add(uint64_t base, uint64_t length)
+{
+	unsigned n = run_count;
+	uint64_t run = heap_run;
+
+	if (run && run_base(run) + run_length(run) == base) {
+		run += length >> RM_PAGE_SHIFT;
+		n--;
+	} else {
+		run = base >> RM_PAGE_SHIFT << RUN_PAGES_BITS | length >> RM_PAGE_SHIFT;
+		run_heaps[n] = number_to_map();
+	}
+	__atomic_store_n(&runs[n], run, __ATOMIC_RELAXED);
+	__atomic_store_n(&run_count, n + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&heap_run, run, __ATOMIC_RELAXED);
+	bytes += length;
+	top = base + length;
+}
+
+/* A random 2 MiB boundary in the first half of a new slot, lower where length needs it. */
+static int enter_slot(uint64_t length)
+{
+	uint64_t limit = RM_SLOT_SIZE / 2;
+	unsigned slot;
+	int error;
+
+	if (length > RM_SLOT_SIZE)
+		return -ENOMEM;
+	error = slot_claim(&slot);
+	if (error)
+		return error;
+	if (limit > RM_SLOT_SIZE - length)
+		limit = RM_SLOT_SIZE - length;
+	top = rm_slot_base(slot) + slot_random() % (limit / STEP + 1) * STEP;
+	end = rm_slot_base(slot) + RM_SLOT_SIZE;
+	return 0;
+}
+
+/*
+ * The gap that an alignment leaves is mapped with the extent: it stays untouched, and the
+ * heap stays one run. What blocks is stepped over, by ever longer steps, since it may be
+ * attached memory of any length.
+ */
+static uint64_t grow(uint64_t size, uint64_t alignment)
+{
+	uint64_t step = STEP, addr;
+	int error;
+
+	if (size > RM_SLOT_SIZE || alignment > RM_SLOT_SIZE)
+		return 0;
+	for (;;) {
+		addr = align_up(top, alignment);
+		if (!top || addr + size > end) {
+			if (run_count == RUNS_MAX || enter_slot(size + alignment - RM_PAGE))
+				return 0;
+			step = STEP;
+			continue;
+		}
+		error = run_count == RUNS_MAX && top != run_base(heap_run) + run_length(heap_run) ?
+			-ENOMEM : backing_map(top, addr + size - top, number_to_map());
+		if (!error)
+			break;
+		if (error != -EEXIST)
+			return 0;
+		top = align_up(top + step, STEP);
+		step *= 2;
+	}
+	if (heap_publishes())
+		unused_add(top, addr - top);
+	run_add(top, addr + size - top);
+	return addr;
+}
+
+/* In place, behind an extent: possible only at the very top. */
+static uint64_t extend(uint64_t addr, uint64_t size)
+{
+	if (addr != top || addr + size > end || backing_map(addr, size, number_to_map()))
+		return 0;
+	run_add(addr, size);
+	return addr;
+}
+
+/*
+ * jemalloc takes the pages of an extent into use. What is free has none, so that the most the
+ * heap has had can be kept to: see kept.c.
+ */
+static void use(uint64_t addr, uint64_t length)
+{
+	struct kept_range taken[KEPT_MAX];
+	unsigned n;
+
+	if (!__atomic_load_n(&kept_bytes, __ATOMIC_RELAXED) && !heap_publishes())
+		return;
+	hooks_lock();
+	unused_take(addr, length);
+	n = kept_take(addr, length, taken);
+	for (unsigned i = 0; i < n; i++)
+		length -= taken[i].length;
+	kept_drop(length);
+	kept_expire();
+	hooks_unlock();
+	for (unsigned i = 0; i < n; i++)
+		kept_clear(&taken[i]);
+}
+
+static void *hook_alloc(extent_hooks_t *self, void *new_addr, size_t size, size_t alignment,
+                        bool *zero, bool *committed, unsigned arena)
+{
+	int saved = errno;
+	uint64_t addr;
+
+	(void)self, (void)arena;
+	if (alignment < RM_PAGE)
+		alignment = RM_PAGE;
+	hooks_lock();
+	addr = new_addr ? extend((uintptr_t)new_addr, size) : grow(size, alignment);
+	if (addr)
+		extents++;
+	if (addr && !*committed && heap_publishes())
+		unused_add(addr, size);
+	hooks_unlock();
+	if (addr && *committed)
+		use(addr, size);
+	errno = saved;
+	if (!addr)
+		return NULL;
+	*zero = true;
+	return (void *)addr;
+}
+
+static bool hook_commit(extent_hooks_t *self, void *addr, size_t size, size_t offset,
+                        size_t length, unsigned arena)
+{
+	int saved = errno;
+
+	(void)self, (void)size, (void)arena;
+	use((uintptr_t)addr + offset, length);
+	errno = saved;
+	return false;
+}
+
+/* What is not refused reads as zeros when it is committed again. */
+static bool hook_decommit(extent_hooks_t *self, void *addr, size_t size, size_t offset,
+                          size_t length, unsigned arena)
+{
+	uint64_t at = (uintptr_t)addr + offset;
+	int saved = errno;
+	bool keep = false, refused;
+
+	(void)self, (void)size, (void)arena;
+	if (length >= KEPT_MIN || __atomic_load_n(&kept_bytes, __ATOMIC_RELAXED)) {
+		hooks_lock();
+		kept_expire();
+		keep = kept_add(at, length);
+		hooks_unlock();
+	}
+	refused = !keep && backing_purge_forced(at, length);
+	if (!refused && heap_publishes()) {
+		hooks_lock();
+		unused_add(at, length);
+		hooks_unlock();
+	}
+	errno = saved;
+	return refused;
+}
+
+static bool hook_purge_lazy(extent_hooks_t *self, void *addr, size_t size, size_t offset,
+                            size_t length, unsigned arena)
+{
+	int saved = errno;      /* free() keeps it */
+	bool refused = backing_purge_lazy((uintptr_t)addr + offset, length);
+
+	(void)self, (void)size, (void)arena;
+	errno = saved;
+	return refused;
+}
+
+/* A run has no gap, whatever its pages are made of: extents of it are cut and joined freely. */
+static bool hook_split(extent_hooks_t *self, void *addr, size_t size, size_t a, size_t b,
+                       bool committed, unsigned arena)
+{
+	(void)self, (void)addr, (void)size, (void)a, (void)b, (void)committed, (void)arena;
+	return false;
+}
+
+static bool hook_merge(extent_hooks_t *self, void *a, size_t a_size, void *b, size_t b_size,
+                       bool committed, unsigned arena)
+{
+	(void)self, (void)a, (void)a_size, (void)b, (void)b_size, (void)committed, (void)arena;
+	return false;
+}
+
+/* No dalloc: jemalloc then keeps what it has (retain). */
+extent_hooks_t hooks = {
+	.alloc = hook_alloc,
+	.commit = hook_commit,
+	.decommit = hook_decommit,
+	.purge_lazy = hook_purge_lazy,
+	.split = hook_split,
+	.merge = hook_merge,
+};
+
+int hooks_freeze(struct array *spans)
+{
+	int err;
+
+	hooks_lock();
+	backing_leave();
+	hooks_unlock();
+	err = backing_freeze(spans);
+	hooks_lock();
+	for (size_t i = 0; !heap_publishes() && i < spans->count; i++)
+		((struct span *)spans->data + i)->heap = number();
+	hooks_unlock();
+	return err;
+}
+
+void hooks_prefork(void)
+{
+	hooks_lock();
+	backing_prefork();
+}
+
+void hooks_parent(void)
+{
+	backing_parent();
+	hooks_unlock();
+}
+
+void hooks_child(void)
+{
+	backing_child();
+	hooks_unlock();
+}
+
+/* A child that is not moved allocates where its parent does: nothing of it is common. */
+void hooks_forked(bool moved)
+{
+	heap = 0;
+	if (moved) {
+		__atomic_store_n(&heap_run, 0, __ATOMIC_RELAXED);
+		top = end = 0;
+		return;
+	}
+	memset(run_heaps, 0, sizeof(run_heaps));
+}
+
+void hooks_stats(uint64_t *now, uint64_t *peak, uint64_t *count)
+{
+	hooks_lock();
+	*now = *peak = bytes;   /* address space is never given back */
+	*count = extents;
+	hooks_unlock();
+}
+
+enum slot_state hooks_state(const void *p)
+{
+	unsigned n = __atomic_load_n(&run_count, __ATOMIC_ACQUIRE);
+
+	while (n-- > 0)
+		if (run_holds(__atomic_load_n(&runs[n], __ATOMIC_RELAXED), p))
+			return slot_state(rm_slot_of((uintptr_t)p));
+	return SLOT_FREE;
+}
+
+int hooks_claim(unsigned slot)
+{
+	int fd;
+
+	hooks_lock();
+	fd = slot_lock_fd(slot);
+	hooks_unlock();
+	return fd;
+}
+
+unsigned hooks_ranges(struct heap_range *ranges, unsigned max)
+{
+	uint64_t after = 0;
+	unsigned count;
+
+	hooks_lock();
+	number_all();
+	count = run_count;
+	for (unsigned i = 0; i < count && i < max; i++) {
+		uint64_t next = UINT64_MAX;
+
+		for (unsigned k = 0; k < count; k++)
+			if (runs[k] > after && runs[k] < next) {
+				next = runs[k];
+				ranges[i].heap = run_heaps[k];
+			}
+		ranges[i].base = run_base(next);
+		ranges[i].top = run_base(next) + run_length(next);
+		after = next;
+	}
+	hooks_unlock();
+	return count;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * elsewhere.c - a block from another thread's arena, when this one's has no memory left
+ *
+ * Free memory is an arena's own: under a limit of address space one thread could have nothing
+ * while what another has freed lies idle. Only called where malloc would return NULL, on any
+ * thread, with no lock of jemalloc's held (hooks have some, so it cannot be done there).
+ */
+#include "../base/internal.h"
+
+#include <errno.h>
+
+#include "jemalloc.h"
+
+static __thread bool looking __attribute__((tls_model("initial-exec")));
+
+static void *in_any(size_t size, int flags)
+{
+	unsigned arena;
+
+	for (unsigned i = 0; heap_arena(i, &arena); i++) {
+		void *p = rj_mallocx(size, flags | RJ_TCACHE_NONE | RJ_ARENA(arena));
+
+		if (p) {
+			heap_move(i);   /* where its next one is, too */
+			return p;
+		}
+	}
+	return NULL;
+}
+
+void *elsewhere(size_t size, size_t alignment, bool zero)
+{
+	int flags = (alignment > 1 ? __builtin_ctzll(alignment) : 0) | (zero ? RJ_ZERO : 0);
+	uint64_t bytes, peak, extents;
+	int saved = errno;
+	void *p;
+
+	hooks_stats(&bytes, &peak, &extents);
+	if (looking || !size || size > bytes)
+		return NULL;
+	looking = true;
+	p = in_any(size, flags);
+	if (!p) {
+		/* what is in use no more joins what is free beside it */
+		rj_mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
+		rj_mallctl("arena." RJ_ALL_ARENAS ".purge", NULL, NULL, NULL, 0);
+		p = in_any(size, flags);
+	}
+	looking = false;
+	errno = saved;
+	return p;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * kept.c - large free extents whose pages stay, for whoever takes their addresses next
+ *
+ * jemalloc gives large free extents back at once. A program that takes and frees large blocks
+ * again and again would have all their pages faulted in each time (stock jemalloc takes 5
+ * to 8 times as long as glibc for that). So what is given back for the second time within a
+ * second stays, and is cleared when it is taken again, which costs a sixth of faulting it in.
+ * It never adds to the most that the heap has had: as much of it goes as is newly taken
+ * elsewhere. Under the hooks' lock, but for kept_clear().
+ */
+#include "backing.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#include "../../common/channel.h"
+#include "retained.h"
+
+#define PIECE_SHIFT 21
+#define PIECES 4096
+#define SOON_MS 1000
+#define SAMPLE 64               /* pages that used() looks at */
+
+static struct kept_range kept[KEPT_MAX];        /* oldest first */
+static unsigned ranges;
+
+uint64_t kept_bytes;
+
+static void bytes_add(uint64_t n)
+{
+	__atomic_store_n(&kept_bytes, kept_bytes + n, __ATOMIC_RELAXED);
+}
+
+static uint32_t now_ms(void)
+{
+	return (uint32_t)(rm_now_ns() / 1000000);
+}
+
+/* Zeros in any case: memory that is locked stays, and what a publish knows. */
+static void give_back(uint64_t addr, uint64_t length)
+{
+	if (backing_purge_forced(addr, length))
+		memset((void *)addr, 0, length);
+}
+
+static void remove_at(unsigned i)
+{
+	bytes_add(-kept[i].length);
+	memmove(&kept[i], &kept[i + 1], (--ranges - i) * sizeof(kept[0]));
+}
+
+static void drop_oldest(void)
+{
+	give_back(kept[0].addr, kept[0].length);
+	remove_at(0);
+}
+
+static void insert_at(unsigned i, uint64_t addr, uint64_t end, uint32_t ms)
+{
+	if (addr >= end)
+		return;
+	if (ranges == KEPT_MAX) {
+		give_back(addr, end - addr);
+		return;
+	}
+	memmove(&kept[i + 1], &kept[i], (ranges++ - i) * sizeof(kept[0]));
+	kept[i] = (struct kept_range){ .addr = addr, .length = end - addr, .ms = ms };
+	bytes_add(end - addr);
+}
+
+/* Each piece of a large extent has the moment when it was last given back. */
+static bool comes_back(uint64_t addr, uint64_t length, uint32_t now)
+{
+	static uint64_t given[PIECES];          /* the piece's number, and milliseconds below it */
+	uint64_t first = addr >> PIECE_SHIFT, last = (addr + length - 1) >> PIECE_SHIFT;
+	uint64_t middle = (first + last) / 2, seen = given[middle % PIECES];
+
+	for (uint64_t i = first; i <= last && i - first < PIECES; i++)
+		given[i % PIECES] = i << 32 | now;
+	return seen >> 32 == middle && now - (uint32_t)seen < SOON_MS;
+}
+
+void kept_expire(void)
+{
+	uint32_t now = ranges ? now_ms() : 0;
+
+	while (ranges && now - kept[0].ms >= SOON_MS)
+		drop_oldest();
+}
+
+static bool zeros(uint64_t page)
+{
+	const uint64_t *word = (const uint64_t *)page;
+
+	/* the first word is zero, and each other one is what the one before it is */
+	return !word[0] && memcmp(word, word + 1, RM_PAGE - sizeof(*word)) == 0;
+}
+
+/*
+ * Do most of its pages have content? A block of which a small part is used would become
+ * resident as a whole. mincore() would tell exactly which pages are there, but a program that
+ * has locked itself up (seccomp) may be killed for a system call that no other malloc makes:
+ * so pages are read, one at an irregular place in each of SAMPLE equal parts. A page that was
+ * never written reads as zeros, which takes no memory of an anonymous mapping. The program may
+ * have made pages inaccessible that are neither read nor written without mprotect().
+ */
+static bool used(uint64_t addr, uint64_t length)
+{
+	uint64_t part = length / SAMPLE / RM_PAGE;
+	unsigned none = 0;
+
+	if (mprotect((void *)addr, length, PROT_READ | PROT_WRITE))
+		return false;
+	for (uint64_t i = 0; i < SAMPLE && none <= SAMPLE / 8; i++)
+		none += zeros(addr + (i * part + i * 0x9e3779b1u % part) * RM_PAGE);
+	return none <= SAMPLE / 8;
+}
+
+bool kept_add(uint64_t addr, uint64_t length)
+{
+	uint32_t now;
+
+	if (length < KEPT_MIN)
+		return false;
+	now = now_ms();
+	if (!comes_back(addr, length, now) || !used(addr, length) || !backing_keep(addr, length))
+		return false;
+	if (ranges == KEPT_MAX)
+		drop_oldest();
+	insert_at(ranges, addr, addr + length, now);
+	return true;
+}
+
+void kept_drop(uint64_t length)
+{
+	while (ranges && length) {
+		if (kept[0].length <= length) {
+			length -= kept[0].length;
+			drop_oldest();
+			continue;
+		}
+		kept[0].length -= length;
+		bytes_add(-length);
+		give_back(kept[0].addr + kept[0].length, length);
+		return;
+	}
+}
+
+unsigned kept_take(uint64_t addr, uint64_t length, struct kept_range *taken)
+{
+	uint64_t end = addr + length;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < ranges && n < KEPT_MAX;) {
+		struct kept_range k = kept[i];
+		uint64_t k_end = k.addr + k.length;
+
+		if (k.addr >= end || k_end <= addr) {
+			i++;
+			continue;
+		}
+		remove_at(i);
+		insert_at(i, end, k_end, k.ms);
+		insert_at(i, k.addr, addr, k.ms);
+		taken[n].addr = k.addr > addr ? k.addr : addr;
+		taken[n].length = (k_end < end ? k_end : end) - taken[n].addr;
+		n++;
+	}
+	return n;
+}
+
+/* Only pages with content: the kernel may have taken some, and others were never written. */
+void kept_clear(const struct kept_range *range)
+{
+	uint64_t end = range->addr + range->length;
+
+	for (uint64_t at = range->addr; at < end; at += RM_PAGE)
+		if (!zeros(at))
+			memset((void *)at, 0, RM_PAGE);
+}

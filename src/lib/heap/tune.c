@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tune.c - what programs ask of an allocator beside memory
+ *
+ * jemalloc's mallctl, and those of glibc's own functions that would otherwise answer for a
+ * heap that is not in use. malloc_info and malloc_stats stay glibc's: they write to stdio.
+ * Any thread.
+ */
+#include "../base/internal.h"
+
+#include <limits.h>
+#include <malloc.h>
+#include <string.h>
+
+#include "jemalloc.h"
+#include "rmmap.h"
+
+RM_EXPORT int rmmap_mallctl(const char *name, void *old, size_t *old_size, void *new,
+                            size_t new_size)
+{
+	return rj_mallctl(name, old, old_size, new, new_size);
+}
+
+static size_t statistic(const char *name)
+{
+	size_t value = 0, size = sizeof(value);
+
+	return rj_mallctl(name, &value, &size, NULL, 0) ? 0 : value;
+}
+
+RM_EXPORT struct mallinfo2 mallinfo2(void)
+{
+	struct mallinfo2 info;
+	uint64_t epoch = 1;
+
+	memset(&info, 0, sizeof(info));
+	rj_mallctl("epoch", NULL, NULL, &epoch, sizeof(epoch));
+	info.arena = statistic("stats.mapped");
+	info.uordblks = statistic("stats.allocated");
+	info.fordblks = info.arena > info.uordblks ? info.arena - info.uordblks : 0;
+	info.keepcost = statistic("stats.active");
+	info.keepcost = info.keepcost > info.uordblks ? info.keepcost - info.uordblks : 0;
+	return info;
+}
+
+static int at_most(size_t value)
+{
+	return value < INT_MAX ? (int)value : INT_MAX;
+}
+
+/* Its fields are too narrow; what does not fit is the most that does. */
+RM_EXPORT struct mallinfo mallinfo(void)
+{
+	const struct mallinfo2 wide = mallinfo2();
+	struct mallinfo info;
+
+	memset(&info, 0, sizeof(info));
+	info.arena = at_most(wide.arena);
+	info.uordblks = at_most(wide.uordblks);
+	info.fordblks = at_most(wide.fordblks);
+	info.keepcost = at_most(wide.keepcost);
+	return info;
+}
+
+/* All free pages go back, whatever pad is. 1: as glibc's when there may have been some. */
+RM_EXPORT int malloc_trim(size_t pad)
+{
+	(void)pad;
+	rj_mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
+	return rj_mallctl("arena." RJ_ALL_ARENAS ".purge", NULL, NULL, NULL, 0) == 0;
+}
+
+/* glibc's parameters mean nothing here: taken, and without effect. */
+RM_EXPORT int mallopt(int parameter, int value)
+{
+	(void)parameter, (void)value;
+	return 1;
+}

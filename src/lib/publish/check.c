@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * check.c - RMMAP_CHECK: words of the snapshot that point out of it, reported at publish
+ *
+ * Any thread; own data is in own_pages().
+ */
+#include "../../common/say.h"
+#include "../../common/scan.h"
+#include "../attach/internal.h"
+#include "../heap/freed.h"
+
+/* The memory itself: what a layer holds is what was there a moment ago. */
+static const void *here(void *arg, const struct rm_segment *segment)
+{
+	(void)arg;
+	return (const void *)(uintptr_t)segment->addr;
+}
+
+static void report(const struct rm_scan *scan, char *text)
+{
+	rm_scan_summary(scan, text, RM_STRAY_TEXT_MAX);
+	rm_say_fd(2, "rmmap: check: %s", text);
+	for (unsigned i = 0; i < scan->firsts; i++) {
+		rm_stray_describe(scan, &scan->first[i], true, text, RM_STRAY_TEXT_MAX);
+		rm_say_fd(2, "rmmap: check: %s", text);
+	}
+}
+
+static void report_freed(uint64_t root)
+{
+	if (freed_holds((const void *)(uintptr_t)root))
+		rm_say_fd(2, "rmmap: check: root (0x%llx) is a block that was freed: who attaches this "
+		          "finds what was left there; publish before free()",
+		          (unsigned long long)root);
+}
+
+void check_snapshot(const struct snapshot *snapshot)
+{
+	char *text = own_pages(RM_STRAY_TEXT_MAX);
+	struct rm_table table;
+	struct rm_scan scan;
+
+	if (!text || rm_table_check(snapshot->table, snapshot->table_size, &table, NULL)) {
+		rm_say_fd(2, "rmmap: check: not done: out of memory");
+	} else {
+		if (!table.places.count || table.places.cut)
+			rm_say_fd(2, "rmmap: check: not all can be found: %s", table.places.cut ?
+			          "this process has too many mappings" :
+			          "/proc/self/maps cannot be read");
+		report_freed(table.root);
+		attached_lock();        /* heap memory is never unmapped, attached memory is */
+		rm_scan(&scan, &table, here, NULL);
+		attached_unlock();
+		report(&scan, text);
+	}
+	own_pages_free(text, RM_STRAY_TEXT_MAX);
+}

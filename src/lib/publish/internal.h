@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * snapshot.h - what publish.c, freeze.c, gather.c, layer.c, weave.c, track.c and scan.c share
+ *
+ * A publish says for each page in which layer its content is. What was said by the one
+ * before still holds where nothing changed, so only that is copied:
+ *
+ *   gather.c   what is there: the heap's spans, attached memory, what is known of them
+ *   track.c    which of those pages changed since; scan.c asks the kernel
+ *   tidy.c     which unchanged pages are copied as well, so that layers stay few and dense
+ *   write.c    new layers for all of that; layer.c copies
+ *   weave.c    lists of segments laid over each other; pure
+ *   freeze.c   all of it in order, and the table
+ *
+ * Other threads may free meanwhile, so a page of the heap may go away at any moment: nothing
+ * here dereferences the heap; layer.c reads it by pwrite(2).
+ *
+ * Under publish.c's lock, but for scan.c and weave.c. Lists of segments are struct array of
+ * struct rm_segment, ascending, not overlapping.
+ */
+#ifndef RM_LIB_SNAPSHOT_H
+#define RM_LIB_SNAPSHOT_H
+
+#include "../base/internal.h"
+
+/* ---- scan.c ---- */
+enum scan {
+	SCAN_MAPPED,            /* pages that are there, of a shared mapping */
+	SCAN_PRIVATE,           /* pages with data that are this process's alone, not a file's */
+	SCAN_CHANGED,           /* PRIVATE, written since the last such scan; marks them anew */
+};
+struct scan_to {
+	/*
+	 * Ascending; 0, or -errno to stop. zeros: the kernel's page of zeros is there, which was
+	 * only read, or which the kernel put in the place of a page that was written with zeros.
+	 */
+	int (*run)(void *arg, uint64_t start, uint64_t end, bool zeros);
+	void (*again)(void *arg);       /* forget those so far: they are told once more; or NULL */
+	void *arg;
+	bool zeros;                     /* tell these, too */
+};
+/*
+ * SCAN_CHANGED only where track.c has the kernel mark: else -EPERM; after an error some
+ * pages may be marked that were not told. 0 or -errno.
+ */
+int scan(enum scan what, uint64_t addr, uint64_t length, const struct scan_to *to);
+/* The same for several in a row: a descriptor to be closed, or -errno; and each of them. */
+int scan_open(void);
+int scan_in(int pagemap, enum scan what, uint64_t addr, uint64_t length,
+            const struct scan_to *to);
+
+/* ---- track.c ---- */
+/*
+ * Runs of [addr, addr + length), a private mapping of a file or anonymous, that may have
+ * changed since this was last asked; more than that where the kernel cannot tell. 0 or -errno.
+ */
+int track_changed(uint64_t addr, uint64_t length, const struct scan_to *to);
+/* All pages that are this process's alone, as if each had been changed. 0 or -errno. */
+int track_all(uint64_t addr, uint64_t length, const struct scan_to *to);
+
+/* ---- weave.c ---- */
+/* The one list laid over the other. Neighbours that are one segment are joined. 0 or -ENOMEM. */
+int weave(const struct array *under, const struct array *over, struct array *out);
+/* Append the part of list within [from, to). */
+int weave_cut(const struct array *list, uint64_t from, uint64_t to, struct array *out);
+/* Append what of [from, to) is not in list, for this heap, layer WEAVE_NONE. */
+int weave_gaps(const struct array *list, uint64_t from, uint64_t to, uint32_t heap,
+               struct array *out);
+/* Append one segment; joined with the last if it goes on with it. */
+int weave_add(struct array *list, const struct rm_segment *segment);
+/* Append list without what lies in away; layer WEAVE_NONE. */
+int weave_minus(const struct array *list, const struct array *away, struct array *out);
+#define WEAVE_NONE UINT32_MAX           /* of no layer yet */
+#define WEAVE_BLIND 1                   /* the offset of such: which pages hold data is not known */
+
+/* ---- layer.c ---- */
+enum layer_kind {
+	LAYER_BASE,             /* a stretch of addresses, each page in its place */
+	LAYER_CHANGES,          /* single pages, one after the other */
+	LAYER_UPSTREAM,         /* another process's, of what is attached */
+};
+struct layer {
+	uint8_t id[RM_ID_BYTES];
+	uint64_t addr, length;          /* addr: what a base has at offset 0 */
+	uint64_t *bitmap;               /* pages with data; own_pages, or of the upstream table */
+	uint64_t live;                  /* pages of segments that refer to it */
+	struct fd_mark fd;              /* -1: rmmapd has it */
+	uint32_t file;                  /* whose descriptor it is, of backing.c; 0: this one's */
+	uint8_t kind;
+	bool merge;                     /* tidy.c: what is left of it goes into the next one */
+	bool dead;                      /* tidy.c: a base of which little is left */
+};
+static inline uint64_t layer_pages(const struct layer *layer)
+{
+	return layer->length >> RM_PAGE_SHIFT;
+}
+/*
+ * A base of the memory at [addr, addr + length): pages whose bit is set, or, if data is
+ * NULL, all that are not zeros. 0 or -errno.
+ */
+int layer_base(struct layer *layer, uint64_t addr, uint64_t length, const uint64_t *data);
+/* The pages of so many segments, one after the other: addr and length are taken. */
+int layer_changes(struct layer *layer, const struct rm_segment *runs, size_t count);
+/* A base that is a file of the heap's already, sealed: its bitmap. seen: see backing_seen(). */
+int layer_frozen(struct layer *layer, int fd, const uint64_t *seen);
+void layer_free(struct layer *layer);   /* closes its own descriptor */
+
+/* ---- gather.c ---- */
+/* What the last publish said, of the own heap and of changes to attached memory. */
+struct known {
+	struct array layers;            /* struct layer, in the order in which they were made */
+	struct array segments;
+	uint64_t attached;              /* serial of the last attachment there was */
+	bool lost;                      /* pages that were told are in no layer: all count */
+};
+struct gathered {
+	struct array *layers;           /* known's; new ones are added to it */
+	struct array under;             /* what is known: pages and the layers that have them */
+	struct array gaps;              /* what is to be written as a base; layer WEAVE_NONE */
+	struct array written;           /* pages that differ from their file, or may */
+	struct array changed;           /* pages of under to be copied one by one */
+	uint64_t pages;                 /* of the own heap */
+};
+/*
+ * everything: rmmapd does not have what it was given, so all is to be written anew.
+ * g is the caller's to free, on failure too. 0 or -errno.
+ */
+int gather(struct gathered *g, struct known *known, bool everything, bool self_contained);
+void gather_free(struct gathered *g);
+
+/* ---- tidy.c: pure ---- */
+/*
+ * Add to changed what is to be copied as well, and to gaps which bases are to be written
+ * anew: see tidy.c. 0 or -ENOMEM.
+ */
+int tidy(struct gathered *g);
+
+/* ---- write.c ---- */
+/* Everything that there is, each page in its layer: all gets the segments. 0 or -errno. */
+int write_layers(const struct gathered *g, struct array *all, uint64_t *copied);
+
+#endif

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * layer.c - sealed memfds with pages of the heap
+ *
+ * Copies straight from the live heap with pwrite(2): nothing is mapped, and a
+ * page that another thread's free() takes away meanwhile is EFAULT here and not
+ * a signal. Under attached.c's lock where it copies; no allocation but the memfd.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "../attach/internal.h"
+#include "internal.h"
+
+#define PARTS 256               /* of one pwritev */
+#define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
+
+int random_bytes(void *to, size_t bytes)
+{
+	uint8_t *p = to;
+
+	while (bytes) {
+		ssize_t n = getrandom(p, bytes, 0);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			p += n;
+			bytes -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+static size_t bitmap_bytes(uint64_t length)
+{
+	return ((length >> RM_PAGE_SHIFT) + 63) / 64 * sizeof(uint64_t);
+}
+
+static void set_run(uint64_t *bitmap, uint64_t first, uint64_t end)
+{
+	for (uint64_t page = first; page < end; page++)
+		rm_bit_set(bitmap, page);
+}
+
+/*
+ * A page that cannot be read: what free() took away is a hole. Attached memory does not go
+ * (attached.c's lock is held): it is a page that its host can no longer give, and nobody
+ * may read it as zeros.
+ */
+static int unreadable(const struct layer *layer, uint64_t at, const void *addr)
+{
+	if (map_end((uintptr_t)addr))
+		return -EHOSTUNREACH;
+	rm_bit_clear(layer->bitmap, at >> RM_PAGE_SHIFT);
+	return 0;
+}
+
+/* Pages [page, end) into the memfd; one that is gone meanwhile loses its bit. */
+static int copy_run(const struct layer *layer, uint64_t page, uint64_t end)
+{
+	uint64_t at = page << RM_PAGE_SHIFT, stop = end << RM_PAGE_SHIFT;
+
+	while (at < stop) {
+		const char *from = (const char *)(uintptr_t)layer->addr + at;
+		ssize_t n = pwrite(layer->fd.fd, from, stop - at, (off_t)at);
+
+		if (n > 0) {
+			at += (uint64_t)n;
+		} else if (n < 0 && errno == EFAULT) {
+			int err = unreadable(layer, at, from);
+
+			if (err)
+				return err;
+			at = rm_page_down(at) + RM_PAGE;
+		} else if (n == 0 || errno != EINTR) {
+			return n == 0 ? -EIO : -errno;
+		}
+	}
+	return 0;
+}
+
+static int copy_pages(const struct layer *layer)
+{
+	uint64_t start, run;
+	int err = 0;
+
+	for (uint64_t from = 0;
+	     !err && rm_bit_run(layer->bitmap, from, layer_pages(layer), true, &start, &run);
+	     from = start + run)
+		err = copy_run(layer, start, start + run);
+	return err;
+}
+
+/* Some memory after other memory, at one place of the file. What cannot be read is a hole. */
+static int write_parts(const struct layer *layer, struct iovec *part, int count, uint64_t at)
+{
+	while (count) {
+		ssize_t n = pwritev(layer->fd.fd, part, count, (off_t)at);
+		uint64_t done = n > 0 ? (uint64_t)n : 0;
+
+		if (n == 0 || (n < 0 && errno != EINTR && errno != EFAULT))
+			return n == 0 ? -EIO : -errno;
+		if (n < 0 && errno == EFAULT) {
+			int err = unreadable(layer, at, part->iov_base);
+
+			if (err)
+				return err;
+			done = RM_PAGE - at % RM_PAGE;
+		}
+		at += done;
+		while (count && done >= part->iov_len) {
+			done -= part->iov_len;
+			part++;
+			count--;
+		}
+		if (count) {
+			part->iov_base = (char *)part->iov_base + done;
+			part->iov_len -= done;
+		}
+	}
+	return 0;
+}
+
+static int gather_pages(const struct layer *layer, const struct rm_segment *runs, size_t count)
+{
+	struct iovec *parts = own_pages(PARTS * sizeof(*parts));
+	uint64_t at = 0, next = 0;
+	int n = 0, err = parts ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !err && i < count; i++) {
+		parts[n++] = (struct iovec){ (void *)(uintptr_t)runs[i].addr, runs[i].length };
+		next += runs[i].length;
+		if (n == PARTS || i == count - 1) {
+			err = write_parts(layer, parts, n, at);
+			at = next;
+			n = 0;
+		}
+	}
+	own_pages_free(parts, PARTS * sizeof(*parts));
+	return err;
+}
+
+static bool page_is_zero(const uint64_t *page)
+{
+	uint64_t any = 0;
+
+	for (size_t i = 0; i < RM_PAGE / sizeof(*page); i++)
+		any |= page[i];
+	return any == 0;
+}
+
+/* Where nobody could tell, everything was copied: give the pages of zeros back. */
+static int drop_zero_pages(const struct layer *layer)
+{
+	const char *map = mmap(NULL, layer->length, PROT_READ, MAP_SHARED, layer->fd.fd, 0);
+
+	if (map == MAP_FAILED)
+		return -errno;
+	for (uint64_t at = 0; at < layer->length; at += RM_PAGE) {
+		if (!page_is_zero((const uint64_t *)(const void *)(map + at)))
+			continue;
+		rm_bit_clear(layer->bitmap, at >> RM_PAGE_SHIFT);
+		/* a page kept by mistake is only memory */
+		(void)fallocate(layer->fd.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		                (off_t)at, (off_t)RM_PAGE);
+	}
+	munmap((void *)(uintptr_t)map, layer->length);
+	return 0;
+}
+
+static int memfd(const char *name, uint64_t size)
+{
+	struct rlimit limit;
+	int err, fd;
+
+	/* Beyond this limit the kernel would raise SIGXFSZ, and it counts for memfds too. */
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < size)
+		return -EFBIG;
+	fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, (off_t)size) < 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+/* Everything of a layer but its content. */
+static int layer_new(struct layer *layer, enum layer_kind kind, uint64_t addr, uint64_t length)
+{
+	int fd, err;
+
+	*layer = (struct layer){ .addr = addr, .length = length, .kind = (uint8_t)kind,
+	                         .fd.fd = -1 };
+	err = random_bytes(layer->id, sizeof(layer->id));
+	if (err)
+		return err;
+	layer->bitmap = own_pages(bitmap_bytes(length));
+	if (!layer->bitmap)
+		return -ENOMEM;
+	fd = memfd("rmmap-layer", length);
+	if (fd >= 0)
+		fd = fd_raise(fd);
+	if (fd < 0) {
+		layer_free(layer);
+		return fd;
+	}
+	fd_mark(&layer->fd, fd);
+	return 0;
+}
+
+static int finish(struct layer *layer, int err)
+{
+	if (!err && fcntl(layer->fd.fd, F_ADD_SEALS, SEALS) < 0)
+		err = -errno;
+	if (err)
+		layer_free(layer);
+	return err;
+}
+
+int layer_base(struct layer *layer, uint64_t addr, uint64_t length, const uint64_t *data)
+{
+	int err = layer_new(layer, LAYER_BASE, addr, length);
+
+	if (err)
+		return err;
+	if (data)
+		memcpy(layer->bitmap, data, bitmap_bytes(length));
+	else
+		set_run(layer->bitmap, 0, layer_pages(layer));
+	err = copy_pages(layer);
+	if (!err && !data)
+		err = drop_zero_pages(layer);
+	return finish(layer, err);
+}
+
+int layer_changes(struct layer *layer, const struct rm_segment *runs, size_t count)
+{
+	uint64_t length = 0;
+	int err;
+
+	for (size_t i = 0; i < count; i++)
+		length += runs[i].length;
+	err = layer_new(layer, LAYER_CHANGES, 0, length);
+	if (err)
+		return err;
+	set_run(layer->bitmap, 0, layer_pages(layer));
+	return finish(layer, gather_pages(layer, runs, count));
+}
+
+int layer_frozen(struct layer *layer, int fd, const uint64_t *seen)
+{
+	off_t at = 0, hole;
+	struct stat st;
+
+	layer->bitmap = own_pages(bitmap_bytes(layer->length));
+	if (!layer->bitmap)
+		return -ENOMEM;
+	/*
+	 * Looking for holes costs a tenth of a microsecond a page. Mostly there are none, or just
+	 * those that were seen before the freeze: the number of blocks tells.
+	 */
+	if (fstat(fd, &st) == 0 && (uint64_t)st.st_blocks * 512 >= layer->length) {
+		set_run(layer->bitmap, 0, layer_pages(layer));
+		return 0;
+	}
+	if (seen && (uint64_t)st.st_blocks * 512 ==
+	            rm_bit_count(seen, layer_pages(layer)) << RM_PAGE_SHIFT) {
+		memcpy(layer->bitmap, seen, bitmap_bytes(layer->length));
+		return 0;
+	}
+	while ((at = lseek(fd, at, SEEK_DATA)) >= 0) {
+		hole = lseek(fd, at, SEEK_HOLE);
+		if (hole < 0)
+			return -errno;
+		set_run(layer->bitmap, (uint64_t)at >> RM_PAGE_SHIFT,
+		        (uint64_t)hole >> RM_PAGE_SHIFT);
+		at = hole;
+	}
+	return errno == ENXIO ? 0 : -errno;
+}
+
+void layer_free(struct layer *layer)
+{
+	if (!layer->file && fd_still(&layer->fd))
+		close(layer->fd.fd);
+	layer->fd.fd = -1;
+	if (layer->kind != LAYER_UPSTREAM)
+		own_pages_free(layer->bitmap, bitmap_bytes(layer->length));
+	layer->bitmap = NULL;
+}
+
+int sealed_copy(const char *name, const void *data, size_t size)
+{
+	int err, fd = memfd(name, size);
+	size_t at = 0;
+
+	if (fd < 0)
+		return fd;
+	while (at < size) {
+		ssize_t n = pwrite(fd, (const char *)data + at, size - at, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			err = n < 0 ? -errno : -EIO;
+			close(fd);
+			return err;
+		}
+		at += (size_t)n;
+	}
+	if (fcntl(fd, F_ADD_SEALS, SEALS) < 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	return fd;
+}

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * publish.c - rmmap_publish(), rmmap_unpublish()
+ *
+ * Freezes the heap and hands it to this host's rmmapd. Any thread, one after
+ * another. Nothing is allocated from the heap that is being published.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../common/channel.h"
+#include "../../common/handle.h"
+#include "../../common/probe.h"
+#include "../../common/say.h"
+#include "../base/internal.h"
+#include "rmmap.h"
+
+static const char me[] = "rmmap_publish";
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;        /* one publish at a time */
+
+/* 1: it does, 0: it does not, or -errno. */
+static int in_heap(uint64_t addr)
+{
+	struct array ranges;
+	const struct heap_range *range;
+	int found = freeze_ranges(&ranges);
+
+	for (size_t i = 0; !found && i < ranges.count; i++) {
+		range = (const struct heap_range *)ranges.data + i;
+		found = addr >= range->base && addr < range->top;
+	}
+	array_free(&ranges);
+	return found;
+}
+
+static int check_root(uint64_t root)
+{
+	char name[256];
+	int found;
+
+	if (!root)
+		return fail(me, EFAULT, "root is NULL; publish a pointer that malloc returned");
+	if (!beside_is_ours() && beside_whom())
+		return fail(me, ENOTSUP, "%s has a malloc of its own here, and rmmap publishes only what "
+		            "its malloc returned: run the program without %s", beside_whom(),
+		            beside_whom());
+	if (!beside_is_ours())
+		return fail(me, EFAULT, "this program's malloc is not rmmap's, so nothing it allocates "
+		            "can be published; link the program itself with -lrmmap, or run it with "
+		            "LD_PRELOAD=librmmap.so.0");
+	found = rm_in_window(root) ? in_heap(root) : 0;
+	if (found < 0)
+		return fail(me, -found, "%s: there is no memory left to publish with",
+		            rm_errno_text(-found));
+	if (found)
+		return 0;
+	if (attach_end(root))
+		return 0;
+	if (maps_find(root, root + 1, name, sizeof(name)))
+		return fail(me, EFAULT, "root (0x%llx) is not memory that malloc returned: it lies in "
+		            "%s; copy what is to be published into memory from malloc",
+		            (unsigned long long)root, name);
+	return fail(me, EFAULT, "root (0x%llx) is no address of this process; publish a pointer that "
+	            "malloc returned", (unsigned long long)root);
+}
+
+static int check_options(const struct rmmap_publish_options *given,
+                         struct rmmap_publish_options *options)
+{
+	*options = (struct rmmap_publish_options)RMMAP_PUBLISH_OPTIONS_INIT;
+	if (take_options(me, options, sizeof(*options), sizeof(*options), given))
+		return -1;
+	if (options->flags & ~RMMAP_SELF_CONTAINED)
+		return fail(me, EINVAL, "unknown flags 0x%x",
+		            options->flags & ~RMMAP_SELF_CONTAINED);
+	return 0;
+}
+
+static int freeze_failed(int err)
+{
+	switch (err) {
+	case -EMFILE:
+	case -ENFILE:
+		return fail(me, -err, "too many open files: publishing needs one for each 4 to 64 MiB "
+		            "of heap for a moment; raise the limit (ulimit -n)");
+	case -EFBIG:
+		return fail(me, EFBIG, "the limit for the size of files (ulimit -f) is too small for "
+		            "the heap's layers; raise it to 64 MiB or more");
+	case -ENOMEM:
+	case -ENOSPC:
+		return fail(me, ENOMEM, "no memory for a copy of the heap");
+	case -EHOSTUNREACH:
+		return fail(me, EHOSTUNREACH, "a page of what is attached can no longer be had from its "
+		            "host; detach that publication, or attach with RMMAP_FETCH=eager");
+	case -EPERM:
+	case -EACCES:
+	case -ENOSYS:
+		return fail(me, ENOTSUP, "this process may not make what publishing needs, memory files "
+		            "and random numbers (memfd_create, getrandom: %s); allow it in its "
+		            "seccomp filter", rm_errno_text(-err));
+	default:
+		return fail(me, -err, "copying the heap: %s", rm_errno_text(-err));
+	}
+}
+
+/* Is this room for any handle at all? The fabric's address in it can only add to that. */
+static bool surely_too_small(size_t size)
+{
+	struct rm_handle handle = { .layout = rm_layout_here() };
+	char text[RM_HANDLE_TEXT_MAX];
+
+	return rm_handle_encode(&handle, text, size < sizeof(text) ? size : sizeof(text)) == -ERANGE;
+}
+
+static int too_small(size_t size)
+{
+	return fail(me, ERANGE, "a buffer of %zu bytes is too small for the handle; give it "
+	            "RMMAP_HANDLE_MAX", size);
+}
+
+static int unpublish(const char *function, const char *token)
+{
+	struct rm_wire_name m = { .head.type = RM_UNPUBLISH };
+	struct call *call = call_new(&m, sizeof(m), RM_REPLY);
+	const struct rm_wire_reply *reply;
+	int err;
+
+	if (!call)
+		return fail(function, ENOMEM, "no memory for a request to rmmapd");
+	reply = (const void *)call->message;
+	rm_format(m.name, sizeof(m.name), "%s", token);
+	err = client_call(&call->x);
+	if (err)
+		err = fail(function, -err, "%s", call->x.why);
+	/* A worker that died before it answered had done it, or another rmmapd has nothing of it. */
+	else if (reply->error && (reply->error != ENOENT || call->x.sendings == 1))
+		err = fail(function, reply->error, "%s", reply->text);
+	call_free(call);
+	return err;
+}
+
+/* The claim of the slot goes with the publication; root may be another's, attached here. */
+static unsigned own_slot(uint64_t root)
+{
+	unsigned slot = rm_slot_of(root);
+
+	for (unsigned i = 0; slot_state(slot) != SLOT_OWN && i < RM_SLOTS_MAX; i++)
+		if (slot_state(i) == SLOT_OWN)
+			slot = i;
+	return slot;
+}
+
+/* Ids are chosen here, so that a request that had to be sent again is the same publication. */
+static int fill_request(struct rm_wire_publish *m, const struct rmmap_publish_options *options,
+                        const struct snapshot *snapshot, uint64_t root)
+{
+	int err = random_bytes(m->id, sizeof(m->id));
+
+	if (!err)
+		err = random_bytes(m->secret, sizeof(m->secret));
+	m->head.type = RM_PUBLISH;
+	m->readers = options->readers;
+	m->ttl_ms = options->ttl_ms ? options->ttl_ms : env_options()->ttl_ms;
+	m->layer_count = snapshot->layer_count;
+	m->known_layers = snapshot->layer_count - snapshot->fresh_layers;
+	m->slot = own_slot(root);
+	m->table_size = snapshot->table_size;
+	return err;
+}
+
+static int hand_over_by(struct call *call, const struct snapshot *snapshot,
+                        struct rm_wire_publish *m, char text[RM_HANDLE_TEXT_MAX])
+{
+	const struct rm_wire_reply *reply = (const void *)call->message;
+	int fds[2] = { -1, hooks_claim(m->slot) }, err;
+	struct exchange *x = &call->x;
+
+	x->fds = fds;
+	x->fd_count = fds[1] >= 0 ? 2 : 1;
+	x->layers = snapshot->fds.data;
+	x->layer_count = snapshot->fresh_layers;
+	m->has_slot_lock = fds[1] >= 0;
+	fds[0] = sealed_copy("rmmap-table", snapshot->table, snapshot->table_size);
+	if (fds[0] < 0)
+		return freeze_failed(fds[0]);
+	err = client_call(x);
+	close(fds[0]);
+	if (x->reply_fd >= 0 && !err)
+		close(x->reply_fd);
+	if (err)
+		return fail(me, -err, "%s", x->why);
+	if (reply->error)
+		return fail(me, reply->error, "%s", reply->text);
+	freeze_handed_over();
+	rm_format(text, RM_HANDLE_TEXT_MAX, "%s", reply->text);
+	return 0;
+}
+
+static int hand_over(const struct snapshot *snapshot, struct rm_wire_publish *m,
+                     char text[RM_HANDLE_TEXT_MAX])
+{
+	struct call *call = call_new(m, sizeof(*m), RM_REPLY);
+	int err = call ? hand_over_by(call, snapshot, m, text) : freeze_failed(-ENOMEM);
+
+	call_free(call);
+	return err;
+}
+
+static int freeze_and_hand_over(uint64_t root, const struct rmmap_publish_options *options,
+                                bool everything, struct rm_wire_publish *m,
+                                struct snapshot *snapshot, char text[RM_HANDLE_TEXT_MAX])
+{
+	int err = freeze(root, everything, options->flags & RMMAP_SELF_CONTAINED, snapshot);
+
+	/* closed by the program meanwhile: what is copied now is handed over at once */
+	if (err == -EBADF)
+		err = freeze(root, true, options->flags & RMMAP_SELF_CONTAINED, snapshot);
+	if (err)
+		return freeze_failed(err);
+	places_note(snapshot);
+	if (env_options()->check)
+		check_snapshot(snapshot);
+	err = fill_request(m, options, snapshot, root);
+	return err ? fail(me, -err, "getrandom: %s", rm_errno_text(-err))
+	           : hand_over(snapshot, m, text);
+}
+
+/* rmmapd may be another than the one that got the layers of earlier publications. */
+static int publish_locked(uint64_t root, const struct rmmap_publish_options *options,
+                          struct rm_wire_publish *m, struct snapshot *snapshot,
+                          char text[RM_HANDLE_TEXT_MAX])
+{
+	int err;
+
+	own_lock(&lock);
+	err = freeze_and_hand_over(root, options, false, m, snapshot, text);
+	if (err && errno == ESTALE) {
+		snapshot_free(snapshot);
+		err = freeze_and_hand_over(root, options, true, m, snapshot, text);
+	}
+	own_unlock(&lock);
+	snapshot_free(snapshot);
+	return err;
+}
+
+/* In own_pages(), since a thread's stack may be small. */
+struct work {
+	struct rm_wire_publish m;
+	struct snapshot snapshot;
+	char text[RM_HANDLE_TEXT_MAX];
+};
+
+static int publish(struct work *work, uint64_t root, const struct rmmap_publish_options *given,
+                   char *handle, size_t size)
+{
+	struct rmmap_publish_options options;
+	uint64_t begin = rm_now_ns(), took;
+	int err;
+
+	if (!handle)
+		return fail(me, EINVAL, "the buffer for the handle is NULL");
+	if (size)
+		handle[0] = '\0';
+	if (check_options(given, &options) || check_root(root) || take_fabric(me, work->m.fabric))
+		return -1;
+	if (surely_too_small(size))
+		return too_small(size);
+	err = publish_locked(root, &options, &work->m, &work->snapshot, work->text);
+	if (err)
+		return err;
+	if (strlen(work->text) >= size) {
+		/* On failure nothing is published. */
+		unpublish(me, work->text);
+		return too_small(size);
+	}
+	memcpy(handle, work->text, strlen(work->text) + 1);
+	count(COUNT_PUBLISHES, 1);
+	count(COUNT_PUBLISHED_BYTES, work->snapshot.data_bytes);
+	count(COUNT_COPIED_BYTES, work->snapshot.copied_bytes);
+	took = rm_now_ns() - begin;
+	count(COUNT_PUBLISH_NS, took);
+	RM_PROBE(publish, root, work->snapshot.data_bytes, took);
+	return 0;
+}
+
+/* A thread cancelled half-way would leave locks held and descriptors open. */
+RM_EXPORT int rmmap_publish_with(const void *root, const struct rmmap_publish_options *options,
+                                 char *handle, size_t size)
+{
+	struct work *work = own_pages(sizeof(*work));
+	int cancel, result;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	fork_settle();
+	result = work ? publish(work, (uintptr_t)root, options, handle, size) :
+	         fail(me, ENOMEM, "no memory for a request to rmmapd");
+	own_pages_free(work, sizeof(*work));
+	pthread_setcancelstate(cancel, &cancel);
+	return result;
+}
+
+RM_EXPORT int rmmap_publish(const void *root, char *handle, size_t size)
+{
+	return rmmap_publish_with(root, NULL, handle, size);
+}
+
+RM_EXPORT int rmmap_unpublish(const char *handle)
+{
+	struct rm_handle decoded;
+	char token[RM_HANDLE_TEXT_MAX];
+	int cancel, result;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	result = take_handle("rmmap_unpublish", handle, &decoded, token);
+	if (!result)
+		result = unpublish("rmmap_unpublish", token);
+	pthread_setcancelstate(cancel, &cancel);
+	return result;
+}
+
+void publish_prefork(void)
+{
+	own_lock(&lock);
+}
+
+void publish_parent(void)
+{
+	own_unlock(&lock);
+}
+
+void publish_child(void)
+{
+	track_child();
+	own_unlock(&lock);
+}

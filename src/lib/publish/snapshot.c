@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * freeze.c - a snapshot: what changed, in new layers; and the table of everything
+ *
+ * What is known after one publish is what the next one starts from. Where anything fails
+ * half-way nothing is known any more, since pages may be marked as told that were not
+ * copied: the next publish then copies all. Under publish.c's lock; own data is in
+ * own_pages(). Other threads may allocate meanwhile: what they add after the freeze is not
+ * in the snapshot.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../attach/internal.h"
+#include "../heap/backing.h"
+#include "internal.h"
+
+static struct known known = {
+	.layers.item = sizeof(struct layer), .segments.item = sizeof(struct rm_segment),
+};
+
+static struct layer *layer_at(size_t i)
+{
+	return (struct layer *)known.layers.data + i;
+}
+
+/* The heap may grow while they are read. */
+int freeze_ranges(struct array *ranges)
+{
+	unsigned max = 64;
+
+	*ranges = (struct array){ .item = sizeof(struct heap_range) };
+	for (;;) {
+		unsigned n;
+
+		while (ranges->count < max)
+			if (!array_add(ranges))
+				return -ENOMEM;
+		n = hooks_ranges(ranges->data, max);
+		if (n <= max) {
+			ranges->count = n;
+			return 0;
+		}
+		max = n + n / 4;
+	}
+}
+
+/* ---- what is known ---- */
+
+/* Layers without segments go; indices follow. new_index: own_pages for each layer. */
+static void prune(uint32_t *new_index)
+{
+	struct rm_segment *s = known.segments.data;
+	uint32_t kept = 0;
+
+	for (size_t i = 0; i < known.layers.count; i++)
+		layer_at(i)->live = 0;
+	for (size_t i = 0; i < known.segments.count; i++)
+		layer_at(s[i].layer)->live += s[i].length >> RM_PAGE_SHIFT;
+	for (size_t i = 0; i < known.layers.count; i++) {
+		struct layer *layer = layer_at(i);
+
+		if (!layer->live) {
+			if (layer->file)
+				backing_file_close(layer->file);
+			layer_free(layer);
+			continue;
+		}
+		new_index[i] = kept;
+		if (kept != i)
+			*layer_at(kept) = *layer;
+		kept++;
+	}
+	known.layers.count = kept;
+	for (size_t i = 0; i < known.segments.count; i++)
+		s[i].layer = new_index[s[i].layer];
+}
+
+/* Of other processes' layers nothing is noted: the attachment is asked each time. */
+static int remember(const struct array *all)
+{
+	const struct rm_segment *s = all->data;
+	uint32_t *new_index = own_pages((known.layers.count + 1) * sizeof(*new_index));
+	size_t layers = known.layers.count;
+	int err = new_index ? 0 : -ENOMEM;
+
+	known.segments.count = 0;
+	for (size_t i = 0; !err && i < all->count; i++)
+		if (layer_at(s[i].layer)->kind != LAYER_UPSTREAM)
+			err = weave_add(&known.segments, &s[i]);
+	if (!err)
+		prune(new_index);
+	own_pages_free(new_index, (layers + 1) * sizeof(*new_index));
+	known.lost = false;
+	known.attached = attached_serial();
+	return err;
+}
+
+/* The heap's own files can be layers again, if rmmapd does not have them yet. */
+void freeze_forget(void)
+{
+	for (size_t i = 0; i < known.layers.count; i++) {
+		if (layer_at(i)->file)
+			backing_file_left(layer_at(i)->file);
+		layer_free(layer_at(i));
+	}
+	known.layers.count = known.segments.count = 0;
+	known.attached = 0;
+	known.lost = true;
+}
+
+void freeze_handed_over(void)
+{
+	for (size_t i = 0; i < known.layers.count; i++) {
+		struct layer *layer = layer_at(i);
+
+		if (layer->file)
+			backing_file_close(layer->file);
+		else if (fd_still(&layer->fd))
+			close(layer->fd.fd);
+		layer->file = 0;
+		layer->fd.fd = -1;
+	}
+}
+
+int freeze_published(struct array *runs, struct array *layers, uint64_t *attached)
+{
+	const struct rm_segment *s = known.segments.data;
+
+	for (size_t i = 0; i < known.layers.count; i++) {
+		struct rm_layer_desc *desc = array_add(layers);
+
+		if (!desc)
+			return -ENOMEM;
+		memcpy(desc->id, layer_at(i)->id, RM_ID_BYTES);
+		desc->length = layer_at(i)->length;
+	}
+	for (size_t i = 0; i < known.segments.count; i++, s++) {
+		struct run *run = array_add(runs);
+
+		if (!run)
+			return -ENOMEM;
+		*run = (struct run){ .addr = s->addr, .length = s->length, .offset = s->offset,
+		                     .layer = s->layer, .heap = s->heap };
+	}
+	*attached = known.attached;
+	return 0;
+}
+
+/* ---- the table ---- */
+
+/* New layers first, then those that rmmapd has: their numbers in the table. */
+static int number_layers(const struct array *all, uint32_t *numbers, uint64_t *lengths,
+                         uint32_t *count, uint32_t *fresh)
+{
+	const struct rm_segment *s = all->data;
+
+	for (size_t i = 0; i < known.layers.count; i++)
+		layer_at(i)->live = 0;
+	for (size_t i = 0; i < all->count; i++)
+		layer_at(s[i].layer)->live += s[i].length >> RM_PAGE_SHIFT;
+	*count = 0;
+	for (int with_rmmapd = 0; with_rmmapd < 2; with_rmmapd++) {
+		for (size_t i = 0; i < known.layers.count; i++) {
+			const struct layer *layer = layer_at(i);
+
+			if (!layer->live || (layer->fd.fd < 0) != with_rmmapd)
+				continue;
+			lengths[*count] = layer->length;
+			numbers[i] = (*count)++;
+		}
+		if (!with_rmmapd)
+			*fresh = *count;
+	}
+	return *count ? 0 : -EFAULT;
+}
+
+static void fill_table(struct snapshot *snapshot, const struct array *all,
+                       const uint32_t *numbers)
+{
+	struct rm_segment *to = rm_table_segments(snapshot->table);
+	const struct rm_segment *s = all->data;
+
+	for (size_t i = 0; i < known.layers.count; i++) {
+		const struct layer *layer = layer_at(i);
+
+		if (!layer->live)
+			continue;
+		memcpy(rm_table_layers(snapshot->table)[numbers[i]].id, layer->id, RM_ID_BYTES);
+		memcpy(rm_table_bitmap(snapshot->table, numbers[i]), layer->bitmap,
+		       (layer_pages(layer) + 63) / 64 * sizeof(uint64_t));
+	}
+	for (size_t i = 0; i < all->count; i++) {
+		uint64_t first = s[i].offset >> RM_PAGE_SHIFT, start, run;
+		uint64_t end = first + (s[i].length >> RM_PAGE_SHIFT);
+		const uint64_t *bitmap = layer_at(s[i].layer)->bitmap;
+
+		to[i] = s[i];
+		to[i].layer = numbers[s[i].layer];
+		for (uint64_t from = first; rm_bit_run(bitmap, from, end, true, &start, &run);
+		     from = start + run)
+			snapshot->data_bytes += run << RM_PAGE_SHIFT;
+	}
+}
+
+static int make_table(struct snapshot *snapshot, const struct array *all, uint64_t root)
+{
+	size_t bytes = (known.layers.count + 1) * (sizeof(uint64_t) + sizeof(uint32_t));
+	uint64_t *lengths = own_pages(bytes);
+	uint32_t *numbers = lengths ? (uint32_t *)(lengths + known.layers.count + 1) : NULL;
+	uint32_t count;
+	int err = lengths ? number_layers(all, numbers, lengths, &count, &snapshot->fresh_layers)
+	                  : -ENOMEM;
+
+	if (!err) {
+		snapshot->table_size = rm_table_size(lengths, count, (uint32_t)all->count);
+		err = snapshot->table_size && all->count < RM_TABLE_SEGMENTS_MAX ? 0 : -ENOTSUP;
+	}
+	if (!err) {
+		snapshot->table = own_pages(snapshot->table_size);
+		err = snapshot->table ? 0 : -ENOMEM;
+	}
+	if (!err) {
+		snapshot->layer_count = count;
+		rm_table_layout(snapshot->table, lengths, count, (uint32_t)all->count, root);
+		fill_table(snapshot, all, numbers);
+	}
+	own_pages_free(lengths, bytes);
+	return err;
+}
+
+/* Their descriptors, in the table's order. */
+static int list_fresh(struct snapshot *snapshot)
+{
+	for (size_t i = 0; i < known.layers.count; i++) {
+		int *fd;
+
+		if (!layer_at(i)->live || layer_at(i)->fd.fd < 0)
+			continue;
+		if (!fd_still(&layer_at(i)->fd))
+			return -EBADF;
+		fd = array_add(&snapshot->fds);
+		if (!fd)
+			return -ENOMEM;
+		*fd = layer_at(i)->fd.fd;
+	}
+	return 0;
+}
+
+int freeze(uint64_t root, bool everything, bool self_contained, struct snapshot *snapshot)
+{
+	struct array all = { .item = sizeof(struct rm_segment) };
+	struct gathered g;
+	int err;
+
+	*snapshot = (struct snapshot){ .fds.item = sizeof(int) };
+	attached_lock();
+	if (everything)
+		freeze_forget();
+	err = gather(&g, &known, everything, self_contained);
+	if (!err)
+		err = tidy(&g);
+	if (!err)
+		err = write_layers(&g, &all, &snapshot->copied_bytes);
+	if (!err)
+		err = make_table(snapshot, &all, root);
+	if (!err)
+		err = list_fresh(snapshot);
+	if (!err)
+		err = remember(&all);
+	if (err)
+		freeze_forget();
+	attached_unlock();
+	gather_free(&g);
+	array_free(&all);
+	if (err)
+		snapshot_free(snapshot);
+	return err;
+}
+
+void snapshot_free(struct snapshot *snapshot)
+{
+	array_free(&snapshot->fds);
+	if (snapshot->table)
+		own_pages_free(snapshot->table, snapshot->table_size);
+	snapshot->table = NULL;
+}

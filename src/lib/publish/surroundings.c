@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * places.c - what lies outside the window, noted at each publish behind its table
+ *
+ * So that rmmap check can name what a word points into when this process is long gone. From
+ * one reading of /proc/self/maps, which takes longer than all else that publishing a small
+ * structure does in this process: one that is hardly older, of as much mapped memory, is as
+ * good. Under publish.c's lock; memory is from own_pages(). What cannot be had is left out: a
+ * publish does not fail for it.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include "../../common/channel.h"
+#include "../../common/places.h"
+#include "../base/internal.h"
+
+#define PATH_BYTES 4096
+#define FRESH_NS 100000000u
+
+struct note {                           /* in own_pages(): a thread's stack may be small */
+	struct rm_places_header header;
+	struct rm_place place[RM_PLACES_MAX];
+	char text[RM_PLACES_TEXT_MAX];
+	char program[PATH_BYTES];       /* its path, as /proc/self/maps has it */
+	uint32_t text_used;
+};
+
+static struct {
+	struct note *note;
+	uint64_t mapped, since;         /* pages at that time; 0: it is of no use */
+} last_note;
+
+/* 0 if it does not fit. */
+static uint32_t add_text(struct note *note, const char *text)
+{
+	size_t bytes = strlen(text) + 1;
+	uint32_t at = note->text_used;
+
+	if (bytes > RM_PLACES_TEXT_MAX - at) {
+		note->header.cut = 1;
+		return 0;
+	}
+	memcpy(note->text + at, text, bytes);
+	note->text_used += (uint32_t)bytes;
+	return at;
+}
+
+static bool is_bss(const struct rm_place *last, const struct map_line *line)
+{
+	const uint32_t data = RM_PLACE_FILE | RM_PLACE_WRITE;
+
+	return !line->name[0] && line->write && last && last->end == line->start &&
+	       (last->flags & data) == data;
+}
+
+static uint32_t flags_of(const struct note *note, const struct map_line *line)
+{
+	uint32_t flags = (line->write ? RM_PLACE_WRITE : 0) | (line->exec ? RM_PLACE_EXEC : 0);
+
+	if (!line->name[0])
+		return 0;               /* nobody asks, and so more of it is one place */
+	if (line->name[0] == '/')
+		flags |= RM_PLACE_FILE | (strcmp(line->name, note->program) ? 0 : RM_PLACE_PROGRAM);
+	if (!strcmp(line->name, "[stack]"))
+		flags |= RM_PLACE_STACK;
+	return flags;
+}
+
+/* Mappings of one file follow each other, so a name is looked for in the last place only. */
+static uint32_t name_of(struct note *note, const struct rm_place *last, const char *name)
+{
+	if (!name[0])
+		return 0;
+	if (last && !strcmp(note->text + last->name, name))
+		return last->name;
+	return add_text(note, name);
+}
+
+static bool add_line(void *arg, const struct map_line *line)
+{
+	struct note *note = arg;
+	uint32_t n = note->header.count, flags = flags_of(note, line);
+	struct rm_place *last = n ? &note->place[n - 1] : NULL, *place = &note->place[n];
+
+	/* what nobody can touch is a guard or a reserve; [vsyscall] is no memory */
+	if (rm_in_window(line->start) || !(line->read || line->write || line->exec) ||
+	    line->end > INT64_MAX)
+		return false;
+	/* it is not read at one moment */
+	if (last && line->start < last->end)
+		return false;
+	if (!line->name[0] && last && last->end == line->start && !last->name) {
+		last->end = line->end;
+		return false;
+	}
+	if (n == RM_PLACES_MAX) {
+		note->header.cut = 1;
+		return true;
+	}
+	*place = (struct rm_place){
+		.start = line->start, .end = line->end, .offset = line->offset, .flags = flags,
+	};
+	if (is_bss(last, line)) {
+		place->flags = RM_PLACE_BSS | (last->flags & ~RM_PLACE_FILE);
+		place->name = last->name;
+	} else {
+		place->name = name_of(note, last, line->name);
+	}
+	note->header.count++;
+	return false;
+}
+
+static bool take(struct note *note)
+{
+	const char *called = (const char *)(uintptr_t)getauxval(AT_EXECFN);
+	ssize_t length = readlink("/proc/self/exe", note->program, sizeof(note->program) - 1);
+
+	note->program[length > 0 ? length : 0] = '\0';
+	note->text_used = RM_PLACES_CALLED;
+	/* of those who start by a descriptor or start themselves again it says nothing */
+	if (!called || !strncmp(called, "/proc/", 6) || !strncmp(called, "/dev/", 5))
+		called = note->program;
+	add_text(note, called);
+	if (maps_walk(add_line, note))
+		return false;
+	note->header.text_size = (note->text_used + 7) & ~7u;
+	return true;
+}
+
+/* The table moves into longer memory. */
+static void append(struct snapshot *snapshot, const struct note *note)
+{
+	size_t places = note->header.count * sizeof(note->place[0]);
+	size_t more = sizeof(note->header) + places + note->header.text_size;
+	char *table = own_pages(snapshot->table_size + more), *to = table + snapshot->table_size;
+
+	if (!table)
+		return;
+	memcpy(table, snapshot->table, snapshot->table_size);
+	memcpy(to, &note->header, sizeof(note->header));
+	memcpy(to + sizeof(note->header), note->place, places);
+	memcpy(to + sizeof(note->header) + places, note->text, note->text_used);
+	rm_table_add_places(table, more);
+	own_pages_free(snapshot->table, snapshot->table_size);
+	snapshot->table = table;
+	snapshot->table_size += more;
+}
+
+/* How many pages this process has mapped, whatever they are; 0: that cannot be had. */
+static uint64_t mapped(void)
+{
+	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	char text[24] = "";
+	uint64_t n = 0;
+
+	if (fd < 0)
+		return 0;
+	if (read(fd, text, sizeof(text) - 1) > 0)
+		for (const char *p = text; *p >= '0' && *p <= '9'; p++)
+			n = n * 10 + (uint64_t)(*p - '0');
+	close(fd);
+	return n;
+}
+
+void places_note(struct snapshot *snapshot)
+{
+	struct note *note = last_note.note ? last_note.note : own_pages(sizeof(*note));
+	uint64_t now = rm_now_ns(), n;
+
+	last_note.note = note;
+	if (!note)
+		return;
+	n = mapped();
+	if (!n || n != last_note.mapped || now - last_note.since > FRESH_NS) {
+		note->header = (struct rm_places_header){ 0 };
+		last_note.since = now;
+		last_note.mapped = 0;
+		if (!take(note))
+			return;
+		last_note.mapped = n;
+	}
+	append(snapshot, note);
+}

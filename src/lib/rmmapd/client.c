@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * client.c - the connection to this host's rmmapd
+ *
+ * One for the process, opened at the first request, at a high descriptor that
+ * is looked at before each use: a program may close all descriptors, or have
+ * put another file there. Any thread, one request at a time. Does not allocate
+ * but for the descriptors of an attach, in own_pages().
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../common/channel.h"
+#include "../../common/rundir.h"
+#include "../../common/say.h"
+#include "../base/internal.h"
+
+#define SILENCE_NS UINT64_C(10000000000)
+#define START_NS UINT64_C(30000000000)  /* of one that is being started */
+#define ATTEMPTS 3              /* connections for one request */
+#define REPEATS 8               /* sendings of it on one connection, after RM_RESTARTED */
+
+/* What one sending of a request can come to, beside 0 and -errno. */
+enum { LOST = 1, RESTARTED };
+
+/* Under lock; owner tells a child of fork or clone that this is not its connection. */
+static struct {
+	pthread_mutex_t lock;
+	bool open;
+	struct fd_mark mark;
+	pid_t owner;
+	uint64_t seq;
+	unsigned era;                   /* of rmmapd, from 1; see struct exchange */
+	uint32_t keeper;
+	uint8_t host[RM_ID_BYTES];
+} connection = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* Under the lock, so that a request takes little of a stack that may be small. */
+static struct {
+	_Alignas(8) char message[RM_WIRE_MAX];
+	struct exchange hello;
+} scratch;
+
+static void close_all(const int *fds, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		close(fds[i]);
+}
+
+static void disconnect(void)
+{
+	if (connection.open && fd_still(&connection.mark))
+		close(connection.mark.fd);
+	connection.open = false;
+}
+
+static uint64_t silence(const struct exchange *x)
+{
+	return rm_now_ns() + (x->timeout_ns ? x->timeout_ns : SILENCE_NS);
+}
+
+/* A failure of the channel in words; LOST if a new connection may help. */
+static int trouble(struct exchange *x, int err)
+{
+	switch (err) {
+	case 0:
+	case -EPIPE:
+	case -ECONNRESET:
+	case -ENOTCONN:
+	case -EBADF:            /* closed meanwhile, by the program or by client_inner_child() */
+		rm_format(x->why, sizeof(x->why), "rmmapd closed the connection; see its log "
+		          "(RMMAP_LOG=FILE)");
+		return LOST;
+	case -EAGAIN:
+	case -ETIMEDOUT:
+		rm_format(x->why, sizeof(x->why), "rmmapd did not answer in %llu s; see whether it "
+		          "is stopped, and its log (RMMAP_LOG=FILE)", (unsigned long long)
+		          ((x->timeout_ns ? x->timeout_ns : SILENCE_NS) / 1000000000));
+		return -ETIMEDOUT;
+	case -EMFILE:
+		rm_format(x->why, sizeof(x->why), "too many open files to take what rmmapd sent; "
+		          "raise the limit (ulimit -n)");
+		return -EMFILE;
+	case -EMSGSIZE:
+	case -EPROTO:
+	case -EINVAL:
+		rm_format(x->why, sizeof(x->why), "rmmapd is of another version than this library; "
+		          "end it (rmmap info shows its process), or use another RMMAP_RUNDIR");
+		return -EPROTO;
+	default:
+		rm_format(x->why, sizeof(x->why), "talking to rmmapd: %s", rm_errno_text(-err));
+		return err;
+	}
+}
+
+/*
+ * The next message of this request; answers to earlier ones are dropped, and
+ * RM_PROGRESS buys time. 0 with message, fds and count filled in.
+ */
+static int next_message(struct exchange *x, void *message, int fds[RM_CHANNEL_FDS_MAX],
+                        unsigned *count)
+{
+	const struct rm_wire *head = message;
+
+	for (;;) {
+		ssize_t n = rm_channel_recv(connection.mark.fd, message, RM_WIRE_MAX, fds, count,
+		                            silence(x));
+		int err;
+
+		if (n <= 0)
+			return trouble(x, (int)n);
+		err = rm_wire_check(message, (size_t)n);
+		if (err) {
+			close_all(fds, *count);
+			return trouble(x, err);
+		}
+		if (head->type == RM_RESTARTED) {
+			close_all(fds, *count);
+			rm_format(x->why, sizeof(x->why), "rmmapd's worker fails again and again; see "
+			          "its log (RMMAP_LOG=FILE)");
+			return RESTARTED;
+		}
+		if (head->seq == connection.seq && head->type != RM_PROGRESS)
+			return 0;
+		close_all(fds, *count);
+	}
+}
+
+/* What came unasked: news of a restart that concerns no request, late answers. */
+static int drain(void)
+{
+	int fds[RM_CHANNEL_FDS_MAX];
+	unsigned count;
+	ssize_t n;
+
+	do {
+		n = rm_channel_recv(connection.mark.fd, scratch.message, sizeof(scratch.message),
+		                    fds, &count, 0);
+		if (n > 0)
+			close_all(fds, count);
+	} while (n > 0 || n == -EMFILE);
+	return n == 0 || n == -EPIPE || n == -ECONNRESET ? LOST : 0;
+}
+
+/* RM_REPLY with an error may be the answer to anything: rmmapd could not send the proper one. */
+static int refusal(struct exchange *x, const void *message)
+{
+	const struct rm_wire_reply *reply = message;
+
+	if (reply->head.type != RM_REPLY || reply->error <= 0)
+		return trouble(x, -EPROTO);
+	rm_format(x->why, sizeof(x->why), "%s",
+	          reply->text[0] ? reply->text : rm_errno_text(reply->error));
+	return -reply->error;
+}
+
+static int send_layers(struct exchange *x)
+{
+	struct rm_wire_layers m = { .head = *(struct rm_wire *)x->request };
+	int fds[RM_CHANNEL_FDS_MAX];
+
+	m.head.type = RM_LAYERS;
+	for (m.first = 0; m.first < x->layer_count; m.first += m.count) {
+		int err;
+
+		m.count = x->layer_count - m.first;
+		if (m.count > RM_CHANNEL_FDS_MAX)
+			m.count = RM_CHANNEL_FDS_MAX;
+		for (uint32_t i = 0; i < m.count; i++)
+			fds[i] = x->layers[m.first + i];
+		err = rm_channel_send(connection.mark.fd, &m, sizeof(m), fds, m.count, silence(x));
+		if (err)
+			return trouble(x, err);
+	}
+	return 0;
+}
+
+static void drop_layers(struct exchange *x, uint32_t got)
+{
+	close_all(x->layer_fds, got);
+	own_pages_free(x->layer_fds, x->layer_fd_count * sizeof(*x->layer_fds));
+	x->layer_fds = NULL;
+	x->layer_fd_count = 0;
+}
+
+/* The RM_LAYERS that follow an RM_ATTACH_REPLY. */
+static int receive_layers(struct exchange *x, uint32_t count)
+{
+	const struct rm_wire_layers *m = (const void *)scratch.message;
+	int fds[RM_CHANNEL_FDS_MAX];
+	unsigned n;
+	uint32_t got = 0;
+
+	x->layer_fd_count = count;
+	x->layer_fds = own_pages(count * sizeof(*x->layer_fds));
+	if (!x->layer_fds)
+		return -ENOMEM;
+	while (got < count) {
+		int err = next_message(x, scratch.message, fds, &n);
+
+		if (!err && (m->head.type != RM_LAYERS || m->first != got || m->count != n ||
+		             n == 0 || n > count - got)) {
+			close_all(fds, n);
+			err = refusal(x, scratch.message);
+		}
+		if (err) {
+			drop_layers(x, got);
+			return err;
+		}
+		memcpy(x->layer_fds + got, fds, n * sizeof(*fds));
+		got += n;
+	}
+	return 0;
+}
+
+static int take_reply(struct exchange *x)
+{
+	const struct rm_wire_attach_reply *reply = x->reply;
+	int fds[RM_CHANNEL_FDS_MAX], err;
+	unsigned count;
+
+	err = next_message(x, x->reply, fds, &count);
+	if (err)
+		return err;
+	if (reply->head.type != x->reply_type || count > 1) {
+		close_all(fds, count);
+		return refusal(x, reply);
+	}
+	x->reply_fd = count ? fds[0] : -1;
+	if (reply->head.type != RM_ATTACH_REPLY || reply->error || reply->layer_count == 0)
+		return 0;
+	if (reply->layer_count > RM_TABLE_LAYERS_MAX)
+		err = trouble(x, -EPROTO);
+	else
+		err = receive_layers(x, reply->layer_count);
+	if (err && x->reply_fd >= 0) {
+		close(x->reply_fd);
+		x->reply_fd = -1;
+	}
+	return err;
+}
+
+/* Send the request once and take its answer: 0, -errno, LOST or RESTARTED. */
+static int transact(struct exchange *x)
+{
+	struct rm_wire *head = x->request;
+	int err;
+
+	head->magic = RM_WIRE_MAGIC;
+	head->version = RM_WIRE_VERSION;
+	head->seq = connection.seq;
+	x->reply_fd = -1;
+	x->layer_fds = NULL;
+	x->layer_fd_count = 0;
+	err = rm_channel_send(connection.mark.fd, x->request, x->request_size, x->fds, x->fd_count,
+	                      silence(x));
+	if (err)
+		return trouble(x, err);
+	x->sendings++;
+	err = send_layers(x);
+	return err ? err : take_reply(x);
+}
+
+/* RM_RESTARTED: the same once more, under the same number, so that rmmapd can tell. */
+static int transact_again(struct exchange *x)
+{
+	int err;
+
+	connection.seq++;
+	for (int i = 0; i < REPEATS; i++) {
+		err = transact(x);
+		if (err != RESTARTED)
+			return err;
+	}
+	return -ECONNREFUSED;
+}
+
+static int hello(struct exchange *x)
+{
+	struct rm_wire_hello m = { .head.type = RM_HELLO, .pid = (uint32_t)getpid(),
+	                           .layout = rm_layout_here() };
+	const struct rm_wire_hello_reply *reply = (const void *)scratch.message;
+	struct exchange *y = &scratch.hello;
+	int err;
+
+	y->request = &m;
+	y->request_size = sizeof(m);
+	y->timeout_ns = x->timeout_ns;
+	y->reply = scratch.message;
+	y->reply_type = RM_HELLO_REPLY;
+	err = transact_again(y);
+	memcpy(x->why, y->why, sizeof(x->why));
+	if (err)
+		return err;
+	if (y->reply_fd >= 0)
+		close(y->reply_fd);
+	if (reply->error) {
+		rm_format(x->why, sizeof(x->why), "rmmapd refuses this process: %s",
+		          reply->text[0] ? reply->text : rm_errno_text(reply->error));
+		return -reply->error;
+	}
+	if (connection.era == 0 || connection.keeper != reply->pid ||
+	    memcmp(connection.host, reply->host, sizeof(connection.host)) != 0)
+		connection.era++;
+	connection.keeper = reply->pid;
+	memcpy(connection.host, reply->host, sizeof(connection.host));
+	return 0;
+}
+
+static int find_daemon(struct exchange *x, int *words)
+{
+	char path[RM_RUNDIR_MAX];
+	int err;
+
+	*words = -1;
+	if (daemon_is_private())
+		return daemon_start_private(words, x->why, sizeof(x->why));
+	err = rm_rundir_find(env_options(), true, path, x->why, sizeof(x->why));
+	return err ? err : daemon_start(path, words, x->why, sizeof(x->why));
+}
+
+/* One that is being started has longer to answer: the host may be busy. */
+static int hello_started(struct exchange *x, int words)
+{
+	uint64_t asked = x->timeout_ns;
+	int err;
+
+	if ((asked ? asked : SILENCE_NS) < START_NS)
+		x->timeout_ns = START_NS;
+	err = hello(x);
+	x->timeout_ns = asked;
+	if (err == LOST && daemon_last_words(words, x->why, sizeof(x->why)))
+		return -ECONNREFUSED;
+	return err;
+}
+
+static int connect_new(struct exchange *x)
+{
+	int err, words, fd = find_daemon(x, &words);
+
+	if (fd >= 0)
+		fd = fd_raise(fd);
+	if (fd >= 0) {
+		fd_mark(&connection.mark, fd);
+		connection.open = true;
+		connection.owner = getpid();
+		env_log();
+		err = words >= 0 ? hello_started(x, words) : hello(x);
+		if (err)
+			disconnect();
+	} else {
+		err = fd;
+	}
+	if (words >= 0)
+		close(words);
+	return err;
+}
+
+/* A connection that is ours and there, opened where that is wanted. */
+static int ensure(struct exchange *x)
+{
+	if (connection.open && connection.owner != getpid())
+		disconnect();
+	if (connection.open && (!fd_still(&connection.mark) || drain() == LOST))
+		disconnect();
+	if (connection.open)
+		return 0;
+	if (x->only_if_connected) {
+		rm_format(x->why, sizeof(x->why), "there is no connection to rmmapd");
+		return -ENOTCONN;
+	}
+	return connect_new(x);
+}
+
+static int call(struct exchange *x)
+{
+	int err = LOST;
+
+	for (int i = 0; i < ATTEMPTS && err == LOST; i++) {
+		err = ensure(x);
+		if (err)
+			continue;
+		if (x->era && x->era != connection.era) {
+			rm_format(x->why, sizeof(x->why), "rmmapd was replaced by another");
+			return -ESTALE;
+		}
+		err = transact_again(x);
+		/* What is still to come is dropped by drain(), but nobody waits twice for silence. */
+		if (err && err != -EMFILE)
+			disconnect();
+	}
+	x->era = connection.era;
+	return err == LOST ? -ECONNREFUSED : err;
+}
+
+struct call *call_new(void *request, size_t size, int reply_type)
+{
+	struct call *call = own_pages(sizeof(*call));
+
+	if (call)
+		call->x = (struct exchange){
+			.request = request, .request_size = size,
+			.reply = call->message, .reply_type = reply_type, .reply_fd = -1,
+		};
+	return call;
+}
+
+void call_free(struct call *call)
+{
+	own_pages_free(call, sizeof(*call));
+}
+
+int client_call(struct exchange *x)
+{
+	int err;
+
+	x->why[0] = '\0';
+	x->sendings = 0;
+	client_lock();
+	err = call(x);
+	client_unlock();
+	if (err && !x->why[0])
+		rm_format(x->why, sizeof(x->why), "%s", rm_errno_text(-err));
+	return err;
+}
+
+void client_lock(void)
+{
+	own_lock(&connection.lock);
+}
+
+void client_unlock(void)
+{
+	own_unlock(&connection.lock);
+}
+
+/* Were a request under way, this process would take its parent's answer. */
+void client_inner_child(void)
+{
+	if (connection.open && connection.owner != getpid() && fd_still(&connection.mark))
+		close(connection.mark.fd);
+}
+
+/* The lock was taken around the fork: this gives it back too. */
+void client_child(void)
+{
+	disconnect();
+	client_unlock();
+}

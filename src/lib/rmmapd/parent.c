@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * parent.c - a parent for rmmapd in a program that inherits orphans
+ *
+ * The first process of a container (of a pid namespace) and a child subreaper become the
+ * parent of every orphan below them, rmmapd too, and then wait(-1) waits for it: a loop that
+ * waits for all children does not end before rmmapd does. So there rmmapd is no orphan, but
+ * the child of a process that stays: made by clone(2) without an exit signal, and never
+ * executing anything, that one is seen by __WCLONE and __WALL only. Its memory is a copy of
+ * this process's, of which it gives back all but one page of code and its stack at once.
+ *
+ *   the program --clone, no exit signal--> maker --clone(CLONE_PARENT|CLONE_VM)--> parent
+ *                                          (ends)         parent --vfork, exec--> rmmapd
+ *
+ * The maker ends since a thread of fork() has glibc's rseq area registered, which could not be
+ * unmapped; a task made with CLONE_VM has none. Under the connection's lock, signals blocked.
+ */
+#include "spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../base/internal.h"
+
+#define STACK_SIZE (64 << 10)           /* and a multiple of any page size */
+
+/* Memory that program, maker and parent share: this, and from STACK_SIZE on two stacks. */
+struct room {
+	struct spawn spawn;
+	int maker[2];                   /* a pipe; its end is: the maker has ended */
+	uint64_t page;
+	pid_t parent;                   /* 0: it could not be made */
+};
+_Static_assert(sizeof(struct room) <= STACK_SIZE, "it has its place before the stacks");
+
+static char *room_stack(struct room *room, unsigned number)
+{
+	return (char *)room + STACK_SIZE * (number + 1);
+}
+
+/* The parent of the last rmmapd: a zombie once that has ended, and nobody else's to reap. */
+static pid_t last_parent;
+
+/* ---- system calls of one that has no libc any more ---- */
+
+#if defined(__x86_64__)
+#define RAW_CALLS 1
+static inline __attribute__((always_inline)) long raw_call(long number, long a, long b, long c,
+                                                           long d)
+{
+	register long r10 __asm__("r10") = d;
+	long ret;
+
+	__asm__ volatile("syscall" : "=a"(ret)
+	                 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10)
+	                 : "rcx", "r11", "memory");
+	return ret;
+}
+#elif defined(__aarch64__)
+#define RAW_CALLS 1
+static inline __attribute__((always_inline)) long raw_call(long number, long a, long b, long c,
+                                                           long d)
+{
+	register long x8 __asm__("x8") = number;
+	register long x0 __asm__("x0") = a;
+	register long x1 __asm__("x1") = b;
+	register long x2 __asm__("x2") = c;
+	register long x3 __asm__("x3") = d;
+
+	__asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
+	return x0;
+}
+#endif
+
+bool parent_needed(void)
+{
+#ifdef RAW_CALLS
+	int reaper = 0;
+
+	return getpid() == 1 || (prctl(PR_GET_CHILD_SUBREAPER, &reaper) == 0 && reaper);
+#else
+	return false;
+#endif
+}
+
+#ifdef RAW_CALLS
+
+static inline __attribute__((always_inline)) void raw_unmap(uint64_t from, uint64_t to)
+{
+	if (to > from)
+		raw_call(SYS_munmap, (long)from, (long)(to - from), 0, 0);
+}
+
+/*
+ * Give back all memory but [a, a_end) and [b, b_end), the lower one first, and wait until no
+ * child is left, those that became it by being orphans too. In a section of its own, which is
+ * one of the two: from the first call on there is nothing else, no thread-local variable
+ * either. The address space ends where munmap(2) says so.
+ */
+static __attribute__((noreturn, noinline, no_stack_protector, section(".text.rmmap_parent"),
+                      no_sanitize("address", "thread", "undefined"), aligned(4096)))
+void parent_stay(const uint64_t a, const uint64_t a_end, const uint64_t b, const uint64_t b_end,
+                 const uint64_t page)
+{
+	raw_unmap(0, a);
+	raw_unmap(a_end, b);
+	for (unsigned bits = 57; bits > 32; bits--)
+		if (raw_call(SYS_munmap, (long)b_end,
+		             (long)((UINT64_C(1) << bits) - page - b_end), 0, 0) == 0)
+			break;
+	/* without an interruption, since all signals are blocked */
+	while (raw_call(SYS_wait4, -1, 0, __WALL, 0) > 0)
+		;
+	for (;;)
+		raw_call(SYS_exit_group, 0, 0, 0, 0);
+}
+
+/* wait is the pipe that says when the maker has ended; the last descriptor. */
+static void parent_alone(struct room *room, int wait)
+{
+	uint64_t page = room->page;
+	uint64_t code = (uint64_t)(uintptr_t)parent_stay & ~(page - 1);
+	uint64_t stack = (uint64_t)(uintptr_t)room_stack(room, 0);
+	char byte;
+
+	while (read(wait, &byte, 1) > 0)
+		;
+	close(wait);
+	if (code < stack)
+		parent_stay(code, code + page, stack, stack + STACK_SIZE, page);
+	parent_stay(stack, stack + STACK_SIZE, code, code + page, page);
+}
+
+static int parent_main(void *arg)
+{
+	struct room *room = arg;
+
+	close(room->maker[1]);
+	prctl(PR_SET_NAME, "rmmapd-parent");
+	/* a worker that has outlived its keeper is to be no child of the program either */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	syscall(SYS_setsid);
+	if (chdir("/") < 0)
+		spawn_failed(&room->spawn, "chdir /");
+	else if (clone(spawn_exec, room_stack(room, 2), CLONE_VM | CLONE_VFORK | SIGCHLD,
+	               &room->spawn) < 0)
+		spawn_failed(&room->spawn, "clone");
+	if (room->spawn.error) {
+		/* what failed to be rmmapd would be the program's child else */
+		while (waitpid(-1, NULL, __WALL) > 0)
+			;
+		syscall(SYS_exit_group, 1);
+	}
+	if (dup2(room->maker[0], 0) < 0)
+		syscall(SYS_exit_group, 1);
+	spawn_close_from(1);
+	parent_alone(room, 0);
+	return 0;
+}
+
+/* In the maker; CLONE_PARENT takes the exit signal, none, from it. */
+static void __attribute__((noreturn)) maker_main(struct room *room)
+{
+	int pid = clone(parent_main, room_stack(room, 1), CLONE_VM | CLONE_PARENT, room);
+
+	room->parent = pid > 0 ? pid : 0;
+	for (;;)
+		syscall(SYS_exit_group, 0);
+}
+
+static void reap(pid_t pid, int flags)
+{
+	while (pid && waitpid(pid, NULL, __WCLONE | flags) < 0 && errno == EINTR)
+		;
+}
+
+/* Until the new process was executed or could not be: the pipe is closed everywhere else. */
+static void await_exec(int executed)
+{
+	char byte;
+
+	while (read(executed, &byte, 1) < 0 && errno == EINTR)
+		;
+}
+
+static void close_end(int *end)
+{
+	if (*end >= 0)
+		close(*end);
+	*end = -1;
+}
+
+/*
+ * With two pipes, of which the others have copies. The end of executed says that the exec was
+ * done, or failed; that of maker that the maker has ended.
+ */
+static bool make_parent(struct room *room, int executed[2], int maker[2])
+{
+	/* a fork that runs no handlers, takes no lock, and has no exit signal */
+	pid_t pid = (pid_t)syscall(SYS_clone, 0UL, 0UL, 0UL, 0UL, 0UL);
+
+	if (pid == 0)
+		maker_main(room);
+	close_end(&executed[1]);
+	close_end(&maker[1]);
+	if (pid < 0)
+		return false;
+	reap(pid, 0);
+	if (!room->parent)
+		return false;
+	await_exec(executed[0]);
+	reap(last_parent, WNOHANG);
+	last_parent = room->parent;
+	if (room->spawn.error) {
+		reap(last_parent, 0);
+		last_parent = 0;
+	}
+	return true;
+}
+
+bool parent_spawn(struct spawn *spawn)
+{
+	int executed[2] = { -1, -1 }, maker[2] = { -1, -1 };
+	struct room *room = mmap(NULL, 3 * STACK_SIZE, PROT_READ | PROT_WRITE,
+	                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	bool made = false;
+
+	if (room == MAP_FAILED)
+		return false;
+	if (pipe2(executed, O_CLOEXEC) == 0 && pipe2(maker, O_CLOEXEC) == 0) {
+		*room = (struct room){
+			.spawn = *spawn, .maker = { maker[0], maker[1] },
+			.page = (uint64_t)sysconf(_SC_PAGESIZE),
+		};
+		made = make_parent(room, executed, maker);
+	}
+	for (int i = 0; i < 2; i++) {
+		close_end(&executed[i]);
+		close_end(&maker[i]);
+	}
+	if (made) {
+		spawn->error = room->spawn.error;
+		spawn->step = room->spawn.step;
+	}
+	munmap(room, 3 * STACK_SIZE);
+	return made;
+}
+
+#else
+bool parent_spawn(struct spawn *spawn)
+{
+	(void)spawn;
+	return false;
+}
+#endif

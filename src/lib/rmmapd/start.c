@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * start.c - start rmmapd where there is none, and hear why it does not start
+ *
+ * Who starts it takes the lock of the run directory, makes the socket, and hands both
+ * over to the new process: whoever connects from then on lies in the socket's queue,
+ * the starter's own first request too, and nobody waits for the socket to appear. The
+ * answer to that request is how the starter knows that all is well. If the connection
+ * ends instead, a pipe that is the new process's standard error has its last words.
+ * Any thread, under the connection's lock; the process itself is made by spawn.c.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../../common/channel.h"
+#include "../../common/rundir.h"
+#include "../../common/say.h"
+#include "../base/internal.h"
+#include "spawn.h"
+
+#define OTHER_NS UINT64_C(30000000000)  /* until another's start must be over; a host may be busy */
+#define WORDS_NS UINT64_C(2000000000)   /* from the end of the connection to that of its process */
+
+extern char **environ;
+
+/*
+ * What is for this program alone stays out of rmmapd. LD_LIBRARY_PATH is handed
+ * on: it may be how the system's libfabric is found.
+ */
+static bool handed_on(const char *variable)
+{
+	return strncmp(variable, "LD_PRELOAD=", 11) != 0 &&
+	       strncmp(variable, "LD_AUDIT=", 9) != 0 &&
+	       strncmp(variable, "RMMAP_RUNDIR=", 13) != 0;
+}
+
+/* A copy of the environment's pointers, NULL-terminated; nothing of a secure program's. */
+static char **copy_environment(bool secure, size_t *size)
+{
+	size_t n = 0, kept = 0;
+	char **copy;
+
+	while (!secure && environ && environ[n])
+		n++;
+	*size = (n + 1) * sizeof(*copy);
+	copy = own_pages(*size);
+	for (size_t i = 0; copy && i < n && environ[i]; i++)
+		if (handed_on(environ[i]))
+			copy[kept++] = environ[i];
+	return copy;
+}
+
+/* What the caller is told; the reason itself is in words. */
+static int cannot_start(int err)
+{
+	if (err == -EROFS)
+		return -EACCES;
+	return err == -EMFILE || err == -ENOMEM || err == -EACCES ? err : -ECONNREFUSED;
+}
+
+static int close_one(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/*
+ * The process, with these descriptors, which are closed here. The read end of the pipe that is
+ * its standard error, or -errno.
+ */
+static int start_with(char *const *arguments, int first, int second, char *why, size_t why_size)
+{
+	struct spawn spawn = { .arguments = arguments, .passed = { first, second } };
+	int ends[2] = { -1, -1 }, err = 0;
+	char **environment = NULL;
+	size_t size = 0;
+
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		err = -errno;
+	if (!err) {
+		spawn.words = ends[1] = fd_raise(ends[1]);
+		environment = copy_environment(env_options()->secure, &size);
+		err = ends[1] < 0 ? ends[1] : environment ? 0 : -ENOMEM;
+	}
+	if (!err) {
+		spawn.environment = environment;
+		err = spawn_process(&spawn);
+	}
+	if (environment)
+		own_pages_free(environment, size);
+	close_one(first);
+	close_one(second);
+	close_one(ends[1]);
+	if (spawn.error)
+		rm_format(why, why_size, "cannot start rmmapd (%s): %s: %s; install it there, or set "
+		          "RMMAP_DAEMON to its path", arguments[0], spawn.step,
+		          rm_errno_text(spawn.error));
+	else if (err)
+		rm_format(why, why_size, "cannot start rmmapd: %s%s", rm_errno_text(-err),
+		          err == -EMFILE ? "; raise the limit of open files (ulimit -n)" : "");
+	if (err)
+		close_one(ends[0]);
+	return err ? cannot_start(err) : ends[0];
+}
+
+/* ---- its last words ---- */
+
+/*
+ * What the pipe holds until its other end is closed, on one line. True: there was the NUL by
+ * which rmmapd says that it serves.
+ */
+static bool read_words(int words, char *text, size_t size)
+{
+	uint64_t deadline = rm_now_ns() + WORDS_NS;
+	size_t have = 0;
+
+	while (have + 1 < size && !memchr(text, '\0', have) && rm_now_ns() < deadline) {
+		struct pollfd in = { .fd = words, .events = POLLIN };
+		ssize_t n = read(words, text + have, size - 1 - have);
+
+		if (n > 0)
+			have += (size_t)n;
+		else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+			break;
+		else
+			poll(&in, 1, 100);
+	}
+	if (memchr(text, '\0', have))
+		return true;
+	while (have && text[have - 1] == '\n')
+		have--;
+	text[have] = '\0';
+	for (size_t i = 0; i < have; i++)
+		if (text[i] == '\n')
+			text[i] = ';';
+		else if ((unsigned char)text[i] < ' ')
+			text[i] = ' ';
+	return false;
+}
+
+bool daemon_last_words(int words, char *why, size_t why_size)
+{
+	const char *given = env_options()->daemon;
+	char text[320];
+
+	if (read_words(words, text, sizeof(text)))
+		return false;
+	if (text[0])
+		rm_format(why, why_size, "rmmapd could not start: %s", text);
+	else
+		rm_format(why, why_size, "rmmapd (%s) ended before it served, without a word; run "
+		          "it with --foreground to see why",
+		          given ? given : RM_LIBEXECDIR "/rmmapd");
+	return text[0] != '\0';
+}
+
+/* ---- one of this process's own ---- */
+
+bool daemon_is_private(void)
+{
+	const char *given = env_options()->daemon;
+
+	return given && strncmp(given, RM_DAEMON_PRIVATE, sizeof(RM_DAEMON_PRIVATE) - 1) == 0;
+}
+
+/*
+ * It ends when this process does, and knows that by its pidfd: nothing to be told. Both
+ * ends above the standard descriptors, which may be closed here and are not in rmmapd.
+ */
+int daemon_start_private(int *words, char *why, size_t why_size)
+{
+	const char *program = env_options()->daemon + sizeof(RM_DAEMON_PRIVATE) - 1;
+	char *arguments[] = { (char *)(uintptr_t)(*program ? program + 1 : RM_LIBEXECDIR "/rmmapd"),
+	                      (char *)(uintptr_t)"--inherit", (char *)(uintptr_t)"--private",
+	                      (char *)(uintptr_t)"3", NULL };
+	int pair[2], err;
+
+	*words = -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		err = -errno;
+		rm_format(why, why_size, "no sockets to talk to an rmmapd of this process's own: %s; "
+		          "raise its limit of open files (ulimit -n)", rm_errno_text(-err));
+		return err;
+	}
+	pair[1] = fd_raise(pair[1]);
+	err = pair[1] < 0 ? pair[1] : start_with(arguments, pair[1], -1, why, why_size);
+	if (err < 0) {
+		close(pair[0]);
+		return err;
+	}
+	*words = err;
+	return pair[0];
+}
+
+/* ---- the one of this run directory ---- */
+
+/* The lock is ours and goes to rmmapd: as long as it has it open it is locked. */
+static int start_one(const char *program, const char *rundir, int lock, char *why, size_t why_size)
+{
+	/* In the foreground: one process less that a subreaper would have to wait for. */
+	char *arguments[] = { (char *)(uintptr_t)program, (char *)(uintptr_t)"--inherit",
+	                      (char *)(uintptr_t)"--foreground", (char *)(uintptr_t)"--rundir",
+	                      (char *)(uintptr_t)rundir, NULL };
+	int listener = rm_rundir_listen(rundir);
+
+	if (listener < 0) {
+		rm_format(why, why_size, "%s/" RM_SOCKET_NAME " cannot be bound: %s; set RMMAP_RUNDIR "
+		          "to a directory that takes files", rundir, rm_errno_text(-listener));
+		close(lock);
+		return cannot_start(listener);
+	}
+	lock = fd_raise(lock);
+	listener = fd_raise(listener);
+	if (lock < 0 || listener < 0) {
+		close_one(lock);
+		close_one(listener);
+		rm_format(why, why_size, "no descriptors to start rmmapd with; raise the limit of "
+		          "open files (ulimit -n)");
+		return -EMFILE;
+	}
+	return start_with(arguments, listener, lock, why, why_size);
+}
+
+static int nobody_listens(const char *rundir, char *why, size_t why_size)
+{
+	char pid[16] = "";
+	int lock = -1;
+
+	if (rm_rundir_lock(rundir, &lock) == -EWOULDBLOCK && lock >= 0)
+		rm_rundir_holder(lock, pid);
+	close_one(lock);
+	rm_format(why, why_size, "rmmapd (process %s) holds %s/" RM_LOCK_NAME " but nobody listens "
+	          "there after %d s; end it, or set RMMAP_RUNDIR to another directory",
+	          pid[0] ? pid : "unknown", rundir, (int)(OTHER_NS / 1000000000));
+	return -ECONNREFUSED;
+}
+
+/* The program to start, or NULL with why. */
+static const char *which(char *why, size_t why_size)
+{
+	const char *given = env_options()->daemon;
+
+	if (!given || strcmp(given, "shared") == 0)
+		return RM_LIBEXECDIR "/rmmapd";
+	if (given[0] == '/')
+		return given;
+	if (strcmp(given, "off") == 0)
+		rm_format(why, why_size, "no rmmapd runs here and RMMAP_DAEMON=off forbids to start "
+		          "one; start rmmapd, or unset RMMAP_DAEMON");
+	else
+		rm_format(why, why_size, "RMMAP_DAEMON=%s is not shared, private, off or the absolute "
+		          "path of rmmapd", given);
+	return NULL;
+}
+
+/* As daemon_start() where nobody has listened yet. */
+static int join(const char *rundir, int *words, char *why, size_t why_size)
+{
+	const char *program = which(why, why_size);
+	int fd, lock, err;
+
+	if (!program)
+		return -ECONNREFUSED;
+	err = rm_rundir_join(rundir, rm_now_ns() + OTHER_NS, &fd, &lock);
+	if (err == -EBUSY)
+		return nobody_listens(rundir, why, why_size);
+	if (err < 0)
+		rm_format(why, why_size, "%s/" RM_LOCK_NAME " cannot be locked: %s; set RMMAP_RUNDIR "
+		          "to a directory that takes files", rundir, rm_errno_text(-err));
+	if (err < 0 || fd >= 0)
+		return err < 0 ? cannot_start(err) : fd;
+	err = start_one(program, rundir, lock, why, why_size);
+	if (err < 0)
+		return err;
+	*words = err;
+	fd = rm_rundir_connect(rundir);
+	/* it is not there already any more: what it said is the reason */
+	if (fd == -ECONNREFUSED || fd == -ENOENT)
+		daemon_last_words(*words, why, why_size);
+	if (fd < 0)
+		*words = close_one(*words);
+	return fd == -ENOENT ? -ECONNREFUSED : fd;
+}
+
+int daemon_start(const char *rundir, int *words, char *why, size_t why_size)
+{
+	int fd = rm_rundir_connect(rundir);
+
+	why[0] = '\0';
+	*words = -1;
+	if (fd == -ENOENT || fd == -ECONNREFUSED)
+		fd = join(rundir, words, why, why_size);
+	if (fd < 0 && !why[0])
+		rm_format(why, why_size, "connecting to rmmapd in %s: %s", rundir,
+		          rm_errno_text(-fd));
+	return fd;
+}
