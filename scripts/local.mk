@@ -21,9 +21,9 @@ check-units:
 
 check-tsan:
 if TSAN
-	@$(MAKE) rmmapd run tests/test_pager $(tsan_programs) && \
+	@$(MAKE) rmmapd run tests/unit/pager/test_pager $(tsan_programs) && \
 	  $(MAKE) check-TESTS check_PROGRAMS= check_LTLIBRARIES= check_LIBRARIES= \
-	    TESTS="tests/test_pager $(tsan_tests)"
+	    TESTS="tests/unit/pager/test_pager $(tsan_tests)"
 else
 	@echo "check-tsan: configure with --enable-tsan --with-window=0x550000000000:8 (x86-64)" >&2
 	@exit 1

@@ -17,7 +17,7 @@ workflow_packages="redis-server libgsl-dev libsvm-dev gnuplot-nox"
 program_packages="bash bzip2 clang coreutils curl dash ffmpeg gcc git imagemagick make nginx-light
 	nodejs openssl perl postgresql python3 redis-server sqlite3 tar xz-utils zstd"
 
-# What tests/slurm.sh makes a cluster of.
+# What tests/workflows/slurm.sh makes a cluster of.
 cluster_packages="munge slurm-wlm"
 
 # How to become root: nothing, sudo, or not at all. Never asks where nobody can answer.

@@ -13,24 +13,24 @@ AM_TESTS_ENVIRONMENT = \
 	PRELOAD_HEAPS='$(PRELOAD_HEAPS)'; export PRELOAD_HEAPS;
 
 TESTS += \
-	tests/functions-test.sh \
-	tests/layering.sh
+	tests/build/functions.sh \
+	tests/build/layering.sh
 EXTRA_DIST += \
 	tests/functions.sh \
-	tests/functions-test.sh \
-	tests/layering.sh
+	tests/build/functions.sh \
+	tests/build/layering.sh
 
 # ---- the commands, the examples, what make install puts in place; rmmap.h as C99 and C++ ----
-TESTS += tests/cli.sh tests/rundir.sh tests/check.sh tests/plan.sh tests/save.sh tests/examples.sh tests/wordcount.sh tests/books.sh tests/install.sh
-EXTRA_DIST += tests/cli.sh tests/rundir.sh tests/check.sh tests/plan.sh tests/save.sh tests/examples.sh tests/wordcount.sh tests/books.sh \
-	tests/wordcount-functions.sh tests/install.sh
+TESTS += tests/cli/cli.sh tests/cli/rundir.sh tests/cli/check.sh tests/cli/plan.sh tests/cli/save.sh tests/examples/examples.sh tests/examples/wordcount.sh tests/examples/books.sh tests/build/install.sh
+EXTRA_DIST += tests/cli/cli.sh tests/cli/rundir.sh tests/cli/check.sh tests/cli/plan.sh tests/cli/save.sh tests/examples/examples.sh tests/examples/wordcount.sh tests/examples/books.sh \
+	tests/examples/functions.sh tests/build/install.sh
 check_PROGRAMS += tests/header_c99 tests/header_cxx
 TESTS += tests/header_c99 tests/header_cxx
-tests_header_c99_SOURCES = tests/header.c
+tests_header_c99_SOURCES = tests/build/header.c
 tests_header_c99_CPPFLAGS = -I$(top_srcdir)/include
 tests_header_c99_CFLAGS = -std=c99 -pedantic-errors -Wall -Wextra -Werror $(SANITIZE_CFLAGS)
 tests_header_c99_LDADD = librmmap.la
-tests_header_cxx_SOURCES = tests/header.cc
+tests_header_cxx_SOURCES = tests/build/header.cc
 tests_header_cxx_CPPFLAGS = -I$(top_srcdir)/include
 tests_header_cxx_CXXFLAGS = -std=c++11 -pedantic-errors -Wall -Wextra -Werror $(SANITIZE_CFLAGS)
 tests_header_cxx_LDADD = librmmap.la
@@ -38,153 +38,153 @@ tests_header_cxx_LDADD = librmmap.la
 # ---- unit tests: one program per module of src/common, libc's own malloc ----
 if HAVE_CHECK
 unit_tests = \
-	tests/unit/test_cgroup \
-	tests/unit/test_channel \
-	tests/unit/test_handle \
-	tests/unit/test_options \
-	tests/unit/test_rundir \
-	tests/unit/test_say \
-	tests/unit/test_scan \
-	tests/unit/test_segment \
-	tests/unit/test_wire \
-	tests/unit/test_workflow
+	tests/unit/common/test_cgroup \
+	tests/unit/common/test_channel \
+	tests/unit/common/test_handle \
+	tests/unit/common/test_options \
+	tests/unit/common/test_rundir \
+	tests/unit/common/test_say \
+	tests/unit/common/test_scan \
+	tests/unit/common/test_segment \
+	tests/unit/common/test_wire \
+	tests/unit/cli/test_workflow
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 unit_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_ldadd = libcommon.la $(CHECK_LIBS)
-tests_unit_test_cgroup_SOURCES = tests/unit/test_cgroup.c tests/unit/unit.h
-tests_unit_test_cgroup_CFLAGS = $(unit_cflags)
-tests_unit_test_cgroup_LDADD = $(unit_ldadd)
-tests_unit_test_channel_SOURCES = tests/unit/test_channel.c tests/unit/unit.h
-tests_unit_test_channel_CFLAGS = $(unit_cflags)
-tests_unit_test_channel_LDADD = $(unit_ldadd)
-tests_unit_test_handle_SOURCES = tests/unit/test_handle.c tests/unit/unit.h
-tests_unit_test_handle_CFLAGS = $(unit_cflags)
-tests_unit_test_handle_LDADD = $(unit_ldadd)
-tests_unit_test_options_SOURCES = tests/unit/test_options.c tests/unit/unit.h
-tests_unit_test_options_CFLAGS = $(unit_cflags)
-tests_unit_test_options_LDADD = $(unit_ldadd)
-tests_unit_test_rundir_SOURCES = tests/unit/test_rundir.c tests/unit/unit.h
-tests_unit_test_rundir_CFLAGS = $(unit_cflags)
-tests_unit_test_rundir_LDADD = $(unit_ldadd)
-tests_unit_test_say_SOURCES = tests/unit/test_say.c tests/unit/unit.h
-tests_unit_test_say_CFLAGS = $(unit_cflags) -Wno-format -Wno-format-security
-tests_unit_test_say_LDADD = $(unit_ldadd)
-tests_unit_test_scan_SOURCES = tests/unit/test_scan.c tests/unit/unit.h
-tests_unit_test_scan_CFLAGS = $(unit_cflags)
-tests_unit_test_scan_LDADD = $(unit_ldadd)
-tests_unit_test_segment_SOURCES = tests/unit/test_segment.c tests/unit/unit.h
-tests_unit_test_segment_CFLAGS = $(unit_cflags)
-tests_unit_test_segment_LDADD = $(unit_ldadd)
-tests_unit_test_wire_SOURCES = tests/unit/test_wire.c tests/unit/unit.h
-tests_unit_test_wire_CFLAGS = $(unit_cflags)
-tests_unit_test_wire_LDADD = $(unit_ldadd)
-tests_unit_test_workflow_SOURCES = tests/unit/test_workflow.c src/cli/workflow.c
-tests_unit_test_workflow_CFLAGS = $(unit_cflags)
-tests_unit_test_workflow_LDADD = $(unit_ldadd)
+tests_unit_common_test_cgroup_SOURCES = tests/unit/common/test_cgroup.c tests/unit/unit.h
+tests_unit_common_test_cgroup_CFLAGS = $(unit_cflags)
+tests_unit_common_test_cgroup_LDADD = $(unit_ldadd)
+tests_unit_common_test_channel_SOURCES = tests/unit/common/test_channel.c tests/unit/unit.h
+tests_unit_common_test_channel_CFLAGS = $(unit_cflags)
+tests_unit_common_test_channel_LDADD = $(unit_ldadd)
+tests_unit_common_test_handle_SOURCES = tests/unit/common/test_handle.c tests/unit/unit.h
+tests_unit_common_test_handle_CFLAGS = $(unit_cflags)
+tests_unit_common_test_handle_LDADD = $(unit_ldadd)
+tests_unit_common_test_options_SOURCES = tests/unit/common/test_options.c tests/unit/unit.h
+tests_unit_common_test_options_CFLAGS = $(unit_cflags)
+tests_unit_common_test_options_LDADD = $(unit_ldadd)
+tests_unit_common_test_rundir_SOURCES = tests/unit/common/test_rundir.c tests/unit/unit.h
+tests_unit_common_test_rundir_CFLAGS = $(unit_cflags)
+tests_unit_common_test_rundir_LDADD = $(unit_ldadd)
+tests_unit_common_test_say_SOURCES = tests/unit/common/test_say.c tests/unit/unit.h
+tests_unit_common_test_say_CFLAGS = $(unit_cflags) -Wno-format -Wno-format-security
+tests_unit_common_test_say_LDADD = $(unit_ldadd)
+tests_unit_common_test_scan_SOURCES = tests/unit/common/test_scan.c tests/unit/unit.h
+tests_unit_common_test_scan_CFLAGS = $(unit_cflags)
+tests_unit_common_test_scan_LDADD = $(unit_ldadd)
+tests_unit_common_test_segment_SOURCES = tests/unit/common/test_segment.c tests/unit/unit.h
+tests_unit_common_test_segment_CFLAGS = $(unit_cflags)
+tests_unit_common_test_segment_LDADD = $(unit_ldadd)
+tests_unit_common_test_wire_SOURCES = tests/unit/common/test_wire.c tests/unit/unit.h
+tests_unit_common_test_wire_CFLAGS = $(unit_cflags)
+tests_unit_common_test_wire_LDADD = $(unit_ldadd)
+tests_unit_cli_test_workflow_SOURCES = tests/unit/cli/test_workflow.c src/cli/workflow.c
+tests_unit_cli_test_workflow_CFLAGS = $(unit_cflags)
+tests_unit_cli_test_workflow_LDADD = $(unit_ldadd)
 endif
 
 # on a Slurm cluster of network namespaces; as root
-TESTS += tests/slurm.sh
-EXTRA_DIST += tests/slurm.sh
+TESTS += tests/workflows/slurm.sh
+EXTRA_DIST += tests/workflows/slurm.sh
 
 EXTRA_DIST += tests/README
 # what the manual and README say, held against header, option table and programs
-TESTS += tests/man.sh tests/readme.sh
-EXTRA_DIST += tests/man.sh tests/readme.sh
+TESTS += tests/docs/man.sh tests/docs/readme.sh
+EXTRA_DIST += tests/docs/man.sh tests/docs/readme.sh
 
 # two endpoints in two processes, over loopback
-check_PROGRAMS += tests/test_fabric
-TESTS += tests/test_fabric
-tests_test_fabric_SOURCES = tests/test_fabric.c
-tests_test_fabric_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS)
-tests_test_fabric_LDADD = libdaemon.la
-check_PROGRAMS += tests/test_peer
-TESTS += tests/test_peer
-tests_test_peer_SOURCES = tests/test_peer.c tests/peer_try_admit.c tests/peer_try_bounds.c tests/peer_try_keys.c \
-	tests/peer_hosts.c tests/peer_client.c tests/peer_hosts.h
-tests_test_peer_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS) $(SODIUM_CFLAGS)
-tests_test_peer_LDADD = libdaemon.la
+check_PROGRAMS += tests/unit/fabric/test_fabric
+TESTS += tests/unit/fabric/test_fabric
+tests_unit_fabric_test_fabric_SOURCES = tests/unit/fabric/test_fabric.c
+tests_unit_fabric_test_fabric_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS)
+tests_unit_fabric_test_fabric_LDADD = libdaemon.la
+check_PROGRAMS += tests/unit/peer/test_peer
+TESTS += tests/unit/peer/test_peer
+tests_unit_peer_test_peer_SOURCES = tests/unit/peer/test_peer.c tests/unit/peer/peer_try_admit.c tests/unit/peer/peer_try_bounds.c tests/unit/peer/peer_try_keys.c \
+	tests/unit/peer/peer_hosts.c tests/unit/peer/peer_client.c tests/unit/peer/peer_hosts.h
+tests_unit_peer_test_peer_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_peer_test_peer_LDADD = libdaemon.la
 
 # another host's publication, without a network
-EXTRA_DIST += tests/fake_host.h
+EXTRA_DIST += tests/unit/remote/fake_host.h
 if HAVE_CHECK
-check_PROGRAMS += tests/unit/test_fanout
-TESTS += tests/unit/test_fanout
-tests_unit_test_fanout_SOURCES = tests/unit/test_fanout.c tests/unit/unit.h
-tests_unit_test_fanout_CFLAGS = $(unit_cflags) $(FABRIC_CFLAGS)
-tests_unit_test_fanout_LDADD = libdaemon.la $(CHECK_LIBS)
-remote_steps = tests/unit/remote_steps.c tests/unit/remote_steps.h tests/unit/unit.h \
-	tests/fake_host.c
-check_PROGRAMS += tests/unit/test_remote tests/unit/test_remote_readers
-TESTS += tests/unit/test_remote tests/unit/test_remote_readers
-tests_unit_test_remote_SOURCES = tests/unit/test_remote.c $(remote_steps)
-tests_unit_test_remote_CFLAGS = $(unit_cflags) $(FABRIC_CFLAGS)
-tests_unit_test_remote_LDADD = libdaemon.la $(CHECK_LIBS)
-tests_unit_test_remote_readers_SOURCES = tests/unit/test_remote_readers.c $(remote_steps)
-tests_unit_test_remote_readers_CFLAGS = $(unit_cflags) $(FABRIC_CFLAGS)
-tests_unit_test_remote_readers_LDADD = libdaemon.la $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/peer/test_fanout
+TESTS += tests/unit/peer/test_fanout
+tests_unit_peer_test_fanout_SOURCES = tests/unit/peer/test_fanout.c tests/unit/unit.h
+tests_unit_peer_test_fanout_CFLAGS = $(unit_cflags) $(FABRIC_CFLAGS)
+tests_unit_peer_test_fanout_LDADD = libdaemon.la $(CHECK_LIBS)
+remote_steps = tests/unit/remote/remote_steps.c tests/unit/remote/remote_steps.h tests/unit/unit.h \
+	tests/unit/remote/fake_host.c
+check_PROGRAMS += tests/unit/remote/test_remote tests/unit/remote/test_remote_readers
+TESTS += tests/unit/remote/test_remote tests/unit/remote/test_remote_readers
+tests_unit_remote_test_remote_SOURCES = tests/unit/remote/test_remote.c $(remote_steps)
+tests_unit_remote_test_remote_CFLAGS = $(unit_cflags) $(FABRIC_CFLAGS)
+tests_unit_remote_test_remote_LDADD = libdaemon.la $(CHECK_LIBS)
+tests_unit_remote_test_remote_readers_SOURCES = tests/unit/remote/test_remote_readers.c $(remote_steps)
+tests_unit_remote_test_remote_readers_CFLAGS = $(unit_cflags) $(FABRIC_CFLAGS)
+tests_unit_remote_test_remote_readers_LDADD = libdaemon.la $(CHECK_LIBS)
 
 # what providers ask of memory, with a provider that asks for anything
-check_PROGRAMS += tests/unit/test_modes
-TESTS += tests/unit/test_modes
-tests_unit_test_modes_SOURCES = tests/unit/test_modes.c tests/unit/unit.h
-tests_unit_test_modes_CFLAGS = $(unit_cflags) $(FABRIC_CFLAGS)
-tests_unit_test_modes_LDADD = libdaemon.la $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/fabric/test_modes
+TESTS += tests/unit/fabric/test_modes
+tests_unit_fabric_test_modes_SOURCES = tests/unit/fabric/test_modes.c tests/unit/unit.h
+tests_unit_fabric_test_modes_CFLAGS = $(unit_cflags) $(FABRIC_CFLAGS)
+tests_unit_fabric_test_modes_LDADD = libdaemon.la $(CHECK_LIBS)
 endif
 
 # ---- rmmapd's modules, apart from the process ----
 if HAVE_CHECK
 daemon_tests = \
-	tests/daemon/test_budget \
-	tests/daemon/test_callers \
-	tests/daemon/test_pointers \
-	tests/daemon/test_spin \
-	tests/daemon/test_stream \
-	tests/daemon/test_loop \
-	tests/daemon/test_nets \
-	tests/daemon/test_records \
-	tests/daemon/test_store
+	tests/unit/pager/test_budget \
+	tests/unit/fabric/test_callers \
+	tests/unit/pager/test_pointers \
+	tests/unit/fabric/test_poll_time \
+	tests/unit/pager/test_stream \
+	tests/unit/base/test_loop \
+	tests/unit/peer/test_nets \
+	tests/unit/keeper/test_records \
+	tests/unit/store/test_store
 check_PROGRAMS += $(daemon_tests)
 TESTS += $(daemon_tests)
 daemon_test_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS) $(FABRIC_CFLAGS)
 daemon_test_ldadd = libdaemon.la $(CHECK_LIBS)
-tests_daemon_test_budget_SOURCES = tests/daemon/test_budget.c tests/unit/unit.h
-tests_daemon_test_budget_CFLAGS = $(daemon_test_cflags)
-tests_daemon_test_budget_LDADD = $(daemon_test_ldadd)
-tests_daemon_test_callers_SOURCES = tests/daemon/test_callers.c tests/unit/unit.h
-tests_daemon_test_callers_CFLAGS = $(daemon_test_cflags) $(SODIUM_CFLAGS)
-tests_daemon_test_callers_LDADD = $(daemon_test_ldadd)
-tests_daemon_test_pointers_SOURCES = tests/daemon/test_pointers.c tests/unit/unit.h
-tests_daemon_test_pointers_CFLAGS = $(daemon_test_cflags)
-tests_daemon_test_pointers_LDADD = $(daemon_test_ldadd)
-tests_daemon_test_spin_SOURCES = tests/daemon/test_spin.c tests/unit/unit.h
-tests_daemon_test_spin_CFLAGS = $(daemon_test_cflags)
-tests_daemon_test_spin_LDADD = $(daemon_test_ldadd)
-tests_daemon_test_stream_SOURCES = tests/daemon/test_stream.c tests/unit/unit.h
-tests_daemon_test_stream_CFLAGS = $(daemon_test_cflags)
-tests_daemon_test_stream_LDADD = $(daemon_test_ldadd)
-tests_daemon_test_loop_SOURCES = tests/daemon/test_loop.c tests/unit/unit.h
-tests_daemon_test_loop_CFLAGS = $(daemon_test_cflags)
-tests_daemon_test_loop_LDADD = $(daemon_test_ldadd)
-tests_daemon_test_nets_SOURCES = tests/daemon/test_nets.c tests/unit/unit.h
-tests_daemon_test_nets_CFLAGS = $(daemon_test_cflags)
-tests_daemon_test_nets_LDADD = $(daemon_test_ldadd)
-tests_daemon_test_records_SOURCES = tests/daemon/test_records.c tests/unit/unit.h
-tests_daemon_test_records_CFLAGS = $(daemon_test_cflags)
-tests_daemon_test_records_LDADD = $(daemon_test_ldadd)
-tests_daemon_test_store_SOURCES = tests/daemon/test_store.c tests/unit/unit.h
-tests_daemon_test_store_CFLAGS = $(daemon_test_cflags)
-tests_daemon_test_store_LDADD = $(daemon_test_ldadd)
+tests_unit_pager_test_budget_SOURCES = tests/unit/pager/test_budget.c tests/unit/unit.h
+tests_unit_pager_test_budget_CFLAGS = $(daemon_test_cflags)
+tests_unit_pager_test_budget_LDADD = $(daemon_test_ldadd)
+tests_unit_fabric_test_callers_SOURCES = tests/unit/fabric/test_callers.c tests/unit/unit.h
+tests_unit_fabric_test_callers_CFLAGS = $(daemon_test_cflags) $(SODIUM_CFLAGS)
+tests_unit_fabric_test_callers_LDADD = $(daemon_test_ldadd)
+tests_unit_pager_test_pointers_SOURCES = tests/unit/pager/test_pointers.c tests/unit/unit.h
+tests_unit_pager_test_pointers_CFLAGS = $(daemon_test_cflags)
+tests_unit_pager_test_pointers_LDADD = $(daemon_test_ldadd)
+tests_unit_fabric_test_poll_time_SOURCES = tests/unit/fabric/test_poll_time.c tests/unit/unit.h
+tests_unit_fabric_test_poll_time_CFLAGS = $(daemon_test_cflags)
+tests_unit_fabric_test_poll_time_LDADD = $(daemon_test_ldadd)
+tests_unit_pager_test_stream_SOURCES = tests/unit/pager/test_stream.c tests/unit/unit.h
+tests_unit_pager_test_stream_CFLAGS = $(daemon_test_cflags)
+tests_unit_pager_test_stream_LDADD = $(daemon_test_ldadd)
+tests_unit_base_test_loop_SOURCES = tests/unit/base/test_loop.c tests/unit/unit.h
+tests_unit_base_test_loop_CFLAGS = $(daemon_test_cflags)
+tests_unit_base_test_loop_LDADD = $(daemon_test_ldadd)
+tests_unit_peer_test_nets_SOURCES = tests/unit/peer/test_nets.c tests/unit/unit.h
+tests_unit_peer_test_nets_CFLAGS = $(daemon_test_cflags)
+tests_unit_peer_test_nets_LDADD = $(daemon_test_ldadd)
+tests_unit_keeper_test_records_SOURCES = tests/unit/keeper/test_records.c tests/unit/unit.h
+tests_unit_keeper_test_records_CFLAGS = $(daemon_test_cflags)
+tests_unit_keeper_test_records_LDADD = $(daemon_test_ldadd)
+tests_unit_store_test_store_SOURCES = tests/unit/store/test_store.c tests/unit/unit.h
+tests_unit_store_test_store_CFLAGS = $(daemon_test_cflags)
+tests_unit_store_test_store_LDADD = $(daemon_test_ldadd)
 endif
 
-check_PROGRAMS += tests/test_pager
-TESTS += tests/test_pager
-tests_test_pager_SOURCES = tests/test_pager.c tests/pager_ahead.c tests/pager_lost.c \
-	tests/pager_generations.c \
-	tests/pager_consumer.c tests/pager_consumer.h tests/fake_host.c
-tests_test_pager_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS)
-tests_test_pager_LDADD = libdaemon.la -lpthread
+check_PROGRAMS += tests/unit/pager/test_pager
+TESTS += tests/unit/pager/test_pager
+tests_unit_pager_test_pager_SOURCES = tests/unit/pager/test_pager.c tests/unit/pager/pager_ahead.c tests/unit/pager/pager_lost.c \
+	tests/unit/pager/pager_generations.c \
+	tests/unit/pager/pager_consumer.c tests/unit/pager/pager_consumer.h tests/unit/remote/fake_host.c
+tests_unit_pager_test_pager_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS)
+tests_unit_pager_test_pager_LDADD = libdaemon.la -lpthread
 
 # ---- rmmapd as a process; the tests speak its socket's language themselves ----
 if HAVE_CHECK
@@ -344,22 +344,22 @@ tests_handoff_dag_back_LDADD = $(handoff_ldadd)
 tests_handoff_check_words_SOURCES = tests/handoff/check_words.c
 tests_handoff_check_words_LDADD = $(handoff_ldadd)
 if HAVE_CHECK
-check_PROGRAMS += tests/handoff/test_plan tests/handoff/test_carpet
-TESTS += tests/handoff/test_plan tests/handoff/test_carpet
-tests_handoff_test_plan_SOURCES = tests/handoff/test_plan.c tests/unit/unit.h \
+check_PROGRAMS += tests/unit/attach/test_plan tests/unit/attach/test_coalesce
+TESTS += tests/unit/attach/test_plan tests/unit/attach/test_coalesce
+tests_unit_attach_test_plan_SOURCES = tests/unit/attach/test_plan.c tests/unit/unit.h \
 	src/lib/attach/plan.c src/lib/base/array.c
-tests_handoff_test_plan_CFLAGS = $(unit_cflags)
-tests_handoff_test_plan_LDADD = $(unit_ldadd)
-tests_handoff_test_carpet_SOURCES = tests/handoff/test_carpet.c tests/unit/unit.h \
+tests_unit_attach_test_plan_CFLAGS = $(unit_cflags)
+tests_unit_attach_test_plan_LDADD = $(unit_ldadd)
+tests_unit_attach_test_coalesce_SOURCES = tests/unit/attach/test_coalesce.c tests/unit/unit.h \
 	src/lib/attach/coalesce.c src/lib/attach/contents.c src/lib/attach/plan.c src/lib/base/array.c
-tests_handoff_test_carpet_CFLAGS = $(unit_cflags)
-tests_handoff_test_carpet_LDADD = $(unit_ldadd)
-check_PROGRAMS += tests/unit/test_weave
-TESTS += tests/unit/test_weave
-tests_unit_test_weave_SOURCES = tests/unit/test_weave.c tests/unit/unit.h \
+tests_unit_attach_test_coalesce_CFLAGS = $(unit_cflags)
+tests_unit_attach_test_coalesce_LDADD = $(unit_ldadd)
+check_PROGRAMS += tests/unit/publish/test_overlay
+TESTS += tests/unit/publish/test_overlay
+tests_unit_publish_test_overlay_SOURCES = tests/unit/publish/test_overlay.c tests/unit/unit.h \
 	src/lib/publish/overlay.c src/lib/publish/compact.c src/lib/base/array.c
-tests_unit_test_weave_CFLAGS = $(unit_cflags)
-tests_unit_test_weave_LDADD = $(unit_ldadd)
+tests_unit_publish_test_overlay_CFLAGS = $(unit_cflags)
+tests_unit_publish_test_overlay_LDADD = $(unit_ldadd)
 endif
 
 # ---- the allocator: its symbols; programs whose malloc it is, preloaded and linked ----
@@ -383,10 +383,10 @@ preload_programs = \
 	tests/preload/where_no_pie
 check_PROGRAMS += $(preload_programs)
 check_LTLIBRARIES += tests/preload/libctor.la
-TESTS += tests/symbols.sh tests/probes.sh tests/rename_jemalloc.sh tests/preload.sh \
-	tests/preload_rss.sh
-EXTRA_DIST += tests/symbols.sh tests/probes.sh tests/rename_jemalloc.sh tests/preload.sh \
-	tests/preload_rss.sh
+TESTS += tests/build/symbols.sh tests/build/probes.sh tests/build/rename_jemalloc.sh tests/preload/programs.sh \
+	tests/preload/rss.sh
+EXTRA_DIST += tests/build/symbols.sh tests/build/probes.sh tests/build/rename_jemalloc.sh tests/preload/programs.sh \
+	tests/preload/rss.sh
 # What programs do that never heard of the library: sanitizers, hard corners
 TESTS += tests/preload/calls.sh tests/preload/thread_cost.sh tests/preload/sanitizers.sh tests/preload/corners.sh tests/preload/corners_root.sh
 EXTRA_DIST += tests/preload/calls.sh tests/preload/thread_cost.sh tests/preload/sanitizers.sh tests/preload/beside.c tests/preload/corners.sh \
@@ -466,24 +466,24 @@ tests_preload_where_no_pie_LDADD = librmmap.la
 core_ldflags = $(AM_LDFLAGS) -Wl,-u,rm_jemalloc_mmap
 if HAVE_CHECK
 core_tests = \
-	tests/unit/test_backing \
-	tests/unit/test_hooks \
-	tests/unit/test_own
+	tests/unit/heap/test_backing \
+	tests/unit/heap/test_hooks \
+	tests/unit/heap/test_own
 check_PROGRAMS += $(core_tests)
 TESTS += $(core_tests)
 core_ldadd = librmmap-core.la $(rmjemalloc) $(CHECK_LIBS)
-tests_unit_test_backing_SOURCES = tests/unit/test_backing.c tests/unit/unit.h
-tests_unit_test_backing_CFLAGS = $(unit_cflags)
-tests_unit_test_backing_LDFLAGS = $(core_ldflags)
-tests_unit_test_backing_LDADD = $(core_ldadd)
-tests_unit_test_hooks_SOURCES = tests/unit/test_hooks.c tests/unit/unit.h
-tests_unit_test_hooks_CFLAGS = $(unit_cflags)
-tests_unit_test_hooks_LDFLAGS = $(core_ldflags) -Wl,--wrap=rm_now_ns
-tests_unit_test_hooks_LDADD = $(core_ldadd)
-tests_unit_test_own_SOURCES = tests/unit/test_own.c tests/unit/unit.h
-tests_unit_test_own_CFLAGS = $(unit_cflags)
-tests_unit_test_own_LDFLAGS = $(core_ldflags)
-tests_unit_test_own_LDADD = $(core_ldadd)
+tests_unit_heap_test_backing_SOURCES = tests/unit/heap/test_backing.c tests/unit/unit.h
+tests_unit_heap_test_backing_CFLAGS = $(unit_cflags)
+tests_unit_heap_test_backing_LDFLAGS = $(core_ldflags)
+tests_unit_heap_test_backing_LDADD = $(core_ldadd)
+tests_unit_heap_test_hooks_SOURCES = tests/unit/heap/test_hooks.c tests/unit/unit.h
+tests_unit_heap_test_hooks_CFLAGS = $(unit_cflags)
+tests_unit_heap_test_hooks_LDFLAGS = $(core_ldflags) -Wl,--wrap=rm_now_ns
+tests_unit_heap_test_hooks_LDADD = $(core_ldadd)
+tests_unit_heap_test_own_SOURCES = tests/unit/heap/test_own.c tests/unit/unit.h
+tests_unit_heap_test_own_CFLAGS = $(unit_cflags)
+tests_unit_heap_test_own_LDFLAGS = $(core_ldflags)
+tests_unit_heap_test_own_LDADD = $(core_ldadd)
 endif
 
 # ---- src/lib under ThreadSanitizer: --enable-tsan, with a window that it allows ----
@@ -517,32 +517,32 @@ TESTS += $(workflow_tests)
 EXTRA_DIST += $(workflow_tests) tests/workflows/functions.sh
 # ---- rmmap function: events by HTTP ----
 check_PROGRAMS += tests/header_function_c99 tests/header_function_cxx
-TESTS += tests/header_function_c99 tests/header_function_cxx tests/function.sh \
-	tests/function-clients.sh tests/function-end.sh tests/function-sdk.sh \
-	tests/function-wordcount.sh
-EXTRA_DIST += tests/function-functions.sh tests/function.sh tests/function-clients.sh \
-	tests/function_clients.py tests/function-end.sh tests/function-sdk.sh tests/function_sdk.mjs \
-	tests/function-wordcount.sh
-tests_header_function_c99_SOURCES = tests/header_function.c
+TESTS += tests/header_function_c99 tests/header_function_cxx tests/function/requests.sh \
+	tests/function/clients.sh tests/function/end.sh tests/function/sdk.sh \
+	tests/function/wordcount.sh
+EXTRA_DIST += tests/function/functions.sh tests/function/requests.sh tests/function/clients.sh \
+	tests/function/clients.py tests/function/end.sh tests/function/sdk.sh tests/function/sdk.mjs \
+	tests/function/wordcount.sh
+tests_header_function_c99_SOURCES = tests/function/header.c
 tests_header_function_c99_CPPFLAGS = -I$(top_srcdir)/include
 tests_header_function_c99_CFLAGS = -std=c99 -pedantic-errors -Wall -Wextra -Werror $(SANITIZE_CFLAGS)
-tests_header_function_cxx_SOURCES = tests/header_function.cc
+tests_header_function_cxx_SOURCES = tests/function/header.cc
 tests_header_function_cxx_CPPFLAGS = -I$(top_srcdir)/include
 tests_header_function_cxx_CXXFLAGS = -std=c++11 -pedantic-errors -Wall -Wextra -Werror $(SANITIZE_CFLAGS)
 check_LTLIBRARIES += tests/libfunction_handler.la
-tests_libfunction_handler_la_SOURCES = tests/function_handler.c
+tests_libfunction_handler_la_SOURCES = tests/function/handler.c
 tests_libfunction_handler_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
 if FUNCTION
 if HAVE_CHECK
-check_PROGRAMS += tests/unit/test_text tests/unit/test_work
-TESTS += tests/unit/test_text tests/unit/test_work
-tests_unit_test_text_SOURCES = tests/unit/test_text.c tests/unit/unit.h
-tests_unit_test_text_CFLAGS = $(unit_cflags)
-tests_unit_test_text_LDADD = libevent.a $(CHECK_LIBS)
-tests_unit_test_work_SOURCES = tests/unit/test_work.c tests/unit/unit.h src/function/work.c
-tests_unit_test_work_CFLAGS = $(unit_cflags)
-tests_unit_test_work_LDADD = libevent.a libcommon.la $(CHECK_LIBS) -lpthread
+check_PROGRAMS += tests/unit/function/test_text tests/unit/function/test_work
+TESTS += tests/unit/function/test_text tests/unit/function/test_work
+tests_unit_function_test_text_SOURCES = tests/unit/function/test_text.c tests/unit/unit.h
+tests_unit_function_test_text_CFLAGS = $(unit_cflags)
+tests_unit_function_test_text_LDADD = libevent.a $(CHECK_LIBS)
+tests_unit_function_test_work_SOURCES = tests/unit/function/test_work.c tests/unit/unit.h src/function/work.c
+tests_unit_function_test_work_CFLAGS = $(unit_cflags)
+tests_unit_function_test_work_LDADD = libevent.a libcommon.la $(CHECK_LIBS) -lpthread
 endif
 endif
-TESTS += tests/knative.sh
-EXTRA_DIST += tests/knative.sh
+TESTS += tests/function/knative.sh
+EXTRA_DIST += tests/function/knative.sh

@@ -1,7 +1,7 @@
 # the same structures by each way that a C programmer has; bench/run draws the tables
 check_PROGRAMS += bench/ways/pair bench/ways/wire bench/ways/mapped bench/ways/plain
-TESTS += tests/bench.sh
-EXTRA_DIST += tests/bench.sh bench/run.in bench/report bench/RESULTS.md
+TESTS += tests/build/bench.sh
+EXTRA_DIST += tests/build/bench.sh bench/run.in bench/report bench/RESULTS.md
 ways_shared = bench/ways/side.c bench/ways/link.c bench/ways/structures.c bench/ways/ways.h \
 	bench/ways/link.h bench/ways/structures.h bench/ways/shapes.h bench/ways/shapes_code.h bench/bench.h
 bench_ways_pair_SOURCES = bench/ways/pair.c bench/ways/structures.h bench/bench.h

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The word count in all three ways counts what tr, sort and uniq count.
 . "${abs_top_srcdir:-.}/tests/functions.sh" || exit 99
-. "$abs_top_srcdir/tests/wordcount-functions.sh" || exit 99
+. "$abs_top_srcdir/tests/examples/functions.sh" || exit 99
 . "$abs_top_srcdir/tests/workflows/functions.sh" || exit 99
 needs wordcount/map msgpack hiredis
 start_redis
