@@ -6,6 +6,7 @@ EXTRA_DIST += src/daemon/README src/daemon/base/README src/daemon/fabric/README 
 	src/daemon/worker/README
 libdaemon_la_SOURCES = \
 	src/daemon/base/container.h \
+	src/daemon/base/log.h src/daemon/base/log.c \
 	src/daemon/base/loop.h src/daemon/base/loop.c
 libdaemon_la_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS) $(IBVERBS_CFLAGS) $(SODIUM_CFLAGS)
 libdaemon_la_LIBADD = libcommon.la $(FABRIC_LIBS) $(IBVERBS_LIBS) $(SODIUM_LIBS)

@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "../common/say.h"
 #include "config.h"
 #include "keeper/defaults.h"
@@ -127,7 +128,7 @@ static void tell_unknown(void)
 	char text[512];
 
 	if (rm_options_unknown(environ, getauxval(AT_SECURE) != 0, text, sizeof(text)))
-		start_log("in the environment, but no variable of rmmap: %s", text);
+		log_line("in the environment, but no variable of rmmap: %s", text);
 }
 
 /* Whoever ran it by hand gets its prompt back when it serves, or hears why it does not. */
@@ -152,7 +153,7 @@ static void background(struct rmmapd *rmmapd)
 	pid_t pid = pipe2(ends, O_CLOEXEC) < 0 ? -1 : fork();
 
 	if (pid < 0) {
-		start_failed("cannot start a process: %m");
+		log_failed("cannot start a process: %m");
 		start_unlisten(rmmapd);
 		_exit(1);
 	}
@@ -163,7 +164,7 @@ static void background(struct rmmapd *rmmapd)
 	close(ends[0]);
 	setsid();
 	start_quiet(rmmapd);
-	if (start_words(ends[1]) < 0)
+	if (log_starter(ends[1]) < 0)
 		_exit(1);
 	close(ends[1]);
 }

@@ -63,8 +63,4 @@ int worker_reach(struct worker *worker, const char *spec, const struct rm_fabric
 /* A process is gone: is there anything left to do? Looked at soon, not from here. */
 void worker_look(struct worker *worker);
 
-/* One line in rmmapd's log, if there is one: never a handle or a secret. */
-void worker_log(struct worker *worker, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
 #endif

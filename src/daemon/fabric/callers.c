@@ -13,6 +13,7 @@
  * epoll set, so nobody is left waiting in its queue, where it would be ready for ever: who finds
  * no place is accepted and closed, and asks again like after any other failure.
  */
+#include "../base/log.h"
 #include "callers.h"
 
 #include <errno.h>
@@ -226,9 +227,9 @@ static void tell_full(void)
 	if (callers.told && now < callers.told + TOLD_NS)
 		return;
 	callers.told = now;
-	worker_log(callers.worker, "no place for a connection of another host: there are %u, half of "
-	           "them for one address; if they are needed raise the limit of rmmapd (ulimit -n, "
-	           "LimitNOFILE=)", places());
+	log_line("no place for a connection of another host: there are %u, half of "
+	         "them for one address; if they are needed raise the limit of rmmapd (ulimit -n, "
+	         "LimitNOFILE=)", places());
 }
 
 /* There is no descriptor to accept it with, and it may not stay in the queue. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/log.h"
 #include "../../common/handle.h"
 #include "attempts.h"
 #include "../base/context.h"
@@ -120,9 +121,9 @@ void attempts_restore(struct worker *worker, const struct record *record)
 	if (attempt->data.running && was_out_of_memory(worker)) {
 		attempt->data.deaths++;
 		rm_short_id(attempt->data.id, id);
-		worker_log(worker, "the worker was killed while all of publication %s was fetched%s",
-		           id, attempt->data.deaths < DEATHS_MOST ? "" :
-		           ", again: that is given up");
+		log_line("the worker was killed while all of publication %s was fetched%s",
+		         id, attempt->data.deaths < DEATHS_MOST ? "" :
+		         ", again: that is given up");
 	}
 	attempt->data.running = 0;
 	attempt_save(worker, attempt);

@@ -2,6 +2,7 @@
 /*
  * defaults.c - see defaults.h
  */
+#include "../base/log.h"
 #include "defaults.h"
 
 #include <errno.h>
@@ -56,10 +57,10 @@ static void raise_limit(const struct limit *l)
 	if (limit.rlim_cur != limit.rlim_max) {
 		limit.rlim_cur = limit.rlim_max;
 		if (setrlimit(l->resource, &limit) < 0 && l->name)
-			start_note("%s cannot be raised: %m", l->name);
+			log_note("%s cannot be raised: %m", l->name);
 	}
 	if (l->name && limit.rlim_max != RLIM_INFINITY)
-		start_note("%s is %llu%s (%s) and was not set for rmmapd: it bounds all programs of "
+		log_note("%s is %llu%s (%s) and was not set for rmmapd: it bounds all programs of "
 		           "this run directory", l->name,
 		           (unsigned long long)limit.rlim_max >> l->shift, l->unit, l->option);
 }
@@ -91,16 +92,16 @@ static void set_class(void)
 	int class = sched_getscheduler(0);
 
 	if (class > SCHED_OTHER && sched_setscheduler(0, SCHED_OTHER, &none) < 0)
-		start_note("the scheduling class stays %d, as the program had it that started this "
+		log_note("the scheduling class stays %d, as the program had it that started this "
 		           "rmmapd: %m", class);
 	/* after the class: SCHED_IDLE and real-time ones have a nice value, too */
 	errno = 0;
 	if (getpriority(PRIO_PROCESS, 0) != 0 && errno == 0 &&
 	    setpriority(PRIO_PROCESS, 0, 0) < 0)
-		start_note("the nice value stays %d, as the program had it that started this rmmapd: "
+		log_note("the nice value stays %d, as the program had it that started this rmmapd: "
 		           "%m (CAP_SYS_NICE or RLIMIT_NICE would allow 0)", getpriority(PRIO_PROCESS, 0));
 	if (syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, 0) < 0)
-		start_note("the I/O priority stays as it was: %m");
+		log_note("the I/O priority stays as it was: %m");
 }
 
 /* All CPUs: the kernel leaves out those that the cpuset does not have. */
@@ -110,10 +111,10 @@ static void set_place(void)
 
 	memset(cpus, 0xff, sizeof(cpus));
 	if (syscall(SYS_sched_setaffinity, 0, sizeof(cpus), cpus) < 0)
-		start_note("the CPUs stay those of the program that started this rmmapd: %m");
+		log_note("the CPUs stay those of the program that started this rmmapd: %m");
 	/* where the kernel has no NUMA there is no such call */
 	if (syscall(SYS_set_mempolicy, 0 /* MPOL_DEFAULT */, NULL, 0UL) < 0 && errno != ENOSYS)
-		start_note("the memory policy stays as it was: %m");
+		log_note("the memory policy stays as it was: %m");
 }
 
 /* ---- the OOM killer ---- */
@@ -127,7 +128,7 @@ static void set_oom(void)
 	now[n > 0 ? n : 0] = '\0';
 	now[strcspn(now, "\n")] = '\0';
 	if (n > 0 && strcmp(now, "0") != 0 && pwrite(fd, "0", 1, 0) < 0)
-		start_note("oom_score_adj stays %s, as the program had it that started this rmmapd: %m",
+		log_note("oom_score_adj stays %s, as the program had it that started this rmmapd: %m",
 		           now);
 	if (fd >= 0)
 		close(fd);

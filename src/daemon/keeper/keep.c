@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../base/log.h"
 #include "../../common/say.h"
 #include "defaults.h"
 #include "keep.h"
@@ -135,20 +136,20 @@ static void worker_died(struct keep *keep, int wait_status)
 		return;
 	}
 	if (too_often(keep)) {
-		start_log("the worker died %d times within 10 seconds: giving up; what was published "
-		          "is gone, the next publish starts a new rmmapd", RESTARTS_MAX + 1);
+		log_line("the worker died %d times within 10 seconds: giving up; what was published "
+		         "is gone, the next publish starts a new rmmapd", RESTARTS_MAX + 1);
 		end(keep, 1);
 		return;
 	}
 	keep->rmmapd->restarts++;
 	keep->rmmapd->death = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
-	start_log("the worker died (%s %d): starting another one, number %u",
-	          WIFSIGNALED(wait_status) ? "signal" : "exit status",
-	          WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status),
-	          keep->rmmapd->restarts);
+	log_line("the worker died (%s %d): starting another one, number %u",
+	         WIFSIGNALED(wait_status) ? "signal" : "exit status",
+	         WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status),
+	         keep->rmmapd->restarts);
 	ret = fork_worker(keep);
 	if (ret < 0) {
-		start_log("no other worker can be started: %s", rm_errno_text(-ret));
+		log_line("no other worker can be started: %s", rm_errno_text(-ret));
 		end(keep, 1);
 	}
 }
@@ -223,7 +224,7 @@ static void handle(struct keep *keep, const uint8_t *message, size_t size, const
 		if (head.type == KEEP_PUT) {
 			if (records_put(keep->records, head.record, head.number, data, head.length,
 			                fds, count) < 0)
-				start_log("no memory to keep a record");
+				log_line("no memory to keep a record");
 			kept = count;
 		} else if (head.type == KEEP_DELETE) {
 			records_delete(keep->records, head.number);
@@ -231,7 +232,7 @@ static void handle(struct keep *keep, const uint8_t *message, size_t size, const
 			tell(keep, fds[0], (const char *)data, head.length);
 		} else if (head.type == KEEP_READY) {
 			keep->ready = true;
-			start_ready();
+			log_ready();
 		} else if (head.type == KEEP_LEAVE) {
 			worker_leaves(keep);
 		}
@@ -251,8 +252,8 @@ static void read_worker(struct keep *keep)
 		ssize_t n = rm_channel_recv(keep->worker_fd, message, sizeof(message), fds, &count, 0);
 
 		if (n == -EMSGSIZE || n == -EMFILE) {
-			start_log("no descriptors left to keep a record's: raise the limit "
-			          "(ulimit -n, LimitNOFILE=)");
+			log_line("no descriptors left to keep a record's: raise the limit "
+			         "(ulimit -n, LimitNOFILE=)");
 			continue;
 		}
 		if (n < (ssize_t)sizeof(struct keep_message))
@@ -283,10 +284,10 @@ static void look(struct keep *keep)
 		command(keep, KEEP_LISTEN, fds, 2);
 	} else if (ret == -EWOULDBLOCK) {
 		keep->displaced = true;
-		start_note("another rmmapd serves %s now: this one goes on for the processes that "
+		log_note("another rmmapd serves %s now: this one goes on for the processes that "
 		           "are connected", keep->rmmapd->rundir);
 	} else if (ret < 0 && !keep->look_failed) {
-		start_note("the socket in %s is gone and cannot be bound anew: %s",
+		log_note("the socket in %s is gone and cannot be bound anew: %s",
 		           keep->rmmapd->rundir, rm_errno_text(-ret));
 	}
 	keep->look_failed = ret < 0;
@@ -324,12 +325,12 @@ static void reap(struct keep *keep)
 static void terminate(struct keep *keep)
 {
 	if (keep->draining) {
-		start_log("asked twice to stop: stopping now");
+		log_line("asked twice to stop: stopping now");
 		stop_worker(keep);
 		return;
 	}
-	start_log("asked to stop: publications are served until their leases end, "
-	          "for %u seconds at most", (unsigned)(keep->rmmapd->grace_ns / SECOND));
+	log_line("asked to stop: publications are served until their leases end, "
+	         "for %u seconds at most", (unsigned)(keep->rmmapd->grace_ns / SECOND));
 	keep->draining = true;
 	command(keep, KEEP_DRAIN, NULL, 0);
 }
@@ -407,7 +408,7 @@ int keep_run(struct rmmapd *rmmapd)
 	if (ret < 0) {
 		if (ret == -ENOMEM)
 			defaults_memory(limit, sizeof(limit));
-		start_log("no worker can be started: %s%s", rm_errno_text(-ret), limit);
+		log_line("no worker can be started: %s%s", rm_errno_text(-ret), limit);
 		start_unlisten(rmmapd);
 		return 1;
 	}

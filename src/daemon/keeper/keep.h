@@ -65,18 +65,6 @@ int start_look(struct rmmapd *rmmapd, bool make);
 int start_private(struct rmmapd *rmmapd);       /* instead of start_take(): 0 or -errno */
 int start_output(struct rmmapd *rmmapd);        /* the log, if there is one, becomes stderr */
 void start_quiet(struct rmmapd *rmmapd);        /* in the background: no other output */
-/* "TIME rmmapd[PID]: text" on stderr; never waits for a reader. To the starter, too. */
-void start_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void start_note(const char *format, ...) __attribute__((format(printf, 1, 2)));  /* log alone */
-/* Why there will be no rmmapd: on stderr and to the starter. -errno as it was, -EIO if 0. */
-int start_failed(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/*
- * Somebody waits for this start and hears at the other end of a pipe what is said until
- * start_ready(), which sends a NUL. Its end without that is the end of the start.
- */
-int start_words(int fd);                        /* a copy of it is used: 0 or -errno */
-void start_ready(void);                         /* the keeper, when its worker serves */
-void start_drop_words(void);                    /* the worker, then */
 
 /* ---- records.c: bytes and descriptors by number; the keeper's, and a new worker's copy ---- */
 struct kept {

@@ -11,6 +11,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "../base/log.h"
 #include "../../common/say.h"
 #include "keep.h"
 
@@ -78,8 +79,8 @@ static void say(struct keeper *keeper, const struct keep_message *head, const vo
 	ret = rm_channel_send(keeper->fd, message, sizeof(*head) + head->length, fds, count,
 	                      rm_now_ns() + 5 * SECOND);
 	if (ret < 0 && ret != -EPIPE)
-		start_log("the keeper does not take a record: %s: what it holds would not survive "
-		          "this worker", rm_errno_text(-ret));
+		log_line("the keeper does not take a record: %s: what it holds would not survive "
+		         "this worker", rm_errno_text(-ret));
 }
 
 void keeper_put(struct keeper *keeper, enum record_type type, uint64_t number,
@@ -116,7 +117,7 @@ void keeper_serving(struct keeper *keeper)
 	struct keep_message head = { .type = KEEP_READY };
 
 	say(keeper, &head, NULL, NULL, 0);
-	start_drop_words();
+	log_starter_drop();
 }
 
 int keeper_leave(struct keeper *keeper, int fds[RM_CHANNEL_FDS_MAX], unsigned *count)

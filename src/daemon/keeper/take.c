@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../base/log.h"
 #include "../../common/say.h"
 #include "keep.h"
 
@@ -24,7 +25,7 @@
 
 static int take_failed(const struct rmmapd *rmmapd, const char *what, int ret)
 {
-	start_failed("%s %s: %s; check that the directory is yours and takes files, or set "
+	log_failed("%s %s: %s; check that the directory is yours and takes files, or set "
 	             "RMMAP_RUNDIR to another one", rmmapd->rundir, what, rm_errno_text(-ret));
 	return ret;
 }
@@ -41,7 +42,7 @@ static int other_serves(const struct rmmapd *rmmapd)
 		close(fd);
 	}
 	if (rmmapd->foreground)
-		start_failed("another rmmapd (process %s) serves %s: stop it, or set RMMAP_RUNDIR "
+		log_failed("another rmmapd (process %s) serves %s: stop it, or set RMMAP_RUNDIR "
 		             "to another directory", pid, rmmapd->rundir);
 	return 1;
 }
@@ -65,7 +66,7 @@ static int take_inherited(struct rmmapd *rmmapd)
 	if (fcntl(LOCK_FD, F_SETFD, FD_CLOEXEC) < 0 || fcntl(LISTENER_FD, F_SETFD, FD_CLOEXEC) < 0 ||
 	    !rm_rundir_lock_stands(rmmapd->rundir, LOCK_FD) ||
 	    flock(LOCK_FD, LOCK_EX | LOCK_NB) < 0 || !rm_rundir_listens(LISTENER_FD))
-		return start_failed("--inherit: descriptors 3 and 4 are not the library's: %m; it is "
+		return log_failed("--inherit: descriptors 3 and 4 are not the library's: %m; it is "
 		                    "the library that uses this option");
 	start_use_socket(rmmapd, LISTENER_FD);
 	return 0;
@@ -109,7 +110,7 @@ static int take_host(struct rmmapd *rmmapd)
 
 	if (ret == -ENOENT || ret == -EINVAL) {
 		if (getrandom(rmmapd->host, RM_ID_BYTES, 0) != RM_ID_BYTES)
-			return start_failed("no random bytes for the id of this host: %m");
+			return log_failed("no random bytes for the id of this host: %m");
 		ret = write_host(rmmapd->host);
 	}
 	return ret < 0 ? take_failed(rmmapd, "/" RM_HOST_NAME " cannot be made", ret) : 0;
@@ -166,12 +167,12 @@ static void hold_directory(struct rmmapd *rmmapd)
 		close(rmmapd->directory);
 	rmmapd->directory = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (rmmapd->directory >= 0 && flock(rmmapd->directory, LOCK_SH | LOCK_NB) < 0)
-		start_note("%s is locked by another program: %m", rmmapd->rundir);
+		log_note("%s is locked by another program: %m", rmmapd->rundir);
 	if (rmmapd->watch >= 0)
 		close(rmmapd->watch);
 	rmmapd->watch = rm_rundir_watch(rmmapd->rundir, GONE);
 	if (rmmapd->watch < 0)
-		start_note("whether the socket is removed is looked at every %u s, since inotify "
+		log_note("whether the socket is removed is looked at every %u s, since inotify "
 		           "says: %s", START_LOOK_MS / 1000, rm_errno_text(-rmmapd->watch));
 }
 
@@ -181,7 +182,7 @@ static int find_directory(struct rmmapd *rmmapd)
 	int ret = rm_rundir_find(&rmmapd->options, true, path, why, sizeof(why));
 
 	if (ret < 0) {
-		start_failed("%s", why);
+		log_failed("%s", why);
 		return ret;
 	}
 	memcpy(rmmapd->rundir, path, sizeof(path));
@@ -214,7 +215,7 @@ void start_write_pid(struct rmmapd *rmmapd, int pid)
 
 	/* for people and messages only, so a full disk does not matter */
 	if (ftruncate(rmmapd->lock, 0) == 0 && pwrite(rmmapd->lock, text, n, 0) < 0)
-		start_note("cannot write " RM_LOCK_NAME ": %m");
+		log_note("cannot write " RM_LOCK_NAME ": %m");
 }
 
 /* ---- the socket is gone ---- */
@@ -269,8 +270,8 @@ int start_look(struct rmmapd *rmmapd, bool make)
 	if (ret < 0)
 		return ret;
 	if (access(RM_HOST_NAME, F_OK) < 0 && write_host(rmmapd->host) < 0)
-		start_note("cannot write " RM_HOST_NAME " anew: %m");
+		log_note("cannot write " RM_HOST_NAME " anew: %m");
 	hold_directory(rmmapd);
-	start_log("%s was removed: it is there again", bound ? RM_LOCK_NAME : RM_SOCKET_NAME);
+	log_line("%s was removed: it is there again", bound ? RM_LOCK_NAME : RM_SOCKET_NAME);
 	return 1;
 }

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../base/log.h"
 #include "internal.h"
 
 #define REFUSAL_NS UINT64_C(1000000000)         /* to say RM_HELLO, which comes at once */
@@ -134,8 +135,8 @@ static void tell_no_room(struct local *local)
 	if (local->told_ns && now < local->told_ns + TOLD_NS)
 		return;
 	local->told_ns = now;
-	worker_log(local->worker, "no descriptor for a new connection: raise the limit of rmmapd "
-	           "(ulimit -n, LimitNOFILE=)");
+	log_line("no descriptor for a new connection: raise the limit of rmmapd "
+	         "(ulimit -n, LimitNOFILE=)");
 }
 
 /*

@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../base/log.h"
 #include "internal.h"
 #include "../pager/pager.h"
 
@@ -138,8 +139,8 @@ static struct client *client_take(struct local *local, int fd, uint32_t pid, boo
 		return NULL;
 	}
 	if (pidfd < 0) {
-		worker_log(local->worker, "process %u cannot be watched for its end and is not served: "
-		           "run it in the pid namespace of rmmapd", pid);
+		log_line("process %u cannot be watched for its end and is not served: "
+		         "run it in the pid namespace of rmmapd", pid);
 		return NULL;
 	}
 	client = client_new(local, pid, pidfd, keeper_number(local->worker->keeper));

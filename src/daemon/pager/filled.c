@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../base/log.h"
 #include "../../common/handle.h"
 #include "internal.h"
 #include "uffd.h"
@@ -56,8 +57,8 @@ static void distrust(struct lazy *lazy)
 	char id[9];
 
 	rm_short_id(remote_id(lazy->remote), id);
-	worker_log(lazy->worker, "a process that attached publication %s maps another file than "
-	           "it was sent: it gets all pages that it lacks by copies", id);
+	log_line("a process that attached publication %s maps another file than "
+	         "it was sent: it gets all pages that it lacks by copies", id);
 	lazy->attachment->generation = 0;
 	local_save(lazy->attachment);
 	lazy->left_copies = lazy->left;
@@ -80,11 +81,11 @@ static void end_worker(struct lazy *lazy)
 	char id[9];
 
 	rm_short_id(remote_id(lazy->remote), id);
-	worker_log(lazy->worker, "please report this as a bug: a process that attached publication "
-	           "%s was about to read zeros (attachment %llu, generation %llu): %s", id,
-	           (unsigned long long)attachment->number,
-	           (unsigned long long)attachment->generation, last ? "it gets SIGBUS" :
-	           "this worker ends, and the next one gives it all pages by copies");
+	log_line("please report this as a bug: a process that attached publication "
+	         "%s was about to read zeros (attachment %llu, generation %llu): %s", id,
+	         (unsigned long long)attachment->number,
+	         (unsigned long long)attachment->generation, last ? "it gets SIGBUS" :
+	         "this worker ends, and the next one gives it all pages by copies");
 	lazy->broken = true;
 	if (last) {
 		syscall(SYS_pidfd_send_signal, local_pidfd(attachment), SIGBUS, NULL, 0);

@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../base/log.h"
 #include "../../common/channel.h"
 #include "../../common/say.h"
 #include "internal.h"
@@ -359,8 +360,8 @@ static void cannot_restore(struct attachment *attachment, const struct record *r
 	rm_format(text, sizeof text, "rmmap: publication %s: rmmapd's worker was replaced, and this "
 	          "one cannot serve the pages that are absent (%s): this process gets SIGBUS\n", id,
 	          rm_errno_text(-error));
-	worker_log(worker, "publication %s: a process of which pages are absent cannot be taken "
-	           "over: %s", id, rm_errno_text(-error));
+	log_line("publication %s: a process of which pages are absent cannot be taken "
+	         "over: %s", id, rm_errno_text(-error));
 	if (record->count > least)
 		keeper_tell(worker->keeper, record->fds[least], text);
 	for (i = 0; i < record->count; i++)

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../base/log.h"
 #include "../../common/channel.h"
 #include "../../common/handle.h"
 #include "../../common/say.h"
@@ -122,7 +123,7 @@ static int open_net(struct running *running, const struct rm_fabric_spec *spec,
 	if (ret < 0)
 		return asked_wrongly(ret) ? ret : -EHOSTUNREACH;
 	if (worker->fabric_why[0])
-		worker_log(worker, "%s", worker->fabric_why);
+		log_line("%s", worker->fabric_why);
 	net->peers = peers_new(worker, net->fabric);
 	if (!net->peers) {
 		fabric_close(net->fabric);
@@ -170,7 +171,7 @@ static void tell_address(const struct net *net)
 	char address[96];
 
 	fabric_addr_text(fabric_addr(net->fabric), address, sizeof(address));
-	worker_log(&net->running->worker, "listening on %s over %s", address, provider_of(net));
+	log_line("listening on %s over %s", address, provider_of(net));
 }
 
 /* text: what asks for it, so that it is not tried again at once if it fails. */
@@ -195,7 +196,7 @@ static int need_net(struct running *running, const char *text, const struct rm_f
 	running->failed_error = ret;
 	rm_format(running->failed_spec, sizeof(running->failed_spec), "%s", text);
 	rm_format(running->failed_why, sizeof(running->failed_why), "%s", worker->fabric_why);
-	worker_log(worker, "no fabric: %s", worker->fabric_why);
+	log_line("no fabric: %s", worker->fabric_why);
 	return ret;
 }
 
@@ -329,29 +330,29 @@ void worker_fabric_changed(struct net *net, bool active)
 		device = provider_of(net);
 	net->down = !active;
 	if (!net->chosen) {
-		worker_log(worker, "%s has %s active port", device, active ? "an" : "no");
+		log_line("%s has %s active port", device, active ? "an" : "no");
 		return;
 	}
 	if (active) {
 		use(net);
-		worker_log(worker, "%s has an active port again: new publications go over %s", device,
-		           provider_of(net));
+		log_line("%s has an active port again: new publications go over %s", device,
+		         provider_of(net));
 		return;
 	}
 	if (rm_fabric_spec_parse(net->spec, &spec) == 0 && spec.provider[0]) {
-		worker_log(worker, "%s has no active port: publications over it cannot be reached, and "
-		           "RMMAP_FABRIC names no other provider", device);
+		log_line("%s has no active port: publications over it cannot be reached, and "
+		         "RMMAP_FABRIC names no other provider", device);
 		return;
 	}
 	other = fallback(net->running);
 	if (!other) {
-		worker_log(worker, "%s has no active port, and tcp cannot be used instead", device);
+		log_line("%s has no active port, and tcp cannot be used instead", device);
 		return;
 	}
 	other->chosen = true;
 	use(other);
-	worker_log(worker, "%s has no active port: new publications go over %s until it has; those "
-	           "before cannot be reached", device, provider_of(other));
+	log_line("%s has no active port: new publications go over %s until it has; those "
+	         "before cannot be reached", device, provider_of(other));
 }
 
 /* ---- the worker's birth and end ---- */
@@ -378,8 +379,8 @@ void worker_fabric_restore(struct running *running, const struct record *record)
 		restored(net, saved, record->number);
 		return;
 	}
-	worker_log(worker, "cannot listen again where the last worker did: %s; handles that name "
-	           "that address do not work from other hosts any more", worker->fabric_why);
+	log_line("cannot listen again where the last worker did: %s; handles that name "
+	         "that address do not work from other hosts any more", worker->fabric_why);
 	if (open_net(running, &spec, NULL, &net) == 0) {
 		restored(net, saved, record->number);
 		save(net);

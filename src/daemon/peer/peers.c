@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/log.h"
 #include "../fabric/callers.h"
 #include "internal.h"
 
@@ -188,9 +189,9 @@ static void left(struct peers *peers, const struct peer_head *head)
 /* What the two of them speak is told to who asked: here, or over there by our answer. */
 static void other_version(struct peers *peers, const struct peer_envelope *envelope)
 {
-	worker_log(peers->worker, "a message came in version %u of the protocol between hosts, "
-	           "and this rmmapd speaks %u: update the older host", envelope->version,
-	           PEER_VERSION);
+	log_line("a message came in version %u of the protocol between hosts, "
+	         "and this rmmapd speaks %u: update the older host", envelope->version,
+	         PEER_VERSION);
 	if (envelope->head.address_length)
 		served_reply_bare(peers, envelope, PEER_GONE);
 	else

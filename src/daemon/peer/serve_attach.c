@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/log.h"
 #include "../../common/say.h"
 #include "internal.h"
 
@@ -166,7 +167,7 @@ static void refuse_attach(struct peers *peers, const struct publication *publica
 	if (error == -ENOMEM) {
 		fabric_memlock_text(peers->fabric, memlock, sizeof(memlock));
 		rm_short_id(publication->id, id);
-		worker_log(peers->worker, "publication %s cannot be served: %s", id, memlock);
+		log_line("publication %s cannot be served: %s", id, memlock);
 		text = memlock;
 	}
 	served_refuse(peers, envelope, keys, error, text);

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/log.h"
 #include "../../common/say.h"
 #include "internal.h"
 
@@ -136,7 +137,7 @@ void served_expire(struct timer *timer)
 	char id[9];
 
 	rm_short_id(served->publication->id, id);
-	worker_log(worker, "a host that had publication %s attached stopped renewing its lease", id);
+	log_line("a host that had publication %s attached stopped renewing its lease", id);
 	served_end(served);
 }
 

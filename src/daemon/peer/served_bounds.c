@@ -14,6 +14,7 @@
 #include <malloc.h>
 #include <string.h>
 
+#include "../base/log.h"
 #include "internal.h"
 
 #define TOLD_NS (60 * PEER_SECOND)
@@ -69,9 +70,9 @@ static void tell_crowded(struct peers *peers)
 	if (peers->crowded && now < peers->crowded + TOLD_NS)
 		return;
 	peers->crowded = now;
-	worker_log(peers->worker, "more is asked for by other hosts than they may hold here: those "
-	           "that were not heard of again go first (publish with readers, and do not give "
-	           "handles away)");
+	log_line("more is asked for by other hosts than they may hold here: those "
+	         "that were not heard of again go first (publish with readers, and do not give "
+	         "handles away)");
 }
 
 int bounds_hold(struct peer_served *served, const struct peer_served *old)

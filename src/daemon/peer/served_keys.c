@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "../base/log.h"
 #include "../../common/channel.h"
 #include "../../common/memlock.h"
 #include "../../common/say.h"
@@ -187,8 +188,8 @@ static void tell_pressed(struct peers *peers)
 		return;
 	peers->pressed = now;
 	fabric_memlock_text(peers->fabric, memlock, sizeof(memlock));
-	worker_log(peers->worker, "not all that other hosts have attached can be registered at "
-	           "once: what they read takes turns, and comes more slowly: %s", memlock);
+	log_line("not all that other hosts have attached can be registered at "
+	         "once: what they read takes turns, and comes more slowly: %s", memlock);
 }
 
 static int register_region(struct peer_served *served, struct served_region *region)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../base/log.h"
 #include "../../common/channel.h"
 #include "../../common/say.h"
 #include "internal.h"
@@ -39,8 +40,8 @@ static void give_up(struct remote *remote, const char *why)
 	remote->relay.bad = true;
 	peer_asker_stop(remote->relay.asker);
 	rm_short_id(remote->handle.id, id);
-	worker_log(remote->remotes->worker, "a helper for publication %s %s: its pages come from "
-	           "the publisher's host", id, why);
+	log_line("a helper for publication %s %s: its pages come from "
+	         "the publisher's host", id, why);
 }
 
 static void granted(struct peer_ask *want, int error, uint64_t base, uint64_t key)

@@ -133,8 +133,6 @@ struct remotes {
 /* Reads fail, or there is no session after a restart: get fresh keys, then fetch_renewed(). */
 void remote_renew(struct remote *remote);
 
-/* Memory that cannot be had ends the worker: the keeper's records survive, it starts anew. */
-void *remote_need(struct worker *worker, size_t size);
 void remote_drop(struct remote *remote);        /* nobody has it any more */
 
 /* ---- remote_users.c ---- */

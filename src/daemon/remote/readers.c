@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "../base/log.h"
 #include "../../common/channel.h"
 #include "../../common/say.h"
 #include "../local/local.h"
@@ -214,7 +215,7 @@ void users_tell(struct remote *remote)
 void user_add(struct remote *remote, struct attachment *attachment, uint64_t eager,
               remote_done *done, void *arg)
 {
-	struct remote_user *user = remote_need(remote->remotes->worker, sizeof *user);
+	struct remote_user *user = log_need(sizeof *user);
 
 	user->attachment = attachment;
 	attachment->remote = remote;

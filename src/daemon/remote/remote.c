@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../base/log.h"
 #include "../../common/channel.h"
 #include "../../common/say.h"
 #include "../local/local.h"
@@ -36,20 +37,9 @@ struct remotes *remotes_new(struct worker *worker)
 	return remotes;
 }
 
-void *remote_need(struct worker *worker, size_t size)
-{
-	void *memory = calloc(1, size);
-
-	if (!memory) {
-		worker_log(worker, "out of memory: the worker starts anew");
-		abort();
-	}
-	return memory;
-}
-
 static struct remote *remote_new(struct remotes *remotes, const struct rm_handle *handle)
 {
-	struct remote *remote = remote_need(remotes->worker, sizeof *remote);
+	struct remote *remote = log_need(sizeof *remote);
 
 	remote->remotes = remotes;
 	remote->handle = *handle;
@@ -173,8 +163,8 @@ static void lose(struct remote *remote, int error, const char *why)
 	char id[9];
 
 	rm_short_id(remote->handle.id, id);
-	worker_log(remote->remotes->worker, "publication %s of another host is lost: %s", id,
-	           why && *why ? why : rm_errno_text(-error));
+	log_line("publication %s of another host is lost: %s", id,
+	         why && *why ? why : rm_errno_text(-error));
 	remote->state = REMOTE_LOST;
 	remote->renewing = remote->admitting = false;
 	remote->error = error;
@@ -391,8 +381,8 @@ void remotes_restore(struct remotes *remotes, const struct record *record)
 	remote = remote_new(remotes, handle);
 	error = remote_rebuild(remote, record);
 	if (error) {
-		worker_log(remotes->worker, "a publication of another host cannot be taken over "
-		           "from the last worker: %s", rm_errno_text(-error));
+		log_line("a publication of another host cannot be taken over "
+		         "from the last worker: %s", rm_errno_text(-error));
 		remote_free(remote);
 		return;
 	}

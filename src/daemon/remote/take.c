@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/log.h"
 #include "../../common/say.h"
 #include "../store/layers.h"
 #include "../local/internal.h"
@@ -148,7 +149,7 @@ static void take_over(struct peer_taking *taking, struct remote *remote)
 		return;
 	}
 	rm_short_id(publication->id, id);
-	worker_log(taking->peers->worker, "publication %s was taken over from another host", id);
+	log_line("publication %s was taken over from another host", id);
 	taken(taking, publication);
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../base/log.h"
 #include "../../common/channel.h"
 #include "../../common/handle.h"
 #include "../peer/peer.h"
@@ -96,7 +97,7 @@ static void drop(struct publication *publication)
 	peers_drop(worker, publication);
 	keeper_delete(worker->keeper, publication->record);
 	rm_short_id(publication->id, id);
-	worker_log(worker, "publication %s is gone", id);
+	log_line("publication %s is gone", id);
 	publication_free(publication);
 	worker->active_ns = rm_now_ns();
 }
@@ -250,8 +251,8 @@ void store_revoke(struct publication *publication)
 	char id[9];
 
 	rm_short_id(publication->id, id);
-	worker_log(worker, "publication %s is revoked: %u other hosts lose it", id,
-	           publication->remote_attached);
+	log_line("publication %s is revoked: %u other hosts lose it", id,
+	         publication->remote_attached);
 	publication->revoked = true;
 	peers_drop(worker, publication);
 	publication->remote_attached = 0;
@@ -292,7 +293,7 @@ void store_restore(struct store *store, const struct record *record)
 		publication = publication_from_record(store, saved, record->fds);
 	if (!publication) {
 		/* descriptors did not fit into the keeper: its log says so */
-		worker_log(store->worker, "a publication was not kept whole and is dropped");
+		log_line("a publication was not kept whole and is dropped");
 		for (unsigned i = 0; i < record->count; i++)
 			close(record->fds[i]);
 		keeper_delete(store->worker->keeper, record->number);

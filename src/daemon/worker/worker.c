@@ -15,6 +15,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "../base/log.h"
 #include "../../common/say.h"
 #include "../keeper/defaults.h"
 #include "../keeper/attempts.h"
@@ -28,18 +29,6 @@
 
 #define SECOND UINT64_C(1000000000)
 #define DRAIN_TICK (SECOND / 5)
-
-void worker_log(struct worker *worker, const char *format, ...)
-{
-	char text[640];
-	va_list args;
-
-	(void)worker;
-	va_start(args, format);
-	rm_vformat(text, sizeof(text), format, args);
-	va_end(args);
-	start_log("%s", text);
-}
 
 /* ---- leaving ---- */
 
@@ -63,7 +52,7 @@ static void leave(struct running *running)
 	}
 	if (keeper_fd(worker->keeper) < 0 && !worker->private)
 		unlink(RM_SOCKET_NAME);
-	worker_log(worker, "nothing is left to serve: leaving");
+	log_line("nothing is left to serve: leaving");
 	loop_stop(worker->loop);
 }
 
@@ -117,7 +106,7 @@ static void keeper_gone(struct running *running)
 
 	loop_remove(worker->loop, &running->keeper);
 	keeper_dead(worker->keeper);
-	worker_log(worker, "the keeper died: this worker goes on alone with what it holds");
+	log_line("the keeper died: this worker goes on alone with what it holds");
 }
 
 /* The old lock stays open beside the new one: its file has no name any more. */
@@ -126,7 +115,7 @@ static void listen_anew(struct running *running, const int fds[2])
 	struct worker *worker = &running->worker;
 
 	if (chdir(worker->options.rundir) < 0)
-		worker_log(worker, "cannot enter %s: %m", worker->options.rundir);
+		log_line("cannot enter %s: %m", worker->options.rundir);
 	local_listen(worker->local, fds[0], NULL, 0);
 	if (running->lock >= 0)
 		close(running->lock);
@@ -333,7 +322,7 @@ int worker_run(const struct rmmapd *rmmapd, int keeper_socket, struct records *r
 
 		if (ret == -ENOMEM)
 			defaults_memory(limit, sizeof(limit));
-		start_log("the worker cannot start: %s%s", rm_errno_text(-ret), limit);
+		log_line("the worker cannot start: %s%s", rm_errno_text(-ret), limit);
 		return 1;
 	}
 	if (worker->private && !local_clients(worker->local)) {
@@ -345,8 +334,8 @@ int worker_run(const struct rmmapd *rmmapd, int keeper_socket, struct records *r
 		struct peers *peers;
 
 		if (worker_fabric(worker, "", &peers) < 0)
-			worker_log(worker, "no publication can be moved here: %s",
-			           worker->fabric_why);
+			log_line("no publication can be moved here: %s",
+			         worker->fabric_why);
 	}
 	if (worker->idle_ns)
 		loop_timer(worker->loop, &running.tick, rm_now_ns() + worker->idle_ns);
