@@ -20,7 +20,7 @@ struct fabric;
 struct peers;
 struct remotes;
 
-struct worker {
+struct context {
 	struct loop *loop;
 	struct keeper *keeper;
 	struct store *store;            /* publications of this host */
@@ -50,17 +50,17 @@ struct worker {
  * provider, or one other than this rmmapd already uses); -EHOSTUNREACH (off, or
  * it cannot be opened): the reason is in worker->fabric_why.
  */
-int worker_fabric(struct worker *worker, const char *spec, struct peers **peers);
+int worker_fabric(struct context *context, const char *spec, struct peers **peers);
 /*
  * For an attach: the one with the provider that a handle names. Where nobody has said which
  * fabric to use it is opened beside what is open; else it is what RMMAP_FABRIC names, and the
  * attach is refused with both names. Errors as above.
  */
 struct rm_fabric_addr;
-int worker_reach(struct worker *worker, const char *spec, const struct rm_fabric_addr *addr,
+int worker_reach(struct context *context, const char *spec, const struct rm_fabric_addr *addr,
                  struct peers **peers);
 
 /* A process is gone: is there anything left to do? Looked at soon, not from here. */
-void worker_look(struct worker *worker);
+void worker_look(struct context *context);
 
 #endif

@@ -61,123 +61,123 @@ static bool cgroup_admits(struct limit *limit, uint64_t bytes, uint64_t freed)
 /* ---- RMMAP_LIMIT ---- */
 
 /* Publications and caches, where what is both is counted twice: quick, and never too low. */
-static uint64_t held_at_most(const struct worker *worker)
+static uint64_t held_at_most(const struct context *context)
 {
-	return worker->limit.caches + (worker->store ? store_bytes(worker->store) : 0);
+	return context->limit.caches + (context->store ? store_bytes(context->store) : 0);
 }
 
-uint64_t limit_held(struct worker *worker)
+uint64_t limit_held(struct context *context)
 {
-	uint64_t held = held_at_most(worker), both;
+	uint64_t held = held_at_most(context), both;
 
-	if (!worker->store || !worker->remotes)
+	if (!context->store || !context->remotes)
 		return held;
-	both = remotes_adopted(worker->remotes);
+	both = remotes_adopted(context->remotes);
 	return held > both ? held - both : 0;
 }
 
-static bool option_admits(struct worker *worker, uint64_t bytes)
+static bool option_admits(struct context *context, uint64_t bytes)
 {
-	uint64_t limit = worker->options.limit, held = held_at_most(worker);
+	uint64_t limit = context->options.limit, held = held_at_most(context);
 
 	if (!limit || (held <= limit && bytes <= limit - held))
 		return true;
-	held = limit_held(worker);
+	held = limit_held(context);
 	return held <= limit && bytes <= limit - held;
 }
 
 /* Bytes that come free. */
-static uint64_t give_way(struct worker *worker)
+static uint64_t give_way(struct context *context)
 {
-	if (worker->store)
-		layers_let_go(store_layers(worker->store));
-	return worker->remotes ? remotes_evict(worker->remotes) : 0;
+	if (context->store)
+		layers_let_go(store_layers(context->store));
+	return context->remotes ? remotes_evict(context->remotes) : 0;
 }
 
-bool limit_admits(struct worker *worker, uint64_t bytes)
+bool limit_admits(struct context *context, uint64_t bytes)
 {
-	if (option_admits(worker, bytes))
+	if (option_admits(context, bytes))
 		return true;
-	give_way(worker);
-	return option_admits(worker, bytes);
+	give_way(context);
+	return option_admits(context, bytes);
 }
 
-uint64_t limit_room(struct worker *worker)
+uint64_t limit_room(struct context *context)
 {
-	uint64_t limit = worker->options.limit, room = UINT64_MAX, held;
+	uint64_t limit = context->options.limit, room = UINT64_MAX, held;
 
 	if (limit) {
-		held = limit_held(worker);
+		held = limit_held(context);
 		room = held < limit ? limit - held : 0;
 	}
-	if (rm_now_ns() >= worker->limit.look_ns)
-		cgroup_look(&worker->limit);
-	return cgroup_room(&worker->limit) < room ? cgroup_room(&worker->limit) : room;
+	if (rm_now_ns() >= context->limit.look_ns)
+		cgroup_look(&context->limit);
+	return cgroup_room(&context->limit) < room ? cgroup_room(&context->limit) : room;
 }
 
 /* ---- pages of caches ---- */
 
-static void words_of_option(struct worker *worker, uint64_t bytes)
+static void words_of_option(struct context *context, uint64_t bytes)
 {
-	rm_format(worker->limit.why, sizeof(worker->limit.why), "rmmapd may hold %llu bytes "
+	rm_format(context->limit.why, sizeof(context->limit.why), "rmmapd may hold %llu bytes "
 	          "(RMMAP_LIMIT) and holds %llu: there is no room for %llu more; detach or unpublish "
-	          "something, or raise the limit", (unsigned long long)worker->options.limit,
-	          (unsigned long long)limit_held(worker), (unsigned long long)bytes);
+	          "something, or raise the limit", (unsigned long long)context->options.limit,
+	          (unsigned long long)limit_held(context), (unsigned long long)bytes);
 }
 
-static void words_of_cgroup(struct worker *worker, uint64_t bytes)
+static void words_of_cgroup(struct context *context, uint64_t bytes)
 {
 	struct rm_cgroup cgroup;
 
 	rm_cgroup_read("", &cgroup);
-	rm_format(worker->limit.why, sizeof(worker->limit.why), "the cgroup of rmmapd may have %llu "
+	rm_format(context->limit.why, sizeof(context->limit.why), "the cgroup of rmmapd may have %llu "
 	          "bytes of memory and has %llu, and keeps %llu back: there is no room for %llu more; "
 	          "raise its limit (memory.max), or fetch less (RMMAP_FETCH=lazy)",
 	          (unsigned long long)cgroup.limit, (unsigned long long)cgroup.used,
 	          (unsigned long long)margin_of(cgroup.limit), (unsigned long long)bytes);
 }
 
-static int refuse(struct worker *worker, uint64_t bytes)
+static int refuse(struct context *context, uint64_t bytes)
 {
-	if (!option_admits(worker, bytes))
-		words_of_option(worker, bytes);
+	if (!option_admits(context, bytes))
+		words_of_option(context, bytes);
 	else
-		words_of_cgroup(worker, bytes);
+		words_of_cgroup(context, bytes);
 	return -ENOSPC;
 }
 
-int limit_promise(struct worker *worker, uint64_t bytes)
+int limit_promise(struct context *context, uint64_t bytes)
 {
-	struct limit *limit = &worker->limit;
+	struct limit *limit = &context->limit;
 	uint64_t freed;
 
-	if (!option_admits(worker, bytes) || !cgroup_admits(limit, bytes, 0)) {
-		freed = give_way(worker);
+	if (!option_admits(context, bytes) || !cgroup_admits(limit, bytes, 0)) {
+		freed = give_way(context);
 		/* The keeper closes its descriptors of them a moment later. */
-		if (!option_admits(worker, bytes) || !cgroup_admits(limit, bytes, freed))
-			return refuse(worker, bytes);
+		if (!option_admits(context, bytes) || !cgroup_admits(limit, bytes, freed))
+			return refuse(context, bytes);
 	}
 	limit->caches += bytes;
 	limit->promised += bytes;
 	return 0;
 }
 
-void limit_make(struct worker *worker, uint64_t bytes)
+void limit_make(struct context *context, uint64_t bytes)
 {
-	struct limit *limit = &worker->limit;
+	struct limit *limit = &context->limit;
 
 	limit->promised -= bytes;
 	if (limit->free_bytes != RM_CGROUP_NONE)
 		limit->free_bytes -= bytes < limit->free_bytes ? bytes : limit->free_bytes;
 }
 
-void limit_found(struct worker *worker, uint64_t bytes)
+void limit_found(struct context *context, uint64_t bytes)
 {
-	worker->limit.caches += bytes;
+	context->limit.caches += bytes;
 }
 
-void limit_return(struct worker *worker, uint64_t made, uint64_t promised)
+void limit_return(struct context *context, uint64_t made, uint64_t promised)
 {
-	worker->limit.caches -= made + promised;
-	worker->limit.promised -= promised;
+	context->limit.caches -= made + promised;
+	context->limit.promised -= promised;
 }

@@ -17,9 +17,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct worker;
+struct context;
 
-struct limit {                          /* of struct worker; all 0 at first */
+struct limit {                          /* of struct context; all 0 at first */
 	uint64_t caches;                /* bytes of caches, made or promised */
 	uint64_t promised;              /* of these not made yet */
 	uint64_t free_bytes;            /* the cgroup's, at the last look, less what was made since */
@@ -28,25 +28,25 @@ struct limit {                          /* of struct worker; all 0 at first */
 };
 
 /* Publications and caches; memory that is both counts once. */
-uint64_t limit_held(struct worker *worker);
+uint64_t limit_held(struct context *context);
 /* What may still be taken by either bound; nothing is given up for it. */
-uint64_t limit_room(struct worker *worker);
+uint64_t limit_room(struct context *context);
 /*
  * Would publications of so many bytes more be within RMMAP_LIMIT? What is only held for
  * processes, and caches that nobody has attached, give way.
  */
-bool limit_admits(struct worker *worker, uint64_t bytes);
+bool limit_admits(struct context *context, uint64_t bytes);
 
 /*
  * So many bytes of caches may be made: 0, or -ENOSPC with the figures in worker->limit.why.
  * What nobody has attached gives way.
  */
-int limit_promise(struct worker *worker, uint64_t bytes);
+int limit_promise(struct context *context, uint64_t bytes);
 /* Of what was promised, so much is made now. */
-void limit_make(struct worker *worker, uint64_t bytes);
+void limit_make(struct context *context, uint64_t bytes);
 /* So much is there without having been promised: an earlier worker made it. */
-void limit_found(struct worker *worker, uint64_t bytes);
+void limit_found(struct context *context, uint64_t bytes);
 /* What was made is gone, or what was promised will not be made. */
-void limit_return(struct worker *worker, uint64_t made, uint64_t promised);
+void limit_return(struct context *context, uint64_t made, uint64_t promised);
 
 #endif

@@ -110,7 +110,7 @@ static void look_at_all(struct timer *timer)
 			caller_hang_up(i);
 	}
 	if (callers.count)
-		loop_timer(callers.worker->loop, timer, now + callers.tick);
+		loop_timer(callers.context->loop, timer, now + callers.tick);
 }
 
 static void forget_closed(void)
@@ -205,7 +205,7 @@ static bool caller_note(int fd, const uint8_t address[16], uint64_t now)
 	                                              .since = now };
 	memcpy(callers.all[callers.count++].address, address, 16);
 	if (!callers.timer.index)
-		loop_timer(callers.worker->loop, &callers.timer, now + callers.tick);
+		loop_timer(callers.context->loop, &callers.timer, now + callers.tick);
 	return true;
 }
 
@@ -275,7 +275,7 @@ int accept(int listener, struct sockaddr *address, socklen_t *length)
 	socklen_t size = sizeof(from);
 	int fd;
 
-	if (!callers.worker || !pthread_equal(watched, pthread_self()))
+	if (!callers.context || !pthread_equal(watched, pthread_self()))
 		return accept4(listener, address, length, 0);
 	memset(&from, 0, sizeof(from));
 	fd = accept_watched(listener, &from, &size);
@@ -286,10 +286,10 @@ int accept(int listener, struct sockaddr *address, socklen_t *length)
 	return fd;
 }
 
-struct callers *callers_watch(struct worker *worker)
+struct callers *callers_watch(struct context *context)
 {
-	if (!callers.worker) {
-		callers.worker = worker;
+	if (!callers.context) {
+		callers.context = context;
 		watched = pthread_self();
 		callers.timer.fire = look_at_all;
 		callers.spare = open("/", O_PATH | O_CLOEXEC);

@@ -28,7 +28,7 @@ struct caller {                         /* a connection that was accepted */
 };
 
 struct callers {
-	struct worker *worker;          /* NULL: nothing is watched yet */
+	struct context *context;          /* NULL: nothing is watched yet */
 	struct timer timer;             /* runs while there is a caller */
 	int spare;                      /* open for nothing: to accept who is turned away; or -1 */
 	struct caller *all;             /* in the order of coming */
@@ -42,7 +42,7 @@ struct callers {
 };
 
 /* The one there is; accept() has no argument for it. From here on its thread is watched. */
-struct callers *callers_watch(struct worker *worker);
+struct callers *callers_watch(struct context *context);
 /*
  * A message was opened with its key that says it is of here (a provider's address, which may be
  * no sockaddr): who calls from there is no stranger.

@@ -24,53 +24,53 @@ struct attempt {
 	struct attempt *next;
 };
 
-static void attempt_save(struct worker *worker, const struct attempt *attempt)
+static void attempt_save(struct context *context, const struct attempt *attempt)
 {
-	keeper_put(worker->keeper, RECORD_ATTEMPT, attempt->record, &attempt->data,
+	keeper_put(context->keeper, RECORD_ATTEMPT, attempt->record, &attempt->data,
 	           sizeof(attempt->data), NULL, 0);
 }
 
-static struct attempt *attempt_find(const struct worker *worker, uint64_t connection,
+static struct attempt *attempt_find(const struct context *context, uint64_t connection,
                                     uint64_t seq)
 {
-	struct attempt *attempt = worker->attempts;
+	struct attempt *attempt = context->attempts;
 
 	while (attempt && (attempt->data.connection != connection || attempt->data.seq != seq))
 		attempt = attempt->next;
 	return attempt;
 }
 
-static struct attempt *attempt_new(struct worker *worker, uint64_t record)
+static struct attempt *attempt_new(struct context *context, uint64_t record)
 {
 	struct attempt *attempt = calloc(1, sizeof(*attempt));
 
 	if (!attempt)
 		return NULL;
 	attempt->record = record;
-	attempt->next = worker->attempts;
-	worker->attempts = attempt;
+	attempt->next = context->attempts;
+	context->attempts = attempt;
 	return attempt;
 }
 
-void attempt_begin(struct worker *worker, uint64_t connection, uint64_t seq,
+void attempt_begin(struct context *context, uint64_t connection, uint64_t seq,
                    const uint8_t id[RM_ID_BYTES])
 {
-	struct attempt *attempt = attempt_find(worker, connection, seq);
+	struct attempt *attempt = attempt_find(context, connection, seq);
 
 	if (!attempt)
-		attempt = attempt_new(worker, keeper_number(worker->keeper));
+		attempt = attempt_new(context, keeper_number(context->keeper));
 	if (!attempt)
 		return;
 	attempt->data.connection = connection;
 	attempt->data.seq = seq;
 	memcpy(attempt->data.id, id, RM_ID_BYTES);
 	attempt->data.running = 1;
-	attempt_save(worker, attempt);
+	attempt_save(context, attempt);
 }
 
-void attempt_end(struct worker *worker, uint64_t connection, uint64_t seq)
+void attempt_end(struct context *context, uint64_t connection, uint64_t seq)
 {
-	struct attempt **link = &worker->attempts, *attempt;
+	struct attempt **link = &context->attempts, *attempt;
 
 	while ((attempt = *link)) {
 		if (attempt->data.connection != connection || (seq && attempt->data.seq != seq)) {
@@ -78,21 +78,21 @@ void attempt_end(struct worker *worker, uint64_t connection, uint64_t seq)
 			continue;
 		}
 		*link = attempt->next;
-		keeper_delete(worker->keeper, attempt->record);
+		keeper_delete(context->keeper, attempt->record);
 		free(attempt);
 	}
 }
 
-bool attempt_failed(const struct worker *worker, uint64_t connection, uint64_t seq)
+bool attempt_failed(const struct context *context, uint64_t connection, uint64_t seq)
 {
-	const struct attempt *attempt = attempt_find(worker, connection, seq);
+	const struct attempt *attempt = attempt_find(context, connection, seq);
 
 	return attempt && attempt->data.deaths >= DEATHS_MOST;
 }
 
-bool attempts_failed_of(const struct worker *worker, const uint8_t id[RM_ID_BYTES])
+bool attempts_failed_of(const struct context *context, const uint8_t id[RM_ID_BYTES])
 {
-	const struct attempt *attempt = worker->attempts;
+	const struct attempt *attempt = context->attempts;
 
 	while (attempt && (attempt->data.deaths < DEATHS_MOST ||
 	                   memcmp(attempt->data.id, id, RM_ID_BYTES) != 0))
@@ -101,24 +101,24 @@ bool attempts_failed_of(const struct worker *worker, const uint8_t id[RM_ID_BYTE
 }
 
 /* The OOM killer sends SIGKILL; a worker that cannot allocate aborts. */
-static bool was_out_of_memory(const struct worker *worker)
+static bool was_out_of_memory(const struct context *context)
 {
-	return worker->death == SIGKILL || worker->death == SIGABRT;
+	return context->death == SIGKILL || context->death == SIGABRT;
 }
 
-void attempts_restore(struct worker *worker, const struct record *record)
+void attempts_restore(struct context *context, const struct record *record)
 {
 	struct attempt *attempt = NULL;
 	char id[9];
 
 	if (record->length == sizeof(attempt->data))
-		attempt = attempt_new(worker, record->number);
+		attempt = attempt_new(context, record->number);
 	if (!attempt) {
-		keeper_delete(worker->keeper, record->number);
+		keeper_delete(context->keeper, record->number);
 		return;
 	}
 	memcpy(&attempt->data, record->data, sizeof(attempt->data));
-	if (attempt->data.running && was_out_of_memory(worker)) {
+	if (attempt->data.running && was_out_of_memory(context)) {
 		attempt->data.deaths++;
 		rm_short_id(attempt->data.id, id);
 		log_line("the worker was killed while all of publication %s was fetched%s",
@@ -126,5 +126,5 @@ void attempts_restore(struct worker *worker, const struct record *record)
 		         ", again: that is given up");
 	}
 	attempt->data.running = 0;
-	attempt_save(worker, attempt);
+	attempt_save(context, attempt);
 }

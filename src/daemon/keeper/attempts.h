@@ -17,23 +17,23 @@
 #include "../../common/layout.h"
 #include "keeper.h"
 
-struct worker;
-struct attempt;                         /* of struct worker: a list of them */
+struct context;
+struct attempt;                         /* of struct context: a list of them */
 
 /*
  * Request seq of a connection (by its record) begins to fetch all of publication id. Once more
  * after a restart it is the same attempt. Without memory for it none is noted.
  */
-void attempt_begin(struct worker *worker, uint64_t connection, uint64_t seq,
+void attempt_begin(struct context *context, uint64_t connection, uint64_t seq,
                    const uint8_t id[RM_ID_BYTES]);
 /* It is over, or the connection is (seq 0: all of its requests). */
-void attempt_end(struct worker *worker, uint64_t connection, uint64_t seq);
+void attempt_end(struct context *context, uint64_t connection, uint64_t seq);
 /* Were two workers killed while this one was under way? */
-bool attempt_failed(const struct worker *worker, uint64_t connection, uint64_t seq);
+bool attempt_failed(const struct context *context, uint64_t connection, uint64_t seq);
 /* Or one of this publication, whoever it was? */
-bool attempts_failed_of(const struct worker *worker, const uint8_t id[RM_ID_BYTES]);
+bool attempts_failed_of(const struct context *context, const uint8_t id[RM_ID_BYTES]);
 
 /* After a restart, before remote publications. */
-void attempts_restore(struct worker *worker, const struct record *record);
+void attempts_restore(struct context *context, const struct record *record);
 
 #endif

@@ -170,7 +170,7 @@ static void remote_here(void *arg, int error, const char *why, struct remote *re
 	struct connection *connection = held->waiting;
 
 	held->waiting = NULL;
-	attempt_end(connection->client->local->worker, held->connection, held->seq);
+	attempt_end(connection->client->local->context, held->connection, held->seq);
 	connection_idle(connection);
 	if (error < 0) {
 		attach_error(connection, held->seq, error, why);
@@ -187,14 +187,14 @@ static void remote_here(void *arg, int error, const char *why, struct remote *re
 static int reach(struct connection *connection, const struct rm_wire_attach *request,
                  const struct rm_handle *handle)
 {
-	struct worker *worker = connection->client->local->worker;
+	struct context *context = connection->client->local->context;
 	struct fabric_peer *peer;
 	struct peers *peers;
 	char why[256];
-	int ret = worker_reach(worker, request->fabric, &handle->fabric, &peers);
+	int ret = worker_reach(context, request->fabric, &handle->fabric, &peers);
 
 	if (ret < 0) {
-		attach_error(connection, request->head.seq, ret, worker->fabric_why);
+		attach_error(connection, request->head.seq, ret, context->fabric_why);
 		return ret;
 	}
 	/* The words of this client's RMMAP_FABRIC are known here and not later. */
@@ -209,7 +209,7 @@ static int reach(struct connection *connection, const struct rm_wire_attach *req
 static void attach_remote(struct connection *connection, const struct rm_wire_attach *request,
                           const struct rm_handle *handle)
 {
-	struct worker *worker = connection->client->local->worker;
+	struct context *context = connection->client->local->context;
 	uint64_t eager = request->want == RM_FETCH_LAZY ? 0 : SMALL;
 	struct held *held;
 
@@ -238,8 +238,8 @@ static void attach_remote(struct connection *connection, const struct rm_wire_at
 	held->attachment.prefetch = request->prefetch;
 	connection_busy(connection, request->head.seq);
 	if (eager == UINT64_MAX)
-		attempt_begin(worker, held->connection, held->seq, held->id);
-	remote_attach(worker->remotes, &held->attachment, handle, eager, remote_here, held);
+		attempt_begin(context, held->connection, held->seq, held->id);
+	remote_attach(context->remotes, &held->attachment, handle, eager, remote_here, held);
 }
 
 /* ---- RM_ATTACH ---- */
@@ -262,19 +262,19 @@ static bool answered_before(struct connection *connection, uint64_t seq,
 static void attach(struct connection *connection, const struct rm_wire_attach *request,
                    const struct rm_handle *handle)
 {
-	struct worker *worker = connection->client->local->worker;
-	struct publication *publication = store_find(worker->store, handle->id);
+	struct context *context = connection->client->local->context;
+	struct publication *publication = store_find(context->store, handle->id);
 
 	if (answered_before(connection, request->head.seq, handle))
 		return;
-	if (attempt_failed(worker, connection->record, request->head.seq)) {
-		attempt_end(worker, connection->record, request->head.seq);
+	if (attempt_failed(context, connection->record, request->head.seq)) {
+		attempt_end(context, connection->record, request->head.seq);
 		attach_error(connection, request->head.seq, -ENOMEM, "rmmapd ran out of memory: two "
 		             "of its workers were killed while they fetched this publication; raise "
 		             "the memory limit of its cgroup, or fetch less (RMMAP_FETCH=lazy)");
 		return;
 	}
-	if (publication || memcmp(handle->host, worker->host, RM_ID_BYTES) == 0)
+	if (publication || memcmp(handle->host, context->host, RM_ID_BYTES) == 0)
 		attach_local(connection, request->head.seq, handle, publication);
 	else
 		attach_remote(connection, request, handle);

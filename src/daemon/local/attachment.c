@@ -27,7 +27,7 @@ struct held *attachment_new(struct client *client)
 
 	if (!held)
 		return NULL;
-	held->attachment.number = keeper_number(client->local->worker->keeper);
+	held->attachment.number = keeper_number(client->local->context->keeper);
 	held->attachment.client = client;
 	held->attachment.next = client->attachments;
 	client->attachments = &held->attachment;
@@ -48,7 +48,7 @@ void attachment_save(struct held *held)
 	};
 
 	memcpy(record.id, held->id, RM_ID_BYTES);
-	keeper_put(client->local->worker->keeper, RECORD_ATTACHMENT, attachment->number,
+	keeper_put(client->local->context->keeper, RECORD_ATTACHMENT, attachment->number,
 	           &record, sizeof(record), NULL, 0);
 }
 
@@ -71,7 +71,7 @@ static void unlink_attachment(struct attachment *attachment)
 void attachment_end(struct held *held)
 {
 	struct attachment *attachment = &held->attachment;
-	struct worker *worker = attachment->client->local->worker;
+	struct context *context = attachment->client->local->context;
 
 	if (attachment->lazy)
 		lazy_stop(attachment->lazy);
@@ -81,11 +81,11 @@ void attachment_end(struct held *held)
 		connection_idle(held->waiting);
 	if (attachment->publication)
 		store_release(attachment->publication, false);
-	keeper_delete(worker->keeper, attachment->number);
+	keeper_delete(context->keeper, attachment->number);
 	unlink_attachment(attachment);
 	free(attachment->pending);
 	free(held);
-	worker->active_ns = rm_now_ns();
+	context->active_ns = rm_now_ns();
 }
 
 struct held *attachment_find(struct client *client, uint64_t number)
@@ -128,7 +128,7 @@ bool local_record_attaches(const struct record *record, const uint8_t id[RM_ID_B
 void local_restore_attachment(struct local *local, const struct record *record)
 {
 	const struct attachment_record *saved = record->data;
-	struct worker *worker = local->worker;
+	struct context *context = local->context;
 	struct publication *publication = NULL;
 	struct client *client = local->clients;
 	struct remote *remote = NULL;
@@ -138,14 +138,14 @@ void local_restore_attachment(struct local *local, const struct record *record)
 		while (client && client->record != saved->client)
 			client = client->next;
 		if (saved->mode == RM_ATTACH_LOCAL)
-			publication = store_find(worker->store, saved->id);
+			publication = store_find(context->store, saved->id);
 		else
-			remote = remotes_find_origin(worker->remotes, saved->origin);
+			remote = remotes_find_origin(context->remotes, saved->origin);
 	}
 	if (client && (publication || remote))
 		held = attachment_new(client);
 	if (!held) {
-		keeper_delete(worker->keeper, record->number);
+		keeper_delete(context->keeper, record->number);
 		return;
 	}
 	held->attachment.number = record->number;

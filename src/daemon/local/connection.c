@@ -39,7 +39,7 @@ static void progress(struct timer *timer)
 	struct rm_wire message;
 
 	connection_send(connection, &message, sizeof(message), RM_PROGRESS, connection->seq, NULL, 0);
-	loop_timer(connection->client->local->worker->loop, timer, rm_now_ns() + SECOND);
+	loop_timer(connection->client->local->context->loop, timer, rm_now_ns() + SECOND);
 }
 
 static void stuck(struct timer *timer)
@@ -59,7 +59,7 @@ struct connection *connection_new(struct client *client, int fd, uint64_t record
 	connection->socket.ready = ready;
 	connection->progress.fire = progress;
 	connection->stuck.fire = stuck;
-	if (loop_add(client->local->worker->loop, &connection->socket, EPOLLIN) < 0) {
+	if (loop_add(client->local->context->loop, &connection->socket, EPOLLIN) < 0) {
 		free(connection);
 		return NULL;
 	}
@@ -81,25 +81,25 @@ static void drop_first(struct connection *connection)
 
 void connection_free(struct connection *connection)
 {
-	struct worker *worker = connection->client->local->worker;
+	struct context *context = connection->client->local->context;
 	struct connection **link = &connection->client->connections;
 
 	while (*link != connection)
 		link = &(*link)->next;
 	*link = connection->next;
-	loop_remove(worker->loop, &connection->socket);
-	loop_timer_cancel(worker->loop, &connection->progress);
-	loop_timer_cancel(worker->loop, &connection->stuck);
+	loop_remove(context->loop, &connection->socket);
+	loop_timer_cancel(context->loop, &connection->progress);
+	loop_timer_cancel(context->loop, &connection->stuck);
 	publish_forget(connection);
 	if (connection->completion)
 		connection->completion->connection = NULL;
 	while (connection->first)
 		drop_first(connection);
 	move_forget(connection);
-	attempt_end(worker, connection->record, 0);
+	attempt_end(context, connection->record, 0);
 	/* the keeper's copy would keep the client waiting until it read the next line */
 	shutdown(connection->socket.fd, SHUT_RDWR);
-	keeper_delete(worker->keeper, connection->record);
+	keeper_delete(context->keeper, connection->record);
 	close(connection->socket.fd);
 	free(connection);
 }
@@ -158,7 +158,7 @@ static bool enqueue(struct connection *connection, const void *message, size_t s
 /* While something waits to go out nothing is read: a client takes its replies first. */
 static void flush(struct connection *connection)
 {
-	struct loop *loop = connection->client->local->worker->loop;
+	struct loop *loop = connection->client->local->context->loop;
 
 	while (connection->first) {
 		struct queued *queued = connection->first;
@@ -181,7 +181,7 @@ static void flush(struct connection *connection)
 
 static void wait_for_room(struct connection *connection)
 {
-	struct loop *loop = connection->client->local->worker->loop;
+	struct loop *loop = connection->client->local->context->loop;
 
 	if (connection->first)
 		return;
@@ -230,23 +230,23 @@ void connection_reply(struct connection *connection, uint64_t seq, int error, co
 void connection_busy(struct connection *connection, uint64_t seq)
 {
 	connection->seq = seq;
-	loop_timer(connection->client->local->worker->loop, &connection->progress,
+	loop_timer(connection->client->local->context->loop, &connection->progress,
 	           rm_now_ns() + SECOND);
 }
 
 void connection_idle(struct connection *connection)
 {
-	loop_timer_cancel(connection->client->local->worker->loop, &connection->progress);
+	loop_timer_cancel(connection->client->local->context->loop, &connection->progress);
 }
 
 /* ---- in ---- */
 
 static void hello(struct connection *connection, uint64_t seq, int error, const char *text)
 {
-	struct worker *worker = connection->client->local->worker;
-	struct rm_wire_hello_reply reply = { .error = -error, .pid = worker->keeper_pid };
+	struct context *context = connection->client->local->context;
+	struct rm_wire_hello_reply reply = { .error = -error, .pid = context->keeper_pid };
 
-	memcpy(reply.host, worker->host, RM_ID_BYTES);
+	memcpy(reply.host, context->host, RM_ID_BYTES);
 	rm_format(reply.text, sizeof(reply.text), "%s", text);
 	connection_send(connection, &reply, sizeof(reply), RM_HELLO_REPLY, seq, NULL, 0);
 }
@@ -323,7 +323,7 @@ static void received(struct connection *connection, const void *message, size_t 
 	int ret = rm_wire_check(message, size);
 	bool busy = connection->progress.index != 0;
 
-	connection->client->local->worker->active_ns = rm_now_ns();
+	connection->client->local->context->active_ns = rm_now_ns();
 	if (ret == 0 && !busy) {
 		connection->latest = head->seq;
 		dispatch(connection, message, fds, count);

@@ -86,7 +86,7 @@ struct refusal {                        /* a connection that is only told why */
 };
 
 struct local {
-	struct worker *worker;
+	struct context *context;
 	struct source listener;
 	struct timer accept_again;      /* after EMFILE */
 	uint64_t told_ns;               /* when that was last logged; 0: never */
@@ -138,7 +138,7 @@ bool publish_no_fds(struct connection *connection);
 void publish_forget(struct connection *connection);
 void request_unpublish(struct connection *connection, const struct rm_wire_name *request);
 /* The publication of this host that a handle, or a short id, names. 0 or -errno and why. */
-int publication_named(struct worker *worker, const char *name, struct publication **out,
+int publication_named(struct context *context, const char *name, struct publication **out,
                       const char **why);
 
 void request_move(struct connection *connection, const struct rm_wire_move *request);

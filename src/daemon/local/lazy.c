@@ -51,7 +51,7 @@ static void completed(void *arg, int error)
 		const char *why = "";
 
 		if (completion->error == -ENOSPC)
-			why = connection->client->local->worker->limit.why;
+			why = connection->client->local->context->limit.why;
 		else if (completion->error)
 			why = "some pages could not be fetched: their host does not answer";
 		connection->completion = NULL;

@@ -38,7 +38,7 @@ static void short_refill(struct local *local)
 
 static void refusal_end(struct refusal *refusal)
 {
-	struct loop *loop = refusal->local->worker->loop;
+	struct loop *loop = refusal->local->context->loop;
 
 	loop_timer_cancel(loop, &refusal->timer);
 	loop_remove(loop, &refusal->socket);
@@ -55,7 +55,7 @@ static void refusal_expired(struct timer *timer)
 static void refusal_ready(struct source *source, uint32_t events)
 {
 	struct refusal *refusal = container_of(source, struct refusal, socket);
-	struct worker *worker = refusal->local->worker;
+	struct context *context = refusal->local->context;
 	_Alignas(8) uint8_t message[RM_WIRE_MAX];
 	const struct rm_wire *head = (const void *)message;
 	int fds[RM_CHANNEL_FDS_MAX];
@@ -71,10 +71,10 @@ static void refusal_ready(struct source *source, uint32_t events)
 		struct rm_wire_hello_reply reply = {
 			.head = { .magic = RM_WIRE_MAGIC, .version = RM_WIRE_VERSION,
 			          .type = RM_HELLO_REPLY, .seq = head->seq },
-			.error = EMFILE, .pid = worker->keeper_pid,
+			.error = EMFILE, .pid = context->keeper_pid,
 		};
 
-		memcpy(reply.host, worker->host, RM_ID_BYTES);
+		memcpy(reply.host, context->host, RM_ID_BYTES);
 		rm_format(reply.text, sizeof(reply.text), "%s", NO_FDS_TEXT);
 		rm_channel_send(source->fd, &reply, sizeof(reply), NULL, 0, 0);
 	}
@@ -83,7 +83,7 @@ static void refusal_ready(struct source *source, uint32_t events)
 
 static bool refusal_begin(struct refusal *refusal, int fd)
 {
-	struct loop *loop = refusal->local->worker->loop;
+	struct loop *loop = refusal->local->context->loop;
 
 	refusal->socket.fd = fd;
 	if (loop_add(loop, &refusal->socket, EPOLLIN) < 0) {
@@ -157,8 +157,8 @@ static void accept_ready(struct source *source, uint32_t events)
 			return;
 		tell_no_room(local);
 	} while (short_accept(local));
-	loop_remove(local->worker->loop, source);
-	loop_timer(local->worker->loop, &local->accept_again, rm_now_ns() + ACCEPT_AGAIN_NS);
+	loop_remove(local->context->loop, source);
+	loop_timer(local->context->loop, &local->accept_again, rm_now_ns() + ACCEPT_AGAIN_NS);
 }
 
 static void accept_again(struct timer *timer)
@@ -166,12 +166,12 @@ static void accept_again(struct timer *timer)
 	struct local *local = container_of(timer, struct local, accept_again);
 
 	short_refill(local);
-	loop_add(local->worker->loop, &local->listener, EPOLLIN);
+	loop_add(local->context->loop, &local->listener, EPOLLIN);
 }
 
 void local_listen(struct local *local, int listener, const int *connections, unsigned count)
 {
-	struct loop *loop = local->worker->loop;
+	struct loop *loop = local->context->loop;
 
 	loop_timer_cancel(loop, &local->accept_again);
 	loop_remove(loop, &local->listener);
@@ -197,5 +197,5 @@ int listen_init(struct local *local, int listener)
 		refusal->timer.fire = refusal_expired;
 	}
 	short_refill(local);
-	return listener < 0 ? 0 : loop_add(local->worker->loop, &local->listener, EPOLLIN);
+	return listener < 0 ? 0 : loop_add(local->context->loop, &local->listener, EPOLLIN);
 }

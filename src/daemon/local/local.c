@@ -57,16 +57,16 @@ void client_end(struct client *client)
 		attachment_end(container_of(client->attachments, struct held, attachment));
 	while (client->connections)
 		connection_free(client->connections);
-	layers_hold(store_layers(local->worker->store), &client->holding, NULL, 0);
+	layers_hold(store_layers(local->context->store), &client->holding, NULL, 0);
 	while (*link != client)
 		link = &(*link)->next;
 	*link = client->next;
 	local->client_count--;
 	counters_add(&local->ended, &client->counters);
-	loop_remove(local->worker->loop, &client->pidfd);
-	keeper_delete(local->worker->keeper, client->record);
+	loop_remove(local->context->loop, &client->pidfd);
+	keeper_delete(local->context->keeper, client->record);
 	close(client->pidfd.fd);
-	worker_look(local->worker);
+	worker_look(local->context);
 	free(client);
 }
 
@@ -87,7 +87,7 @@ static struct client *client_new(struct local *local, uint32_t pid, int pidfd, u
 	client->record = record;
 	client->pidfd.fd = pidfd;
 	client->pidfd.ready = process_ended;
-	if (loop_add(local->worker->loop, &client->pidfd, EPOLLIN) < 0) {
+	if (loop_add(local->context->loop, &client->pidfd, EPOLLIN) < 0) {
 		free(client);
 		return NULL;
 	}
@@ -143,12 +143,12 @@ static struct client *client_take(struct local *local, int fd, uint32_t pid, boo
 		         "run it in the pid namespace of rmmapd", pid);
 		return NULL;
 	}
-	client = client_new(local, pid, pidfd, keeper_number(local->worker->keeper));
+	client = client_new(local, pid, pidfd, keeper_number(local->context->keeper));
 	if (!client) {
 		close(pidfd);
 		return NULL;
 	}
-	keeper_put(local->worker->keeper, RECORD_CLIENT, client->record, &record, sizeof(record),
+	keeper_put(local->context->keeper, RECORD_CLIENT, client->record, &record, sizeof(record),
 	           &pidfd, 1);
 	return client;
 }
@@ -167,7 +167,7 @@ void connection_take(struct local *local, int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid())
 		client = client_take(local, fd, (uint32_t)peer.pid, &short_of_fds);
 	if (client)
-		connection = connection_new(client, fd, keeper_number(local->worker->keeper));
+		connection = connection_new(client, fd, keeper_number(local->context->keeper));
 	if (short_of_fds) {
 		short_refuse(local, fd);
 		return;
@@ -178,7 +178,7 @@ void connection_take(struct local *local, int fd)
 	}
 	record.client = client->record;
 	record.pid = client->pid;
-	keeper_put(local->worker->keeper, RECORD_CLIENT, connection->record, &record, sizeof(record),
+	keeper_put(local->context->keeper, RECORD_CLIENT, connection->record, &record, sizeof(record),
 	           &fd, 1);
 }
 
@@ -211,7 +211,7 @@ void local_restore_client(struct local *local, const struct record *record)
 		return;
 	for (unsigned i = 0; i < record->count; i++)
 		close(record->fds[i]);
-	keeper_delete(local->worker->keeper, record->number);
+	keeper_delete(local->context->keeper, record->number);
 }
 
 void local_restored(struct local *local)
@@ -228,13 +228,13 @@ void local_restored(struct local *local)
 
 /* ---- the whole ---- */
 
-struct local *local_new(struct worker *worker, int listener)
+struct local *local_new(struct context *context, int listener)
 {
 	struct local *local = calloc(1, sizeof(*local));
 
 	if (!local)
 		return NULL;
-	local->worker = worker;
+	local->context = context;
 	if (listen_init(local, listener) < 0) {
 		free(local);
 		return NULL;

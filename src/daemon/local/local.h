@@ -35,7 +35,7 @@ struct attachment {
 	struct attachment *next;        /* of the client */
 };
 
-struct local *local_new(struct worker *worker, int listener);   /* -1: there is none */
+struct local *local_new(struct context *context, int listener);   /* -1: there is none */
 /* Another listener from now on, and connections that came while the worker was leaving. */
 void local_listen(struct local *local, int listener, const int *connections, unsigned count);
 /* --private: this connection, of a process that no listener has to be there for. */

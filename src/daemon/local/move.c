@@ -40,21 +40,21 @@ static int movable(const struct publication *publication, const char **why)
 
 void request_move(struct connection *connection, const struct rm_wire_move *request)
 {
-	struct worker *worker = connection->client->local->worker;
+	struct context *context = connection->client->local->context;
 	struct publication *publication;
 	struct peer_order order = { .host = request->host, .port = (uint16_t)request->port };
 	struct peers *peers;
 	char text[RM_TEXT_MAX];
 	const char *why = text;
-	int ret = publication_named(worker, request->name, &publication, &why);
+	int ret = publication_named(context, request->name, &publication, &why);
 
 	memcpy(order.id, request->id, RM_ID_BYTES);
 	memcpy(order.secret, request->secret, RM_SECRET_BYTES);
 	if (ret == 0)
 		ret = movable(publication, &why);
 	if (ret == 0) {
-		why = worker->fabric_why;
-		ret = worker_fabric(worker, request->fabric, &peers);
+		why = context->fabric_why;
+		ret = worker_fabric(context, request->fabric, &peers);
 	}
 	if (ret == 0) {
 		why = text;

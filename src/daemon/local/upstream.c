@@ -86,7 +86,7 @@ static bool is_wanted(const struct upstream *upstream, uint32_t from, const stru
 static int want(struct upstream *upstream, const struct rm_layer_desc *desc)
 {
 	const struct client *client = upstream->client;
-	struct layers *layers = store_layers(client->local->worker->store);
+	struct layers *layers = store_layers(client->local->context->store);
 	uint32_t index, from = upstream->count;
 	struct remote *remote;
 	int ret = 0;
@@ -100,7 +100,7 @@ static int want(struct upstream *upstream, const struct rm_layer_desc *desc)
 	/* What came from a publication of this host has what that one shows, and needs nobody. */
 	if (ret || upstream->count > from || layers_have(layers, desc, false))
 		return ret;
-	remote = remotes_find_layer(client->local->worker->remotes, desc, &index);
+	remote = remotes_find_layer(client->local->context->remotes, desc, &index);
 	return remote ? add(upstream, remote, index) : 0;
 }
 
@@ -250,7 +250,7 @@ static int adopt_layer(struct layers *layers, struct wanted *wanted, uint32_t co
 
 static int adopt(struct upstream *upstream)
 {
-	struct layers *layers = store_layers(upstream->client->local->worker->store);
+	struct layers *layers = store_layers(upstream->client->local->context->store);
 	int ret = 0;
 
 	for (uint32_t i = 0, n; !ret && i < upstream->count; i += n) {

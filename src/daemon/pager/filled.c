@@ -77,7 +77,7 @@ void lazy_no_page(struct lazy *lazy)
 static void end_worker(struct lazy *lazy)
 {
 	struct attachment *attachment = lazy->attachment;
-	bool last = !attachment->generation || !keeper_alive(lazy->worker->keeper);
+	bool last = !attachment->generation || !keeper_alive(lazy->context->keeper);
 	char id[9];
 
 	rm_short_id(remote_id(lazy->remote), id);

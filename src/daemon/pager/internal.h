@@ -71,7 +71,7 @@ struct lazy_completion {
 };
 
 struct lazy {
-	struct worker *worker;
+	struct context *context;
 	struct attachment *attachment;
 	struct remote *remote;
 	struct source source;           /* the uffd, while it is served */

@@ -169,7 +169,7 @@ static void tell_loss(struct lazy *lazy, uint64_t addr, int error)
 	          "had (%s); whoever touches it gets SIGBUS: have it published again, or attach "
 	          "with RMMAP_FETCH=eager\n", id, (unsigned long long)addr,
 	          reason(lazy, error));
-	keeper_tell(lazy->worker->keeper, lazy->fds[LAZY_STDERR], text);
+	keeper_tell(lazy->context->keeper, lazy->fds[LAZY_STDERR], text);
 }
 
 struct run {

@@ -84,14 +84,14 @@ static void shut(struct lazy *lazy)
 {
 	if (lazy->fds[LAZY_UFFD] < 0)
 		return;
-	loop_timer_cancel(lazy->worker->loop, &lazy->starved);
-	loop_remove(lazy->worker->loop, &lazy->source);
+	loop_timer_cancel(lazy->context->loop, &lazy->starved);
+	loop_remove(lazy->context->loop, &lazy->source);
 	sweep_cancel(&lazy->sweep);
 	free_batches(lazy);
 	free_faults(lazy);
 	disarm(lazy);
 	if (lazy->record)
-		keeper_delete(lazy->worker->keeper, lazy->record);
+		keeper_delete(lazy->context->keeper, lazy->record);
 	close_fds(lazy->fds);
 }
 
@@ -104,7 +104,7 @@ static void lazy_free(struct lazy *lazy)
 		completion->done(completion->arg, -ECANCELED);
 		free(completion);
 	}
-	loop_timer_cancel(lazy->worker->loop, &lazy->timer);
+	loop_timer_cancel(lazy->context->loop, &lazy->timer);
 	if (lazy->attachment->lazy == lazy)
 		lazy->attachment->lazy = NULL;
 	ahead_free(lazy);
@@ -133,7 +133,7 @@ static void finish(struct lazy *lazy, int error)
 	shut(lazy);
 	lazy->finished = true;
 	lazy->completed = error ? error : lazy->attachment->served & SERVED_LOST ? -EIO : 0;
-	loop_timer(lazy->worker->loop, &lazy->timer, rm_now_ns());
+	loop_timer(lazy->context->loop, &lazy->timer, rm_now_ns());
 }
 
 static bool is_filled(const struct lazy *lazy)
@@ -207,7 +207,7 @@ static void fed(struct timer *timer)
 void lazy_starved(struct lazy *lazy)
 {
 	if (!lazy->starved.index)
-		loop_timer(lazy->worker->loop, &lazy->starved, rm_now_ns() + STARVED_NS);
+		loop_timer(lazy->context->loop, &lazy->starved, rm_now_ns() + STARVED_NS);
 }
 
 static void ready(struct source *source, uint32_t events)
@@ -225,7 +225,7 @@ static void ready(struct source *source, uint32_t events)
 			return;
 	}
 	if (lazy->dead)
-		loop_remove(lazy->worker->loop, source); /* local.c will notice, and stop it */
+		loop_remove(lazy->context->loop, source); /* local.c will notice, and stop it */
 	else
 		lazy_progress(lazy);
 }
@@ -253,7 +253,7 @@ static void swept(struct sweep *sweep, int error)
 		lazy->completed = -ESRCH;
 	else if (error ? lazy_poison(lazy, error) && !lazy->left_copies : is_filled(lazy))
 		finish(lazy, error);
-	loop_timer(lazy->worker->loop, &lazy->timer, rm_now_ns());
+	loop_timer(lazy->context->loop, &lazy->timer, rm_now_ns());
 }
 
 void lazy_complete(struct lazy *lazy, void (*done)(void *arg, int error), void *arg)
@@ -301,7 +301,7 @@ static int start(struct attachment *attachment, const int *fds, unsigned count,
 		return -ENOMEM;
 	memcpy(lazy->fds, mine, sizeof mine);
 	lazy->remote = attachment->remote;
-	lazy->worker = remote_worker(attachment->remote);
+	lazy->context = remote_worker(attachment->remote);
 	lazy->attachment = attachment;
 	lazy->features = features;
 	lazy->timer.fire = timer_fired;
@@ -313,7 +313,7 @@ static int start(struct attachment *attachment, const int *fds, unsigned count,
 	if (!error && fcntl(mine[LAZY_UFFD], F_SETFL, O_NONBLOCK))
 		error = -errno;
 	if (!error)
-		error = loop_add(lazy->worker->loop, &lazy->source, EPOLLIN);
+		error = loop_add(lazy->context->loop, &lazy->source, EPOLLIN);
 	if (error) {
 		lazy_free(lazy);
 		return error;
@@ -341,7 +341,7 @@ int lazy_start(struct attachment *attachment, const int *fds, unsigned count, ui
 			close(fds[i]);
 		return error;
 	}
-	keeper = lazy->worker->keeper;
+	keeper = lazy->context->keeper;
 	lazy->record = keeper_number(keeper);
 	keeper_put(keeper, RECORD_LAZY, lazy->record, &data, sizeof data, fds, count);
 	lazy_progress(lazy);
@@ -353,7 +353,7 @@ static void cannot_restore(struct attachment *attachment, const struct record *r
 {
 	const struct lazy_record *data = record->data;
 	unsigned least = data->features & RM_UFFD_RANGES ? LAZY_STDERR : LAZY_RANGES, i;
-	struct worker *worker = remote_worker(attachment->remote);
+	struct context *context = remote_worker(attachment->remote);
 	char text[300], id[9];
 
 	rm_short_id(remote_id(attachment->remote), id);
@@ -363,7 +363,7 @@ static void cannot_restore(struct attachment *attachment, const struct record *r
 	log_line("publication %s: a process of which pages are absent cannot be taken "
 	         "over: %s", id, rm_errno_text(-error));
 	if (record->count > least)
-		keeper_tell(worker->keeper, record->fds[least], text);
+		keeper_tell(context->keeper, record->fds[least], text);
 	for (i = 0; i < record->count; i++)
 		close(record->fds[i]);
 	syscall(SYS_pidfd_send_signal, local_pidfd(attachment), SIGBUS, NULL, 0);

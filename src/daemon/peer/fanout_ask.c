@@ -58,7 +58,7 @@ static bool say(struct peer_asker *asker, struct peer_pages_body *body)
 static void set_timer(struct peer_asker *asker, uint64_t at)
 {
 	if (!asker->timer.index || at < asker->timer.at)
-		loop_timer(asker->peers->worker->loop, &asker->timer, at);
+		loop_timer(asker->peers->context->loop, &asker->timer, at);
 }
 
 static void pump(struct peer_asker *asker)
@@ -93,7 +93,7 @@ static void asker_free(struct peer_asker *asker)
 	while (*link != asker)
 		link = &(*link)->next;
 	*link = asker->next;
-	loop_timer_cancel(peers->worker->loop, &asker->timer);
+	loop_timer_cancel(peers->context->loop, &asker->timer);
 	fabric_peer_put(peers->fabric, asker->peer);
 	sodium_memzero(asker, sizeof(*asker));
 	free(asker);
@@ -210,7 +210,7 @@ void peer_asker_end(struct peer_asker *asker)
 		say(asker, &body);
 	asker->stopped = asker->ended = true;
 	asker->asked = asker->first = NULL;
-	loop_timer_cancel(asker->peers->worker->loop, &asker->timer);
+	loop_timer_cancel(asker->peers->context->loop, &asker->timer);
 	asker->hold++;
 	unhold(asker);
 }

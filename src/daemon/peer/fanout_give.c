@@ -45,7 +45,7 @@ struct peer_relay {             /* one asker's session */
 
 static const struct peer_source *source_of(const struct peer_relay *relay)
 {
-	return relay->peers->worker->source;
+	return relay->peers->context->source;
 }
 
 static void grant_free(struct peer_grant *grant)
@@ -57,7 +57,7 @@ static void grant_free(struct peer_grant *grant)
 		link = &(*link)->next;
 	*link = grant->next;
 	relay->count--;
-	loop_timer_cancel(relay->peers->worker->loop, &grant->timer);
+	loop_timer_cancel(relay->peers->context->loop, &grant->timer);
 	if (grant->waiting)
 		source_of(relay)->forget(relay->remote, &grant->waiter);
 	fabric_unregister(relay->peers->fabric, &grant->region);
@@ -75,7 +75,7 @@ static void relay_free(struct peer_relay *relay)
 	peers->relay_count--;
 	while (relay->grants)
 		grant_free(relay->grants);
-	loop_timer_cancel(peers->worker->loop, &relay->expiry);
+	loop_timer_cancel(peers->context->loop, &relay->expiry);
 	sodium_memzero(relay, sizeof(*relay));
 	free(relay);
 }
@@ -114,7 +114,7 @@ static void arrived(struct remote_waiter *waiter, int error)
 	uint64_t length = waiter->count * RM_PAGE;
 
 	grant->waiting = false;
-	loop_timer_cancel(relay->peers->worker->loop, &grant->timer);
+	loop_timer_cancel(relay->peers->context->loop, &grant->timer);
 	if (!error)
 		error = fabric_register(relay->peers->fabric,
 		                        source_of(relay)->data(relay->remote, waiter->layer,
@@ -149,7 +149,7 @@ static void want(struct peer_relay *relay, const struct peer_pages_body *body)
 	relay->grants = grant;
 	relay->count++;
 	grant->waiting = true;
-	loop_timer(relay->peers->worker->loop, &grant->timer, rm_now_ns() + WAIT_NS);
+	loop_timer(relay->peers->context->loop, &grant->timer, rm_now_ns() + WAIT_NS);
 	if (source_of(relay)->fetch(relay->remote, &grant->waiter)) {
 		grant->waiting = false;
 		refuse(grant);
@@ -202,7 +202,7 @@ static void on_want(struct peers *peers, struct remote *remote, const struct pee
 	if (!relay || head->number <= relay->to.head.number)
 		return;                 /* the other side gives up, or it was played back */
 	relay->to.head = *head;
-	loop_timer(peers->worker->loop, &relay->expiry, rm_now_ns() + peers->times.expire);
+	loop_timer(peers->context->loop, &relay->expiry, rm_now_ns() + peers->times.expire);
 	give_back(relay, body);
 	if (body->leave)
 		relay_free(relay);
@@ -212,7 +212,7 @@ static void on_want(struct peers *peers, struct remote *remote, const struct pee
 
 void relay_request(struct peers *peers, const void *message, const struct peer_envelope *envelope)
 {
-	const struct peer_source *source = peers->worker->source;
+	const struct peer_source *source = peers->context->source;
 	uint8_t body[FABRIC_MESSAGE_MAX];
 	const uint8_t *secret = NULL;
 	struct peer_pages_body wanted;
@@ -221,7 +221,7 @@ void relay_request(struct peers *peers, const void *message, const struct peer_e
 	size_t size = 0;
 
 	if (source)
-		remote = source->find(peers->worker, peers->fabric, envelope->head.id, &secret);
+		remote = source->find(peers->context, peers->fabric, envelope->head.id, &secret);
 	if (!remote) {
 		served_reply_bare(peers, envelope, PEER_GONE);
 		return;
@@ -234,12 +234,12 @@ void relay_request(struct peers *peers, const void *message, const struct peer_e
 	sodium_memzero(&keys, sizeof(keys));
 }
 
-void peers_relay_drop(struct worker *worker, struct remote *remote)
+void peers_relay_drop(struct context *context, struct remote *remote)
 {
 	struct peer_relay *relay, *next;
 	struct peers *peers;
 
-	for (peers = worker->nets; peers; peers = peers->next) {
+	for (peers = context->nets; peers; peers = peers->next) {
 		for (relay = peers->relays; relay; relay = next) {
 			next = relay->next;
 			if (relay->remote == remote)

@@ -179,7 +179,7 @@ struct peer_served {            /* one publication held by one other host */
 };
 
 struct peers {
-	struct worker *worker;
+	struct context *context;
 	struct fabric *fabric;
 	struct peers *next;     /* the worker's other fabrics have theirs */
 	struct peer_times times;
@@ -309,12 +309,12 @@ void relay_request(struct peers *peers, const void *message, const struct peer_e
 void relays_free(struct peers *peers);
 
 /* peer_key.c: 0; -ENOKEY: there is no move.key, or it is not to be used: why says the rest */
-int peer_key(const struct worker *worker, struct peer_keys *keys, char *why, size_t why_size);
+int peer_key(const struct context *context, struct peer_keys *keys, char *why, size_t why_size);
 
 /* peer_move.c */
 void move_answer(struct peers *peers, const void *message, const struct peer_envelope *envelope);
 /* The host that takes this publication is let in once beside those who count. */
-bool move_admits(struct worker *worker, const struct publication *publication,
+bool move_admits(struct context *context, const struct publication *publication,
                  const uint8_t host[RM_ID_BYTES]);
 void moves_free(struct peers *peers);
 

@@ -47,7 +47,7 @@ static void move_free(struct peer_move *move)
 		link = &(*link)->next;
 	*link = move->next;
 	probe_stop(&move->probe);
-	loop_timer_cancel(peers->worker->loop, &move->timer);
+	loop_timer_cancel(peers->context->loop, &move->timer);
 	fabric_peer_put(peers->fabric, move->peer);
 	sodium_memzero(move, sizeof(*move));
 	free(move);
@@ -63,7 +63,7 @@ static void send(struct peer_move *move)
 	                 move->keys.request, bytes, peer_put_move(&move->body, bytes), &message))
 		peer_send(peers, move->peer, &message, peers->times.retry);
 	sodium_memzero(bytes, sizeof(bytes));
-	loop_timer(peers->worker->loop, &move->timer, rm_now_ns() + peers->times.retry);
+	loop_timer(peers->context->loop, &move->timer, rm_now_ns() + peers->times.retry);
 }
 
 /* Until it is answered, for a while. Who was never told to go has nothing to undo. */
@@ -138,7 +138,7 @@ int peer_move(struct peers *peers, struct publication *publication, const struct
 	rm_format(why, why_size, "rmmapd has no memory");
 	if (!move)
 		return -ENOMEM;
-	error = peer_key(peers->worker, &move->keys, why, why_size);
+	error = peer_key(peers->context, &move->keys, why, why_size);
 	if (!error)
 		error = fabric_addr_of(peers->fabric, order->host, order->port, &move->addr,
 		                       why, why_size);
@@ -177,10 +177,10 @@ void peer_move_cancel(struct peer_move *move)
 
 /* ---- letting it in ---- */
 
-bool move_admits(struct worker *worker, const struct publication *publication,
+bool move_admits(struct context *context, const struct publication *publication,
                  const uint8_t host[RM_ID_BYTES])
 {
-	for (struct peers *peers = worker->nets; peers; peers = peers->next)
+	for (struct peers *peers = context->nets; peers; peers = peers->next)
 		for (struct peer_move *move = peers->moves; move; move = move->next)
 			if (move->credit && !memcmp(move->publication, publication->id, RM_ID_BYTES) &&
 			    !memcmp(move->host, host, RM_ID_BYTES)) {
@@ -201,7 +201,7 @@ static int write_handle(struct peer_move *move, const struct publication *public
 	handle.fabric = *fabric_addr(move->peers->fabric);
 	memcpy(handle.id, publication->id, RM_ID_BYTES);
 	memcpy(handle.secret, publication->secret, RM_SECRET_BYTES);
-	memcpy(handle.host, move->peers->worker->host, RM_ID_BYTES);
+	memcpy(handle.host, move->peers->context->host, RM_ID_BYTES);
 	error = rm_handle_encode(&handle, move->body.handle, sizeof(move->body.handle));
 	sodium_memzero(&handle, sizeof(handle));
 	return error;
@@ -210,7 +210,7 @@ static int write_handle(struct peer_move *move, const struct publication *public
 /* The readers that are left go with it. */
 static void go(struct peer_move *move, const struct peer_moving_body *answer)
 {
-	struct publication *publication = store_find(move->peers->worker->store,
+	struct publication *publication = store_find(move->peers->context->store,
 	                                             move->publication);
 
 	if (!publication || publication->unpublished) {

@@ -30,13 +30,13 @@ static const char *unfit(const struct stat *st)
 	return NULL;
 }
 
-int peer_key(const struct worker *worker, struct peer_keys *keys, char *why, size_t why_size)
+int peer_key(const struct context *context, struct peer_keys *keys, char *why, size_t why_size)
 {
 	uint8_t data[KEY_MAX], secret[RM_SECRET_BYTES];
 	const char *wrong = NULL;
 	struct stat st;
 	ssize_t size = -1;
-	int fd = worker->private ? -1 : open(RM_MOVE_KEY_NAME, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = context->private ? -1 : open(RM_MOVE_KEY_NAME, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0) {
 		rm_format(why, why_size, "hosts that hand publications to each other need a secret "
@@ -61,11 +61,11 @@ int peer_key(const struct worker *worker, struct peer_keys *keys, char *why, siz
 	return 0;
 }
 
-bool peer_takes(struct worker *worker)
+bool peer_takes(struct context *context)
 {
 	struct peer_keys keys;
 	char why[8];
-	bool takes = !peer_key(worker, &keys, why, sizeof(why));
+	bool takes = !peer_key(context, &keys, why, sizeof(why));
 
 	sodium_memzero(&keys, sizeof(keys));
 	return takes;

@@ -32,9 +32,9 @@ struct fabric_record {                  /* data of RECORD_FABRIC */
 	uint8_t chosen, current;
 };
 
-static struct running *running_of(struct worker *worker)
+static struct running *running_of(struct context *context)
 {
-	return container_of(worker, struct running, worker);
+	return container_of(context, struct running, context);
 }
 
 static const char *provider_of(const struct net *net)
@@ -65,7 +65,7 @@ static struct net *current(struct running *running)
 	unsigned i;
 
 	for (i = 0; i < running->net_count; i++)
-		if (running->nets[i].peers == running->worker.peers)
+		if (running->nets[i].peers == running->context.peers)
 			return &running->nets[i];
 	return NULL;
 }
@@ -103,12 +103,12 @@ static bool asked_wrongly(int error)
 static int open_net(struct running *running, const struct rm_fabric_spec *spec,
                     const struct rm_fabric_addr *again, struct net **out)
 {
-	struct worker *worker = &running->worker;
+	struct context *context = &running->context;
 	struct net *net = &running->nets[running->net_count];
 	int ret;
 
 	if (running->net_count == NETS_MAX) {
-		rm_format(worker->fabric_why, sizeof(worker->fabric_why), "this rmmapd uses %u "
+		rm_format(context->fabric_why, sizeof(context->fabric_why), "this rmmapd uses %u "
 		          "fabrics already: use another RMMAP_RUNDIR", NETS_MAX);
 		return -EHOSTUNREACH;
 	}
@@ -117,22 +117,22 @@ static int open_net(struct running *running, const struct rm_fabric_spec *spec,
 	net->events.arg = net;
 	net->events.message = message;
 	net->events.room = room;
-	callers_watch(worker);
-	ret = fabric_open(&net->fabric, worker->loop, spec, again, &net->events,
-	                  worker->fabric_why, sizeof(worker->fabric_why));
+	callers_watch(context);
+	ret = fabric_open(&net->fabric, context->loop, spec, again, &net->events,
+	                  context->fabric_why, sizeof(context->fabric_why));
 	if (ret < 0)
 		return asked_wrongly(ret) ? ret : -EHOSTUNREACH;
-	if (worker->fabric_why[0])
-		log_line("%s", worker->fabric_why);
-	net->peers = peers_new(worker, net->fabric);
+	if (context->fabric_why[0])
+		log_line("%s", context->fabric_why);
+	net->peers = peers_new(context, net->fabric);
 	if (!net->peers) {
 		fabric_close(net->fabric);
-		rm_format(worker->fabric_why, sizeof(worker->fabric_why), "rmmapd has no memory");
+		rm_format(context->fabric_why, sizeof(context->fabric_why), "rmmapd has no memory");
 		return -EHOSTUNREACH;
 	}
 	peers_take(net->peers);
 	if (fabric_device(net->fabric))
-		net->watch = rdma_watch(worker->loop, fabric_device(net->fabric), device_changed,
+		net->watch = rdma_watch(context->loop, fabric_device(net->fabric), device_changed,
 		                        net);
 	running->net_count++;
 	*out = net;
@@ -141,26 +141,26 @@ static int open_net(struct running *running, const struct rm_fabric_spec *spec,
 
 static void save(struct net *net)
 {
-	struct worker *worker = &net->running->worker;
+	struct context *context = &net->running->context;
 	struct fabric_record record = {
 		.addr = *fabric_addr(net->fabric),
 		.chosen = net->chosen,
-		.current = net->peers == worker->peers,
+		.current = net->peers == context->peers,
 	};
 
 	rm_format(record.spec, sizeof(record.spec), "%s", net->spec);
 	if (!net->record)
-		net->record = keeper_number(worker->keeper);
-	keeper_put(worker->keeper, RECORD_FABRIC, net->record, &record, sizeof(record), NULL, 0);
+		net->record = keeper_number(context->keeper);
+	keeper_put(context->keeper, RECORD_FABRIC, net->record, &record, sizeof(record), NULL, 0);
 }
 
 static void use(struct net *net)
 {
-	struct worker *worker = &net->running->worker;
+	struct context *context = &net->running->context;
 	struct net *last = current(net->running);
 
-	worker->fabric = net->fabric;
-	worker->peers = net->peers;
+	context->fabric = net->fabric;
+	context->peers = net->peers;
 	if (last && last != net)
 		save(last);
 	save(net);
@@ -178,12 +178,12 @@ static void tell_address(const struct net *net)
 static int need_net(struct running *running, const char *text, const struct rm_fabric_spec *spec,
                     struct net **out)
 {
-	struct worker *worker = &running->worker;
+	struct context *context = &running->context;
 	int ret;
 
 	if (running->failed_ns && rm_now_ns() < running->failed_ns + AGAIN_NS &&
 	    strcmp(text, running->failed_spec) == 0) {
-		rm_format(worker->fabric_why, sizeof(worker->fabric_why), "%s", running->failed_why);
+		rm_format(context->fabric_why, sizeof(context->fabric_why), "%s", running->failed_why);
 		return running->failed_error;
 	}
 	ret = open_net(running, spec, NULL, out);
@@ -195,25 +195,25 @@ static int need_net(struct running *running, const char *text, const struct rm_f
 	running->failed_ns = rm_now_ns();
 	running->failed_error = ret;
 	rm_format(running->failed_spec, sizeof(running->failed_spec), "%s", text);
-	rm_format(running->failed_why, sizeof(running->failed_why), "%s", worker->fabric_why);
-	log_line("no fabric: %s", worker->fabric_why);
+	rm_format(running->failed_why, sizeof(running->failed_why), "%s", context->fabric_why);
+	log_line("no fabric: %s", context->fabric_why);
 	return ret;
 }
 
 /* ---- for publications and attaches ---- */
 
 /* The client's words, or rmmapd's own. */
-static int parse(struct worker *worker, const char **text, struct rm_fabric_spec *spec)
+static int parse(struct context *context, const char **text, struct rm_fabric_spec *spec)
 {
-	if (!(*text)[0] && worker->options.fabric)
-		*text = worker->options.fabric;
+	if (!(*text)[0] && context->options.fabric)
+		*text = context->options.fabric;
 	if (rm_fabric_spec_parse(*text, spec) < 0) {
-		rm_format(worker->fabric_why, sizeof(worker->fabric_why), "RMMAP_FABRIC=%s is not "
+		rm_format(context->fabric_why, sizeof(context->fabric_why), "RMMAP_FABRIC=%s is not "
 		          "off or PROVIDER[@ADDRESS|INTERFACE][:PORT]", *text);
 		return -EINVAL;
 	}
 	if (spec->off) {
-		rm_format(worker->fabric_why, sizeof(worker->fabric_why),
+		rm_format(context->fabric_why, sizeof(context->fabric_why),
 		          "RMMAP_FABRIC is off: unset it to reach other hosts");
 		return -EHOSTUNREACH;
 	}
@@ -237,18 +237,18 @@ static struct net *fitting(struct running *running, const struct rm_fabric_spec 
 	return net;
 }
 
-int worker_fabric(struct worker *worker, const char *text, struct peers **peers)
+int worker_fabric(struct context *context, const char *text, struct peers **peers)
 {
-	struct running *running = running_of(worker);
+	struct running *running = running_of(context);
 	struct net *net, *open = current(running);
 	struct rm_fabric_spec spec;
-	int ret = parse(worker, &text, &spec);
+	int ret = parse(context, &text, &spec);
 
 	if (ret < 0)
 		return ret;
 	net = fitting(running, &spec);
 	if (!net && open && open->chosen) {
-		rm_format(worker->fabric_why, sizeof(worker->fabric_why), "RMMAP_FABRIC names "
+		rm_format(context->fabric_why, sizeof(context->fabric_why), "RMMAP_FABRIC names "
 		          "provider %s and this rmmapd uses %s already: use that one, or stop rmmapd "
 		          "first, or use another RMMAP_RUNDIR", spec.provider, provider_of(open));
 		return -EINVAL;
@@ -271,29 +271,29 @@ static int unreachable(int error)
 	return error != -EINVAL && asked_wrongly(error) ? -EHOSTUNREACH : error;
 }
 
-int worker_reach(struct worker *worker, const char *text, const struct rm_fabric_addr *addr,
+int worker_reach(struct context *context, const char *text, const struct rm_fabric_addr *addr,
                  struct peers **peers)
 {
-	struct running *running = running_of(worker);
+	struct running *running = running_of(context);
 	struct net *net = find(running, addr->provider);
 	struct rm_fabric_spec spec;
-	int ret = parse(worker, &text, &spec);
+	int ret = parse(context, &text, &spec);
 
 	if (ret < 0)
 		return ret;
 	if (spec.provider[0])
-		return unreachable(worker_fabric(worker, text, peers));
+		return unreachable(worker_fabric(context, text, peers));
 	if (!net) {
 		rm_format(spec.provider, sizeof(spec.provider), "%s", addr->provider);
 		ret = need_net(running, addr->provider, &spec, &net);
 		/* Refused with both names by what is open; with nothing open, by this. */
-		if (ret < 0 && worker->peers) {
-			*peers = worker->peers;
+		if (ret < 0 && context->peers) {
+			*peers = context->peers;
 			return 0;
 		}
 		if (ret < 0)
 			return ret == -EINVAL ? -EPROTO : unreachable(ret);
-		if (!worker->peers)
+		if (!context->peers)
 			use(net);
 		else
 			save(net);
@@ -321,7 +321,7 @@ static struct net *fallback(struct running *running)
 
 void worker_fabric_changed(struct net *net, bool active)
 {
-	struct worker *worker = &net->running->worker;
+	struct context *context = &net->running->context;
 	const char *device = fabric_device(net->fabric);
 	struct rm_fabric_spec spec;
 	struct net *other;
@@ -362,14 +362,14 @@ static void restored(struct net *net, const struct fabric_record *saved, uint64_
 	rm_format(net->spec, sizeof(net->spec), "%s", saved->spec);
 	net->record = record;
 	net->chosen = saved->chosen;
-	if (saved->current || !net->running->worker.peers)
+	if (saved->current || !net->running->context.peers)
 		use(net);
 }
 
 void worker_fabric_restore(struct running *running, const struct record *record)
 {
 	const struct fabric_record *saved = record->data;
-	struct worker *worker = &running->worker;
+	struct context *context = &running->context;
 	struct rm_fabric_spec spec;
 	struct net *net;
 
@@ -380,7 +380,7 @@ void worker_fabric_restore(struct running *running, const struct record *record)
 		return;
 	}
 	log_line("cannot listen again where the last worker did: %s; handles that name "
-	         "that address do not work from other hosts any more", worker->fabric_why);
+	         "that address do not work from other hosts any more", context->fabric_why);
 	if (open_net(running, &spec, NULL, &net) == 0) {
 		restored(net, saved, record->number);
 		save(net);

@@ -78,7 +78,7 @@ struct peer_events {
 };
 
 /* One for each fabric that is open: they are linked from worker->nets. */
-struct peers *peers_new(struct worker *worker, struct fabric *fabric);
+struct peers *peers_new(struct context *context, struct fabric *fabric);
 void peers_free(struct peers *peers);
 struct fabric *peers_fabric(const struct peers *peers);
 void peers_message(void *peers, const void *data, size_t length);       /* fabric_events.message */
@@ -140,7 +140,7 @@ struct remote;
 struct remote_waiter;
 struct peer_source {
 	/* The one with this id that is held by a session on this fabric, and its secret; or NULL. */
-	struct remote *(*find)(struct worker *worker, const struct fabric *fabric,
+	struct remote *(*find)(struct context *context, const struct fabric *fabric,
 	                       const uint8_t id[RM_ID_BYTES], const uint8_t **secret);
 	/* 0: done() is called when these pages are here, or was; -ENODATA: they will not come. */
 	int (*fetch)(struct remote *remote, struct remote_waiter *waiter);
@@ -149,7 +149,7 @@ struct peer_source {
 	void (*passed)(struct remote *remote, uint64_t bytes);  /* somebody may read them now */
 };
 /* It goes, or its host does not hold it any more: close what others may read of it. */
-void peers_relay_drop(struct worker *worker, struct remote *remote);
+void peers_relay_drop(struct context *context, struct remote *remote);
 
 /* --- handing a publication to another host's rmmapd --- */
 struct publication;
@@ -173,9 +173,9 @@ void peer_move_cancel(struct peer_move *move);
 /* From now on this host takes publications over that come by these; else it does not answer. */
 void peers_take(struct peers *peers);
 /* Does this host take publications, by move.key? Then it has to listen for them. */
-bool peer_takes(struct worker *worker);
+bool peer_takes(struct context *context);
 
 /* The store drops a publication, or revokes it: close what other hosts have of it. */
-void peers_drop(struct worker *worker, struct publication *publication);
+void peers_drop(struct context *context, struct publication *publication);
 
 #endif

@@ -16,7 +16,7 @@
 #include "../fabric/callers.h"
 #include "internal.h"
 
-struct peers *peers_new(struct worker *worker, struct fabric *fabric)
+struct peers *peers_new(struct context *context, struct fabric *fabric)
 {
 	struct peers *peers;
 
@@ -25,10 +25,10 @@ struct peers *peers_new(struct worker *worker, struct fabric *fabric)
 	peers = calloc(1, sizeof(*peers));
 	if (!peers)
 		return NULL;
-	peers->worker = worker;
+	peers->context = context;
 	peers->fabric = fabric;
-	peers->next = worker->nets;
-	worker->nets = peers;
+	peers->next = context->nets;
+	context->nets = peers;
 	peers->times.retry = PEER_SECOND;
 	peers->times.answer = 9 * PEER_SECOND / 2;      /* so that 5 s are kept */
 	peers->times.renew = 10 * PEER_SECOND;
@@ -47,7 +47,7 @@ static void leaving_free(struct peer_leaving *leaving)
 		link = &(*link)->next;
 	*link = leaving->next;
 	peers->leaving_count--;
-	loop_timer_cancel(peers->worker->loop, &leaving->timer);
+	loop_timer_cancel(peers->context->loop, &leaving->timer);
 	fabric_peer_put(peers->fabric, leaving->peer);
 	free(leaving);
 }
@@ -59,7 +59,7 @@ struct fabric *peers_fabric(const struct peers *peers)
 
 void peers_free(struct peers *peers)
 {
-	struct peers **link = &peers->worker->nets;
+	struct peers **link = &peers->context->nets;
 
 	while (*link != peers)
 		link = &(*link)->next;
@@ -138,7 +138,7 @@ static void leaving_again(struct timer *timer)
 		return;
 	}
 	peer_send(peers, leaving->peer, &leaving->message, peers->times.retry);
-	loop_timer(peers->worker->loop, timer, now + peers->times.retry);
+	loop_timer(peers->context->loop, timer, now + peers->times.retry);
 }
 
 void peer_leave(struct peers *peers, struct peer_session *session)
@@ -166,7 +166,7 @@ void peer_leave(struct peers *peers, struct peer_session *session)
 	peers->leaving = leaving;
 	peers->leaving_count++;
 	peer_send(peers, leaving->peer, &leaving->message, peers->times.retry);
-	loop_timer(peers->worker->loop, &leaving->timer, now + peers->times.retry);
+	loop_timer(peers->context->loop, &leaving->timer, now + peers->times.retry);
 }
 
 /*

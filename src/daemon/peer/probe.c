@@ -31,7 +31,7 @@ static void hang_up(struct peer_probe *probe)
 	if (probe->socket.fd < 0)
 		return;
 	if (probe->waiting)
-		loop_remove(probe->peers->worker->loop, &probe->socket);
+		loop_remove(probe->peers->context->loop, &probe->socket);
 	probe->waiting = false;
 	close(probe->socket.fd);
 	probe->socket.fd = -1;
@@ -50,7 +50,7 @@ static void result(struct peer_probe *probe, int error)
 	if (now - probe->since >= REFUSED_NS)
 		probe->refused(probe);
 	else
-		loop_timer(probe->peers->worker->loop, &probe->timer, now + AGAIN_NS);
+		loop_timer(probe->peers->context->loop, &probe->timer, now + AGAIN_NS);
 }
 
 static void ready(struct source *source, uint32_t events)
@@ -81,7 +81,7 @@ static void look(struct timer *timer)
 		result(probe, 0);
 	else if (errno != EINPROGRESS)
 		result(probe, errno);
-	else if (loop_add(probe->peers->worker->loop, &probe->socket, EPOLLOUT) < 0)
+	else if (loop_add(probe->peers->context->loop, &probe->socket, EPOLLOUT) < 0)
 		hang_up(probe);
 	else
 		probe->waiting = true;
@@ -94,14 +94,14 @@ void probe_start(struct peer_probe *probe, struct peers *peers, struct fabric_pe
 		.peers = peers, .peer = peer, .refused = refused, .socket.fd = -1,
 		.timer.fire = look,
 	};
-	loop_timer(peers->worker->loop, &probe->timer, rm_now_ns() + FIRST_NS);
+	loop_timer(peers->context->loop, &probe->timer, rm_now_ns() + FIRST_NS);
 }
 
 void probe_stop(struct peer_probe *probe)
 {
 	if (!probe->peers)
 		return;
-	loop_timer_cancel(probe->peers->worker->loop, &probe->timer);
+	loop_timer_cancel(probe->peers->context->loop, &probe->timer);
 	hang_up(probe);
 	probe->peers = NULL;
 }

@@ -136,10 +136,10 @@ static int admit(struct peers *peers, struct publication *publication,
                  const struct peer_attach_body *body, struct peer_served **out)
 {
 	struct peer_served *old = served_of_host(peers->served, publication, body->host);
-	bool again = body->again && (old || peers->worker->restarts);
+	bool again = body->again && (old || peers->context->restarts);
 	int error;
 
-	if (move_admits(peers->worker, publication, body->host))
+	if (move_admits(peers->context, publication, body->host))
 		again = true;
 	error = store_admit(publication, publication->secret, true, again);
 	if (error)
@@ -183,7 +183,7 @@ static void work(struct timer *timer)
 	int error = grant_step(served, &when);
 
 	if (error == -EAGAIN) {
-		loop_timer(peers->worker->loop, timer, when);
+		loop_timer(peers->context->loop, timer, when);
 		return;
 	}
 	granting->active = false;
@@ -205,7 +205,7 @@ static void begin(struct peer_served *served, const struct peer_envelope *envelo
 	struct peer_granting *granting = &served->granting;
 	bool sent = fresh && body->small && data_send(served, envelope);
 
-	loop_timer_cancel(served->peers->worker->loop, &granting->timer);
+	loop_timer_cancel(served->peers->context->loop, &granting->timer);
 	granting->active = true;
 	granting->since = rm_now_ns();
 	granting->to.head = envelope->head;

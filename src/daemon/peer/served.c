@@ -112,8 +112,8 @@ void served_free(struct peer_served *served)
 		link = &(*link)->next;
 	*link = served->next;
 	peers->served_count--;
-	loop_timer_cancel(peers->worker->loop, &served->expiry);
-	loop_timer_cancel(peers->worker->loop, &served->granting.timer);
+	loop_timer_cancel(peers->context->loop, &served->expiry);
+	loop_timer_cancel(peers->context->loop, &served->granting.timer);
 	helper_forget(served);
 	grant_close(served);
 	sodium_memzero(served, sizeof(*served));
@@ -133,7 +133,7 @@ void served_end(struct peer_served *served)
 void served_expire(struct timer *timer)
 {
 	struct peer_served *served = container_of(timer, struct peer_served, expiry);
-	struct worker *worker = served->peers->worker;
+	struct context *context = served->peers->context;
 	char id[9];
 
 	rm_short_id(served->publication->id, id);
@@ -143,7 +143,7 @@ void served_expire(struct timer *timer)
 
 void served_renewed(struct peer_served *served)
 {
-	loop_timer(served->peers->worker->loop, &served->expiry,
+	loop_timer(served->peers->context->loop, &served->expiry,
 	           rm_now_ns() + served->peers->times.expire);
 }
 
@@ -224,7 +224,7 @@ static void on_admit(struct peers *peers, struct publication *publication,
 	if (number > served->more_number) {
 		served->more_number = number;
 		served->heard = true;
-		served->more_count = move_admits(peers->worker, publication, served->host)
+		served->more_count = move_admits(peers->context, publication, served->host)
 		                     ? 1 : admit_more(publication, body.count);
 		served_renewed(served);
 	}
@@ -247,7 +247,7 @@ static void on_detach(struct peers *peers, struct publication *publication,
 
 void served_request(struct peers *peers, const void *message, const struct peer_envelope *envelope)
 {
-	struct publication *publication = store_find(peers->worker->store, envelope->head.id);
+	struct publication *publication = store_find(peers->context->store, envelope->head.id);
 	uint8_t body[FABRIC_MESSAGE_MAX];
 	struct peer_keys keys;
 	size_t size = 0;
@@ -286,12 +286,12 @@ static void tell_gone(const struct peer_served *served)
 }
 
 /* From the store, which sees to its counts itself. */
-void peers_drop(struct worker *worker, struct publication *publication)
+void peers_drop(struct context *context, struct publication *publication)
 {
 	struct peer_served *served, *next;
 	struct peers *peers;
 
-	for (peers = worker->nets; peers; peers = peers->next) {
+	for (peers = context->nets; peers; peers = peers->next) {
 		for (served = peers->served; served; served = served->next)
 			if (served->publication == publication && (served->helper || served->helped))
 				tell_gone(served);

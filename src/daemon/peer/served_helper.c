@@ -27,7 +27,7 @@ static bool may_help(const struct peer_served *other, const struct peer_served *
  */
 void helper_choose(struct peer_served *served, bool again)
 {
-	unsigned most = served->peers->worker->options.fan_out, direct = 0;
+	unsigned most = served->peers->context->options.fan_out, direct = 0;
 	struct peer_served *other, *oldest = NULL;
 
 	if (again || !most)

@@ -24,7 +24,7 @@ void session_host(const struct peer_session *session, char *text, size_t size)
 
 static void set_timer(struct peer_session *session, uint64_t in)
 {
-	loop_timer(session->peers->worker->loop, &session->timer, rm_now_ns() + in);
+	loop_timer(session->peers->context->loop, &session->timer, rm_now_ns() + in);
 }
 
 void session_free(struct peer_session *session)
@@ -35,7 +35,7 @@ void session_free(struct peer_session *session)
 	while (*link != session)
 		link = &(*link)->next;
 	*link = session->next;
-	loop_timer_cancel(peers->worker->loop, &session->timer);
+	loop_timer_cancel(peers->context->loop, &session->timer);
 	probe_stop(&session->probe);
 	more_stop(session);
 	fetch_abandon(session);
@@ -99,7 +99,7 @@ static void send_attach(struct peer_session *session)
 	struct peer_message message;
 	uint8_t bytes[PEER_BODY_MAX];
 
-	memcpy(body.host, peers->worker->host, RM_ID_BYTES);
+	memcpy(body.host, peers->context->host, RM_ID_BYTES);
 	if (session->events.whole)
 		body.whole = session->events.whole(session->arg);
 	if (session->tabled && session->events.wants)

@@ -50,7 +50,7 @@ static void tick(struct timer *timer)
 		return;
 	}
 	send_admit(session);
-	loop_timer(session->peers->worker->loop, timer,
+	loop_timer(session->peers->context->loop, timer,
 	           next < session->more.until ? next : session->more.until);
 }
 
@@ -64,7 +64,7 @@ void peer_admit(struct peer_session *session, unsigned count)
 		.timer.fire = tick,
 	};
 	send_admit(session);
-	loop_timer(session->peers->worker->loop, &session->more.timer,
+	loop_timer(session->peers->context->loop, &session->more.timer,
 	           now + session->peers->times.retry);
 }
 
@@ -76,7 +76,7 @@ void more_held(struct peer_session *session)
 
 void more_stop(struct peer_session *session)
 {
-	loop_timer_cancel(session->peers->worker->loop, &session->more.timer);
+	loop_timer_cancel(session->peers->context->loop, &session->more.timer);
 	session->more.count = 0;
 }
 

@@ -59,7 +59,7 @@ static void fetch_free(struct peer_fetch *fetch)
 	while (*link != fetch)
 		link = &(*link)->next;
 	*link = fetch->next;
-	loop_timer_cancel(peers->worker->loop, &fetch->linger);
+	loop_timer_cancel(peers->context->loop, &fetch->linger);
 	fabric_forget(peers->fabric, fetch->memory, fetch->size);
 	fabric_peer_put(peers->fabric, fetch->peer);
 	munmap(fetch->memory, fetch->size);
@@ -73,7 +73,7 @@ static void linger(struct timer *timer)
 	struct peers *peers = fetch->peers;
 
 	if (fabric_busy(peers->fabric, fetch->memory, fetch->size))
-		loop_timer(peers->worker->loop, timer, rm_now_ns() + PEER_SECOND);
+		loop_timer(peers->context->loop, timer, rm_now_ns() + PEER_SECOND);
 	else
 		fetch_free(fetch);
 }

@@ -15,9 +15,9 @@
 
 #define LEAST_PAGES 16                  /* a lazy attach is of no use with less */
 
-static struct worker *worker_of(const struct remote *remote)
+static struct context *worker_of(const struct remote *remote)
 {
-	return remote->remotes->worker;
+	return remote->remotes->context;
 }
 
 static int claim_more(struct remote *remote, uint64_t pages)
@@ -109,7 +109,7 @@ static uint64_t adopted(const struct remote *remote, struct layers *layers)
 
 uint64_t remotes_adopted(struct remotes *remotes)
 {
-	struct layers *layers = store_layers(remotes->worker->store);
+	struct layers *layers = store_layers(remotes->context->store);
 	uint64_t bytes = 0;
 
 	for (struct remote *remote = remotes->first; remote; remote = remote->next)

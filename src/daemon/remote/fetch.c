@@ -38,8 +38,8 @@ static void count_for(struct rm_counters *counters, const struct remote *remote,
 
 void fetch_count(struct remote *remote, uint64_t number, unsigned reads, uint64_t pages)
 {
-	struct worker *worker = remote->remotes->worker;
-	struct attachment *attachment = local_attachment(worker->local, number);
+	struct context *context = remote->remotes->context;
+	struct attachment *attachment = local_attachment(context->local, number);
 
 	count_for(&remote->counters, remote, reads, pages);
 	if (attachment)
@@ -124,7 +124,7 @@ static void held_expired(struct timer *timer)
 	}
 	remote->fetch.held_end = at;
 	if (next != UINT64_MAX)
-		loop_timer(remote->remotes->worker->loop, timer, next);
+		loop_timer(remote->remotes->context->loop, timer, next);
 	remote_hold(remote);
 	while ((piece = late)) {
 		late = piece->next;
@@ -143,7 +143,7 @@ static void hold_piece(struct piece *piece)
 	*remote->fetch.held_end = piece;
 	remote->fetch.held_end = &piece->next;
 	if (!timer->index || piece->deadline < timer->at)
-		loop_timer(remote->remotes->worker->loop, timer, piece->deadline);
+		loop_timer(remote->remotes->context->loop, timer, piece->deadline);
 }
 
 /*
@@ -401,7 +401,7 @@ static struct piece *take_held(struct remote *remote)
 
 	remote->fetch.held = NULL;
 	remote->fetch.held_end = &remote->fetch.held;
-	loop_timer_cancel(remote->remotes->worker->loop, &remote->fetch.held_timer);
+	loop_timer_cancel(remote->remotes->context->loop, &remote->fetch.held_timer);
 	return held;
 }
 

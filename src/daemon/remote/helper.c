@@ -133,7 +133,7 @@ struct piece *relay_stop(struct remote *remote)
 
 	remote->relay.waiting = NULL;
 	end(&remote->relay);
-	peers_relay_drop(remote->remotes->worker, remote);
+	peers_relay_drop(remote->remotes->context, remote);
 	return waiting;
 }
 
@@ -152,10 +152,10 @@ bool relay_whole(void *arg)
 	return false;
 }
 
-static struct remote *find(struct worker *worker, const struct fabric *fabric,
+static struct remote *find(struct context *context, const struct fabric *fabric,
                            const uint8_t id[RM_ID_BYTES], const uint8_t **secret)
 {
-	struct remote *remote = remotes_find(worker->remotes, id);
+	struct remote *remote = remotes_find(context->remotes, id);
 
 	if (!remote || !remote->session || remote->fabric != fabric)
 		return NULL;

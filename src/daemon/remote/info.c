@@ -152,9 +152,9 @@ struct remote *remotes_find_origin(struct remotes *remotes, uint64_t origin)
 	return remote;
 }
 
-struct worker *remote_worker(const struct remote *remote)
+struct context *remote_worker(const struct remote *remote)
 {
-	return remote->remotes->worker;
+	return remote->remotes->context;
 }
 
 const uint8_t *remote_id(const struct remote *remote)

@@ -125,7 +125,7 @@ struct remote {
 };
 
 struct remotes {
-	struct worker *worker;
+	struct context *context;
 	struct remote *first;
 };
 

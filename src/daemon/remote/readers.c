@@ -18,7 +18,7 @@
 
 void remote_kick(struct remote *remote)
 {
-	loop_timer(remote->remotes->worker->loop, &remote->kick, rm_now_ns());
+	loop_timer(remote->remotes->context->loop, &remote->kick, rm_now_ns());
 }
 
 static void user_due(struct remote_user *user, int error)
@@ -33,7 +33,7 @@ static void user_refuse(struct remote_user *user, int error)
 {
 	if (error == -ENOSPC)
 		rm_format(user->why, sizeof user->why, "%s",
-		          user->remote->remotes->worker->limit.why);
+		          user->remote->remotes->context->limit.why);
 	user_due(user, error);
 }
 

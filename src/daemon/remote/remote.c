@@ -26,13 +26,13 @@
 static void kick(struct timer *timer);
 static void linger(struct timer *timer);
 
-struct remotes *remotes_new(struct worker *worker)
+struct remotes *remotes_new(struct context *context)
 {
 	struct remotes *remotes = calloc(1, sizeof *remotes);
 
 	if (remotes) {
-		remotes->worker = worker;
-		worker->source = &relay_source;
+		remotes->context = context;
+		context->source = &relay_source;
 	}
 	return remotes;
 }
@@ -56,7 +56,7 @@ static struct remote *remote_new(struct remotes *remotes, const struct rm_handle
 static void remote_free(struct remote *remote)
 {
 	struct remote **at = &remote->remotes->first;
-	struct loop *loop = remote->remotes->worker->loop;
+	struct loop *loop = remote->remotes->context->loop;
 
 	while (*at != remote)
 		at = &(*at)->next;
@@ -96,7 +96,7 @@ void remote_unhold(struct remote *remote)
 		peer_detach(remote->session);
 	remote->session = NULL;
 	if (busy(remote))
-		loop_timer(remote->remotes->worker->loop, &remote->linger, rm_now_ns() + BUSY_NS);
+		loop_timer(remote->remotes->context->loop, &remote->linger, rm_now_ns() + BUSY_NS);
 	else
 		remote_free(remote);
 }
@@ -257,13 +257,13 @@ static const struct peer_events session_events = {
 
 static void ask(struct remote *remote)
 {
-	struct worker *worker = remote->remotes->worker;
+	struct context *context = remote->remotes->context;
 	char why[sizeof remote->why] = "";
 	struct peers *peers;
-	int error = worker_reach(worker, "", &remote->handle.fabric, &peers);
+	int error = worker_reach(context, "", &remote->handle.fabric, &peers);
 
 	if (error) {
-		rm_format(why, sizeof why, "%s", worker->fabric_why);
+		rm_format(why, sizeof why, "%s", context->fabric_why);
 	} else {
 		remote->fabric = peers_fabric(peers);
 		error = peer_attach(peers, &remote->handle, remote->state == REMOTE_READY,
@@ -375,7 +375,7 @@ void remotes_restore(struct remotes *remotes, const struct record *record)
 	if (!handle) {
 		for (i = 0; i < record->count; i++)
 			close(record->fds[i]);
-		keeper_delete(remotes->worker->keeper, record->number);
+		keeper_delete(remotes->context->keeper, record->number);
 		return;
 	}
 	remote = remote_new(remotes, handle);
@@ -390,5 +390,5 @@ void remotes_restore(struct remotes *remotes, const struct record *record)
 	remote->state = REMOTE_READY;
 	remote->restored = true;
 	remote_kick(remote);
-	loop_timer(remotes->worker->loop, &remote->linger, rm_now_ns() + LINGER_NS);
+	loop_timer(remotes->context->loop, &remote->linger, rm_now_ns() + LINGER_NS);
 }

@@ -23,7 +23,7 @@
 struct attachment;
 struct remote;
 
-struct remotes *remotes_new(struct worker *worker);
+struct remotes *remotes_new(struct context *context);
 void remotes_free(struct remotes *remotes);
 uint32_t remotes_count(struct remotes *remotes);
 void remotes_list(struct remotes *remotes, void (*each)(void *arg, const struct rm_pub_info *info),
@@ -97,7 +97,7 @@ uint64_t remote_missing(const struct remote *remote, uint32_t layer, uint64_t pa
 /* The same for all workers that have it in turn, and no other remote's. */
 uint64_t remote_origin(const struct remote *remote);
 struct remote *remotes_find_origin(struct remotes *remotes, uint64_t origin);
-struct worker *remote_worker(const struct remote *remote);
+struct context *remote_worker(const struct remote *remote);
 const uint8_t *remote_id(const struct remote *remote);
 const char *remote_why(const struct remote *remote);    /* why it is lost, or "" */
 

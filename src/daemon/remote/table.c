@@ -118,7 +118,7 @@ static void set_generation(struct remote *remote, uint32_t layer, uint64_t gener
 
 static void put_record(struct remote *remote)
 {
-	struct keeper *keeper = remote->remotes->worker->keeper;
+	struct keeper *keeper = remote->remotes->context->keeper;
 	struct remote_record data = {
 		.handle = remote->handle,
 		.table_size = remote->table_size,
@@ -157,7 +157,7 @@ int remote_build(struct remote *remote, const void *table, size_t size, const ch
 		error = make_caches(remote);
 	if (error)
 		return error;
-	remote->record = remote->origin = keeper_number(remote->remotes->worker->keeper);
+	remote->record = remote->origin = keeper_number(remote->remotes->context->keeper);
 	present = remote->state_map + remote->table.layer_count;
 	for (i = 0; i < remote->table.layer_count; i++) {
 		error = cache_make(&remote->caches[i], remote->table.layers[i].length,
@@ -211,7 +211,7 @@ static int rebuild_cache(struct remote *remote, uint32_t i, int fd, uint64_t gen
 	}
 	set_generation(remote, i, remote->record);
 	/* The earlier one is there until the keeper lets go: without room for both, read again. */
-	if (limit_room(remote->remotes->worker) < pages * RM_PAGE) {
+	if (limit_room(remote->remotes->context) < pages * RM_PAGE) {
 		close(fd);
 		return 0;
 	}
@@ -282,7 +282,7 @@ static int rebuild(struct remote *remote, const struct record *record, unsigned 
 		return -EPROTO;
 	close(record->fds[1]);
 	*used = 2;
-	remote->record = keeper_number(remote->remotes->worker->keeper);
+	remote->record = keeper_number(remote->remotes->context->keeper);
 	error = rebuild_caches(remote, record->fds, used, earlier);
 	munmap((void *)(uintptr_t)earlier, remote->state_size);
 	return error;
@@ -297,7 +297,7 @@ int remote_rebuild(struct remote *remote, const struct record *record)
 		close(record->fds[used]);
 	if (!error)
 		put_record(remote);
-	keeper_delete(remote->remotes->worker->keeper, record->number);
+	keeper_delete(remote->remotes->context->keeper, record->number);
 	return error;
 }
 
@@ -317,7 +317,7 @@ const uint8_t *remote_record_id(const struct record *record)
 
 void remote_unbuild(struct remote *remote)
 {
-	struct worker *worker = remote->remotes->worker;
+	struct context *context = remote->remotes->context;
 	uint32_t i;
 
 	claim_free(remote);
@@ -335,5 +335,5 @@ void remote_unbuild(struct remote *remote)
 	if (remote->table_fd >= 0)
 		close(remote->table_fd);
 	if (remote->record)
-		keeper_delete(worker->keeper, remote->record);
+		keeper_delete(context->keeper, remote->record);
 }

@@ -39,7 +39,7 @@ struct peer_taking {
 
 static void keep_for(struct peer_taking *taking, uint64_t ns)
 {
-	loop_timer(taking->peers->worker->loop, &taking->timer, rm_now_ns() + ns);
+	loop_timer(taking->peers->context->loop, &taking->timer, rm_now_ns() + ns);
 }
 
 static void taking_free(struct peer_taking *taking)
@@ -50,7 +50,7 @@ static void taking_free(struct peer_taking *taking)
 	while (*link != taking)
 		link = &(*link)->next;
 	*link = taking->next;
-	loop_timer_cancel(peers->worker->loop, &taking->timer);
+	loop_timer_cancel(peers->context->loop, &taking->timer);
 	if (taking->attachment.remote)
 		remote_detach(&taking->attachment);
 	sodium_memzero(taking, sizeof(*taking));
@@ -77,7 +77,7 @@ static void taken(struct peer_taking *taking, const struct publication *publicat
 	handle.fabric = *fabric_addr(taking->peers->fabric);
 	memcpy(handle.id, publication->id, RM_ID_BYTES);
 	memcpy(handle.secret, publication->secret, RM_SECRET_BYTES);
-	memcpy(handle.host, taking->peers->worker->host, RM_ID_BYTES);
+	memcpy(handle.host, taking->peers->context->host, RM_ID_BYTES);
 	if (rm_handle_encode(&handle, taking->answer.text, sizeof(taking->answer.text))) {
 		failed(taking, -ERANGE, "its address does not fit a handle");
 	} else {
@@ -91,7 +91,7 @@ static void taken(struct peer_taking *taking, const struct publication *publicat
 
 static int adopt(struct peer_taking *taking, struct remote *remote, struct layer **layers)
 {
-	struct layers *all = store_layers(taking->peers->worker->store);
+	struct layers *all = store_layers(taking->peers->context->store);
 	const struct rm_table *table = remote_table(remote);
 	bool whole;
 	int error = 0;
@@ -124,7 +124,7 @@ static int publish(struct peer_taking *taking, struct remote *remote,
 	}
 	memcpy(request.id, taking->order.id, RM_ID_BYTES);
 	memcpy(request.secret, taking->order.secret, RM_SECRET_BYTES);
-	error = store_add(taking->peers->worker->store, &request, 0, fd, -1, NULL, publication,
+	error = store_add(taking->peers->context->store, &request, 0, fd, -1, NULL, publication,
 	                  why, why_size);
 	sodium_memzero(&request, sizeof(request));
 	return error;
@@ -168,39 +168,39 @@ static void here(void *arg, int error, const char *why, struct remote *remote)
 /* ---- what is asked ---- */
 
 /* Said before anything is fetched; the store looks once more when it is here. */
-static bool too_much(struct worker *worker, uint64_t bytes)
+static bool too_much(struct context *context, uint64_t bytes)
 {
-	uint64_t limit = worker->options.limit;
+	uint64_t limit = context->options.limit;
 
-	if (!limit || (bytes <= limit && store_bytes(worker->store) <= limit - bytes))
+	if (!limit || (bytes <= limit && store_bytes(context->store) <= limit - bytes))
 		return false;
-	layers_let_go(store_layers(worker->store));
-	return bytes > limit || store_bytes(worker->store) > limit - bytes;
+	layers_let_go(store_layers(context->store));
+	return bytes > limit || store_bytes(context->store) > limit - bytes;
 }
 
 static int acceptable(struct peer_taking *taking, struct rm_handle *handle, const char **why)
 {
-	struct worker *worker = taking->peers->worker;
+	struct context *context = taking->peers->context;
 
 	*why = "the handle of what it is to take makes no sense to it: are the versions of rmmap the "
 	       "same?";
 	if (rm_handle_decode(taking->order.handle, handle))
 		return -EPROTO;
 	*why = "its rmmapd is stopping";
-	if (worker->draining)
+	if (context->draining)
 		return -ECONNREFUSED;
 	*why = "the publication is there already: that is this very host and run directory";
-	if (!memcmp(handle->host, worker->host, RM_ID_BYTES))
+	if (!memcmp(handle->host, context->host, RM_ID_BYTES))
 		return -EINVAL;
 	*why = "its rmmapd holds as much as RMMAP_LIMIT allows: unpublish something there, or raise "
 	       "the limit";
-	return too_much(worker, taking->order.bytes) ? -ENOSPC : 0;
+	return too_much(context, taking->order.bytes) ? -ENOSPC : 0;
 }
 
 static void start(struct peer_taking *taking)
 {
-	struct worker *worker = taking->peers->worker;
-	struct publication *known = store_find(worker->store, taking->order.id);
+	struct context *context = taking->peers->context;
+	struct publication *known = store_find(context->store, taking->order.id);
 	struct rm_handle handle;
 	const char *why;
 	int error;
@@ -214,11 +214,11 @@ static void start(struct peer_taking *taking)
 	if (error) {
 		failed(taking, error, why);
 	} else {
-		loop_timer_cancel(worker->loop, &taking->timer);
+		loop_timer_cancel(context->loop, &taking->timer);
 		taking->answer.step = MOVE_FETCHING;
-		taking->nobody.local = worker->local;
+		taking->nobody.local = context->local;
 		taking->attachment.client = &taking->nobody;
-		remote_attach(worker->remotes, &taking->attachment, &handle, UINT64_MAX, here,
+		remote_attach(context->remotes, &taking->attachment, &handle, UINT64_MAX, here,
 		              taking);
 	}
 	sodium_memzero(&handle, sizeof(handle));
@@ -226,7 +226,7 @@ static void start(struct peer_taking *taking)
 
 static void undo(struct peer_taking *taking)
 {
-	struct publication *publication = store_find(taking->peers->worker->store,
+	struct publication *publication = store_find(taking->peers->context->store,
 	                                             taking->order.id);
 
 	if (taking->attachment.remote)
@@ -253,7 +253,7 @@ static struct peer_taking *taking_of(struct peers *peers, uint64_t session)
 	taking->session = session;
 	taking->timer.fire = over;
 	taking->answer.step = MOVE_READY;
-	memcpy(taking->answer.host, peers->worker->host, RM_ID_BYTES);
+	memcpy(taking->answer.host, peers->context->host, RM_ID_BYTES);
 	randombytes_buf(&taking->answer.challenge, sizeof(taking->answer.challenge));
 	taking->next = peers->takings;
 	peers->takings = taking;
@@ -277,7 +277,7 @@ static void on_move(struct peers *peers, const struct peer_keys *keys,
 		undo(taking);
 	if (taking->attachment.remote)
 		taking->answer.left = remote_absent(taking->attachment.remote);
-	peers->worker->active_ns = rm_now_ns();
+	peers->context->active_ns = rm_now_ns();
 	served_reply(peers, envelope, PEER_MOVING, keys, bytes,
 	           peer_put_moving(&taking->answer, bytes));
 	sodium_memzero(bytes, sizeof(bytes));
@@ -292,7 +292,7 @@ static void taking_request(struct peers *peers, const void *message,
 	char why[8];
 	size_t size = 0;
 
-	if (peer_key(peers->worker, &keys, why, sizeof(why)) ||
+	if (peer_key(peers->context, &keys, why, sizeof(why)) ||
 	    peer_open_request(message, envelope, keys.request, body, &size))
 		served_reply_bare(peers, envelope, PEER_DENIED);
 	else if (!peer_get_move(body, size, &order))

@@ -11,7 +11,7 @@
 #include "../base/container.h"
 
 struct store {
-	struct worker *worker;
+	struct context *context;
 	struct publication *first;
 	uint32_t count;
 	struct layers *layers;

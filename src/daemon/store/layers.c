@@ -16,7 +16,7 @@
 #define BUCKETS 4096
 
 struct layers {
-	struct worker *worker;
+	struct context *context;
 	struct layer *buckets[BUCKETS];
 	struct holding *holdings;
 	uint64_t bytes;
@@ -27,12 +27,12 @@ struct layer_record {                   /* data of RECORD_LAYER; its descriptor,
 	uint64_t length, bytes;
 };
 
-struct layers *layers_new(struct worker *worker)
+struct layers *layers_new(struct context *context)
 {
 	struct layers *layers = calloc(1, sizeof(*layers));
 
 	if (layers)
-		layers->worker = worker;
+		layers->context = context;
 	return layers;
 }
 
@@ -124,7 +124,7 @@ void layer_unref(struct layer *layer)
 	if (--layer->refs)
 		return;
 	if (layer->record)
-		keeper_delete(layer->layers->worker->keeper, layer->record);
+		keeper_delete(layer->layers->context->keeper, layer->record);
 	destroy(layer);
 }
 
@@ -140,7 +140,7 @@ void layers_free(struct layers *layers)
 void layer_keep(struct layer *layer)
 {
 	struct layer_record record = { .length = layer->length, .bytes = layer->bytes };
-	struct keeper *keeper = layer->layers->worker->keeper;
+	struct keeper *keeper = layer->layers->context->keeper;
 	int fds[2] = { layer->fd, layer->have_fd };
 
 	if (layer->record)
@@ -336,13 +336,13 @@ void layers_restore(struct layers *layers, const struct record *record)
 		if (record->count == 1 || !read_pages(layer, record->fds[1]))
 			return;
 		/* Whoever refers to it cannot be had either. */
-		keeper_delete(layers->worker->keeper, record->number);
+		keeper_delete(layers->context->keeper, record->number);
 		destroy(layer);
 		return;
 	}
 	for (unsigned i = 0; i < record->count; i++)
 		close(record->fds[i]);
-	keeper_delete(layers->worker->keeper, record->number);
+	keeper_delete(layers->context->keeper, record->number);
 }
 
 /*

@@ -48,7 +48,7 @@ struct holding {
 	struct holding *next, **link;   /* of all of them */
 };
 
-struct layers *layers_new(struct worker *worker);
+struct layers *layers_new(struct context *context);
 void layers_free(struct layers *layers);        /* nobody refers to any of them */
 uint64_t layers_bytes(const struct layers *layers);     /* each counted once */
 

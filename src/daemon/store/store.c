@@ -21,14 +21,14 @@
 /* Other hosts that had it before a restart come back within this time (peer.h renews). */
 #define REJOIN_NS (60000 * MSEC)
 
-struct store *store_new(struct worker *worker)
+struct store *store_new(struct context *context)
 {
 	struct store *store = calloc(1, sizeof(*store));
 
 	if (!store)
 		return NULL;
-	store->worker = worker;
-	store->layers = layers_new(worker);
+	store->context = context;
+	store->layers = layers_new(context);
 	if (!store->layers) {
 		free(store);
 		return NULL;
@@ -43,7 +43,7 @@ void store_free(struct store *store)
 		struct publication *publication = store->first;
 
 		store->first = publication->next;
-		loop_timer_cancel(store->worker->loop, &publication->lease);
+		loop_timer_cancel(store->context->loop, &publication->lease);
 		publication->layer_count = 0;
 		publication_free(publication);
 	}
@@ -74,7 +74,7 @@ void store_save(struct publication *publication, const int *fds, unsigned count)
 
 	memcpy(record.id, publication->id, sizeof(record.id));
 	memcpy(record.secret, publication->secret, sizeof(record.secret));
-	keeper_put(publication->worker->keeper, RECORD_PUBLICATION, publication->record,
+	keeper_put(publication->context->keeper, RECORD_PUBLICATION, publication->record,
 	           &record, sizeof(record), fds, count);
 	sodium_memzero(&record, sizeof(record));
 }
@@ -83,8 +83,8 @@ void store_save(struct publication *publication, const int *fds, unsigned count)
 
 static void drop(struct publication *publication)
 {
-	struct worker *worker = publication->worker;
-	struct store *store = worker->store;
+	struct context *context = publication->context;
+	struct store *store = context->store;
 	struct publication **link = &store->first;
 	char id[9];
 
@@ -93,13 +93,13 @@ static void drop(struct publication *publication)
 	*link = publication->next;
 	store->count--;
 	store->table_bytes -= publication->table.size;
-	loop_timer_cancel(worker->loop, &publication->lease);
-	peers_drop(worker, publication);
-	keeper_delete(worker->keeper, publication->record);
+	loop_timer_cancel(context->loop, &publication->lease);
+	peers_drop(context, publication);
+	keeper_delete(context->keeper, publication->record);
 	rm_short_id(publication->id, id);
 	log_line("publication %s is gone", id);
 	publication_free(publication);
-	worker->active_ns = rm_now_ns();
+	context->active_ns = rm_now_ns();
 }
 
 static bool held(const struct publication *publication)
@@ -142,9 +142,9 @@ static uint64_t lives_until(const struct publication *publication)
 static void lease_until(struct publication *publication, uint64_t at)
 {
 	if (at == UINT64_MAX)
-		loop_timer_cancel(publication->worker->loop, &publication->lease);
+		loop_timer_cancel(publication->context->loop, &publication->lease);
 	else
-		loop_timer(publication->worker->loop, &publication->lease, at);
+		loop_timer(publication->context->loop, &publication->lease, at);
 }
 
 void store_lease(struct publication *publication)
@@ -169,7 +169,7 @@ static void hold(struct publication *publication, bool remote)
 		publication->remote_attached++;
 	else
 		publication->attached++;
-	loop_timer_cancel(publication->worker->loop, &publication->lease);
+	loop_timer_cancel(publication->context->loop, &publication->lease);
 }
 
 /* A worker that was kept from running hears of a reader before it fires what is due. */
@@ -247,14 +247,14 @@ void store_unpublish(struct publication *publication)
 
 void store_revoke(struct publication *publication)
 {
-	struct worker *worker = publication->worker;
+	struct context *context = publication->context;
 	char id[9];
 
 	rm_short_id(publication->id, id);
 	log_line("publication %s is revoked: %u other hosts lose it", id,
 	         publication->remote_attached);
 	publication->revoked = true;
-	peers_drop(worker, publication);
+	peers_drop(context, publication);
 	publication->remote_attached = 0;
 	publication->rejoin_ns = 0;
 	store_unpublish(publication);
@@ -296,7 +296,7 @@ void store_restore(struct store *store, const struct record *record)
 		log_line("a publication was not kept whole and is dropped");
 		for (unsigned i = 0; i < record->count; i++)
 			close(record->fds[i]);
-		keeper_delete(store->worker->keeper, record->number);
+		keeper_delete(store->context->keeper, record->number);
 		return;
 	}
 	publication->record = record->number;

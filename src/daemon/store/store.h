@@ -40,11 +40,11 @@ struct publication {
 	uint64_t rejoin_ns;             /* those that had it when a worker died may come back until
 	                                   then; later deaths do not put it off for them */
 	struct timer lease;             /* runs while nobody is attached, unless it is for ever */
-	struct worker *worker;
+	struct context *context;
 	struct publication *next;
 };
 
-struct store *store_new(struct worker *worker);
+struct store *store_new(struct context *context);
 void store_free(struct store *store);
 
 /*

@@ -185,7 +185,7 @@ static struct publication *create(struct store *store, uint32_t layers, int tabl
 		free(publication);
 		return NULL;
 	}
-	publication->worker = store->worker;
+	publication->context = store->context;
 	publication->table_fd = table_fd;
 	publication->slot_fd = slot_fd;
 	publication->layer_count = layers;
@@ -212,12 +212,12 @@ static int fill(struct store *store, struct publication *publication,
 		rm_format(why, why_size, "rmmapd refused the publication: %s", reason);
 		return ret;
 	}
-	if (!limit_admits(store->worker, publication->table.size)) {
+	if (!limit_admits(store->context, publication->table.size)) {
 		rm_format(why, why_size, "rmmapd may hold %llu bytes, and with this publication of "
 		          "%llu would hold %llu: unpublish something, or raise RMMAP_LIMIT",
-		          (unsigned long long)store->worker->options.limit,
+		          (unsigned long long)store->context->options.limit,
 		          (unsigned long long)(publication->data_bytes + publication->table.size),
-		          (unsigned long long)(limit_held(store->worker) +
+		          (unsigned long long)(limit_held(store->context) +
 		                               publication->table.size));
 		return -ENOSPC;
 	}
@@ -233,7 +233,7 @@ static void insert(struct store *store, struct publication *publication)
 
 	for (uint32_t i = 0; i < publication->layer_count; i++)
 		layer_keep(publication->layers[i]);
-	publication->record = keeper_number(publication->worker->keeper);
+	publication->record = keeper_number(publication->context->keeper);
 	store_insert(store, publication);
 	store_lease(publication);
 	store_save(publication, fds, publication->slot_fd >= 0 ? 2 : 1);
@@ -252,7 +252,7 @@ static int add_new(struct store *store, const struct rm_wire_publish *request,
 	publication->slot = request->slot;
 	publication->publisher_pid = publisher_pid;
 	publication->readers = request->readers;
-	publication->ttl_ms = request->ttl_ms ? request->ttl_ms : store->worker->options.ttl_ms;
+	publication->ttl_ms = request->ttl_ms ? request->ttl_ms : store->context->options.ttl_ms;
 	publication->created_ns = rm_now_ns();
 	insert(store, publication);
 	return 0;

@@ -27,7 +27,7 @@ struct net {                            /* a fabric that is open, and the contro
 };
 
 struct running {                        /* a worker, and what no other part looks at */
-	struct worker worker;
+	struct context context;
 	struct source keeper, signals;
 	struct timer tick;              /* is there anything left to do? */
 	int lock;                       /* of a run directory that was made anew; -1: not */

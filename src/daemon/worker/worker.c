@@ -32,91 +32,91 @@
 
 /* ---- leaving ---- */
 
-static bool nothing_left(struct worker *worker)
+static bool nothing_left(struct context *context)
 {
-	return !store_count(worker->store) && !remotes_count(worker->remotes) &&
-	       (worker->draining || !local_attachments(worker->local));
+	return !store_count(context->store) && !remotes_count(context->remotes) &&
+	       (context->draining || !local_attachments(context->local));
 }
 
 /* Only with a keeper can somebody who connects at this moment be served after all. */
 static void leave(struct running *running)
 {
-	struct worker *worker = &running->worker;
+	struct context *context = &running->context;
 	int fds[RM_CHANNEL_FDS_MAX];
 	unsigned count;
 
-	if (keeper_leave(worker->keeper, fds, &count) == KEEP_STAY && count > 0) {
-		local_listen(worker->local, fds[0], fds + 1, count - 1);
-		worker->active_ns = rm_now_ns();
+	if (keeper_leave(context->keeper, fds, &count) == KEEP_STAY && count > 0) {
+		local_listen(context->local, fds[0], fds + 1, count - 1);
+		context->active_ns = rm_now_ns();
 		return;
 	}
-	if (keeper_fd(worker->keeper) < 0 && !worker->private)
+	if (keeper_fd(context->keeper) < 0 && !context->private)
 		unlink(RM_SOCKET_NAME);
 	log_line("nothing is left to serve: leaving");
-	loop_stop(worker->loop);
+	loop_stop(context->loop);
 }
 
 static void tick(struct timer *timer)
 {
 	struct running *running = container_of(timer, struct running, tick);
-	struct worker *worker = &running->worker;
-	bool nothing = nothing_left(worker);
-	uint64_t now = rm_now_ns(), next = now + worker->idle_ns;
+	struct context *context = &running->context;
+	bool nothing = nothing_left(context);
+	uint64_t now = rm_now_ns(), next = now + context->idle_ns;
 
-	if (worker->private && !local_clients(worker->local)) {
+	if (context->private && !local_clients(context->local)) {
 		leave(running);
-	} else if (worker->draining) {
+	} else if (context->draining) {
 		if (nothing || now >= running->grace_end)
 			leave(running);
 		next = now + DRAIN_TICK;
-	} else if (nothing && worker->idle_ns && now >= worker->active_ns + worker->idle_ns) {
+	} else if (nothing && context->idle_ns && now >= context->active_ns + context->idle_ns) {
 		leave(running);
 	} else if (nothing) {
-		next = worker->active_ns + worker->idle_ns;
+		next = context->active_ns + context->idle_ns;
 	}
-	if (worker->draining || worker->idle_ns)
-		loop_timer(worker->loop, timer, next);
+	if (context->draining || context->idle_ns)
+		loop_timer(context->loop, timer, next);
 }
 
-void worker_look(struct worker *worker)
+void worker_look(struct context *context)
 {
-	struct running *running = container_of(worker, struct running, worker);
+	struct running *running = container_of(context, struct running, context);
 
-	if (worker->private)
-		loop_timer(worker->loop, &running->tick, rm_now_ns());
+	if (context->private)
+		loop_timer(context->loop, &running->tick, rm_now_ns());
 }
 
 static void drain(struct running *running)
 {
-	struct worker *worker = &running->worker;
+	struct context *context = &running->context;
 
-	if (worker->draining)
+	if (context->draining)
 		return;
-	worker->draining = true;
-	running->grace_end = rm_now_ns() + worker->grace_ns;
-	local_drain(worker->local);
-	loop_timer(worker->loop, &running->tick, rm_now_ns());
+	context->draining = true;
+	running->grace_end = rm_now_ns() + context->grace_ns;
+	local_drain(context->local);
+	loop_timer(context->loop, &running->tick, rm_now_ns());
 }
 
 /* ---- the keeper, and signals if there is none ---- */
 
 static void keeper_gone(struct running *running)
 {
-	struct worker *worker = &running->worker;
+	struct context *context = &running->context;
 
-	loop_remove(worker->loop, &running->keeper);
-	keeper_dead(worker->keeper);
+	loop_remove(context->loop, &running->keeper);
+	keeper_dead(context->keeper);
 	log_line("the keeper died: this worker goes on alone with what it holds");
 }
 
 /* The old lock stays open beside the new one: its file has no name any more. */
 static void listen_anew(struct running *running, const int fds[2])
 {
-	struct worker *worker = &running->worker;
+	struct context *context = &running->context;
 
-	if (chdir(worker->options.rundir) < 0)
-		log_line("cannot enter %s: %m", worker->options.rundir);
-	local_listen(worker->local, fds[0], NULL, 0);
+	if (chdir(context->options.rundir) < 0)
+		log_line("cannot enter %s: %m", context->options.rundir);
+	local_listen(context->local, fds[0], NULL, 0);
 	if (running->lock >= 0)
 		close(running->lock);
 	running->lock = fds[1];
@@ -148,7 +148,7 @@ static void keeper_ready(struct source *source, uint32_t events)
 	if (message.type == KEEP_DRAIN)
 		drain(running);
 	else if (message.type == KEEP_STOP)
-		loop_stop(running->worker.loop);
+		loop_stop(running->context.loop);
 }
 
 /* Service managers signal every process of the service: the keeper says what to do. */
@@ -159,7 +159,7 @@ static void signal_ready(struct source *source, uint32_t events)
 
 	(void)events;
 	while (read(source->fd, &info, sizeof(info)) == sizeof(info))
-		if (keeper_fd(running->worker.keeper) < 0)
+		if (keeper_fd(running->context.keeper) < 0)
 			drain(running);
 }
 
@@ -179,41 +179,41 @@ static int open_signals(void)
 
 /* ---- birth ---- */
 
-static void give_up(struct worker *worker, const struct record *record)
+static void give_up(struct context *context, const struct record *record)
 {
 	for (unsigned i = 0; i < record->count; i++)
 		close(record->fds[i]);
-	keeper_delete(worker->keeper, record->number);
+	keeper_delete(context->keeper, record->number);
 }
 
-static void restore_lazy(struct worker *worker, const struct record *record)
+static void restore_lazy(struct context *context, const struct record *record)
 {
 	const struct lazy_record *saved = record->data;
 	struct attachment *attachment = NULL;
 
 	if (record->length >= sizeof(*saved))
-		attachment = local_attachment(worker->local, saved->attachment);
+		attachment = local_attachment(context->local, saved->attachment);
 	if (attachment && attachment->remote) {
 		lazy_restore(attachment, record);
 		return;
 	}
 	/* its process ended, or the worker died while it detached */
-	give_up(worker, record);
+	give_up(context, record);
 }
 
 static void restore_one(struct running *running, const struct record *record)
 {
-	struct worker *worker = &running->worker;
+	struct context *context = &running->context;
 
 	switch (record->type) {
 	case RECORD_FABRIC: worker_fabric_restore(running, record); break;
-	case RECORD_LAYER: store_restore_layer(worker->store, record); break;
-	case RECORD_PUBLICATION: store_restore(worker->store, record); break;
-	case RECORD_ATTEMPT: attempts_restore(worker, record); break;
-	case RECORD_REMOTE: remotes_restore(worker->remotes, record); break;
-	case RECORD_CLIENT: local_restore_client(worker->local, record); break;
-	case RECORD_ATTACHMENT: local_restore_attachment(worker->local, record); break;
-	case RECORD_LAZY: restore_lazy(worker, record); break;
+	case RECORD_LAYER: store_restore_layer(context->store, record); break;
+	case RECORD_PUBLICATION: store_restore(context->store, record); break;
+	case RECORD_ATTEMPT: attempts_restore(context, record); break;
+	case RECORD_REMOTE: remotes_restore(context->remotes, record); break;
+	case RECORD_CLIENT: local_restore_client(context->local, record); break;
+	case RECORD_ATTACHMENT: local_restore_attachment(context->local, record); break;
+	case RECORD_LAZY: restore_lazy(context, record); break;
 	}
 }
 
@@ -226,12 +226,12 @@ static struct record record_of(const struct kept *kept)
 }
 
 /* Is this what workers were killed for fetching, and has nobody got it attached? */
-static bool is_given_up(const struct worker *worker, struct kept *const *all,
+static bool is_given_up(const struct context *context, struct kept *const *all,
                         const struct record *record)
 {
 	const uint8_t *id = record->type == RECORD_REMOTE ? remote_record_id(record) : NULL;
 
-	if (!id || !attempts_failed_of(worker, id))
+	if (!id || !attempts_failed_of(context, id))
 		return false;
 	for (; *all; all++) {
 		struct record other = record_of(*all);
@@ -251,26 +251,26 @@ static int restore(struct running *running, struct records *records)
 	for (struct kept **k = all; *k; k++) {
 		struct record record = record_of(*k);
 
-		if (is_given_up(&running->worker, all, &record))
-			give_up(&running->worker, &record);
+		if (is_given_up(&running->context, all, &record))
+			give_up(&running->context, &record);
 		else
 			restore_one(running, &record);
 	}
 	for (struct kept **k = all; *k; k++)
 		records_free_kept(*k);
 	free(all);
-	store_restored(running->worker.store);
-	if (running->worker.restarts)
-		local_restored(running->worker.local);
+	store_restored(running->context.store);
+	if (running->context.restarts)
+		local_restored(running->context.local);
 	return 0;
 }
 
 static int watch(struct running *running)
 {
-	struct loop *loop = running->worker.loop;
+	struct loop *loop = running->context.loop;
 	int ret;
 
-	running->keeper.fd = keeper_fd(running->worker.keeper);
+	running->keeper.fd = keeper_fd(running->context.keeper);
 	running->keeper.ready = keeper_ready;
 	running->signals.fd = open_signals();
 	running->signals.ready = signal_ready;
@@ -284,27 +284,27 @@ static int watch(struct running *running)
 static int set_up(struct running *running, const struct rmmapd *rmmapd, int keeper_socket,
                   struct records *records)
 {
-	struct worker *worker = &running->worker;
+	struct context *context = &running->context;
 
-	worker->options = rmmapd->options;
-	memcpy(worker->host, rmmapd->host, RM_ID_BYTES);
-	worker->idle_ns = rmmapd->idle_ns;
-	worker->grace_ns = rmmapd->grace_ns;
-	worker->started_ns = rmmapd->started_ns;
-	worker->active_ns = rm_now_ns();
-	worker->keeper_pid = rmmapd->keeper_pid;
-	worker->restarts = rmmapd->restarts;
-	worker->death = rmmapd->death;
-	worker->private = rmmapd->served >= 0;
+	context->options = rmmapd->options;
+	memcpy(context->host, rmmapd->host, RM_ID_BYTES);
+	context->idle_ns = rmmapd->idle_ns;
+	context->grace_ns = rmmapd->grace_ns;
+	context->started_ns = rmmapd->started_ns;
+	context->active_ns = rm_now_ns();
+	context->keeper_pid = rmmapd->keeper_pid;
+	context->restarts = rmmapd->restarts;
+	context->death = rmmapd->death;
+	context->private = rmmapd->served >= 0;
 	reserve_open();
-	worker->loop = loop_new();
-	worker->keeper = keeper_new(keeper_socket, records_highest(records));
-	worker->store = store_new(worker);
-	worker->remotes = remotes_new(worker);
-	if (!worker->loop || !worker->keeper || !worker->store || !worker->remotes)
+	context->loop = loop_new();
+	context->keeper = keeper_new(keeper_socket, records_highest(records));
+	context->store = store_new(context);
+	context->remotes = remotes_new(context);
+	if (!context->loop || !context->keeper || !context->store || !context->remotes)
 		return -ENOMEM;
-	worker->local = local_new(worker, rmmapd->listener);
-	if (!worker->local || sodium_init() < 0)
+	context->local = local_new(context, rmmapd->listener);
+	if (!context->local || sodium_init() < 0)
 		return -ENOMEM;
 	return watch(running);
 }
@@ -312,7 +312,7 @@ static int set_up(struct running *running, const struct rmmapd *rmmapd, int keep
 int worker_run(const struct rmmapd *rmmapd, int keeper_socket, struct records *records)
 {
 	static struct running running = { .lock = -1 };
-	struct worker *worker = &running.worker;
+	struct context *context = &running.context;
 	int ret = set_up(&running, rmmapd, keeper_socket, records);
 
 	if (ret == 0)
@@ -325,22 +325,22 @@ int worker_run(const struct rmmapd *rmmapd, int keeper_socket, struct records *r
 		log_line("the worker cannot start: %s%s", rm_errno_text(-ret), limit);
 		return 1;
 	}
-	if (worker->private && !local_clients(worker->local)) {
-		local_serve(worker->local, rmmapd->served);
-		worker_look(worker);
+	if (context->private && !local_clients(context->local)) {
+		local_serve(context->local, rmmapd->served);
+		worker_look(context);
 	}
 	/* publications may come that no process of this host ever asked for */
-	if (peer_takes(worker)) {
+	if (peer_takes(context)) {
 		struct peers *peers;
 
-		if (worker_fabric(worker, "", &peers) < 0)
+		if (worker_fabric(context, "", &peers) < 0)
 			log_line("no publication can be moved here: %s",
-			         worker->fabric_why);
+			         context->fabric_why);
 	}
-	if (worker->idle_ns)
-		loop_timer(worker->loop, &running.tick, rm_now_ns() + worker->idle_ns);
-	keeper_serving(worker->keeper);
-	loop_run(worker->loop);
+	if (context->idle_ns)
+		loop_timer(context->loop, &running.tick, rm_now_ns() + context->idle_ns);
+	keeper_serving(context->keeper);
+	loop_run(context->loop);
 	/* everything else ends with the process; who reads over the fabric is told */
 	worker_fabric_close(&running);
 	return 0;

@@ -178,7 +178,7 @@ static void work(int keeper, const struct fake_record *saved, pid_t consumer)
 	fake.attachment[0].prefetch = prefetch;
 	fake.pidfd = (int)syscall(SYS_pidfd_open, consumer, 0);
 	commands = (struct source){ .fd = control, .ready = obey };
-	CHECK(!loop_add(fake.worker.loop, &commands, EPOLLIN));
+	CHECK(!loop_add(fake.context.loop, &commands, EPOLLIN));
 	if (saved) {
 		struct remote *remote;
 

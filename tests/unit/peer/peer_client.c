@@ -17,16 +17,16 @@ static void stop_now(struct timer *timer)
 	struct host *host = container_of(timer, struct host, stop);
 
 	host->timed_out = true;
-	loop_stop(host->worker.loop);
+	loop_stop(host->context.loop);
 }
 
 bool run(struct host *host, uint64_t ns)
 {
 	host->timed_out = false;
 	host->stop.fire = stop_now;
-	loop_timer(host->worker.loop, &host->stop, rm_now_ns() + ns);
-	loop_run(host->worker.loop);
-	loop_timer_cancel(host->worker.loop, &host->stop);
+	loop_timer(host->context.loop, &host->stop, rm_now_ns() + ns);
+	loop_run(host->context.loop);
+	loop_timer_cancel(host->context.loop, &host->stop);
 	return !host->timed_out;
 }
 
@@ -45,7 +45,7 @@ static void take_keys(struct host *host, const struct peer_snapshot *snapshot)
 		EXPECT(i < REGIONS && !region->keyless);
 		host->regions[i] = *region;
 	}
-	loop_stop(host->worker.loop);
+	loop_stop(host->context.loop);
 }
 
 static unsigned on_wants(void *arg, struct peer_want *wants, unsigned most)
@@ -102,7 +102,7 @@ void on_attached(void *arg, int error, const char *why,
 		EXPECT(host->table && (uintptr_t)snapshot->table % 8 == 0);
 		memcpy(host->table, snapshot->table, snapshot->table_size);
 	}
-	loop_stop(host->worker.loop);
+	loop_stop(host->context.loop);
 }
 
 void on_lost(void *arg, int error, const char *why)
@@ -112,7 +112,7 @@ void on_lost(void *arg, int error, const char *why)
 	host->losses++;
 	host->error = error;
 	snprintf(host->why, sizeof(host->why), "%s", why);
-	loop_stop(host->worker.loop);
+	loop_stop(host->context.loop);
 }
 
 static void on_admitted(void *arg, int error, const char *why, unsigned count)
@@ -124,7 +124,7 @@ static void on_admitted(void *arg, int error, const char *why, unsigned count)
 	host->admitted = count;
 	host->error = error;
 	snprintf(host->why, sizeof(host->why), "%s", why);
-	loop_stop(host->worker.loop);
+	loop_stop(host->context.loop);
 }
 
 void admit(struct host *host, struct peer_session *session, unsigned count)
@@ -147,7 +147,7 @@ struct peer_session *attach_to(struct host *host, const struct rm_handle *handle
 	unsigned before = host->attaches;
 	char why[256];
 
-	EXPECT(!peer_attach(host->worker.peers, handle, false, &events, host, &session, why,
+	EXPECT(!peer_attach(host->context.peers, handle, false, &events, host, &session, why,
 	                    sizeof(why)));
 	EXPECT(host->attaches == before);
 	EXPECT(run(host, PATIENCE) && host->attaches == before + 1);
@@ -170,7 +170,7 @@ static void read_done(struct fabric_read *read, int error)
 	struct test_read *test = container_of(read, struct test_read, read);
 
 	test->error = error;
-	loop_stop(test->host->worker.loop);
+	loop_stop(test->host->context.loop);
 }
 
 /* A key for each run of pages with data of layers 0 and 1, and none for a hole. */
@@ -190,7 +190,7 @@ int read_region(struct host *host, struct peer_session *session, unsigned i)
 
 	EXPECT(region->layer == i / 3 && region->offset == runs[i % 3] * RM_PAGE &&
 	       region->length == RM_PAGE && !region->keyless);
-	fabric_read(host->worker.fabric, &test.read);
+	fabric_read(host->context.fabric, &test.read);
 	while (test.error == 1)
 		run(host, 3000 * MS);
 	for (w = 0; !test.error && w < 512; w++)

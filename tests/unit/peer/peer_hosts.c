@@ -24,11 +24,11 @@ static struct publication publications[2];
 
 /* ---- the store, and the worker's log ---- */
 
-void worker_log(struct worker *worker, const char *format, ...)
+void worker_log(struct context *context, const char *format, ...)
 {
 	va_list args;
 
-	(void)worker;
+	(void)context;
 	printf("  log: ");
 	va_start(args, format);
 	vprintf(format, args);
@@ -165,8 +165,8 @@ static void message(void *arg, const void *data, size_t length)
 
 	if (length > 5 && ((const uint8_t *)data)[5] == PEER_DATA && ++host->parts == host->lose)
 		return;
-	if (host->worker.peers)
-		peers_message(host->worker.peers, data, length);
+	if (host->context.peers)
+		peers_message(host->context.peers, data, length);
 }
 
 /* ---- a limit of what can be registered, as RDMA devices have it ---- */
@@ -207,17 +207,17 @@ void open_host(struct host *host, uint8_t name, const struct rm_fabric_addr *aga
 	          providers && *providers ? providers : "tcp");
 	spec.provider[strcspn(spec.provider, " ")] = 0;
 	memset(host, 0, sizeof(*host));
-	memset(host->worker.host, name, sizeof(host->worker.host));
-	host->worker.loop = loop_new();
-	EXPECT(!fabric_open(&host->worker.fabric, host->worker.loop, &spec, again, &events, why,
+	memset(host->context.host, name, sizeof(host->context.host));
+	host->context.loop = loop_new();
+	EXPECT(!fabric_open(&host->context.fabric, host->context.loop, &spec, again, &events, why,
 	                    sizeof(why)));
-	host->worker.peers = peers_new(&host->worker, host->worker.fabric);
-	EXPECT(host->worker.peers);
-	host->worker.peers->times.retry = 100 * MS;
-	host->worker.peers->times.answer = 5000 * MS;
-	host->worker.peers->times.renew = 100 * MS;
-	host->worker.peers->times.lost = 15000 * MS;
-	host->worker.peers->times.expire = EXPIRE;
+	host->context.peers = peers_new(&host->context, host->context.fabric);
+	EXPECT(host->context.peers);
+	host->context.peers->times.retry = 100 * MS;
+	host->context.peers->times.answer = 5000 * MS;
+	host->context.peers->times.renew = 100 * MS;
+	host->context.peers->times.lost = 15000 * MS;
+	host->context.peers->times.expire = EXPIRE;
 }
 
 static void server(const struct rm_fabric_addr *again, int fd)
@@ -227,12 +227,12 @@ static void server(const struct rm_fabric_addr *again, int fd)
 	make_publication(SMALL);
 	make_publication(BIG);
 	open_host(&host, 1, again);
-	host.worker.restarts = again ? 1 : 0;
-	host.worker.peers->times.room = 3000 * MS;
-	limit(host.worker.fabric);
-	EXPECT(write(fd, fabric_addr(host.worker.fabric), sizeof(struct rm_fabric_addr)) ==
+	host.context.restarts = again ? 1 : 0;
+	host.context.peers->times.room = 3000 * MS;
+	limit(host.context.fabric);
+	EXPECT(write(fd, fabric_addr(host.context.fabric), sizeof(struct rm_fabric_addr)) ==
 	       sizeof(struct rm_fabric_addr));
-	loop_run(host.worker.loop);
+	loop_run(host.context.loop);
 	_exit(0);
 }
 

@@ -41,7 +41,7 @@ struct shared {                 /* what the server's store counts, for the clien
 extern struct shared *shared;           /* mapped by main() */
 
 struct host {
-	struct worker worker;
+	struct context context;
 	struct timer stop;
 	bool timed_out;
 	/* of the last callbacks */

@@ -61,7 +61,7 @@ void try_room(struct host *host, const struct rm_fabric_addr *addr)
 	EXPECT(!read_region(host, session, 0) && !read_region(host, session, 2));
 	/* another host needs one: of the first's, after a while */
 	memcpy(first, host->regions, sizeof(first));
-	memset(host->worker.host, 9, sizeof(host->worker.host));
+	memset(host->context.host, 9, sizeof(host->context.host));
 	other = attach(host, &handle);
 	EXPECT(!host->error && keyless(host) == 6);
 	EXPECT(!want(host, other, 4, 2) && host->keys && !read_region(host, other, 4));
@@ -84,7 +84,7 @@ void try_room(struct host *host, const struct rm_fabric_addr *addr)
 	EXPECT(strstr(host->why, "cannot register more") && strstr(host->why, "ulimit -l"));
 	wait_attached(host, SMALL, 0);
 	shared->limit = 0;
-	memset(host->worker.host, 2, sizeof(host->worker.host));
+	memset(host->context.host, 2, sizeof(host->context.host));
 	EXPECT(!read_layers(host, session = attach(host, &handle)));
 	peer_detach(session);
 	wait_attached(host, SMALL, 0);
@@ -102,9 +102,9 @@ void try_slow(struct host *host, const struct rm_fabric_addr *addr)
 	make_handle(&handle, SMALL, addr);
 	session = attach(host, &handle);
 	before = host->attaches;
-	memset(host->worker.host, 9, sizeof(host->worker.host));
+	memset(host->context.host, 9, sizeof(host->context.host));
 	shared->slow_ms = 100;
-	EXPECT(!peer_attach(host->worker.peers, &handle, false, &events, host, &slow, why,
+	EXPECT(!peer_attach(host->context.peers, &handle, false, &events, host, &slow, why,
 	                    sizeof(why)));
 	admit(host, session, 1);
 	EXPECT(host->admitted == 1 && host->attaches_then == before);
@@ -115,7 +115,7 @@ void try_slow(struct host *host, const struct rm_fabric_addr *addr)
 	peer_detach(slow);
 	peer_detach(session);
 	wait_attached(host, SMALL, 0);
-	memset(host->worker.host, 2, sizeof(host->worker.host));
+	memset(host->context.host, 2, sizeof(host->context.host));
 }
 
 /*

@@ -6,7 +6,7 @@
 
 #define MANY 3000
 
-static struct worker worker;
+static struct context context;
 static struct publication publications[2];
 
 static struct peer_served *come(struct peers *peers, unsigned n, unsigned publication, bool whole,
@@ -53,11 +53,11 @@ static unsigned direct(const struct peers *peers)
 
 START_TEST(a_tree)
 {
-	struct peers peers = { .worker = &worker };
+	struct peers peers = { .context = &context };
 	struct peer_served *served;
 	unsigned deepest = 0;
 
-	worker.options.fan_out = 4;
+	context.options.fan_out = 4;
 	for (unsigned i = 1; i <= MANY; i++)
 		come(&peers, i, 0, true, false);
 	ck_assert_uint_eq(direct(&peers), 4);
@@ -73,10 +73,10 @@ END_TEST
 
 START_TEST(who_is_no_helper)
 {
-	struct peers peers = { .worker = &worker };
+	struct peers peers = { .context = &context };
 	struct peer_served *lazy, *whole, *served, *other;
 
-	worker.options.fan_out = 1;
+	context.options.fan_out = 1;
 	lazy = come(&peers, 1, 0, false, false);
 	whole = come(&peers, 2, 0, true, false);
 	ck_assert_ptr_null(whole->helper);              /* there was only a lazy one */
@@ -97,7 +97,7 @@ START_TEST(who_is_no_helper)
 	ck_assert_uint_eq(lazy->helped, 0);
 	served = come(&peers, 1, 0, false, false);      /* the same host, without its session */
 	ck_assert_ptr_ne(served->helper, lazy);
-	worker.options.fan_out = 0;
+	context.options.fan_out = 0;
 	ck_assert_ptr_null(come(&peers, 8, 0, true, false)->helper);
 	while (peers.served)
 		leave(peers.served);

@@ -23,16 +23,16 @@ static void setup(void)
 
 	memset(&it, 0, sizeof(it));
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	it.worker.loop = loop_new();
-	it.worker.keeper = keeper_new(pair[0], 0);
-	ck_assert(it.worker.loop && it.worker.keeper);
+	it.context.loop = loop_new();
+	it.context.keeper = keeper_new(pair[0], 0);
+	ck_assert(it.context.loop && it.context.keeper);
 }
 
 static void done(void)
 {
 	worker_fabric_close(&it);
-	loop_free(it.worker.loop);
-	free(it.worker.keeper);
+	loop_free(it.context.loop);
+	free(it.context.keeper);
 }
 
 static const char *provider(const struct peers *peers)
@@ -45,7 +45,7 @@ static const char *published(const char *spec)
 {
 	struct peers *peers = NULL;
 
-	return worker_fabric(&it.worker, spec, &peers) ? NULL : provider(peers);
+	return worker_fabric(&it.context, spec, &peers) ? NULL : provider(peers);
 }
 
 static const char *reached(const char *spec, const char *of)
@@ -54,7 +54,7 @@ static const char *reached(const char *spec, const char *of)
 	struct peers *peers = NULL;
 
 	snprintf(addr.provider, sizeof(addr.provider), "%s", of);
-	return worker_reach(&it.worker, spec, &addr, &peers) ? NULL : provider(peers);
+	return worker_reach(&it.context, spec, &addr, &peers) ? NULL : provider(peers);
 }
 
 /* False where this libfabric has no sockets. */
@@ -83,11 +83,11 @@ START_TEST(named_and_not)
 	ck_assert_str_eq(published(""), "tcp;ofi_rxm");
 	ck_assert_str_eq(published("tcp"), "tcp;ofi_rxm");
 	ck_assert_ptr_null(published("sockets"));
-	ck_assert(strstr(it.worker.fabric_why, "tcp;ofi_rxm"));
+	ck_assert(strstr(it.context.fabric_why, "tcp;ofi_rxm"));
 	ck_assert_ptr_null(published("off"));
 	ck_assert_uint_eq(it.net_count, 1);
 	done();
-	ck_assert_ptr_null(it.worker.nets);
+	ck_assert_ptr_null(it.context.nets);
 }
 END_TEST
 
@@ -136,7 +136,7 @@ START_TEST(port_down_and_up)
 	it.nets[0].spec[0] = 0;
 	worker_fabric_changed(&it.nets[0], false);
 	ck_assert_str_eq(published(""), "tcp;ofi_rxm");
-	ck_assert_str_eq(provider(it.worker.peers), "tcp;ofi_rxm");
+	ck_assert_str_eq(provider(it.context.peers), "tcp;ofi_rxm");
 	ck_assert_str_eq(reached("", "sockets"), "sockets");
 	worker_fabric_changed(&it.nets[0], true);
 	ck_assert_str_eq(published(""), "sockets");

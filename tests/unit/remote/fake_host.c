@@ -82,11 +82,11 @@ void fake_open(void)
 	memset(fake.handle.secret, 0x5e, RM_SECRET_BYTES);
 	strcpy(fake.handle.fabric.provider, "fake");
 	make_table();
-	fake.worker.loop = loop_new();
-	fake.worker.fabric = (struct fabric *)&fake;
-	fake.worker.peers = (struct peers *)&fake;
-	fake.worker.keeper = (struct keeper *)&fake;
-	fake.remotes = fake.worker.remotes = remotes_new(&fake.worker);
+	fake.context.loop = loop_new();
+	fake.context.fabric = (struct fabric *)&fake;
+	fake.context.peers = (struct peers *)&fake;
+	fake.context.keeper = (struct keeper *)&fake;
+	fake.remotes = fake.context.remotes = remotes_new(&fake.context);
 	for (unsigned i = 0; i < 4; i++)
 		fake.attachment[i].number = i + 1;
 }
@@ -132,7 +132,7 @@ void fake_close(void)
 	uint32_t i;
 
 	remotes_free(fake.remotes);
-	loop_free(fake.worker.loop);
+	loop_free(fake.context.loop);
 	for (i = 0; i < FAKE_LAYERS; i++)
 		munmap(fake.source[i], fake.lengths[i]);
 	while (spare) {
@@ -147,21 +147,21 @@ void fake_close(void)
 static void stop(struct timer *timer)
 {
 	(void)timer;
-	loop_stop(fake.worker.loop);
+	loop_stop(fake.context.loop);
 }
 
 void fake_run(uint64_t ms)
 {
 	struct timer timer = { .fire = stop };
 
-	loop_timer(fake.worker.loop, &timer, rm_now_ns() + ms * 1000000);
-	loop_run(fake.worker.loop);
-	loop_timer_cancel(fake.worker.loop, &timer);
+	loop_timer(fake.context.loop, &timer, rm_now_ns() + ms * 1000000);
+	loop_run(fake.context.loop);
+	loop_timer_cancel(fake.context.loop, &timer);
 }
 
 void fake_wake(void)
 {
-	loop_stop(fake.worker.loop);
+	loop_stop(fake.context.loop);
 }
 
 /* ---- fabric ---- */
@@ -264,7 +264,7 @@ void fabric_read(struct fabric *fabric, struct fabric_read *read)
 	}
 	if (fake.hang)
 		later->error = -ETIMEDOUT;
-	loop_timer(fake.worker.loop, &later->timer,
+	loop_timer(fake.context.loop, &later->timer,
 	           fake.hang ? read->deadline : rm_now_ns() + fake.delay_ns);
 }
 
@@ -327,7 +327,7 @@ static void answer(struct timer *timer)
 	unsigned n = 0, k;
 
 	if (fake.attach_error || session->wrong) {
-		loop_timer_cancel(fake.worker.loop, &session->admit);
+		loop_timer_cancel(fake.context.loop, &session->admit);
 		session->events->attached(session->arg, session->wrong ? -EACCES : fake.attach_error,
 		                          "the fake host says no", NULL);
 		free(session);
@@ -374,7 +374,7 @@ void peer_admit(struct peer_session *session, unsigned count)
 		abort();
 	fake.admits++;
 	session->count = count;
-	loop_timer(fake.worker.loop, &session->admit,
+	loop_timer(fake.context.loop, &session->admit,
 	           rm_now_ns() + (fake.no_answer ? 200000000 : 1000000));
 }
 
@@ -396,7 +396,7 @@ int peer_attach(struct peers *peers, const struct rm_handle *handle, bool again,
 	s->wrong = memcmp(handle->secret, fake.handle.secret, RM_SECRET_BYTES) != 0;
 	*session = s;
 	if (!fake.no_answer)
-		loop_timer(fake.worker.loop, &s->timer, rm_now_ns() + 1000000);
+		loop_timer(fake.context.loop, &s->timer, rm_now_ns() + 1000000);
 	return 0;
 }
 
@@ -406,7 +406,7 @@ void peer_again(struct peer_session *session)
 	if (session->events->complete(session->arg))
 		abort();
 	if (!fake.no_answer)
-		loop_timer(fake.worker.loop, &session->timer, rm_now_ns() + 1000000);
+		loop_timer(fake.context.loop, &session->timer, rm_now_ns() + 1000000);
 }
 
 struct fabric_peer *peer_of(struct peer_session *session)
@@ -417,16 +417,16 @@ struct fabric_peer *peer_of(struct peer_session *session)
 void peer_detach(struct peer_session *session)
 {
 	fake.detaches++;
-	loop_timer_cancel(fake.worker.loop, &session->timer);
-	loop_timer_cancel(fake.worker.loop, &session->admit);
+	loop_timer_cancel(fake.context.loop, &session->timer);
+	loop_timer_cancel(fake.context.loop, &session->admit);
 	free(session);
 }
 
 /* This one names no helper, and nobody asks here for pages. */
 
-void peers_relay_drop(struct worker *worker, struct remote *remote)
+void peers_relay_drop(struct context *context, struct remote *remote)
 {
-	(void)worker;
+	(void)context;
 	(void)remote;
 }
 
@@ -612,19 +612,19 @@ int local_pidfd(struct attachment *attachment)
 	return fake.pidfd;
 }
 
-int worker_reach(struct worker *worker, const char *spec, const struct rm_fabric_addr *addr,
+int worker_reach(struct context *context, const char *spec, const struct rm_fabric_addr *addr,
                  struct peers **peers)
 {
 	(void)spec;
 	(void)addr;
-	*peers = worker->peers;
+	*peers = context->peers;
 	return 0;
 }
 
 struct fabric *peers_fabric(const struct peers *peers)
 {
 	(void)peers;
-	return fake.worker.fabric;
+	return fake.context.fabric;
 }
 
 /* ---- store: there is none, so nobody asks it ---- */
@@ -654,8 +654,8 @@ bool layers_hold_file(struct layers *layers, const struct rm_layer_desc *desc, i
 	return false;
 }
 
-void worker_log(struct worker *worker, const char *format, ...)
+void worker_log(struct context *context, const char *format, ...)
 {
-	(void)worker;
+	(void)context;
 	(void)format;
 }

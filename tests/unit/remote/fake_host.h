@@ -31,7 +31,7 @@ struct fake_attachment {        /* data of its RECORD_ATTACHMENT, by local_save(
 };
 
 struct fake {
-	struct worker worker;
+	struct context context;
 	struct remotes *remotes;
 	struct rm_handle handle;
 	void *table;

@@ -17,7 +17,7 @@ static void restore_from(struct fake_record *saved)
 
 	memset(fake.records, 0, sizeof fake.records);
 	remotes_free(fake.remotes);
-	fake.remotes = fake.worker.remotes = remotes_new(&fake.worker);
+	fake.remotes = fake.context.remotes = remotes_new(&fake.context);
 	for (i = 0; i < FAKE_RECORDS; i++) {
 		if (!saved[i].record.type)
 			continue;
@@ -296,12 +296,12 @@ END_TEST
 
 START_TEST(over_the_limit)
 {
-	struct limit *limit = &fake.worker.limit;
+	struct limit *limit = &fake.context.limit;
 	struct answer answer;
 	struct remote *remote;
 	struct wait wait;
 
-	fake.worker.options.limit = ALL_BYTES - RM_PAGE;
+	fake.context.options.limit = ALL_BYTES - RM_PAGE;
 	answer = attach(0, true, PATIENCE_MS);
 	ck_assert_int_eq(answer.error, -ENOSPC);
 	ck_assert_ptr_nonnull(strstr(answer.why, "RMMAP_LIMIT"));
@@ -330,7 +330,7 @@ START_TEST(over_the_limit)
 	ck_assert_uint_eq(limit->caches, 0);
 	ck_assert_uint_eq(limit->promised, 0);
 
-	fake.worker.options.limit += RM_PAGE;
+	fake.context.options.limit += RM_PAGE;
 	check_all(attach_well(0, true));
 	ck_assert_uint_eq(limit->caches, ALL_BYTES);
 	ck_assert_uint_eq(limit->promised, 0);
@@ -340,12 +340,12 @@ END_TEST
 /* Pages that could not be read, and those of who gave up, are not counted for ever. */
 START_TEST(failed_pages_are_not_held)
 {
-	struct limit *limit = &fake.worker.limit;
+	struct limit *limit = &fake.context.limit;
 	struct answer answer = { 0 };
 	struct remote *remote = attach_well(0, false);
 	struct wait wait;
 
-	fake.worker.options.limit = ALL_BYTES;
+	fake.context.options.limit = ALL_BYTES;
 	fake.fail_reads = UINT_MAX;
 	fetch(remote, &wait, 0, 0, 16);
 	fake_run(PATIENCE_MS);
@@ -371,14 +371,14 @@ START_TEST(unattached_gives_way)
 
 	check_all(attach_well(0, true));
 	restore();
-	ck_assert_uint_eq(fake.worker.limit.caches, ALL_BYTES);
-	fake.worker.options.limit = ALL_BYTES;
+	ck_assert_uint_eq(fake.context.limit.caches, ALL_BYTES);
+	fake.context.options.limit = ALL_BYTES;
 	/* it would be joined: another one is wanted */
 	fake.handle.id[0] ^= 1;
 	answer = attach(1, true, PATIENCE_MS);
 	ck_assert_int_eq(answer.error, 0);
 	check_all(answer.remote);
-	ck_assert_uint_eq(fake.worker.limit.caches, ALL_BYTES);
+	ck_assert_uint_eq(fake.context.limit.caches, ALL_BYTES);
 	ck_assert_uint_eq(remotes_count(fake.remotes), 1);
 }
 END_TEST
