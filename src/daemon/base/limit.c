@@ -2,11 +2,10 @@
 /* limit.c - see limit.h. Worker thread only; does not allocate. */
 #include <errno.h>
 
+#include "context.h"
 #include "../../common/cgroup.h"
 #include "../../common/channel.h"
 #include "../../common/say.h"
-#include "../remote/remote.h"
-#include "../store/store.h"
 
 #define LOOK_NS UINT64_C(100000000)
 #define MARGIN_LEAST (UINT64_C(16) << 20)       /* an open fabric is 6 to 12 MiB */
@@ -63,16 +62,20 @@ static bool cgroup_admits(struct limit *limit, uint64_t bytes, uint64_t freed)
 /* Publications and caches, where what is both is counted twice: quick, and never too low. */
 static uint64_t held_at_most(const struct context *context)
 {
-	return context->limit.caches + (context->store ? store_bytes(context->store) : 0);
+	const struct limit_holders *holders = &context->limit.holders;
+
+	return context->limit.caches +
+	       (holders->published ? holders->published(holders->arg) : 0);
 }
 
 uint64_t limit_held(struct context *context)
 {
+	const struct limit_holders *holders = &context->limit.holders;
 	uint64_t held = held_at_most(context), both;
 
-	if (!context->store || !context->remotes)
+	if (!holders->both)
 		return held;
-	both = remotes_adopted(context->remotes);
+	both = holders->both(holders->arg);
 	return held > both ? held - both : 0;
 }
 
@@ -89,9 +92,11 @@ static bool option_admits(struct context *context, uint64_t bytes)
 /* Bytes that come free. */
 static uint64_t give_way(struct context *context)
 {
-	if (context->store)
-		layers_let_go(store_layers(context->store));
-	return context->remotes ? remotes_evict(context->remotes) : 0;
+	const struct limit_holders *holders = &context->limit.holders;
+
+	if (holders->let_go)
+		holders->let_go(holders->arg);
+	return holders->evict ? holders->evict(holders->arg) : 0;
 }
 
 bool limit_admits(struct context *context, uint64_t bytes)

@@ -19,7 +19,17 @@
 
 struct context;
 
+/* Who holds memory beside this. A NULL: nobody does yet. */
+struct limit_holders {
+	void *arg;
+	uint64_t (*published)(void *arg);       /* bytes of publications of this host */
+	uint64_t (*both)(void *arg);            /* of these, those that are caches as well */
+	void (*let_go)(void *arg);              /* give up what is only held for processes */
+	uint64_t (*evict)(void *arg);           /* and caches that nobody has attached: bytes */
+};
+
 struct limit {                          /* of struct context; all 0 at first */
+	struct limit_holders holders;
 	uint64_t caches;                /* bytes of caches, made or promised */
 	uint64_t promised;              /* of these not made yet */
 	uint64_t free_bytes;            /* the cgroup's, at the last look, less what was made since */
@@ -38,7 +48,7 @@ uint64_t limit_room(struct context *context);
 bool limit_admits(struct context *context, uint64_t bytes);
 
 /*
- * So many bytes of caches may be made: 0, or -ENOSPC with the figures in worker->limit.why.
+ * So many bytes of caches may be made: 0, or -ENOSPC with the figures in context->limit.why.
  * What nobody has attached gives way.
  */
 int limit_promise(struct context *context, uint64_t bytes);

@@ -54,7 +54,7 @@ void request_move(struct connection *connection, const struct rm_wire_move *requ
 		ret = movable(publication, &why);
 	if (ret == 0) {
 		why = context->fabric_why;
-		ret = worker_fabric(context, request->fabric, &peers);
+		ret = nets_publish(context, request->fabric, &peers);
 	}
 	if (ret == 0) {
 		why = text;

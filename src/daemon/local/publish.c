@@ -86,7 +86,7 @@ static bool misplaced(struct context *context, const char *text, int error)
 static int reachable_at(struct context *context, const char *spec, struct rm_fabric_addr *addr)
 {
 	struct peers *peers;
-	int ret = worker_fabric(context, spec, &peers);
+	int ret = nets_publish(context, spec, &peers);
 
 	memset(addr, 0, sizeof(*addr));
 	if (ret == 0)

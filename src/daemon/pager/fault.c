@@ -35,7 +35,7 @@ uint32_t lazy_segment(const struct lazy *lazy, uint64_t number)
 	return low;
 }
 
-static void part_done(struct remote_waiter *waiter, int error)
+static void part_done(struct page_wait *waiter, int error)
 {
 	struct lazy_batch *batch = container_of(waiter, struct lazy_batch, waiter), **at;
 	struct lazy *lazy = batch->lazy;

@@ -32,7 +32,7 @@ struct lazy_fault {             /* somebody waits at this address */
 };
 
 struct lazy_batch {             /* part of a batch: pages being fetched because of a fault */
-	struct remote_waiter waiter;
+	struct page_wait waiter;
 	struct lazy *lazy;
 	uint32_t segment;
 	uint64_t page, count;           /* in the segment */

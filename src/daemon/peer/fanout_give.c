@@ -16,7 +16,6 @@
 #include <string.h>
 
 #include "internal.h"
-#include "../remote/remote.h"
 
 #define RELAYS_MAX 256          /* hosts and publications */
 #define GRANTS_MAX 32           /* of each, waiting or registered: of 1 MiB at most */
@@ -25,7 +24,7 @@
 struct peer_grant {
 	struct peer_relay *relay;
 	uint64_t number;
-	struct remote_waiter waiter;    /* for these pages */
+	struct page_wait waiter;    /* for these pages */
 	bool waiting;
 	struct timer timer;
 	struct fabric_region region;
@@ -43,9 +42,9 @@ struct peer_relay {             /* one asker's session */
 	struct peer_relay *next;
 };
 
-static const struct peer_source *source_of(const struct peer_relay *relay)
+static const struct page_source *source_of(const struct peer_relay *relay)
 {
-	return relay->peers->context->source;
+	return relay->peers->nets->source;
 }
 
 static void grant_free(struct peer_grant *grant)
@@ -106,7 +105,7 @@ static void too_late(struct timer *timer)
 	refuse(container_of(timer, struct peer_grant, timer));
 }
 
-static void arrived(struct remote_waiter *waiter, int error)
+static void arrived(struct page_wait *waiter, int error)
 {
 	struct peer_grant *grant = container_of(waiter, struct peer_grant, waiter);
 	struct peer_relay *relay = grant->relay;
@@ -212,7 +211,7 @@ static void on_want(struct peers *peers, struct remote *remote, const struct pee
 
 void relay_request(struct peers *peers, const void *message, const struct peer_envelope *envelope)
 {
-	const struct peer_source *source = peers->context->source;
+	const struct page_source *source = peers->nets->source;
 	uint8_t body[FABRIC_MESSAGE_MAX];
 	const uint8_t *secret = NULL;
 	struct peer_pages_body wanted;
@@ -221,7 +220,8 @@ void relay_request(struct peers *peers, const void *message, const struct peer_e
 	size_t size = 0;
 
 	if (source)
-		remote = source->find(peers->context, peers->fabric, envelope->head.id, &secret);
+		remote = source->find(peers->nets->source_arg, peers->fabric, envelope->head.id,
+		                      &secret);
 	if (!remote) {
 		served_reply_bare(peers, envelope, PEER_GONE);
 		return;
@@ -234,12 +234,12 @@ void relay_request(struct peers *peers, const void *message, const struct peer_e
 	sodium_memzero(&keys, sizeof(keys));
 }
 
-void peers_relay_drop(struct context *context, struct remote *remote)
+void peers_relay_drop(struct nets *nets, struct remote *remote)
 {
 	struct peer_relay *relay, *next;
 	struct peers *peers;
 
-	for (peers = context->nets; peers; peers = peers->next) {
+	for (peers = nets->first; peers; peers = peers->next) {
 		for (relay = peers->relays; relay; relay = next) {
 			next = relay->next;
 			if (relay->remote == remote)

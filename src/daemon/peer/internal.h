@@ -23,6 +23,8 @@
 #ifndef RM_PEER_INTERNAL_H
 #define RM_PEER_INTERNAL_H
 
+#include "pages.h"
+#include "nets.h"
 #include "../../common/channel.h"
 #include "../base/loop.h"
 #include "peer.h"
@@ -178,10 +180,46 @@ struct peer_served {            /* one publication held by one other host */
 	struct peer_served *next;
 };
 
+/* ---- the fabrics that are open: nets.c ---- */
+
+#define NETS_MAX 4
+
+struct net {                            /* a fabric that is open, and the control on it */
+	struct nets *nets;
+	struct fabric *fabric;
+	struct peers *peers;
+	struct fabric_events events;
+	struct rdma_watch *watch;       /* of its device; NULL: it has none */
+	uint64_t record;                /* keeper's number */
+	char spec[RM_SPEC_MAX];         /* RMMAP_FABRIC as it was when it was opened */
+	bool chosen;                    /* for publications; else only to attach with */
+	bool down;                      /* no port of its device is active */
+};
+
+struct nets {
+	struct context *context;
+	struct store *store;
+	struct nets_events events;
+	const struct page_source *source;       /* NULL: nothing is passed on */
+	void *source_arg;
+	struct peers *first;            /* of all fabrics that are open */
+	struct peers *current;          /* on the one that publications name; NULL: none */
+	struct net open[NETS_MAX];
+	unsigned count;
+	char why[256];                  /* why nets_publish() or nets_reach() failed last */
+	uint64_t failed_ns;             /* when a fabric could not be opened last; 0: never */
+	int failed_error;
+	char failed_spec[RM_SPEC_MAX];
+	char failed_why[256];
+};
+/* A device has an active port again, or none any more: which fabric do publications name? */
+void net_changed(struct net *net, bool active);
+
 struct peers {
 	struct context *context;
+	struct nets *nets;
 	struct fabric *fabric;
-	struct peers *next;     /* the worker's other fabrics have theirs */
+	struct peers *next;             /* on the next fabric that is open */
 	struct peer_times times;
 	struct peer_session *sessions;
 	struct peer_fetch *fetches;
@@ -194,8 +232,9 @@ struct peers {
 	struct peer_move *moves;
 	struct peer_taking *takings;
 	void (*take)(struct peers *peers, const void *message,
-	             const struct peer_envelope *envelope);     /* set by peers_take() */
+	             const struct peer_envelope *envelope);
 	void (*take_end)(struct peers *peers);
+	void *take_arg;                 /* these three by remote/take.c; NULL: nothing is taken */
 	struct served_region *newest, *oldest;  /* registered */
 	uint64_t pressed;       /* when it was last told that they do not all fit; 0: never */
 	struct peer_asker *askers;
@@ -314,7 +353,7 @@ int peer_key(const struct context *context, struct peer_keys *keys, char *why, s
 /* peer_move.c */
 void move_answer(struct peers *peers, const void *message, const struct peer_envelope *envelope);
 /* The host that takes this publication is let in once beside those who count. */
-bool move_admits(struct context *context, const struct publication *publication,
+bool move_admits(struct nets *nets, const struct publication *publication,
                  const uint8_t host[RM_ID_BYTES]);
 void moves_free(struct peers *peers);
 

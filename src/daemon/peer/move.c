@@ -177,10 +177,10 @@ void peer_move_cancel(struct peer_move *move)
 
 /* ---- letting it in ---- */
 
-bool move_admits(struct context *context, const struct publication *publication,
+bool move_admits(struct nets *nets, const struct publication *publication,
                  const uint8_t host[RM_ID_BYTES])
 {
-	for (struct peers *peers = context->nets; peers; peers = peers->next)
+	for (struct peers *peers = nets->first; peers; peers = peers->next)
 		for (struct peer_move *move = peers->moves; move; move = move->next)
 			if (move->credit && !memcmp(move->publication, publication->id, RM_ID_BYTES) &&
 			    !memcmp(move->host, host, RM_ID_BYTES)) {
@@ -210,7 +210,7 @@ static int write_handle(struct peer_move *move, const struct publication *public
 /* The readers that are left go with it. */
 static void go(struct peer_move *move, const struct peer_moving_body *answer)
 {
-	struct publication *publication = store_find(move->peers->context->store,
+	struct publication *publication = store_find(move->peers->nets->store,
 	                                             move->publication);
 
 	if (!publication || publication->unpublished) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * worker_fabric.c - open a fabric when somebody needs it, and keep its address
+ * nets.c - open a fabric when somebody needs it, and keep its address
  *
  * Publications name one of them, the current one. Beside it there may be others: for handles
  * of hosts with another provider, and tcp while the RDMA device has no active port. None is
@@ -10,6 +10,7 @@
  * Worker thread only.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../base/log.h"
@@ -19,9 +20,8 @@
 #include "../../common/wire.h"
 #include "../fabric/fabric.h"
 #include "../fabric/callers.h"
-#include "peer.h"
+#include "internal.h"
 #include "../fabric/rdma.h"
-#include "../worker/internal.h"
 
 #define SECOND UINT64_C(1000000000)
 #define AGAIN_NS (5 * SECOND)           /* what failed is not tried more often */
@@ -31,11 +31,6 @@ struct fabric_record {                  /* data of RECORD_FABRIC */
 	struct rm_fabric_addr addr;
 	uint8_t chosen, current;
 };
-
-static struct running *running_of(struct context *context)
-{
-	return container_of(context, struct running, context);
-}
 
 static const char *provider_of(const struct net *net)
 {
@@ -50,30 +45,30 @@ static bool same_provider(const char *asked, const char *open)
 	return strncmp(asked, open, length) == 0 && (!open[length] || open[length] == ';');
 }
 
-static struct net *find(struct running *running, const char *provider)
+static struct net *net_find(struct nets *nets, const char *provider)
 {
 	unsigned i;
 
-	for (i = 0; i < running->net_count; i++)
-		if (same_provider(provider, provider_of(&running->nets[i])))
-			return &running->nets[i];
+	for (i = 0; i < nets->count; i++)
+		if (same_provider(provider, provider_of(&nets->open[i])))
+			return &nets->open[i];
 	return NULL;
 }
 
-static struct net *current(struct running *running)
+static struct net *net_current(struct nets *nets)
 {
 	unsigned i;
 
-	for (i = 0; i < running->net_count; i++)
-		if (running->nets[i].peers == running->context.peers)
-			return &running->nets[i];
+	for (i = 0; i < nets->count; i++)
+		if (nets->open[i].peers == nets->current)
+			return &nets->open[i];
 	return NULL;
 }
 
 /* ---- opening ---- */
 
-/* Messages can come as soon as the fabric is open, peers are made right after that. */
-static void message(void *arg, const void *data, size_t length)
+/* Messages can come as soon as the fabric is open; its peers are made right after that. */
+static void net_message(void *arg, const void *data, size_t length)
 {
 	struct net *net = arg;
 
@@ -81,7 +76,7 @@ static void message(void *arg, const void *data, size_t length)
 		peers_message(net->peers, data, length);
 }
 
-static bool room(void *arg)
+static bool net_room(void *arg)
 {
 	struct net *net = arg;
 
@@ -90,83 +85,81 @@ static bool room(void *arg)
 
 static void device_changed(void *arg, bool active)
 {
-	worker_fabric_changed(arg, active);
+	net_changed(arg, active);
 }
 
 /* What RMMAP_FABRIC says cannot be done: the rest is this host's trouble. */
-static bool asked_wrongly(int error)
+static bool spec_is_wrong(int error)
 {
 	return error == -EINVAL || error == -EADDRNOTAVAIL || error == -EADDRINUSE ||
 	       error == -EACCES;
 }
 
-static int open_net(struct running *running, const struct rm_fabric_spec *spec,
+static int net_open(struct nets *nets, const struct rm_fabric_spec *spec,
                     const struct rm_fabric_addr *again, struct net **out)
 {
-	struct context *context = &running->context;
-	struct net *net = &running->nets[running->net_count];
+	struct net *net = &nets->open[nets->count];
 	int ret;
 
-	if (running->net_count == NETS_MAX) {
-		rm_format(context->fabric_why, sizeof(context->fabric_why), "this rmmapd uses %u "
+	if (nets->count == NETS_MAX) {
+		rm_format(nets->why, sizeof(nets->why), "this rmmapd uses %u "
 		          "fabrics already: use another RMMAP_RUNDIR", NETS_MAX);
 		return -EHOSTUNREACH;
 	}
 	memset(net, 0, sizeof(*net));
-	net->running = running;
+	net->nets = nets;
 	net->events.arg = net;
-	net->events.message = message;
-	net->events.room = room;
-	callers_watch(context);
-	ret = fabric_open(&net->fabric, context->loop, spec, again, &net->events,
-	                  context->fabric_why, sizeof(context->fabric_why));
+	net->events.message = net_message;
+	net->events.room = net_room;
+	callers_watch(nets->context);
+	ret = fabric_open(&net->fabric, nets->context->loop, spec, again, &net->events,
+	                  nets->why, sizeof(nets->why));
 	if (ret < 0)
-		return asked_wrongly(ret) ? ret : -EHOSTUNREACH;
-	if (context->fabric_why[0])
-		log_line("%s", context->fabric_why);
-	net->peers = peers_new(context, net->fabric);
+		return spec_is_wrong(ret) ? ret : -EHOSTUNREACH;
+	if (nets->why[0])
+		log_line("%s", nets->why);
+	net->peers = peers_new(nets, net->fabric);
 	if (!net->peers) {
 		fabric_close(net->fabric);
-		rm_format(context->fabric_why, sizeof(context->fabric_why), "rmmapd has no memory");
+		rm_format(nets->why, sizeof(nets->why), "rmmapd has no memory");
 		return -EHOSTUNREACH;
 	}
-	peers_take(net->peers);
+	if (nets->events.opened)
+		nets->events.opened(nets->events.arg, net->peers);
 	if (fabric_device(net->fabric))
-		net->watch = rdma_watch(context->loop, fabric_device(net->fabric), device_changed,
-		                        net);
-	running->net_count++;
+		net->watch = rdma_watch(nets->context->loop, fabric_device(net->fabric),
+		                        device_changed, net);
+	nets->count++;
 	*out = net;
 	return 0;
 }
 
-static void save(struct net *net)
+static void net_save(struct net *net)
 {
-	struct context *context = &net->running->context;
+	struct keeper *keeper = net->nets->context->keeper;
 	struct fabric_record record = {
 		.addr = *fabric_addr(net->fabric),
 		.chosen = net->chosen,
-		.current = net->peers == context->peers,
+		.current = net->peers == net->nets->current,
 	};
 
 	rm_format(record.spec, sizeof(record.spec), "%s", net->spec);
 	if (!net->record)
-		net->record = keeper_number(context->keeper);
-	keeper_put(context->keeper, RECORD_FABRIC, net->record, &record, sizeof(record), NULL, 0);
+		net->record = keeper_number(keeper);
+	keeper_put(keeper, RECORD_FABRIC, net->record, &record, sizeof(record), NULL, 0);
 }
 
-static void use(struct net *net)
+static void net_use(struct net *net)
 {
-	struct context *context = &net->running->context;
-	struct net *last = current(net->running);
+	struct net *last = net_current(net->nets);
 
-	context->fabric = net->fabric;
-	context->peers = net->peers;
+	net->nets->current = net->peers;
 	if (last && last != net)
-		save(last);
-	save(net);
+		net_save(last);
+	net_save(net);
 }
 
-static void tell_address(const struct net *net)
+static void net_log_address(const struct net *net)
 {
 	char address[96];
 
@@ -175,45 +168,46 @@ static void tell_address(const struct net *net)
 }
 
 /* text: what asks for it, so that it is not tried again at once if it fails. */
-static int need_net(struct running *running, const char *text, const struct rm_fabric_spec *spec,
+static int net_need(struct nets *nets, const char *text, const struct rm_fabric_spec *spec,
                     struct net **out)
 {
-	struct context *context = &running->context;
 	int ret;
 
-	if (running->failed_ns && rm_now_ns() < running->failed_ns + AGAIN_NS &&
-	    strcmp(text, running->failed_spec) == 0) {
-		rm_format(context->fabric_why, sizeof(context->fabric_why), "%s", running->failed_why);
-		return running->failed_error;
+	if (nets->failed_ns && rm_now_ns() < nets->failed_ns + AGAIN_NS &&
+	    strcmp(text, nets->failed_spec) == 0) {
+		rm_format(nets->why, sizeof(nets->why), "%s", nets->failed_why);
+		return nets->failed_error;
 	}
-	ret = open_net(running, spec, NULL, out);
+	ret = net_open(nets, spec, NULL, out);
 	if (ret == 0) {
 		rm_format((*out)->spec, sizeof((*out)->spec), "%s", text);
-		tell_address(*out);
+		net_log_address(*out);
 		return 0;
 	}
-	running->failed_ns = rm_now_ns();
-	running->failed_error = ret;
-	rm_format(running->failed_spec, sizeof(running->failed_spec), "%s", text);
-	rm_format(running->failed_why, sizeof(running->failed_why), "%s", context->fabric_why);
-	log_line("no fabric: %s", context->fabric_why);
+	nets->failed_ns = rm_now_ns();
+	nets->failed_error = ret;
+	rm_format(nets->failed_spec, sizeof(nets->failed_spec), "%s", text);
+	rm_format(nets->failed_why, sizeof(nets->failed_why), "%s", nets->why);
+	log_line("no fabric: %s", nets->why);
 	return ret;
 }
 
 /* ---- for publications and attaches ---- */
 
 /* The client's words, or rmmapd's own. */
-static int parse(struct context *context, const char **text, struct rm_fabric_spec *spec)
+static int spec_parse(struct nets *nets, const char **text, struct rm_fabric_spec *spec)
 {
-	if (!(*text)[0] && context->options.fabric)
-		*text = context->options.fabric;
+	const char *own = nets->context->options.fabric;
+
+	if (!(*text)[0] && own)
+		*text = own;
 	if (rm_fabric_spec_parse(*text, spec) < 0) {
-		rm_format(context->fabric_why, sizeof(context->fabric_why), "RMMAP_FABRIC=%s is not "
+		rm_format(nets->why, sizeof(nets->why), "RMMAP_FABRIC=%s is not "
 		          "off or PROVIDER[@ADDRESS|INTERFACE][:PORT]", *text);
 		return -EINVAL;
 	}
 	if (spec->off) {
-		rm_format(context->fabric_why, sizeof(context->fabric_why),
+		rm_format(nets->why, sizeof(nets->why),
 		          "RMMAP_FABRIC is off: unset it to reach other hosts");
 		return -EHOSTUNREACH;
 	}
@@ -224,79 +218,77 @@ static int parse(struct context *context, const char **text, struct rm_fabric_sp
  * Is what is open good for a publication? What was opened for somebody's handle is not, where
  * there is an RDMA device that the choice would have been.
  */
-static struct net *fitting(struct running *running, const struct rm_fabric_spec *spec)
+static struct net *net_fitting(struct nets *nets, const struct rm_fabric_spec *spec)
 {
-	struct net *net = current(running);
+	struct net *net = net_current(nets);
 	char why[256];
 
 	if (spec->provider[0])
-		return find(running, spec->provider);
+		return net_find(nets, spec->provider);
 	if (net && !net->chosen && !fabric_device(net->fabric) &&
 	    rdma_usable(why, sizeof(why)) == 1)
 		return NULL;
 	return net;
 }
 
-int worker_fabric(struct context *context, const char *text, struct peers **peers)
+int nets_publish(struct nets *nets, const char *text, struct peers **peers)
 {
-	struct running *running = running_of(context);
-	struct net *net, *open = current(running);
+	struct net *net, *open = net_current(nets);
 	struct rm_fabric_spec spec;
-	int ret = parse(context, &text, &spec);
+	int ret = spec_parse(nets, &text, &spec);
 
 	if (ret < 0)
 		return ret;
-	net = fitting(running, &spec);
+	net = net_fitting(nets, &spec);
 	if (!net && open && open->chosen) {
-		rm_format(context->fabric_why, sizeof(context->fabric_why), "RMMAP_FABRIC names "
+		rm_format(nets->why, sizeof(nets->why), "RMMAP_FABRIC names "
 		          "provider %s and this rmmapd uses %s already: use that one, or stop rmmapd "
 		          "first, or use another RMMAP_RUNDIR", spec.provider, provider_of(open));
 		return -EINVAL;
 	}
 	if (!net)
-		ret = need_net(running, text, &spec, &net);
+		ret = net_need(nets, text, &spec, &net);
 	if (ret < 0)
 		return ret;
 	if (!net->chosen) {
 		net->chosen = true;
-		use(net);
+		net_use(net);
 	}
 	*peers = net->peers;
 	return 0;
 }
 
 /* To an attach it is one whatever the reason: others of these numbers mean something else there. */
-static int unreachable(int error)
+static int net_unreachable(int error)
 {
-	return error != -EINVAL && asked_wrongly(error) ? -EHOSTUNREACH : error;
+	return error != -EINVAL && spec_is_wrong(error) ? -EHOSTUNREACH : error;
 }
 
-int worker_reach(struct context *context, const char *text, const struct rm_fabric_addr *addr,
-                 struct peers **peers)
+int nets_reach(struct nets *nets, const char *text, const struct rm_fabric_addr *addr,
+               struct peers **peers)
 {
-	struct running *running = running_of(context);
-	struct net *net = find(running, addr->provider);
+	struct net *net = net_find(nets, addr->provider);
 	struct rm_fabric_spec spec;
-	int ret = parse(context, &text, &spec);
+	int ret = spec_parse(nets, &text, &spec);
 
 	if (ret < 0)
 		return ret;
 	if (spec.provider[0])
-		return unreachable(worker_fabric(context, text, peers));
+		return net_unreachable(nets_publish(nets, text, peers));
 	if (!net) {
 		rm_format(spec.provider, sizeof(spec.provider), "%s", addr->provider);
-		ret = need_net(running, addr->provider, &spec, &net);
+		ret = net_need(nets, addr->provider, &spec, &net);
 		/* Refused with both names by what is open; with nothing open, by this. */
-		if (ret < 0 && context->peers) {
-			*peers = context->peers;
+		if (ret < 0 && nets->current) {
+			*peers = nets->current;
 			return 0;
 		}
 		if (ret < 0)
-			return ret == -EINVAL ? -EPROTO : unreachable(ret);
-		if (!context->peers)
-			use(net);
+			return ret == -EINVAL ? -EPROTO : net_unreachable(ret);
+		if (!nets->current)
+			net_use(net);
 		else
-			save(net);
+			net_save(net);
 	}
 	*peers = net->peers;
 	return 0;
@@ -305,23 +297,22 @@ int worker_reach(struct context *context, const char *text, const struct rm_fabr
 /* ---- a device whose ports go down, and up ---- */
 
 /* tcp, or whatever else is open and has no device. */
-static struct net *fallback(struct running *running)
+static struct net *net_fallback(struct nets *nets)
 {
 	struct rm_fabric_spec spec = { .provider = "tcp" };
 	struct net *net = NULL;
 	unsigned i;
 
-	for (i = 0; i < running->net_count && !net; i++)
-		if (!fabric_device(running->nets[i].fabric) && !running->nets[i].down)
-			net = &running->nets[i];
-	if (!net && need_net(running, "tcp", &spec, &net) < 0)
+	for (i = 0; i < nets->count && !net; i++)
+		if (!fabric_device(nets->open[i].fabric) && !nets->open[i].down)
+			net = &nets->open[i];
+	if (!net && net_need(nets, "tcp", &spec, &net) < 0)
 		return NULL;
 	return net;
 }
 
-void worker_fabric_changed(struct net *net, bool active)
+void net_changed(struct net *net, bool active)
 {
-	struct context *context = &net->running->context;
 	const char *device = fabric_device(net->fabric);
 	struct rm_fabric_spec spec;
 	struct net *other;
@@ -334,7 +325,7 @@ void worker_fabric_changed(struct net *net, bool active)
 		return;
 	}
 	if (active) {
-		use(net);
+		net_use(net);
 		log_line("%s has an active port again: new publications go over %s", device,
 		         provider_of(net));
 		return;
@@ -344,58 +335,88 @@ void worker_fabric_changed(struct net *net, bool active)
 		         "RMMAP_FABRIC names no other provider", device);
 		return;
 	}
-	other = fallback(net->running);
+	other = net_fallback(net->nets);
 	if (!other) {
 		log_line("%s has no active port, and tcp cannot be used instead", device);
 		return;
 	}
 	other->chosen = true;
-	use(other);
+	net_use(other);
 	log_line("%s has no active port: new publications go over %s until it has; those "
 	         "before cannot be reached", device, provider_of(other));
 }
 
-/* ---- the worker's birth and end ---- */
+/* ---- all of them ---- */
 
-static void restored(struct net *net, const struct fabric_record *saved, uint64_t record)
+struct nets *nets_new(struct context *context, struct store *store,
+                      const struct nets_events *events)
+{
+	struct nets *nets = calloc(1, sizeof(*nets));
+
+	if (!nets)
+		return NULL;
+	nets->context = context;
+	nets->store = store;
+	if (events)
+		nets->events = *events;
+	return nets;
+}
+
+void nets_pass_on(struct nets *nets, const struct page_source *source, void *arg)
+{
+	nets->source = source;
+	nets->source_arg = arg;
+}
+
+const char *nets_why(const struct nets *nets)
+{
+	return nets->why;
+}
+
+struct fabric *nets_fabric(const struct nets *nets)
+{
+	return nets->current ? nets->current->fabric : NULL;
+}
+
+static void net_restored(struct net *net, const struct fabric_record *saved, uint64_t record)
 {
 	rm_format(net->spec, sizeof(net->spec), "%s", saved->spec);
 	net->record = record;
 	net->chosen = saved->chosen;
-	if (saved->current || !net->running->context.peers)
-		use(net);
+	if (saved->current || !net->nets->current)
+		net_use(net);
 }
 
-void worker_fabric_restore(struct running *running, const struct record *record)
+void nets_restore(struct nets *nets, const struct record *record)
 {
 	const struct fabric_record *saved = record->data;
-	struct context *context = &running->context;
 	struct rm_fabric_spec spec;
 	struct net *net;
 
 	if (record->length != sizeof(*saved) || rm_fabric_spec_parse(saved->spec, &spec) < 0)
 		return;
-	if (open_net(running, &spec, &saved->addr, &net) == 0) {
-		restored(net, saved, record->number);
+	if (net_open(nets, &spec, &saved->addr, &net) == 0) {
+		net_restored(net, saved, record->number);
 		return;
 	}
 	log_line("cannot listen again where the last worker did: %s; handles that name "
-	         "that address do not work from other hosts any more", context->fabric_why);
-	if (open_net(running, &spec, NULL, &net) == 0) {
-		restored(net, saved, record->number);
-		save(net);
-		tell_address(net);
+	         "that address do not work from other hosts any more", nets->why);
+	if (net_open(nets, &spec, NULL, &net) == 0) {
+		net_restored(net, saved, record->number);
+		net_save(net);
+		net_log_address(net);
 	}
 }
 
-void worker_fabric_close(struct running *running)
+void nets_free(struct nets *nets)
 {
 	struct net *net;
 
-	while (running->net_count) {
-		net = &running->nets[--running->net_count];
+	while (nets->count) {
+		net = &nets->open[--nets->count];
 		rdma_unwatch(net->watch);
 		peers_free(net->peers);
 		fabric_close(net->fabric);
 	}
+	free(nets);
 }

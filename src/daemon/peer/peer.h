@@ -77,8 +77,9 @@ struct peer_events {
 	bool data;                      /* peer_snapshot.data is welcome */
 };
 
-/* One for each fabric that is open: they are linked from worker->nets. */
-struct peers *peers_new(struct context *context, struct fabric *fabric);
+/* One for each fabric that is open: they are linked from the nets. */
+struct nets;
+struct peers *peers_new(struct nets *nets, struct fabric *fabric);
 void peers_free(struct peers *peers);
 struct fabric *peers_fabric(const struct peers *peers);
 void peers_message(void *peers, const void *data, size_t length);       /* fabric_events.message */
@@ -135,21 +136,9 @@ void peer_asker_stop(struct peer_asker *asker); /* it is no good: all wants fail
 struct fabric_peer *peer_asker_peer(struct peer_asker *asker);
 void peer_asker_end(struct peer_asker *asker);  /* no granted() any more */
 
-/* What remote.c has for other readers of what this host reads; it sets worker->source. */
-struct remote;
-struct remote_waiter;
-struct peer_source {
-	/* The one with this id that is held by a session on this fabric, and its secret; or NULL. */
-	struct remote *(*find)(struct context *context, const struct fabric *fabric,
-	                       const uint8_t id[RM_ID_BYTES], const uint8_t **secret);
-	/* 0: done() is called when these pages are here, or was; -ENODATA: they will not come. */
-	int (*fetch)(struct remote *remote, struct remote_waiter *waiter);
-	void (*forget)(struct remote *remote, struct remote_waiter *waiter);
-	void *(*data)(struct remote *remote, uint32_t layer, uint64_t page);
-	void (*passed)(struct remote *remote, uint64_t bytes);  /* somebody may read them now */
-};
 /* It goes, or its host does not hold it any more: close what others may read of it. */
-void peers_relay_drop(struct context *context, struct remote *remote);
+struct remote;
+void peers_relay_drop(struct nets *nets, struct remote *remote);
 
 /* --- handing a publication to another host's rmmapd --- */
 struct publication;
@@ -170,12 +159,10 @@ int peer_move(struct peers *peers, struct publication *publication, const struct
               peer_moved *done, void *arg, struct peer_move **move, char *why, size_t why_size);
 /* done() is not called any more; the other host is told. */
 void peer_move_cancel(struct peer_move *move);
-/* From now on this host takes publications over that come by these; else it does not answer. */
-void peers_take(struct peers *peers);
 /* Does this host take publications, by move.key? Then it has to listen for them. */
 bool peer_takes(struct context *context);
 
 /* The store drops a publication, or revokes it: close what other hosts have of it. */
-void peers_drop(struct context *context, struct publication *publication);
+void peers_drop(struct nets *nets, struct publication *publication);
 
 #endif

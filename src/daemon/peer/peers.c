@@ -16,7 +16,7 @@
 #include "../fabric/callers.h"
 #include "internal.h"
 
-struct peers *peers_new(struct context *context, struct fabric *fabric)
+struct peers *peers_new(struct nets *nets, struct fabric *fabric)
 {
 	struct peers *peers;
 
@@ -25,10 +25,11 @@ struct peers *peers_new(struct context *context, struct fabric *fabric)
 	peers = calloc(1, sizeof(*peers));
 	if (!peers)
 		return NULL;
-	peers->context = context;
+	peers->context = nets->context;
+	peers->nets = nets;
 	peers->fabric = fabric;
-	peers->next = context->nets;
-	context->nets = peers;
+	peers->next = nets->first;
+	nets->first = peers;
 	peers->times.retry = PEER_SECOND;
 	peers->times.answer = 9 * PEER_SECOND / 2;      /* so that 5 s are kept */
 	peers->times.renew = 10 * PEER_SECOND;
@@ -59,7 +60,7 @@ struct fabric *peers_fabric(const struct peers *peers)
 
 void peers_free(struct peers *peers)
 {
-	struct peers **link = &peers->context->nets;
+	struct peers **link = &peers->nets->first;
 
 	while (*link != peers)
 		link = &(*link)->next;

@@ -139,7 +139,7 @@ static int admit(struct peers *peers, struct publication *publication,
 	bool again = body->again && (old || peers->context->restarts);
 	int error;
 
-	if (move_admits(peers->context, publication, body->host))
+	if (move_admits(peers->nets, publication, body->host))
 		again = true;
 	error = store_admit(publication, publication->secret, true, again);
 	if (error)

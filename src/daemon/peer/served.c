@@ -224,7 +224,7 @@ static void on_admit(struct peers *peers, struct publication *publication,
 	if (number > served->more_number) {
 		served->more_number = number;
 		served->heard = true;
-		served->more_count = move_admits(peers->context, publication, served->host)
+		served->more_count = move_admits(peers->nets, publication, served->host)
 		                     ? 1 : admit_more(publication, body.count);
 		served_renewed(served);
 	}
@@ -247,7 +247,7 @@ static void on_detach(struct peers *peers, struct publication *publication,
 
 void served_request(struct peers *peers, const void *message, const struct peer_envelope *envelope)
 {
-	struct publication *publication = store_find(peers->context->store, envelope->head.id);
+	struct publication *publication = store_find(peers->nets->store, envelope->head.id);
 	uint8_t body[FABRIC_MESSAGE_MAX];
 	struct peer_keys keys;
 	size_t size = 0;
@@ -286,12 +286,12 @@ static void tell_gone(const struct peer_served *served)
 }
 
 /* From the store, which sees to its counts itself. */
-void peers_drop(struct context *context, struct publication *publication)
+void peers_drop(struct nets *nets, struct publication *publication)
 {
 	struct peer_served *served, *next;
 	struct peers *peers;
 
-	for (peers = context->nets; peers; peers = peers->next) {
+	for (peers = nets->first; peers; peers = peers->next) {
 		for (served = peers->served; served; served = served->next)
 			if (served->publication == publication && (served->helper || served->helped))
 				tell_gone(served);

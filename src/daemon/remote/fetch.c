@@ -49,7 +49,7 @@ void fetch_count(struct remote *remote, uint64_t number, unsigned reads, uint64_
 /* Tell those who are settled. They may do anything, but the remote is held. */
 static void tell(struct remote *remote)
 {
-	struct remote_waiter *waiter;
+	struct page_wait *waiter;
 	struct cache *cache;
 	int error;
 
@@ -63,7 +63,7 @@ static void tell(struct remote *remote)
 	}
 }
 
-static bool in_flight(const struct remote *remote, const struct remote_waiter *waiter)
+static bool in_flight(const struct remote *remote, const struct page_wait *waiter)
 {
 	uint64_t start, count;
 
@@ -76,7 +76,7 @@ static void settle(struct piece *piece, int error)
 {
 	struct remote *remote = piece->remote;
 	struct cache *cache = &remote->caches[piece->layer];
-	struct remote_waiter **at = &remote->fetch.waiters, *waiter;
+	struct page_wait **at = &remote->fetch.waiters, *waiter;
 
 	if (!error) {
 		remote->absent -= cache_absent(cache, piece->page, piece->page + piece->count);
@@ -300,7 +300,7 @@ void fetch_direct(struct piece *piece)
 }
 
 /* Memory for a piece of so many pages, and for the pages. 0 or -errno, as remote_fetch(). */
-static int make_piece(struct remote *remote, const struct remote_waiter *waiter, uint64_t page,
+static int make_piece(struct remote *remote, const struct page_wait *waiter, uint64_t page,
                       uint64_t count, struct piece **out)
 {
 	int error = claim_pages(remote, count);
@@ -320,7 +320,7 @@ static int make_piece(struct remote *remote, const struct remote_waiter *waiter,
 
 /* One piece out of these pages; *count: how many it took. 0 or -errno, as remote_fetch(). */
 static int start_piece(struct remote *remote, uint64_t attachment,
-                       const struct remote_waiter *waiter, uint64_t page, uint64_t *count)
+                       const struct page_wait *waiter, uint64_t page, uint64_t *count)
 {
 	uint32_t layer = waiter->layer;
 	const struct peer_region *region = fetch_region(remote, layer, page * RM_PAGE);
@@ -347,7 +347,7 @@ static int start_piece(struct remote *remote, uint64_t attachment,
 	return 0;
 }
 
-void remote_fetch(struct remote *remote, struct attachment *for_whom, struct remote_waiter *waiter)
+void remote_fetch(struct remote *remote, struct attachment *for_whom, struct page_wait *waiter)
 {
 	struct cache *cache = &remote->caches[waiter->layer];
 	uint64_t page = waiter->page, end = page + waiter->count, start, count;
@@ -372,7 +372,7 @@ void remote_fetch(struct remote *remote, struct attachment *for_whom, struct rem
 	remote_unhold(remote);
 }
 
-static bool unlink_waiter(struct remote_waiter **at, struct remote_waiter *waiter)
+static bool unlink_waiter(struct page_wait **at, struct page_wait *waiter)
 {
 	for (; *at; at = &(*at)->next) {
 		if (*at == waiter) {
@@ -383,7 +383,7 @@ static bool unlink_waiter(struct remote_waiter **at, struct remote_waiter *waite
 	return false;
 }
 
-void remote_forget(struct remote *remote, struct remote_waiter *waiter)
+void remote_forget(struct remote *remote, struct page_wait *waiter)
 {
 	if (!unlink_waiter(&remote->fetch.waiters, waiter))
 		unlink_waiter(&remote->fetch.settled, waiter);

@@ -12,7 +12,7 @@
 
 static void pump(struct sweep *sweep);
 
-static void chunk_done(struct remote_waiter *waiter, int error)
+static void chunk_done(struct page_wait *waiter, int error)
 {
 	struct sweep_chunk *chunk = container_of(waiter, struct sweep_chunk, waiter);
 	struct sweep *sweep = chunk->sweep;

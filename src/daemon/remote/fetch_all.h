@@ -17,7 +17,7 @@
 #define SWEEP_CHUNK_PAGES 256
 
 struct sweep_chunk {
-	struct remote_waiter waiter;
+	struct page_wait waiter;
 	struct sweep *sweep;
 	uint64_t started_ns;            /* 0: free */
 };

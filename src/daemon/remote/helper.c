@@ -133,7 +133,7 @@ struct piece *relay_stop(struct remote *remote)
 
 	remote->relay.waiting = NULL;
 	end(&remote->relay);
-	peers_relay_drop(remote->remotes->context, remote);
+	peers_relay_drop(remote->remotes->nets, remote);
 	return waiting;
 }
 
@@ -152,10 +152,10 @@ bool relay_whole(void *arg)
 	return false;
 }
 
-static struct remote *find(struct context *context, const struct fabric *fabric,
-                           const uint8_t id[RM_ID_BYTES], const uint8_t **secret)
+static struct remote *source_find(void *remotes, const struct fabric *fabric,
+                                  const uint8_t id[RM_ID_BYTES], const uint8_t **secret)
 {
-	struct remote *remote = remotes_find(context->remotes, id);
+	struct remote *remote = remotes_find(remotes, id);
 
 	if (!remote || !remote->session || remote->fabric != fabric)
 		return NULL;
@@ -163,7 +163,7 @@ static struct remote *find(struct context *context, const struct fabric *fabric,
 	return remote;
 }
 
-static int fetch(struct remote *remote, struct remote_waiter *waiter)
+static int fetch(struct remote *remote, struct page_wait *waiter)
 {
 	const struct cache *cache;
 
@@ -188,8 +188,8 @@ static void passed(struct remote *remote, uint64_t bytes)
 	remote->relay.passed += bytes;
 }
 
-const struct peer_source relay_source = {
-	.find = find,
+const struct page_source relay_source = {
+	.find = source_find,
 	.fetch = fetch,
 	.forget = remote_forget,
 	.data = data,

@@ -17,6 +17,7 @@
 #ifndef RM_REMOTE_INTERNAL_H
 #define RM_REMOTE_INTERNAL_H
 
+#include "../peer/nets.h"
 #include "cache.h"
 #include "../fabric/fabric.h"
 #include "../base/loop.h"
@@ -55,7 +56,7 @@ struct piece {                  /* one read of at most PIECE_PAGES of one layer 
 	struct remote *remote;
 	uint64_t attachment;            /* its number, for the counters; it may be gone by then */
 	uint32_t layer;
-	bool later;                     /* see struct remote_waiter */
+	bool later;                     /* see struct page_wait */
 	uint64_t page, count;
 	uint64_t deadline;              /* of all attempts together */
 	unsigned attempts;
@@ -75,8 +76,8 @@ struct relay {                  /* another reader's host that has pages, too; se
 };
 
 struct fetch {
-	struct remote_waiter *waiters;  /* some of their pages are in flight */
-	struct remote_waiter *settled;  /* to be told now */
+	struct page_wait *waiters;  /* some of their pages are in flight */
+	struct page_wait *settled;  /* to be told now */
 	struct piece *held, **held_end; /* waiting for fresh keys, or for keys at all */
 	struct timer held_timer;        /* the first of them gives up */
 	unsigned outstanding;           /* pieces that the fabric has */
@@ -126,6 +127,7 @@ struct remote {
 
 struct remotes {
 	struct context *context;
+	struct nets *nets;
 	struct remote *first;
 };
 
@@ -190,7 +192,7 @@ void fetch_relayed(struct piece *piece, struct fabric_peer *peer, uint64_t base,
 struct peer_region *fetch_region(const struct remote *remote, uint32_t layer, uint64_t offset);
 
 /* ---- relay.c ---- */
-extern const struct peer_source relay_source;
+extern const struct page_source relay_source;
 bool relay_whole(void *remote);         /* all its pages are here, or being fetched */
 void relay_begin(struct remote *remote, const struct rm_fabric_addr *helper);   /* or NULL */
 bool relay_take(struct piece *piece);   /* true: a helper is asked, fetch_... comes later */

@@ -26,13 +26,14 @@
 static void kick(struct timer *timer);
 static void linger(struct timer *timer);
 
-struct remotes *remotes_new(struct context *context)
+struct remotes *remotes_new(struct context *context, struct nets *nets)
 {
 	struct remotes *remotes = calloc(1, sizeof *remotes);
 
 	if (remotes) {
 		remotes->context = context;
-		context->source = &relay_source;
+		remotes->nets = nets;
+		nets_pass_on(nets, &relay_source, remotes);
 	}
 	return remotes;
 }
@@ -257,13 +258,13 @@ static const struct peer_events session_events = {
 
 static void ask(struct remote *remote)
 {
-	struct context *context = remote->remotes->context;
+	struct nets *nets = remote->remotes->nets;
 	char why[sizeof remote->why] = "";
 	struct peers *peers;
-	int error = worker_reach(context, "", &remote->handle.fabric, &peers);
+	int error = nets_reach(nets, "", &remote->handle.fabric, &peers);
 
 	if (error) {
-		rm_format(why, sizeof why, "%s", context->fabric_why);
+		rm_format(why, sizeof why, "%s", nets_why(nets));
 	} else {
 		remote->fabric = peers_fabric(peers);
 		error = peer_attach(peers, &remote->handle, remote->state == REMOTE_READY,

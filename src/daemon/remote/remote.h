@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../peer/pages.h"
 #include "../../common/handle.h"
 #include "../../common/segment.h"
 #include "../../common/wire.h"
@@ -21,9 +22,14 @@
 #include "../base/context.h"
 
 struct attachment;
+struct nets;
 struct remote;
 
-struct remotes *remotes_new(struct context *context);
+/* Other hosts are reached by the nets, and their pages passed on to others that ask. */
+struct remotes *remotes_new(struct context *context, struct nets *nets);
+/* From now on this host takes publications over that come by these; else it does not answer. */
+struct peers;
+void remotes_take(struct remotes *remotes, struct peers *peers);
 void remotes_free(struct remotes *remotes);
 uint32_t remotes_count(struct remotes *remotes);
 void remotes_list(struct remotes *remotes, void (*each)(void *arg, const struct rm_pub_info *info),
@@ -33,7 +39,7 @@ void remotes_restore(struct remotes *remotes, const struct record *record);
 const uint8_t *remote_record_id(const struct record *record);
 struct remote *remotes_find(struct remotes *remotes, const uint8_t id[RM_ID_BYTES]);
 
-/* --- for limit.c --- */
+/* --- for base/limit.h --- */
 /* Bytes of caches that are layers of publications of this host, too. */
 uint64_t remotes_adopted(struct remotes *remotes);
 /*
@@ -105,21 +111,12 @@ const char *remote_why(const struct remote *remote);    /* why it is lost, or ""
  * Have pages [page, page + count) of a layer fetched. Each caller is told of every page that
  * it waits for through remote_waiter, when it is there or can no longer be had (error).
  */
-struct remote_waiter {
-	uint32_t layer;
-	uint64_t page, count;
-	bool later;                     /* nobody waits for them yet: others' reads go first */
-	bool vital;                     /* somebody does, by a fault: see reserve.h */
-	void (*done)(struct remote_waiter *waiter, int error);  /* all of them are settled */
-	struct remote_waiter *next;
-	int error;                      /* remote's */
-};
 /*
  * done() may be called before this returns; error: some page of them is not there. -EAGAIN, of
  * one that is vital: there was no memory to ask for it, it may be asked for again.
  */
-void remote_fetch(struct remote *remote, struct attachment *for_whom, struct remote_waiter *waiter);
+void remote_fetch(struct remote *remote, struct attachment *for_whom, struct page_wait *waiter);
 /* No done() any more. */
-void remote_forget(struct remote *remote, struct remote_waiter *waiter);
+void remote_forget(struct remote *remote, struct page_wait *waiter);
 
 #endif

@@ -91,7 +91,7 @@ static void taken(struct peer_taking *taking, const struct publication *publicat
 
 static int adopt(struct peer_taking *taking, struct remote *remote, struct layer **layers)
 {
-	struct layers *all = store_layers(taking->peers->context->store);
+	struct layers *all = store_layers(taking->peers->nets->store);
 	const struct rm_table *table = remote_table(remote);
 	bool whole;
 	int error = 0;
@@ -124,7 +124,7 @@ static int publish(struct peer_taking *taking, struct remote *remote,
 	}
 	memcpy(request.id, taking->order.id, RM_ID_BYTES);
 	memcpy(request.secret, taking->order.secret, RM_SECRET_BYTES);
-	error = store_add(taking->peers->context->store, &request, 0, fd, -1, NULL, publication,
+	error = store_add(taking->peers->nets->store, &request, 0, fd, -1, NULL, publication,
 	                  why, why_size);
 	sodium_memzero(&request, sizeof(request));
 	return error;
@@ -168,14 +168,14 @@ static void here(void *arg, int error, const char *why, struct remote *remote)
 /* ---- what is asked ---- */
 
 /* Said before anything is fetched; the store looks once more when it is here. */
-static bool too_much(struct context *context, uint64_t bytes)
+static bool too_much(const struct nets *nets, uint64_t bytes)
 {
-	uint64_t limit = context->options.limit;
+	uint64_t limit = nets->context->options.limit;
 
-	if (!limit || (bytes <= limit && store_bytes(context->store) <= limit - bytes))
+	if (!limit || (bytes <= limit && store_bytes(nets->store) <= limit - bytes))
 		return false;
-	layers_let_go(store_layers(context->store));
-	return bytes > limit || store_bytes(context->store) > limit - bytes;
+	layers_let_go(store_layers(nets->store));
+	return bytes > limit || store_bytes(nets->store) > limit - bytes;
 }
 
 static int acceptable(struct peer_taking *taking, struct rm_handle *handle, const char **why)
@@ -194,13 +194,13 @@ static int acceptable(struct peer_taking *taking, struct rm_handle *handle, cons
 		return -EINVAL;
 	*why = "its rmmapd holds as much as RMMAP_LIMIT allows: unpublish something there, or raise "
 	       "the limit";
-	return too_much(context, taking->order.bytes) ? -ENOSPC : 0;
+	return too_much(taking->peers->nets, taking->order.bytes) ? -ENOSPC : 0;
 }
 
 static void start(struct peer_taking *taking)
 {
 	struct context *context = taking->peers->context;
-	struct publication *known = store_find(context->store, taking->order.id);
+	struct publication *known = store_find(taking->peers->nets->store, taking->order.id);
 	struct rm_handle handle;
 	const char *why;
 	int error;
@@ -218,15 +218,15 @@ static void start(struct peer_taking *taking)
 		taking->answer.step = MOVE_FETCHING;
 		taking->nobody.local = context->local;
 		taking->attachment.client = &taking->nobody;
-		remote_attach(context->remotes, &taking->attachment, &handle, UINT64_MAX, here,
-		              taking);
+		remote_attach(taking->peers->take_arg, &taking->attachment, &handle, UINT64_MAX,
+		              here, taking);
 	}
 	sodium_memzero(&handle, sizeof(handle));
 }
 
 static void undo(struct peer_taking *taking)
 {
-	struct publication *publication = store_find(taking->peers->context->store,
+	struct publication *publication = store_find(taking->peers->nets->store,
 	                                             taking->order.id);
 
 	if (taking->attachment.remote)
@@ -308,8 +308,9 @@ static void takings_free(struct peers *peers)
 		taking_free(peers->takings);
 }
 
-void peers_take(struct peers *peers)
+void remotes_take(struct remotes *remotes, struct peers *peers)
 {
+	peers->take_arg = remotes;
 	peers->take = taking_request;
 	peers->take_end = takings_free;
 }

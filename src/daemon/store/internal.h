@@ -12,6 +12,7 @@
 
 struct store {
 	struct context *context;
+	struct store_events events;
 	struct publication *first;
 	uint32_t count;
 	struct layers *layers;

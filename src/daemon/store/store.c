@@ -14,20 +14,20 @@
 #include "../base/log.h"
 #include "../../common/channel.h"
 #include "../../common/handle.h"
-#include "../peer/peer.h"
 #include "internal.h"
 
 #define MSEC UINT64_C(1000000)
 /* Other hosts that had it before a restart come back within this time (peer.h renews). */
 #define REJOIN_NS (60000 * MSEC)
 
-struct store *store_new(struct context *context)
+struct store *store_new(struct context *context, const struct store_events *events)
 {
 	struct store *store = calloc(1, sizeof(*store));
 
 	if (!store)
 		return NULL;
 	store->context = context;
+	store->events = *events;
 	store->layers = layers_new(context);
 	if (!store->layers) {
 		free(store);
@@ -74,7 +74,7 @@ void store_save(struct publication *publication, const int *fds, unsigned count)
 
 	memcpy(record.id, publication->id, sizeof(record.id));
 	memcpy(record.secret, publication->secret, sizeof(record.secret));
-	keeper_put(publication->context->keeper, RECORD_PUBLICATION, publication->record,
+	keeper_put(publication->store->context->keeper, RECORD_PUBLICATION, publication->record,
 	           &record, sizeof(record), fds, count);
 	sodium_memzero(&record, sizeof(record));
 }
@@ -83,8 +83,8 @@ void store_save(struct publication *publication, const int *fds, unsigned count)
 
 static void drop(struct publication *publication)
 {
-	struct context *context = publication->context;
-	struct store *store = context->store;
+	struct store *store = publication->store;
+	struct context *context = store->context;
 	struct publication **link = &store->first;
 	char id[9];
 
@@ -94,7 +94,7 @@ static void drop(struct publication *publication)
 	store->count--;
 	store->table_bytes -= publication->table.size;
 	loop_timer_cancel(context->loop, &publication->lease);
-	peers_drop(context, publication);
+	store->events.dropped(store->events.arg, publication);
 	keeper_delete(context->keeper, publication->record);
 	rm_short_id(publication->id, id);
 	log_line("publication %s is gone", id);
@@ -142,9 +142,9 @@ static uint64_t lives_until(const struct publication *publication)
 static void lease_until(struct publication *publication, uint64_t at)
 {
 	if (at == UINT64_MAX)
-		loop_timer_cancel(publication->context->loop, &publication->lease);
+		loop_timer_cancel(publication->store->context->loop, &publication->lease);
 	else
-		loop_timer(publication->context->loop, &publication->lease, at);
+		loop_timer(publication->store->context->loop, &publication->lease, at);
 }
 
 void store_lease(struct publication *publication)
@@ -169,7 +169,7 @@ static void hold(struct publication *publication, bool remote)
 		publication->remote_attached++;
 	else
 		publication->attached++;
-	loop_timer_cancel(publication->context->loop, &publication->lease);
+	loop_timer_cancel(publication->store->context->loop, &publication->lease);
 }
 
 /* A worker that was kept from running hears of a reader before it fires what is due. */
@@ -247,14 +247,14 @@ void store_unpublish(struct publication *publication)
 
 void store_revoke(struct publication *publication)
 {
-	struct context *context = publication->context;
+	struct store *store = publication->store;
 	char id[9];
 
 	rm_short_id(publication->id, id);
 	log_line("publication %s is revoked: %u other hosts lose it", id,
 	         publication->remote_attached);
 	publication->revoked = true;
-	peers_drop(context, publication);
+	store->events.dropped(store->events.arg, publication);
 	publication->remote_attached = 0;
 	publication->rejoin_ns = 0;
 	store_unpublish(publication);

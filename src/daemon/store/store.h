@@ -40,11 +40,17 @@ struct publication {
 	uint64_t rejoin_ns;             /* those that had it when a worker died may come back until
 	                                   then; later deaths do not put it off for them */
 	struct timer lease;             /* runs while nobody is attached, unless it is for ever */
-	struct context *context;
+	struct store *store;
 	struct publication *next;
 };
 
-struct store *store_new(struct context *context);
+struct store_events {
+	void *arg;
+	/* It is about to be freed, or is revoked: close what other hosts have of it. */
+	void (*dropped)(void *arg, struct publication *publication);
+};
+
+struct store *store_new(struct context *context, const struct store_events *events);
 void store_free(struct store *store);
 
 /*

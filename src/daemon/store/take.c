@@ -185,7 +185,7 @@ static struct publication *create(struct store *store, uint32_t layers, int tabl
 		free(publication);
 		return NULL;
 	}
-	publication->context = store->context;
+	publication->store = store;
 	publication->table_fd = table_fd;
 	publication->slot_fd = slot_fd;
 	publication->layer_count = layers;
@@ -233,7 +233,7 @@ static void insert(struct store *store, struct publication *publication)
 
 	for (uint32_t i = 0; i < publication->layer_count; i++)
 		layer_keep(publication->layers[i]);
-	publication->record = keeper_number(publication->context->keeper);
+	publication->record = keeper_number(publication->store->context->keeper);
 	store_insert(store, publication);
 	store_lease(publication);
 	store_save(publication, fds, publication->slot_fd >= 0 ? 2 : 1);

@@ -333,7 +333,7 @@ int worker_run(const struct rmmapd *rmmapd, int keeper_socket, struct records *r
 	if (peer_takes(context)) {
 		struct peers *peers;
 
-		if (worker_fabric(context, "", &peers) < 0)
+		if (nets_publish(context, "", &peers) < 0)
 			log_line("no publication can be moved here: %s",
 			         context->fabric_why);
 	}

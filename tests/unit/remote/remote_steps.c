@@ -40,7 +40,7 @@ struct remote *attach_well(unsigned which, bool eager)
 	return answer.remote;
 }
 
-static void fetched(struct remote_waiter *waiter, int error)
+static void fetched(struct page_wait *waiter, int error)
 {
 	struct wait *wait = (struct wait *)waiter;
 

@@ -32,7 +32,7 @@ struct answer attach(unsigned which, bool eager, uint64_t ms);          /* whate
 struct remote *attach_well(unsigned which, bool eager);
 
 struct wait {
-	struct remote_waiter waiter;
+	struct page_wait waiter;
 	unsigned called;
 	int error;
 };
