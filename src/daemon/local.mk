@@ -16,7 +16,7 @@ libdaemon_la_SOURCES += \
 	src/daemon/keeper/keep.h src/daemon/keeper/keeper.h \
 	src/daemon/keeper/defaults.h src/daemon/keeper/defaults.c src/daemon/keeper/take.c \
 	src/daemon/keeper/start.c src/daemon/keeper/records.c src/daemon/keeper/keep.c src/daemon/keeper/keeper.c \
-	src/daemon/base/context.h src/daemon/worker/internal.h \
+	src/daemon/base/context.h src/daemon/worker/worker.h \
 	src/daemon/worker/worker.c src/daemon/peer/nets.c \
 	src/daemon/base/limit.h src/daemon/base/limit.c src/daemon/keeper/attempts.h src/daemon/keeper/attempts.c
 
@@ -44,7 +44,7 @@ libdaemon_la_SOURCES += \
 
 # control between hosts
 libdaemon_la_SOURCES += \
-	src/daemon/peer/peer.h src/daemon/peer/internal.h src/daemon/peer/wire.h src/daemon/peer/wire_words.h \
+	src/daemon/peer/nets.h src/daemon/peer/pages.h src/daemon/peer/peer.h src/daemon/peer/internal.h src/daemon/peer/wire.h src/daemon/peer/wire_words.h \
 	src/daemon/peer/peers.c src/daemon/peer/session_admit.c src/daemon/peer/serve_attach.c src/daemon/peer/session.c \
 	src/daemon/peer/session_table.c src/daemon/peer/served.c src/daemon/peer/served_keys.c \
 	src/daemon/peer/served_bounds.c \
@@ -58,7 +58,7 @@ libdaemon_la_SOURCES += \
 	src/daemon/remote/remote.h src/daemon/remote/internal.h src/daemon/remote/cache.h src/daemon/remote/fetch_all.h \
 	src/daemon/remote/remote.c src/daemon/remote/readers.c src/daemon/remote/table.c \
 	src/daemon/remote/regions.c \
-	src/daemon/remote/info.c src/daemon/remote/claim.c src/daemon/remote/helper.c src/daemon/remote/cache.c src/daemon/remote/fetch.c \
+	src/daemon/remote/info.c src/daemon/remote/claim.c src/daemon/remote/helper.c src/daemon/remote/attachment.h src/daemon/remote/cache.c src/daemon/remote/count.c src/daemon/remote/fetch.c \
 	src/daemon/remote/fetch_all.c
 
 # page faults

@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "worker/worker.h"
 #include "base/log.h"
 #include "../common/say.h"
 #include "config.h"
@@ -206,5 +207,5 @@ int main(int argc, char **argv)
 	prctl(PR_SET_NAME, "rmmapd-keeper");
 	rmmapd.keeper_pid = (uint32_t)getpid();
 	rmmapd.started_ns = rm_now_ns();
-	_exit(keep_run(&rmmapd));
+	_exit(keep_run(&rmmapd, worker_run));
 }

@@ -31,6 +31,7 @@
 #define TELL_SECONDS 5
 
 struct keep {
+	keep_worker *worker_run;
 	struct rmmapd *rmmapd;
 	struct records *records;
 	int signals;                    /* signalfd */
@@ -81,7 +82,7 @@ static void worker_main(struct keep *keep, int fd)
 		close(keep->rmmapd->watch);
 	prctl(PR_SET_NAME, "rmmapd");
 	/* no exit handlers: libraries' ones are for a process that was not forked */
-	_exit(worker_run(keep->rmmapd, fd, keep->records));
+	_exit(keep->worker_run(keep->rmmapd, fd, keep->records));
 }
 
 static int fork_worker(struct keep *keep)
@@ -395,9 +396,10 @@ static bool look_is_due(const struct keep *keep, int ready)
 	return keep->look_at ? rm_now_ns() >= keep->look_at : ready == 0;
 }
 
-int keep_run(struct rmmapd *rmmapd)
+int keep_run(struct rmmapd *rmmapd, keep_worker *worker_run)
 {
-	struct keep keep = { .rmmapd = rmmapd, .records = records_new(), .worker_fd = -1 };
+	struct keep keep = { .rmmapd = rmmapd, .worker_run = worker_run,
+	                     .records = records_new(), .worker_fd = -1 };
 	char limit[256] = "";
 	int ret;
 

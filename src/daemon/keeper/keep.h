@@ -115,7 +115,10 @@ struct keep_message {
 #define KEEP_FDS_MAX 60                 /* in one message */
 
 /* ---- keep.c ---- */
-int keep_run(struct rmmapd *rmmapd);    /* fork workers until nothing is left: exit status */
+/* A worker's life, in a process of its own; records are what earlier ones left. Exit status. */
+typedef int keep_worker(const struct rmmapd *rmmapd, int keeper_socket, struct records *records);
+/* Fork workers until nothing is left to serve: exit status. */
+int keep_run(struct rmmapd *rmmapd, keep_worker *worker_run);
 
 /* ---- keeper.c, beyond keeper.h: the worker's end ---- */
 struct keeper *keeper_new(int fd, uint64_t highest);
@@ -124,9 +127,5 @@ void keeper_dead(struct keeper *keeper);
 void keeper_serving(struct keeper *keeper);     /* KEEP_READY: nothing can stop the start now */
 /* Say KEEP_LEAVE and wait: the answer's type, KEEP_STOP if there is none. */
 int keeper_leave(struct keeper *keeper, int fds[RM_CHANNEL_FDS_MAX], unsigned *count);
-
-/* ---- worker.c ---- */
-/* The worker's life; records are what earlier ones left. Exit status. */
-int worker_run(const struct rmmapd *rmmapd, int keeper_socket, struct records *records);
 
 #endif

@@ -34,15 +34,13 @@ static void attach_error(struct connection *connection, uint64_t seq, int error,
 
 /* ---- the reply: table, then layers by 64 ---- */
 
-static int layer_fd(const struct held *held, uint32_t layer)
+static int layer_fd(const struct local_attachment *held, uint32_t layer)
 {
-	const struct attachment *attachment = &held->attachment;
-
-	return attachment->publication ? attachment->publication->layers[layer]->fd
-	                               : remote_layer_fd(attachment->remote, layer);
+	return held->publication ? held->publication->layers[layer]->fd
+	                               : remote_layer_fd(held->attachment.remote, layer);
 }
 
-static void send_layers(struct connection *connection, const struct held *held, uint32_t count)
+static void send_layers(struct connection *connection, const struct local_attachment *held, uint32_t count)
 {
 	int fds[RM_CHANNEL_FDS_MAX];
 
@@ -62,7 +60,7 @@ static void send_layers(struct connection *connection, const struct held *held, 
  * Recorded before they are sent: the caches' descriptors. A process that asks once more after
  * RM_RESTARTED has dropped what came before, and maps what comes now.
  */
-static void note_generation(struct held *held)
+static void note_generation(struct local_attachment *held)
 {
 	struct attachment *attachment = &held->attachment;
 
@@ -73,17 +71,17 @@ static void note_generation(struct held *held)
 	attachment_save(held);
 }
 
-static void send_attachment(struct connection *connection, struct held *held)
+static void send_attachment(struct connection *connection, struct local_attachment *held)
 {
 	const struct attachment *attachment = &held->attachment;
 	struct rm_wire_attach_reply reply = { .mode = held->mode, .attachment = attachment->number };
 	int table;
 
 	note_generation(held);
-	if (attachment->publication) {
-		table = attachment->publication->table_fd;
-		reply.table_size = attachment->publication->table.size;
-		reply.layer_count = attachment->publication->layer_count;
+	if (held->publication) {
+		table = held->publication->table_fd;
+		reply.table_size = held->publication->table.size;
+		reply.layer_count = held->publication->layer_count;
 	} else {
 		table = remote_table_fd(attachment->remote, &reply.table_size);
 		reply.layer_count = remote_layers(attachment->remote);
@@ -94,10 +92,10 @@ static void send_attachment(struct connection *connection, struct held *held)
 	send_layers(connection, held, reply.layer_count);
 }
 
-static struct held *new_held(struct connection *connection, uint64_t seq,
+static struct local_attachment *new_held(struct connection *connection, uint64_t seq,
                              const struct rm_handle *handle)
 {
-	struct held *held = attachment_new(connection->client);
+	struct local_attachment *held = attachment_new(connection->client);
 
 	if (!held) {
 		attach_error(connection, seq, -ENOMEM, "rmmapd has no memory for an attachment");
@@ -121,7 +119,7 @@ static const char *refusal(int error)
 
 static bool has_already(const struct client *client, const struct publication *publication)
 {
-	for (const struct attachment *a = client->attachments; a; a = a->next)
+	for (const struct local_attachment *a = client->attachments; a; a = a->next)
 		if (a->publication == publication)
 			return true;
 	return false;
@@ -130,7 +128,7 @@ static bool has_already(const struct client *client, const struct publication *p
 static void attach_local(struct connection *connection, uint64_t seq,
                          const struct rm_handle *handle, struct publication *publication)
 {
-	struct held *held;
+	struct local_attachment *held;
 	bool again;
 	int ret;
 
@@ -150,7 +148,7 @@ static void attach_local(struct connection *connection, uint64_t seq,
 		store_unadmit(publication, false, again);
 		return;
 	}
-	held->attachment.publication = publication;
+	held->publication = publication;
 	held->mode = RM_ATTACH_LOCAL;
 	held->admitted = publication->admitted;
 	/*
@@ -166,7 +164,7 @@ static void attach_local(struct connection *connection, uint64_t seq,
 
 static void remote_here(void *arg, int error, const char *why, struct remote *remote)
 {
-	struct held *held = arg;
+	struct local_attachment *held = arg;
 	struct connection *connection = held->waiting;
 
 	held->waiting = NULL;
@@ -187,14 +185,14 @@ static void remote_here(void *arg, int error, const char *why, struct remote *re
 static int reach(struct connection *connection, const struct rm_wire_attach *request,
                  const struct rm_handle *handle)
 {
-	struct context *context = connection->client->local->context;
+	struct local *local = connection->client->local;
 	struct fabric_peer *peer;
 	struct peers *peers;
 	char why[256];
-	int ret = worker_reach(context, request->fabric, &handle->fabric, &peers);
+	int ret = nets_reach(local->nets, request->fabric, &handle->fabric, &peers);
 
 	if (ret < 0) {
-		attach_error(connection, request->head.seq, ret, context->fabric_why);
+		attach_error(connection, request->head.seq, ret, nets_why(local->nets));
 		return ret;
 	}
 	/* The words of this client's RMMAP_FABRIC are known here and not later. */
@@ -209,9 +207,9 @@ static int reach(struct connection *connection, const struct rm_wire_attach *req
 static void attach_remote(struct connection *connection, const struct rm_wire_attach *request,
                           const struct rm_handle *handle)
 {
-	struct context *context = connection->client->local->context;
+	struct local *local = connection->client->local;
 	uint64_t eager = request->want == RM_FETCH_LAZY ? 0 : SMALL;
-	struct held *held;
+	struct local_attachment *held;
 
 	if (request->want == RM_FETCH_LAZY && !request->can_lazy) {
 		attach_error(connection, request->head.seq, -ENOTSUP, "fetching pages when they are "
@@ -238,8 +236,8 @@ static void attach_remote(struct connection *connection, const struct rm_wire_at
 	held->attachment.prefetch = request->prefetch;
 	connection_busy(connection, request->head.seq);
 	if (eager == UINT64_MAX)
-		attempt_begin(context, held->connection, held->seq, held->id);
-	remote_attach(context->remotes, &held->attachment, handle, eager, remote_here, held);
+		attempt_begin(local->context, held->connection, held->seq, held->id);
+	remote_attach(local->remotes, &held->attachment, handle, eager, remote_here, held);
 }
 
 /* ---- RM_ATTACH ---- */
@@ -247,8 +245,8 @@ static void attach_remote(struct connection *connection, const struct rm_wire_at
 static bool answered_before(struct connection *connection, uint64_t seq,
                             const struct rm_handle *handle)
 {
-	for (struct attachment *a = connection->client->attachments; a; a = a->next) {
-		struct held *held = container_of(a, struct held, attachment);
+	for (struct local_attachment *a = connection->client->attachments; a; a = a->next) {
+		struct local_attachment *held = a;
 
 		if (!held->waiting && held->connection == connection->record && held->seq == seq &&
 		    memcmp(held->id, handle->id, RM_ID_BYTES) == 0) {
@@ -262,19 +260,19 @@ static bool answered_before(struct connection *connection, uint64_t seq,
 static void attach(struct connection *connection, const struct rm_wire_attach *request,
                    const struct rm_handle *handle)
 {
-	struct context *context = connection->client->local->context;
-	struct publication *publication = store_find(context->store, handle->id);
+	struct local *local = connection->client->local;
+	struct publication *publication = store_find(local->store, handle->id);
 
 	if (answered_before(connection, request->head.seq, handle))
 		return;
-	if (attempt_failed(context, connection->record, request->head.seq)) {
-		attempt_end(context, connection->record, request->head.seq);
+	if (attempt_failed(local->context, connection->record, request->head.seq)) {
+		attempt_end(local->context, connection->record, request->head.seq);
 		attach_error(connection, request->head.seq, -ENOMEM, "rmmapd ran out of memory: two "
 		             "of its workers were killed while they fetched this publication; raise "
 		             "the memory limit of its cgroup, or fetch less (RMMAP_FETCH=lazy)");
 		return;
 	}
-	if (publication || memcmp(handle->host, context->host, RM_ID_BYTES) == 0)
+	if (publication || memcmp(handle->host, local->context->host, RM_ID_BYTES) == 0)
 		attach_local(connection, request->head.seq, handle, publication);
 	else
 		attach_remote(connection, request, handle);
@@ -305,7 +303,7 @@ void request_attach(struct connection *connection, const struct rm_wire_attach *
 /* Unknown is detached already: the request came twice. */
 void request_detach(struct connection *connection, const struct rm_wire_attachment *request)
 {
-	struct held *held = attachment_find(connection->client, request->attachment);
+	struct local_attachment *held = attachment_find(connection->client, request->attachment);
 
 	if (held)
 		attachment_end(held);
@@ -322,7 +320,7 @@ static void complete_unasked(void *arg, int error)
  * A process that gave up waiting closes the connection with the answer unread: it has
  * nothing mapped, and knows no number that it could detach.
  */
-static bool unread(const struct connection *connection, const struct held *held)
+static bool unread(const struct connection *connection, const struct local_attachment *held)
 {
 	return connection->deaf && held->seq == connection->latest && !held->attachment.lazy;
 }
@@ -334,18 +332,18 @@ static bool unread(const struct connection *connection, const struct held *held)
  */
 void attach_connection_gone(struct connection *connection)
 {
-	struct attachment *next;
+	struct local_attachment *next;
 
-	for (struct attachment *a = connection->client->attachments; a; a = next) {
-		struct held *held = container_of(a, struct held, attachment);
+	for (struct local_attachment *a = connection->client->attachments; a; a = next) {
+		struct local_attachment *held = a;
 
 		next = a->next;
 		if (held->connection != connection->record)
 			continue;
-		if (held->waiting || unread(connection, held) || (a->lazy && lazy_gone(a->lazy)))
+		if (held->waiting || unread(connection, held) || (a->attachment.lazy && lazy_gone(a->attachment.lazy)))
 			attachment_end(held);
-		else if (a->lazy)
-			lazy_complete(a->lazy, complete_unasked, NULL);
+		else if (a->attachment.lazy)
+			lazy_complete(a->attachment.lazy, complete_unasked, NULL);
 	}
 }
 
@@ -360,17 +358,17 @@ static bool has_connection(const struct client *client, uint64_t record)
 
 void attach_restored(struct client *client)
 {
-	struct attachment *next;
+	struct local_attachment *next;
 
-	for (struct attachment *a = client->attachments; a; a = next) {
-		struct held *held = container_of(a, struct held, attachment);
+	for (struct local_attachment *a = client->attachments; a; a = next) {
+		struct local_attachment *held = a;
 
 		next = a->next;
-		if (!a->lazy || has_connection(client, held->connection))
+		if (!a->attachment.lazy || has_connection(client, held->connection))
 			continue;
-		if (lazy_gone(a->lazy))
+		if (lazy_gone(a->attachment.lazy))
 			attachment_end(held);
 		else
-			lazy_complete(a->lazy, complete_unasked, NULL);
+			lazy_complete(a->attachment.lazy, complete_unasked, NULL);
 	}
 }

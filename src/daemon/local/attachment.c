@@ -21,24 +21,33 @@ struct attachment_record {              /* data of RECORD_ATTACHMENT */
 	uint32_t admitted;
 };
 
-struct held *attachment_new(struct client *client)
+/* The pager has changed what the record has of it. */
+static void attachment_changed(struct attachment *attachment)
 {
-	struct held *held = calloc(1, sizeof(*held));
+	attachment_save(container_of(attachment, struct local_attachment, attachment));
+}
+
+struct local_attachment *attachment_new(struct client *client)
+{
+	struct local_attachment *held = calloc(1, sizeof(*held));
 
 	if (!held)
 		return NULL;
 	held->attachment.number = keeper_number(client->local->context->keeper);
-	held->attachment.client = client;
-	held->attachment.next = client->attachments;
-	client->attachments = &held->attachment;
+	held->attachment.counters = client->counters;
+	held->attachment.pidfd = client->pidfd.fd;
+	held->attachment.save = attachment_changed;
+	held->client = client;
+	held->next = client->attachments;
+	client->attachments = held;
 	client->local->attachment_count++;
 	return held;
 }
 
-void attachment_save(struct held *held)
+void attachment_save(struct local_attachment *held)
 {
 	const struct attachment *attachment = &held->attachment;
-	struct client *client = attachment->client;
+	struct client *client = held->client;
 	struct attachment_record record = {
 		.client = client->record, .connection = held->connection, .seq = held->seq,
 		.origin = attachment->remote ? remote_origin(attachment->remote) : 0,
@@ -52,26 +61,21 @@ void attachment_save(struct held *held)
 	           &record, sizeof(record), NULL, 0);
 }
 
-void local_save(struct attachment *attachment)
+static void attachment_unlink(struct local_attachment *held)
 {
-	attachment_save(container_of(attachment, struct held, attachment));
-}
+	struct client *client = held->client;
+	struct local_attachment **link = &client->attachments;
 
-static void unlink_attachment(struct attachment *attachment)
-{
-	struct client *client = attachment->client;
-	struct attachment **link = &client->attachments;
-
-	while (*link != attachment)
+	while (*link != held)
 		link = &(*link)->next;
-	*link = attachment->next;
+	*link = held->next;
 	client->local->attachment_count--;
 }
 
-void attachment_end(struct held *held)
+void attachment_end(struct local_attachment *held)
 {
 	struct attachment *attachment = &held->attachment;
-	struct context *context = attachment->client->local->context;
+	struct context *context = held->client->local->context;
 
 	if (attachment->lazy)
 		lazy_stop(attachment->lazy);
@@ -79,42 +83,32 @@ void attachment_end(struct held *held)
 		remote_detach(attachment);
 	if (held->waiting)
 		connection_idle(held->waiting);
-	if (attachment->publication)
-		store_release(attachment->publication, false);
+	if (held->publication)
+		store_release(held->publication, false);
 	keeper_delete(context->keeper, attachment->number);
-	unlink_attachment(attachment);
-	free(attachment->pending);
+	attachment_unlink(held);
 	free(held);
 	context->active_ns = rm_now_ns();
 }
 
-struct held *attachment_find(struct client *client, uint64_t number)
+struct local_attachment *attachment_find(struct client *client, uint64_t number)
 {
-	for (struct attachment *a = client->attachments; a; a = a->next)
-		if (a->number == number)
-			return container_of(a, struct held, attachment);
-	return NULL;
+	struct local_attachment *held = client->attachments;
+
+	while (held && held->attachment.number != number)
+		held = held->next;
+	return held;
 }
 
-struct attachment *local_attachment(struct local *local, uint64_t number)
+struct attachment *local_find_attachment(struct local *local, uint64_t number)
 {
 	for (struct client *c = local->clients; c; c = c->next) {
-		struct held *held = attachment_find(c, number);
+		struct local_attachment *held = attachment_find(c, number);
 
 		if (held)
 			return &held->attachment;
 	}
 	return NULL;
-}
-
-struct rm_counters *local_counters(struct attachment *attachment)
-{
-	return &attachment->client->counters;
-}
-
-int local_pidfd(struct attachment *attachment)
-{
-	return attachment->client->pidfd.fd;
 }
 
 bool local_record_attaches(const struct record *record, const uint8_t id[RM_ID_BYTES])
@@ -132,15 +126,15 @@ void local_restore_attachment(struct local *local, const struct record *record)
 	struct publication *publication = NULL;
 	struct client *client = local->clients;
 	struct remote *remote = NULL;
-	struct held *held = NULL;
+	struct local_attachment *held = NULL;
 
 	if (record->length == sizeof(*saved)) {
 		while (client && client->record != saved->client)
 			client = client->next;
 		if (saved->mode == RM_ATTACH_LOCAL)
-			publication = store_find(context->store, saved->id);
+			publication = store_find(local->store, saved->id);
 		else
-			remote = remotes_find_origin(context->remotes, saved->origin);
+			remote = remotes_find_origin(local->remotes, saved->origin);
 	}
 	if (client && (publication || remote))
 		held = attachment_new(client);
@@ -149,7 +143,7 @@ void local_restore_attachment(struct local *local, const struct record *record)
 		return;
 	}
 	held->attachment.number = record->number;
-	held->attachment.publication = publication;
+	held->publication = publication;
 	held->connection = saved->connection;
 	held->seq = saved->seq;
 	held->mode = saved->mode;

@@ -69,20 +69,20 @@ static void list_remote(void *arg, const struct rm_pub_info *info)
 		put(listing, info, sizeof(*info));
 }
 
-static void list(struct context *context, struct listing *listing)
+static void list(struct local *local, struct listing *listing)
 {
-	for (struct publication *p = store_first(context->store); p; p = p->next) {
+	for (struct publication *p = store_first(local->store); p; p = p->next) {
 		struct rm_pub_info info;
 
 		describe(p, &info);
 		if (!listing->only || strcmp(listing->only, info.id) == 0)
 			put(listing, &info, sizeof(info));
 	}
-	remotes_list(context->remotes, list_remote, listing);
+	remotes_list(local->remotes, list_remote, listing);
 }
 
 /* A handle's id, or the digits themselves; of a prefix the publication that has it. */
-static int short_id_of(struct context *context, const char *name, char id[9])
+static int short_id_of(struct local *local, const char *name, char id[9])
 {
 	struct publication *publication;
 	struct rm_handle handle;
@@ -95,7 +95,7 @@ static int short_id_of(struct context *context, const char *name, char id[9])
 		sodium_memzero(&handle, sizeof(handle));
 		return ret;
 	}
-	ret = store_find_short(context->store, name, &publication);
+	ret = store_find_short(local->store, name, &publication);
 	if (ret == 0)
 		rm_short_id(publication->id, id);
 	else if (ret == -ENOENT)
@@ -105,43 +105,45 @@ static int short_id_of(struct context *context, const char *name, char id[9])
 
 /* ---- rmmapd itself ---- */
 
-static void describe_memory(struct context *context, struct rm_daemon_info *info)
+static void describe_memory(struct local *local, struct rm_daemon_info *info)
 {
 	struct rm_cgroup cgroup;
 
 	rm_cgroup_read("", &cgroup);
-	info->held_bytes = limit_held(context);
-	info->limit_bytes = context->options.limit;
-	info->cache_bytes = context->limit.caches - context->limit.promised;
+	info->held_bytes = limit_held(local->context);
+	info->limit_bytes = local->context->options.limit;
+	info->cache_bytes = local->context->limit.caches - local->context->limit.promised;
 	info->cgroup_bytes = cgroup.used;
 	info->cgroup_limit = cgroup.limit;
 }
 
 static void describe_daemon(struct local *local, struct rm_daemon_info *info)
 {
-	struct context *context = local->context;
+	
+	const struct context *context = local->context;
+	const struct fabric *fabric = nets_fabric(local->nets);
 
 	memset(info, 0, sizeof(*info));
 	info->keeper_pid = context->keeper_pid;
 	info->worker_pid = (uint32_t)getpid();
 	info->worker_restarts = context->restarts;
-	info->publications = store_count(context->store);
+	info->publications = store_count(local->store);
 	info->attachments = local->attachment_count;
 	info->clients = local->client_count;
-	describe_memory(context, info);
+	describe_memory(local, info);
 	info->uptime_ms = (rm_now_ns() - context->started_ns) / 1000000;
-	info->fabric_open = context->fabric != NULL;
-	if (context->fabric) {
-		const struct rm_fabric_addr *addr = fabric_addr(context->fabric);
+	info->fabric_open = fabric != NULL;
+	if (fabric) {
+		const struct rm_fabric_addr *addr = fabric_addr(fabric);
 
 		rm_format(info->provider, sizeof(info->provider), "%s", addr->provider);
 		fabric_addr_text(addr, info->address, sizeof(info->address));
 	} else {
-		rm_format(info->fabric_why, sizeof(info->fabric_why), "%s", context->fabric_why);
+		rm_format(info->fabric_why, sizeof(info->fabric_why), "%s", nets_why(local->nets));
 	}
 	info->counters = local->ended;
 	for (struct client *client = local->clients; client; client = client->next)
-		counters_add(&info->counters, &client->counters);
+		counters_add(&info->counters, &client->counters->sum);
 }
 
 /* ---- requests ---- */
@@ -172,7 +174,7 @@ static void reply_listing(struct connection *connection, uint64_t seq, struct li
 
 static void stats(struct connection *connection, uint64_t seq)
 {
-	struct rm_wire_stats_reply reply = { .counters = connection->client->counters };
+	struct rm_wire_stats_reply reply = { .counters = connection->client->counters->sum };
 
 	connection_send(connection, &reply, sizeof(reply), RM_STATS_REPLY, seq, NULL, 0);
 }
@@ -192,7 +194,7 @@ void request_info(struct connection *connection, const struct rm_wire *request)
 	if (request->type == RM_STAT) {
 		const struct rm_wire_name *named = (const struct rm_wire_name *)request;
 
-		if (short_id_of(local->context, named->name, id) < 0) {
+		if (short_id_of(local, named->name, id) < 0) {
 			info_error(connection, request->seq, -EINVAL, "this is neither a handle nor the "
 			           "id of one publication: see rmmap list");
 			return;
@@ -209,7 +211,7 @@ void request_info(struct connection *connection, const struct rm_wire *request)
 		describe_daemon(local, &info);
 		put(&listing, &info, size);
 	} else {
-		list(local->context, &listing);
+		list(local, &listing);
 	}
 	reply_listing(connection, request->seq, &listing, size);
 	close(listing.fd);

@@ -20,6 +20,8 @@
 #ifndef RM_LOCAL_INTERNAL_H
 #define RM_LOCAL_INTERNAL_H
 
+#include "../peer/nets.h"
+#include "../remote/attachment.h"
 #include "../../common/channel.h"
 #include "../../common/say.h"
 #include "local.h"
@@ -61,19 +63,22 @@ struct client {                         /* a process */
 	uint32_t pid;                   /* 0: of a pid namespace that we do not see */
 	struct source pidfd;
 	uint64_t record;
-	struct rm_counters counters;
+	struct process_counters *counters;
 	struct connection *connections;
-	struct attachment *attachments;
+	struct local_attachment *attachments;
 	struct holding holding;         /* of its last publication */
 	struct client *next;
 };
 
-struct held {                           /* an attachment, and what only local.c's files need */
-	struct attachment attachment;
+struct local_attachment {               /* an attachment of a process of this host */
+	struct attachment attachment;   /* what remote/ and pager/ need of it */
+	struct client *client;
+	struct publication *publication;        /* of this host; NULL: attachment.remote is set */
 	uint8_t id[RM_ID_BYTES];        /* of the publication */
 	uint64_t connection, seq;       /* the request that made it, should it be sent again */
 	struct connection *waiting;     /* for remote_attach(), or NULL */
 	uint32_t mode;                  /* enum rm_attach_mode */
+	struct local_attachment *next;  /* of the client */
 	uint32_t admitted;              /* readers of the publication of this host, with this one */
 };
 
@@ -87,6 +92,10 @@ struct refusal {                        /* a connection that is only told why */
 
 struct local {
 	struct context *context;
+	struct store *store;
+	struct nets *nets;
+	struct remotes *remotes;
+	struct local_events events;
 	struct source listener;
 	struct timer accept_again;      /* after EMFILE */
 	uint64_t told_ns;               /* when that was last logged; 0: never */
@@ -98,10 +107,10 @@ struct local {
 };
 
 /* ---- local_held.c ---- */
-struct held *attachment_new(struct client *client);
-void attachment_save(struct held *held);
-void attachment_end(struct held *held);         /* and free it */
-struct held *attachment_find(struct client *client, uint64_t number);
+struct local_attachment *attachment_new(struct client *client);
+void attachment_save(struct local_attachment *held);
+void attachment_end(struct local_attachment *held);         /* and free it */
+struct local_attachment *attachment_find(struct client *client, uint64_t number);
 
 /* ---- local.c ---- */
 void client_end(struct client *client);
@@ -138,7 +147,7 @@ bool publish_no_fds(struct connection *connection);
 void publish_forget(struct connection *connection);
 void request_unpublish(struct connection *connection, const struct rm_wire_name *request);
 /* The publication of this host that a handle, or a short id, names. 0 or -errno and why. */
-int publication_named(struct context *context, const char *name, struct publication **out,
+int publication_named(struct local *local, const char *name, struct publication **out,
                       const char **why);
 
 void request_move(struct connection *connection, const struct rm_wire_move *request);

@@ -17,7 +17,7 @@
 void request_lazy(struct connection *connection, const struct rm_wire_attachment *request,
                   const int *fds, unsigned count)
 {
-	struct held *held = attachment_find(connection->client, request->attachment);
+	struct local_attachment *held = attachment_find(connection->client, request->attachment);
 	const char *why = "rmmapd knows no such attachment: attach again";
 	int ret = -ENOENT;
 
@@ -66,13 +66,11 @@ static void completed(void *arg, int error)
  * that does not page is complete only if it was served to the end, and nothing was lost; one
  * that is not known, or that no worker could take over, is not.
  */
-static int complete_already(const struct attachment *attachment)
+static int complete_already(const struct local_attachment *held)
 {
-	const struct held *held = container_of(attachment, struct held, attachment);
-
 	if (held->mode != RM_ATTACH_LAZY)
 		return 0;
-	return attachment->served == SERVED_TO_THE_END ? 0 : -EIO;
+	return held->attachment.served == SERVED_TO_THE_END ? 0 : -EIO;
 }
 
 /* One more is left until all were asked, since done() may be called at once. */
@@ -89,13 +87,13 @@ void request_complete(struct connection *connection, const struct rm_wire_attach
 	completion->left = 1;
 	connection->completion = completion;
 	connection_busy(connection, request->head.seq);
-	for (struct attachment *a = connection->client->attachments; a; a = a->next) {
-		if (request->attachment && request->attachment != a->number)
+	for (struct local_attachment *a = connection->client->attachments; a; a = a->next) {
+		if (request->attachment && request->attachment != a->attachment.number)
 			continue;
 		error = 0;
 		completion->left++;
-		if (a->lazy)
-			lazy_complete(a->lazy, completed, completion);
+		if (a->attachment.lazy)
+			lazy_complete(a->attachment.lazy, completed, completion);
 		else
 			completed(completion, complete_already(a));
 	}
@@ -109,8 +107,8 @@ void request_prefetch(struct connection *connection, const struct rm_wire_prefet
 {
 	int ret = 0, one;
 
-	for (struct attachment *a = connection->client->attachments; a; a = a->next) {
-		one = a->lazy ? lazy_prefetch(a->lazy, request->addr, request->length) : 0;
+	for (struct local_attachment *a = connection->client->attachments; a; a = a->next) {
+		one = a->attachment.lazy ? lazy_prefetch(a->attachment.lazy, request->addr, request->length) : 0;
 		ret = ret ? ret : one;
 	}
 	connection_reply(connection, request->head.seq, ret, ret == -EAGAIN ?

@@ -55,7 +55,7 @@ static void refusal_expired(struct timer *timer)
 static void refusal_ready(struct source *source, uint32_t events)
 {
 	struct refusal *refusal = container_of(source, struct refusal, socket);
-	struct context *context = refusal->local->context;
+	struct local *local = refusal->local;
 	_Alignas(8) uint8_t message[RM_WIRE_MAX];
 	const struct rm_wire *head = (const void *)message;
 	int fds[RM_CHANNEL_FDS_MAX];
@@ -71,10 +71,10 @@ static void refusal_ready(struct source *source, uint32_t events)
 		struct rm_wire_hello_reply reply = {
 			.head = { .magic = RM_WIRE_MAGIC, .version = RM_WIRE_VERSION,
 			          .type = RM_HELLO_REPLY, .seq = head->seq },
-			.error = EMFILE, .pid = context->keeper_pid,
+			.error = EMFILE, .pid = local->context->keeper_pid,
 		};
 
-		memcpy(reply.host, context->host, RM_ID_BYTES);
+		memcpy(reply.host, local->context->host, RM_ID_BYTES);
 		rm_format(reply.text, sizeof(reply.text), "%s", NO_FDS_TEXT);
 		rm_channel_send(source->fd, &reply, sizeof(reply), NULL, 0, 0);
 	}

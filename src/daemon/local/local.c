@@ -54,20 +54,21 @@ void client_end(struct client *client)
 	struct client **link = &local->clients;
 
 	while (client->attachments)
-		attachment_end(container_of(client->attachments, struct held, attachment));
+		attachment_end(client->attachments);
 	while (client->connections)
 		connection_free(client->connections);
-	layers_hold(store_layers(local->context->store), &client->holding, NULL, 0);
+	layers_hold(store_layers(local->store), &client->holding, NULL, 0);
 	while (*link != client)
 		link = &(*link)->next;
 	*link = client->next;
 	local->client_count--;
-	counters_add(&local->ended, &client->counters);
+	counters_add(&local->ended, &client->counters->sum);
 	loop_remove(local->context->loop, &client->pidfd);
 	keeper_delete(local->context->keeper, client->record);
 	close(client->pidfd.fd);
-	worker_look(local->context);
+	process_counters_unref(client->counters);
 	free(client);
+	local->events.client_gone(local->events.arg);
 }
 
 static void process_ended(struct source *source, uint32_t events)
@@ -80,14 +81,19 @@ static struct client *client_new(struct local *local, uint32_t pid, int pidfd, u
 {
 	struct client *client = calloc(1, sizeof(*client));
 
-	if (!client)
+	if (client)
+		client->counters = process_counters_new();
+	if (!client || !client->counters) {
+		free(client);
 		return NULL;
+	}
 	client->local = local;
 	client->pid = pid;
 	client->record = record;
 	client->pidfd.fd = pidfd;
 	client->pidfd.ready = process_ended;
 	if (loop_add(local->context->loop, &client->pidfd, EPOLLIN) < 0) {
+		process_counters_unref(client->counters);
 		free(client);
 		return NULL;
 	}
@@ -228,13 +234,18 @@ void local_restored(struct local *local)
 
 /* ---- the whole ---- */
 
-struct local *local_new(struct context *context, int listener)
+struct local *local_new(struct context *context, const struct local_parts *parts,
+                        const struct local_events *events, int listener)
 {
 	struct local *local = calloc(1, sizeof(*local));
 
 	if (!local)
 		return NULL;
 	local->context = context;
+	local->store = parts->store;
+	local->nets = parts->nets;
+	local->remotes = parts->remotes;
+	local->events = *events;
 	if (listen_init(local, listener) < 0) {
 		free(local);
 		return NULL;
@@ -252,9 +263,9 @@ static void completed_unasked(void *arg, int error)
 void local_drain(struct local *local)
 {
 	for (struct client *client = local->clients; client; client = client->next)
-		for (struct attachment *a = client->attachments; a; a = a->next)
-			if (a->lazy)
-				lazy_complete(a->lazy, completed_unasked, NULL);
+		for (struct local_attachment *a = client->attachments; a; a = a->next)
+			if (a->attachment.lazy)
+				lazy_complete(a->attachment.lazy, completed_unasked, NULL);
 }
 
 uint32_t local_clients(struct local *local)

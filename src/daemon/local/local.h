@@ -15,27 +15,26 @@
 #include "../keeper/keeper.h"
 #include "../base/context.h"
 
-struct remote;
-struct client;
+struct attachment;
+struct local;
+struct nets;
+struct remotes;
+struct store;
 
-#define SERVED_TO_THE_END 1u            /* nothing is absent, or what is was given up */
-#define SERVED_LOST 2u                  /* some page was marked as lost in its process */
-
-struct attachment {
-	uint64_t number;                /* on the wire, and the keeper's record */
-	uint64_t generation;            /* of the caches whose descriptors its process was sent:
-	                                   see remote_shares(); an earlier one never harms */
-	struct client *client;
-	struct publication *publication;        /* one of these two */
-	struct remote *remote;
-	struct lazy *lazy;              /* pager.h; NULL if it does not page */
-	uint32_t prefetch;              /* enum rm_prefetch_mode, as its process said */
-	uint32_t served;                /* SERVED_ bits, of one that pages */
-	struct rm_wire_attach_reply *pending;   /* reply under preparation, else NULL */
-	struct attachment *next;        /* of the client */
+/* What a process of this host can ask for is done by these. */
+struct local_parts {
+	struct store *store;
+	struct nets *nets;
+	struct remotes *remotes;
+};
+struct local_events {
+	void *arg;
+	void (*client_gone)(void *arg); /* a process ended; called from within local/ */
 };
 
-struct local *local_new(struct context *context, int listener);   /* -1: there is none */
+/* listener -1: there is none. NULL: no memory or descriptor. */
+struct local *local_new(struct context *context, const struct local_parts *parts,
+                        const struct local_events *events, int listener);
 /* Another listener from now on, and connections that came while the worker was leaving. */
 void local_listen(struct local *local, int listener, const int *connections, unsigned count);
 /* --private: this connection, of a process that no listener has to be there for. */
@@ -48,12 +47,7 @@ bool local_record_attaches(const struct record *record, const uint8_t id[RM_ID_B
 void local_restored(struct local *local);       /* all records are back: tell clients RM_RESTARTED */
 uint32_t local_clients(struct local *local);
 uint32_t local_attachments(struct local *local);
-struct attachment *local_attachment(struct local *local, uint64_t number);
-/* Counters of the process that holds this attachment, for pager and remote to add to. */
-struct rm_counters *local_counters(struct attachment *attachment);
-/* Its generation or served has changed: have the keeper know. */
-void local_save(struct attachment *attachment);
-/* The pidfd of that process, to signal it. */
-int local_pidfd(struct attachment *attachment);
+/* That of a process of this host; NULL: no such attachment. */
+struct attachment *local_find_attachment(struct local *local, uint64_t number);
 
 #endif

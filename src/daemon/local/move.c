@@ -40,21 +40,21 @@ static int movable(const struct publication *publication, const char **why)
 
 void request_move(struct connection *connection, const struct rm_wire_move *request)
 {
-	struct context *context = connection->client->local->context;
+	struct local *local = connection->client->local;
 	struct publication *publication;
 	struct peer_order order = { .host = request->host, .port = (uint16_t)request->port };
 	struct peers *peers;
 	char text[RM_TEXT_MAX];
 	const char *why = text;
-	int ret = publication_named(context, request->name, &publication, &why);
+	int ret = publication_named(local, request->name, &publication, &why);
 
 	memcpy(order.id, request->id, RM_ID_BYTES);
 	memcpy(order.secret, request->secret, RM_SECRET_BYTES);
 	if (ret == 0)
 		ret = movable(publication, &why);
 	if (ret == 0) {
-		why = context->fabric_why;
-		ret = nets_publish(context, request->fabric, &peers);
+		why = nets_why(local->nets);
+		ret = nets_publish(local->nets, request->fabric, &peers);
 	}
 	if (ret == 0) {
 		why = text;

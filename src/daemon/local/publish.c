@@ -66,12 +66,12 @@ bool publish_no_fds(struct connection *connection)
 /* ---- the handle ---- */
 
 /* Does a failure to open it mean that the place which RMMAP_FABRIC names cannot be had? */
-static bool misplaced(struct context *context, const char *text, int error)
+static bool misplaced(struct local *local, const char *text, int error)
 {
 	struct rm_fabric_spec spec;
 
-	if (!text[0] && context->options.fabric)
-		text = context->options.fabric;
+	if (!text[0] && local->context->options.fabric)
+		text = local->context->options.fabric;
 	if (rm_fabric_spec_parse(text, &spec) < 0)
 		return true;
 	return error == -EINVAL || (error == -EADDRNOTAVAIL && spec.address[0]) ||
@@ -83,15 +83,15 @@ static bool misplaced(struct context *context, const char *text, int error)
  * had fails the publish: its handle would be of no use where it was to be used. Another fabric
  * that does not open leaves a publication for this host, and the log says why.
  */
-static int reachable_at(struct context *context, const char *spec, struct rm_fabric_addr *addr)
+static int reachable_at(struct local *local, const char *spec, struct rm_fabric_addr *addr)
 {
 	struct peers *peers;
-	int ret = nets_publish(context, spec, &peers);
+	int ret = nets_publish(local->nets, spec, &peers);
 
 	memset(addr, 0, sizeof(*addr));
 	if (ret == 0)
 		*addr = *fabric_addr(peers_fabric(peers));
-	return ret < 0 && misplaced(context, spec, ret) ? ret : 0;
+	return ret < 0 && misplaced(local, spec, ret) ? ret : 0;
 }
 
 static int reply_handle(struct connection *connection, uint64_t seq,
@@ -131,19 +131,19 @@ static void add(struct connection *connection)
 {
 	struct gather *gather = connection->gather;
 	const struct rm_wire_publish *request = &gather->request;
-	struct context *context = connection->client->local->context;
-	bool known = store_find(context->store, request->id) != NULL;
+	struct local *local = connection->client->local;
+	bool known = store_find(local->store, request->id) != NULL;
 	struct publication *publication;
 	struct rm_fabric_addr addr;
 	char why[RM_TEXT_MAX] = "";
-	int ret = reachable_at(context, request->fabric, &addr);
+	int ret = reachable_at(local, request->fabric, &addr);
 
 	if (ret < 0) {
-		refuse(connection, ret, context->fabric_why);
+		refuse(connection, ret, nets_why(local->nets));
 		return;
 	}
 	connection->gather = NULL;
-	ret = store_add(context->store, request, connection->client->pid, gather->table_fd,
+	ret = store_add(local->store, request, connection->client->pid, gather->table_fd,
 	                gather->slot_fd, gather->layer_fds, &publication, why, sizeof(why));
 	if (ret < 0)
 		connection_reply(connection, request->head.seq, ret, why);
@@ -151,7 +151,7 @@ static void add(struct connection *connection)
 	          connection->deaf) && !known)
 		store_unpublish(publication);
 	else
-		layers_hold(store_layers(context->store), &connection->client->holding,
+		layers_hold(store_layers(local->store), &connection->client->holding,
 		            publication->layers, publication->layer_count);
 	gather_free(gather);
 }
@@ -208,11 +208,11 @@ static struct gather *gather_new(const struct rm_wire_publish *request, const in
 	return gather;
 }
 
-static int acceptable(struct context *context, const struct rm_wire_publish *request, unsigned count,
+static int acceptable(struct local *local, const struct rm_wire_publish *request, unsigned count,
                   const char **why)
 {
 	*why = "rmmapd is stopping: publish again when it is gone";
-	if (context->draining)
+	if (local->context->draining)
 		return -ECONNREFUSED;
 	*why = "rmmapd got a publish request without its descriptors, or with too many layers";
 	if (count != 1u + (request->has_slot_lock != 0) || request->has_slot_lock > 1 ||
@@ -225,7 +225,7 @@ void request_publish(struct connection *connection, const struct rm_wire_publish
                      const int *fds, unsigned count)
 {
 	const char *why;
-	int ret = acceptable(connection->client->local->context, request, count, &why);
+	int ret = acceptable(connection->client->local, request, count, &why);
 
 	publish_forget(connection);
 	if (ret == 0) {
@@ -266,7 +266,7 @@ void request_layers(struct connection *connection, const struct rm_wire_layers *
 
 /* ---- RM_UNPUBLISH ---- */
 
-static int by_handle(struct context *context, const char *text, struct publication **out,
+static int by_handle(struct local *local, const char *text, struct publication **out,
                      const char **why)
 {
 	struct rm_handle handle;
@@ -275,13 +275,13 @@ static int by_handle(struct context *context, const char *text, struct publicati
 	*out = NULL;
 	*why = "this is not a handle, or it was damaged on its way: copy all of it";
 	if (ret == 0)
-		*out = store_find(context->store, handle.id);
+		*out = store_find(local->store, handle.id);
 	if (ret == -EPROTO)
 		*why = "the handle is of another version of rmmap, or of a host with another layout";
 	if (ret == 0 && *out) {
 		*why = "the handle's secret is wrong: it is not the handle of this publication";
 		ret = sodium_memcmp(handle.secret, (*out)->secret, RM_SECRET_BYTES) ? -EACCES : 0;
-	} else if (ret == 0 && memcmp(handle.host, context->host, RM_ID_BYTES) != 0) {
+	} else if (ret == 0 && memcmp(handle.host, local->context->host, RM_ID_BYTES) != 0) {
 		*why = "a publication is ended or moved only on the host and in the run directory "
 		       "where it was made, and this is another one";
 		ret = -EACCES;
@@ -294,10 +294,10 @@ static int by_handle(struct context *context, const char *text, struct publicati
 	return ret;
 }
 
-static int by_short_id(struct context *context, const char *text, struct publication **out,
+static int by_short_id(struct local *local, const char *text, struct publication **out,
                        const char **why)
 {
-	int ret = store_find_short(context->store, text, out);
+	int ret = store_find_short(local->store, text, out);
 
 	*why = "no publication of this host has that id: see rmmap list";
 	if (ret == -EEXIST) {
@@ -307,20 +307,20 @@ static int by_short_id(struct context *context, const char *text, struct publica
 	return ret;
 }
 
-int publication_named(struct context *context, const char *name, struct publication **out,
+int publication_named(struct local *local, const char *name, struct publication **out,
                       const char **why)
 {
 	if (strncmp(name, "rmmap", 5) == 0)
-		return by_handle(context, name, out, why);
-	return by_short_id(context, name, out, why);
+		return by_handle(local, name, out, why);
+	return by_short_id(local, name, out, why);
 }
 
 void request_unpublish(struct connection *connection, const struct rm_wire_name *request)
 {
-	struct context *context = connection->client->local->context;
+	struct local *local = connection->client->local;
 	struct publication *publication;
 	const char *why;
-	int ret = publication_named(context, request->name, &publication, &why);
+	int ret = publication_named(local, request->name, &publication, &why);
 
 	/* What was unpublished before can still be revoked. */
 	if (ret == 0 && (request->revoke ? publication->revoked : publication->unpublished)) {

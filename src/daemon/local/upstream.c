@@ -86,21 +86,21 @@ static bool is_wanted(const struct upstream *upstream, uint32_t from, const stru
 static int want(struct upstream *upstream, const struct rm_layer_desc *desc)
 {
 	const struct client *client = upstream->client;
-	struct layers *layers = store_layers(client->local->context->store);
+	struct layers *layers = store_layers(client->local->store);
 	uint32_t index, from = upstream->count;
 	struct remote *remote;
 	int ret = 0;
 
 	if (layers_have(layers, desc, true))
 		return 0;
-	for (const struct attachment *a = client->attachments; !ret && a; a = a->next)
-		if (a->remote && remote_find_layer(a->remote, desc, &index) &&
-		    !is_wanted(upstream, from, a->remote))
-			ret = add(upstream, a->remote, index);
+	for (const struct local_attachment *a = client->attachments; !ret && a; a = a->next)
+		if (a->attachment.remote && remote_find_layer(a->attachment.remote, desc, &index) &&
+		    !is_wanted(upstream, from, a->attachment.remote))
+			ret = add(upstream, a->attachment.remote, index);
 	/* What came from a publication of this host has what that one shows, and needs nobody. */
 	if (ret || upstream->count > from || layers_have(layers, desc, false))
 		return ret;
-	remote = remotes_find_layer(client->local->context->remotes, desc, &index);
+	remote = remotes_find_layer(client->local->remotes, desc, &index);
 	return remote ? add(upstream, remote, index) : 0;
 }
 
@@ -250,7 +250,7 @@ static int adopt_layer(struct layers *layers, struct wanted *wanted, uint32_t co
 
 static int adopt(struct upstream *upstream)
 {
-	struct layers *layers = store_layers(upstream->client->local->context->store);
+	struct layers *layers = store_layers(upstream->client->local->store);
 	int ret = 0;
 
 	for (uint32_t i = 0, n; !ret && i < upstream->count; i += n) {

@@ -45,7 +45,7 @@ static uint64_t draw(uint64_t number)
 
 static struct rm_ahead_counters *counters_of(const struct lazy *lazy, enum rm_ahead why)
 {
-	return &local_counters(lazy->attachment)->ahead[why];
+	return &lazy->attachment->counters->sum.ahead[why];
 }
 
 /* For the process, and for the publication. */

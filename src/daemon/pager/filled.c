@@ -60,7 +60,7 @@ static void distrust(struct lazy *lazy)
 	log_line("a process that attached publication %s maps another file than "
 	         "it was sent: it gets all pages that it lacks by copies", id);
 	lazy->attachment->generation = 0;
-	local_save(lazy->attachment);
+	lazy->attachment->save(lazy->attachment);
 	lazy->left_copies = lazy->left;
 }
 
@@ -88,11 +88,11 @@ static void end_worker(struct lazy *lazy)
 	         "this worker ends, and the next one gives it all pages by copies");
 	lazy->broken = true;
 	if (last) {
-		syscall(SYS_pidfd_send_signal, local_pidfd(attachment), SIGBUS, NULL, 0);
+		syscall(SYS_pidfd_send_signal, attachment->pidfd, SIGBUS, NULL, 0);
 		return;
 	}
 	attachment->generation = 0;
-	local_save(attachment);
+	attachment->save(attachment);
 	abort();
 }
 

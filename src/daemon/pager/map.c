@@ -77,7 +77,7 @@ bool lazy_waited_for(const struct lazy *lazy, uint64_t addr)
 /* Who waited in [addr, end) has got his page. */
 static void faults_served(struct lazy *lazy, uint64_t addr, uint64_t end)
 {
-	struct rm_counters *counters = local_counters(lazy->attachment);
+	struct rm_counters *counters = &lazy->attachment->counters->sum;
 	struct lazy_fault **at = &lazy->faults, *fault;
 	uint64_t now = rm_now_ns();
 
@@ -97,7 +97,7 @@ static void faults_served(struct lazy *lazy, uint64_t addr, uint64_t end)
 /* SIGBUS for the whole process: where a page cannot be marked, or not be given. */
 static void send_sigbus(struct lazy *lazy, uint64_t addr)
 {
-	syscall(SYS_pidfd_send_signal, local_pidfd(lazy->attachment), SIGBUS, NULL, 0);
+	syscall(SYS_pidfd_send_signal, lazy->attachment->pidfd, SIGBUS, NULL, 0);
 	/* A handler may return on another thread: the one that waits shall not wait for ever. */
 	uffd_wake(lazy->fds[LAZY_UFFD], addr, RM_PAGE);
 }
@@ -108,7 +108,7 @@ static void note_lost(struct lazy *lazy)
 	if (lazy->attachment->served & SERVED_LOST)
 		return;
 	lazy->attachment->served |= SERVED_LOST;
-	local_save(lazy->attachment);
+	lazy->attachment->save(lazy->attachment);
 }
 
 /*
@@ -151,7 +151,7 @@ static const char *reason(const struct lazy *lazy, int error)
 	const char *why = remote_why(lazy->remote);
 
 	if (error == -ENOSPC)
-		return remote_worker(lazy->remote)->limit.why;
+		return remote_context(lazy->remote)->limit.why;
 	if (*why)
 		return why;
 	return error == -ETIMEDOUT ? "its host does not answer" : rm_errno_text(-error);

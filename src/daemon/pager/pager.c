@@ -128,7 +128,7 @@ static void finish(struct lazy *lazy, int error)
 	if (!lazy_filled(lazy))
 		return;
 	lazy->attachment->served |= SERVED_TO_THE_END;
-	local_save(lazy->attachment);
+	lazy->attachment->save(lazy->attachment);
 	lazy_unregister(lazy);
 	shut(lazy);
 	lazy->finished = true;
@@ -169,7 +169,7 @@ static bool add_fault(struct lazy *lazy, uint64_t addr)
 {
 	struct lazy_fault *fault = reserve_zalloc(sizeof *fault, true);
 
-	local_counters(lazy->attachment)->faults++;
+	lazy->attachment->counters->sum.faults++;
 	if (!fault)
 		return false;
 	fault->addr = addr;
@@ -301,7 +301,7 @@ static int start(struct attachment *attachment, const int *fds, unsigned count,
 		return -ENOMEM;
 	memcpy(lazy->fds, mine, sizeof mine);
 	lazy->remote = attachment->remote;
-	lazy->context = remote_worker(attachment->remote);
+	lazy->context = remote_context(attachment->remote);
 	lazy->attachment = attachment;
 	lazy->features = features;
 	lazy->timer.fire = timer_fired;
@@ -353,7 +353,7 @@ static void cannot_restore(struct attachment *attachment, const struct record *r
 {
 	const struct lazy_record *data = record->data;
 	unsigned least = data->features & RM_UFFD_RANGES ? LAZY_STDERR : LAZY_RANGES, i;
-	struct context *context = remote_worker(attachment->remote);
+	struct context *context = remote_context(attachment->remote);
 	char text[300], id[9];
 
 	rm_short_id(remote_id(attachment->remote), id);
@@ -366,7 +366,7 @@ static void cannot_restore(struct attachment *attachment, const struct record *r
 		keeper_tell(context->keeper, record->fds[least], text);
 	for (i = 0; i < record->count; i++)
 		close(record->fds[i]);
-	syscall(SYS_pidfd_send_signal, local_pidfd(attachment), SIGBUS, NULL, 0);
+	syscall(SYS_pidfd_send_signal, attachment->pidfd, SIGBUS, NULL, 0);
 }
 
 void lazy_restore(struct attachment *attachment, const struct record *record)

@@ -14,14 +14,14 @@
 #include <stdint.h>
 
 #include "../keeper/keeper.h"
-#include "../local/local.h"
+#include "../remote/attachment.h"
 #include "../remote/remote.h"
 #include "../base/context.h"
 
 struct lazy;
 
 struct lazy_record {                    /* data of RECORD_LAZY */
-	uint64_t attachment;            /* its number, for local_attachment() before lazy_restore() */
+	uint64_t attachment;            /* its number, to find the attachment for lazy_restore() */
 	uint32_t features;
 	uint32_t reserved;
 };

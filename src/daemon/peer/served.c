@@ -133,7 +133,6 @@ void served_end(struct peer_served *served)
 void served_expire(struct timer *timer)
 {
 	struct peer_served *served = container_of(timer, struct peer_served, expiry);
-	struct context *context = served->peers->context;
 	char id[9];
 
 	rm_short_id(served->publication->id, id);

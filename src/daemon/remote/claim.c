@@ -107,9 +107,8 @@ static uint64_t adopted(const struct remote *remote, struct layers *layers)
 	return pages * RM_PAGE;
 }
 
-uint64_t remotes_adopted(struct remotes *remotes)
+uint64_t remotes_adopted(struct remotes *remotes, struct layers *layers)
 {
-	struct layers *layers = store_layers(remotes->context->store);
 	uint64_t bytes = 0;
 
 	for (struct remote *remote = remotes->first; remote; remote = remote->next)

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "../../common/channel.h"
-#include "../local/local.h"
 #include "internal.h"
 #include "../base/reserve.h"
 #include "../base/container.h"
@@ -24,27 +23,6 @@
 #define ATTEMPTS 4
 
 _Static_assert(sizeof(struct piece) <= RESERVE_BLOCK, "a piece fits the reserve");
-
-static void count_for(struct rm_counters *counters, const struct remote *remote, unsigned reads,
-                      uint64_t pages)
-{
-	counters->reads += reads;
-	counters->fetched_pages += pages;
-	counters->fetched_bytes += pages * RM_PAGE;
-	if (!counters->provider[0])
-		memcpy(counters->provider, remote->handle.fabric.provider,
-		       sizeof counters->provider);
-}
-
-void fetch_count(struct remote *remote, uint64_t number, unsigned reads, uint64_t pages)
-{
-	struct context *context = remote->remotes->context;
-	struct attachment *attachment = local_attachment(context->local, number);
-
-	count_for(&remote->counters, remote, reads, pages);
-	if (attachment)
-		count_for(local_counters(attachment), remote, reads, pages);
-}
 
 /* Tell those who are settled. They may do anything, but the remote is held. */
 static void tell(struct remote *remote)
@@ -81,7 +59,7 @@ static void settle(struct piece *piece, int error)
 	if (!error) {
 		remote->absent -= cache_absent(cache, piece->page, piece->page + piece->count);
 		cache_mark_present(cache, piece->page, piece->count);
-		fetch_count(remote, piece->attachment, 1, piece->count);
+		fetch_count(remote, piece->counters, 1, piece->count);
 	}
 	cache_mark_inflight(cache, piece->page, piece->count, false);
 	if (error)
@@ -102,6 +80,7 @@ static void settle(struct piece *piece, int error)
 		waiter->next = remote->fetch.settled;
 		remote->fetch.settled = waiter;
 	}
+	process_counters_unref(piece->counters);
 	reserve_free(piece);
 	tell(remote);
 }
@@ -319,7 +298,7 @@ static int make_piece(struct remote *remote, const struct page_wait *waiter, uin
 }
 
 /* One piece out of these pages; *count: how many it took. 0 or -errno, as remote_fetch(). */
-static int start_piece(struct remote *remote, uint64_t attachment,
+static int start_piece(struct remote *remote, struct attachment *for_whom,
                        const struct page_wait *waiter, uint64_t page, uint64_t *count)
 {
 	uint32_t layer = waiter->layer;
@@ -336,7 +315,8 @@ static int start_piece(struct remote *remote, uint64_t attachment,
 	if (error)
 		return error;
 	piece->remote = remote;
-	piece->attachment = attachment;
+	if (for_whom)
+		piece->counters = process_counters_ref(for_whom->counters);
 	piece->layer = layer;
 	piece->later = waiter->later;
 	piece->page = page;
@@ -357,8 +337,7 @@ void remote_fetch(struct remote *remote, struct attachment *for_whom, struct pag
 	if (remote->state == REMOTE_LOST)
 		waiter->error = remote->error;
 	while (!waiter->error && cache_wanted(cache, page, end, PIECE_PAGES, false, &start, &count)) {
-		waiter->error = start_piece(remote, for_whom ? for_whom->number : 0, waiter, start,
-		                            &count);
+		waiter->error = start_piece(remote, for_whom, waiter, start, &count);
 		page = start + count;
 	}
 	if (in_flight(remote, waiter)) {

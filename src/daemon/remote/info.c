@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "../../common/channel.h"
-#include "../local/local.h"
 #include "internal.h"
 #include "../store/visible.h"
 
@@ -152,7 +151,7 @@ struct remote *remotes_find_origin(struct remotes *remotes, uint64_t origin)
 	return remote;
 }
 
-struct context *remote_worker(const struct remote *remote)
+struct context *remote_context(const struct remote *remote)
 {
 	return remote->remotes->context;
 }

@@ -17,6 +17,7 @@
 #ifndef RM_REMOTE_INTERNAL_H
 #define RM_REMOTE_INTERNAL_H
 
+#include "attachment.h"
 #include "../peer/nets.h"
 #include "cache.h"
 #include "../fabric/fabric.h"
@@ -54,7 +55,7 @@ struct remote_user {            /* an attachment that has it, or waits for it */
 struct piece {                  /* one read of at most PIECE_PAGES of one layer */
 	struct fabric_read read;
 	struct remote *remote;
-	uint64_t attachment;            /* its number, for the counters; it may be gone by then */
+	struct process_counters *counters;      /* of who wants it, a reference; or NULL */
 	uint32_t layer;
 	bool later;                     /* see struct page_wait */
 	uint64_t page, count;
@@ -177,9 +178,11 @@ void claim_return(struct remote *remote, uint64_t pages);       /* these were no
 void claim_trim(struct remote *remote);
 void claim_free(struct remote *remote); /* its caches go */
 
+/* ---- count.c ---- */
+/* These pages came, by so many reads, for a process or (NULL) for none. */
+void fetch_count(struct remote *remote, struct process_counters *counters, unsigned reads,
+                 uint64_t pages);
 /* ---- fetch.c ---- */
-/* These came, by so many reads, for the attachment of this number or none (0). */
-void fetch_count(struct remote *remote, uint64_t attachment, unsigned reads, uint64_t pages);
 void fetch_init(struct remote *remote);
 void fetch_renewed(struct remote *remote);      /* post what was held */
 /* The regions of what is held, for peer_events.wants: their count. */

@@ -104,7 +104,8 @@ static int take_run(struct remote *remote, struct cache *cache, uint64_t start, 
 		cache_mark_present(cache, first, n);
 		remote->absent -= n;
 		claim_found(remote, n); /* a few messages' worth, and asked for by the attach */
-		fetch_count(remote, remote->users ? remote->users->attachment->number : 0, 0, n);
+		fetch_count(remote, remote->users ? remote->users->attachment->counters : NULL, 0,
+		            n);
 		at = first + n;
 	}
 	return 0;

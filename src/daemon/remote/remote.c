@@ -16,7 +16,6 @@
 #include "../base/log.h"
 #include "../../common/channel.h"
 #include "../../common/say.h"
-#include "../local/local.h"
 #include "internal.h"
 #include "../base/container.h"
 

@@ -41,7 +41,8 @@ struct remote *remotes_find(struct remotes *remotes, const uint8_t id[RM_ID_BYTE
 
 /* --- for base/limit.h --- */
 /* Bytes of caches that are layers of publications of this host, too. */
-uint64_t remotes_adopted(struct remotes *remotes);
+struct layers;
+uint64_t remotes_adopted(struct remotes *remotes, struct layers *layers);
 /*
  * Give up the complete caches that nobody has attached: how many bytes come free. Not while
  * records are restored: those who have them attached are not known then.
@@ -103,7 +104,7 @@ uint64_t remote_missing(const struct remote *remote, uint32_t layer, uint64_t pa
 /* The same for all workers that have it in turn, and no other remote's. */
 uint64_t remote_origin(const struct remote *remote);
 struct remote *remotes_find_origin(struct remotes *remotes, uint64_t origin);
-struct context *remote_worker(const struct remote *remote);
+struct context *remote_context(const struct remote *remote);
 const uint8_t *remote_id(const struct remote *remote);
 const char *remote_why(const struct remote *remote);    /* why it is lost, or "" */
 

@@ -15,7 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../local/local.h"
 #include "internal.h"
 #include "../store/visible.h"
 #include "../base/container.h"

@@ -15,10 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attachment.h"
 #include "../base/log.h"
 #include "../../common/say.h"
 #include "../store/layers.h"
-#include "../local/internal.h"
 #include "../peer/internal.h"
 #include "remote.h"
 
@@ -32,7 +32,6 @@ struct peer_taking {
 	struct peer_move_body order;
 	struct peer_moving_body answer;
 	struct attachment attachment;   /* of nobody: the reader is this host */
-	struct client nobody;
 	struct timer timer;             /* its end, unless it fetches */
 	struct peer_taking *next;
 };
@@ -53,6 +52,7 @@ static void taking_free(struct peer_taking *taking)
 	loop_timer_cancel(peers->context->loop, &taking->timer);
 	if (taking->attachment.remote)
 		remote_detach(&taking->attachment);
+	process_counters_unref(taking->attachment.counters);
 	sodium_memzero(taking, sizeof(*taking));
 	free(taking);
 }
@@ -216,8 +216,6 @@ static void start(struct peer_taking *taking)
 	} else {
 		loop_timer_cancel(context->loop, &taking->timer);
 		taking->answer.step = MOVE_FETCHING;
-		taking->nobody.local = context->local;
-		taking->attachment.client = &taking->nobody;
 		remote_attach(taking->peers->take_arg, &taking->attachment, &handle, UINT64_MAX,
 		              here, taking);
 	}
@@ -249,6 +247,12 @@ static struct peer_taking *taking_of(struct peers *peers, uint64_t session)
 	taking = calloc(1, sizeof(*taking));
 	if (!taking)
 		return NULL;
+	taking->attachment.counters = process_counters_new();
+	if (!taking->attachment.counters) {
+		free(taking);
+		return NULL;
+	}
+	taking->attachment.pidfd = -1;
 	taking->peers = peers;
 	taking->session = session;
 	taking->timer.fire = over;

@@ -25,28 +25,44 @@
 #include "../remote/remote.h"
 #include "../base/reserve.h"
 #include "../store/store.h"
-#include "internal.h"
+#include "../base/container.h"
+#include "../base/context.h"
+#include "../peer/nets.h"
+#include "../remote/attachment.h"
+#include "worker.h"
 
 #define SECOND UINT64_C(1000000000)
 #define DRAIN_TICK (SECOND / 5)
 
+struct worker {
+	struct context context;
+	struct store *store;            /* publications of this host */
+	struct nets *nets;              /* control between hosts */
+	struct remotes *remotes;        /* publications of other hosts */
+	struct local *local;            /* processes of this host */
+	struct source keeper, signals;
+	struct timer tick;              /* is there anything left to do? */
+	uint64_t grace_end;             /* draining: until then */
+	int lock;                       /* of a run directory that was made anew; -1: not */
+};
+
 /* ---- leaving ---- */
 
-static bool nothing_left(struct context *context)
+static bool nothing_left(const struct worker *worker)
 {
-	return !store_count(context->store) && !remotes_count(context->remotes) &&
-	       (context->draining || !local_attachments(context->local));
+	return !store_count(worker->store) && !remotes_count(worker->remotes) &&
+	       (worker->context.draining || !local_attachments(worker->local));
 }
 
 /* Only with a keeper can somebody who connects at this moment be served after all. */
-static void leave(struct running *running)
+static void leave(struct worker *worker)
 {
-	struct context *context = &running->context;
+	struct context *context = &worker->context;
 	int fds[RM_CHANNEL_FDS_MAX];
 	unsigned count;
 
 	if (keeper_leave(context->keeper, fds, &count) == KEEP_STAY && count > 0) {
-		local_listen(context->local, fds[0], fds + 1, count - 1);
+		local_listen(worker->local, fds[0], fds + 1, count - 1);
 		context->active_ns = rm_now_ns();
 		return;
 	}
@@ -58,19 +74,19 @@ static void leave(struct running *running)
 
 static void tick(struct timer *timer)
 {
-	struct running *running = container_of(timer, struct running, tick);
-	struct context *context = &running->context;
-	bool nothing = nothing_left(context);
+	struct worker *worker = container_of(timer, struct worker, tick);
+	struct context *context = &worker->context;
+	bool nothing = nothing_left(worker);
 	uint64_t now = rm_now_ns(), next = now + context->idle_ns;
 
-	if (context->private && !local_clients(context->local)) {
-		leave(running);
+	if (context->private && !local_clients(worker->local)) {
+		leave(worker);
 	} else if (context->draining) {
-		if (nothing || now >= running->grace_end)
-			leave(running);
+		if (nothing || now >= worker->grace_end)
+			leave(worker);
 		next = now + DRAIN_TICK;
 	} else if (nothing && context->idle_ns && now >= context->active_ns + context->idle_ns) {
-		leave(running);
+		leave(worker);
 	} else if (nothing) {
 		next = context->active_ns + context->idle_ns;
 	}
@@ -78,53 +94,54 @@ static void tick(struct timer *timer)
 		loop_timer(context->loop, timer, next);
 }
 
-void worker_look(struct context *context)
+static void process_gone(void *arg)
 {
-	struct running *running = container_of(context, struct running, context);
+	struct worker *worker = arg;
+	struct context *context = &worker->context;
 
 	if (context->private)
-		loop_timer(context->loop, &running->tick, rm_now_ns());
+		loop_timer(context->loop, &worker->tick, rm_now_ns());
 }
 
-static void drain(struct running *running)
+static void drain(struct worker *worker)
 {
-	struct context *context = &running->context;
+	struct context *context = &worker->context;
 
 	if (context->draining)
 		return;
 	context->draining = true;
-	running->grace_end = rm_now_ns() + context->grace_ns;
-	local_drain(context->local);
-	loop_timer(context->loop, &running->tick, rm_now_ns());
+	worker->grace_end = rm_now_ns() + context->grace_ns;
+	local_drain(worker->local);
+	loop_timer(context->loop, &worker->tick, rm_now_ns());
 }
 
 /* ---- the keeper, and signals if there is none ---- */
 
-static void keeper_gone(struct running *running)
+static void keeper_gone(struct worker *worker)
 {
-	struct context *context = &running->context;
+	struct context *context = &worker->context;
 
-	loop_remove(context->loop, &running->keeper);
+	loop_remove(context->loop, &worker->keeper);
 	keeper_dead(context->keeper);
 	log_line("the keeper died: this worker goes on alone with what it holds");
 }
 
 /* The old lock stays open beside the new one: its file has no name any more. */
-static void listen_anew(struct running *running, const int fds[2])
+static void listen_anew(struct worker *worker, const int fds[2])
 {
-	struct context *context = &running->context;
+	struct context *context = &worker->context;
 
 	if (chdir(context->options.rundir) < 0)
 		log_line("cannot enter %s: %m", context->options.rundir);
-	local_listen(context->local, fds[0], NULL, 0);
-	if (running->lock >= 0)
-		close(running->lock);
-	running->lock = fds[1];
+	local_listen(worker->local, fds[0], NULL, 0);
+	if (worker->lock >= 0)
+		close(worker->lock);
+	worker->lock = fds[1];
 }
 
 static void keeper_ready(struct source *source, uint32_t events)
 {
-	struct running *running = container_of(source, struct running, keeper);
+	struct worker *worker = container_of(source, struct worker, keeper);
 	uint8_t buffer[KEEP_MESSAGE_MAX];
 	int fds[RM_CHANNEL_FDS_MAX];
 	struct keep_message message;
@@ -133,34 +150,34 @@ static void keeper_ready(struct source *source, uint32_t events)
 
 	(void)events;
 	if (n == 0 || (n < 0 && n != -EAGAIN)) {
-		keeper_gone(running);
+		keeper_gone(worker);
 		return;
 	}
 	memset(&message, 0, sizeof(message));
 	if (n >= (ssize_t)sizeof(message))
 		memcpy(&message, buffer, sizeof(message));
 	if (message.type == KEEP_LISTEN && count == 2) {
-		listen_anew(running, fds);
+		listen_anew(worker, fds);
 		return;
 	}
 	for (unsigned i = 0; n > 0 && i < count; i++)
 		close(fds[i]);
 	if (message.type == KEEP_DRAIN)
-		drain(running);
+		drain(worker);
 	else if (message.type == KEEP_STOP)
-		loop_stop(running->context.loop);
+		loop_stop(worker->context.loop);
 }
 
 /* Service managers signal every process of the service: the keeper says what to do. */
 static void signal_ready(struct source *source, uint32_t events)
 {
-	struct running *running = container_of(source, struct running, signals);
+	struct worker *worker = container_of(source, struct worker, signals);
 	struct signalfd_siginfo info;
 
 	(void)events;
 	while (read(source->fd, &info, sizeof(info)) == sizeof(info))
-		if (keeper_fd(running->context.keeper) < 0)
-			drain(running);
+		if (keeper_fd(worker->context.keeper) < 0)
+			drain(worker);
 }
 
 static int open_signals(void)
@@ -186,34 +203,32 @@ static void give_up(struct context *context, const struct record *record)
 	keeper_delete(context->keeper, record->number);
 }
 
-static void restore_lazy(struct context *context, const struct record *record)
+static void restore_lazy(struct worker *worker, const struct record *record)
 {
 	const struct lazy_record *saved = record->data;
 	struct attachment *attachment = NULL;
 
 	if (record->length >= sizeof(*saved))
-		attachment = local_attachment(context->local, saved->attachment);
+		attachment = local_find_attachment(worker->local, saved->attachment);
 	if (attachment && attachment->remote) {
 		lazy_restore(attachment, record);
 		return;
 	}
 	/* its process ended, or the worker died while it detached */
-	give_up(context, record);
+	give_up(&worker->context, record);
 }
 
-static void restore_one(struct running *running, const struct record *record)
+static void restore_one(struct worker *worker, const struct record *record)
 {
-	struct context *context = &running->context;
-
 	switch (record->type) {
-	case RECORD_FABRIC: worker_fabric_restore(running, record); break;
-	case RECORD_LAYER: store_restore_layer(context->store, record); break;
-	case RECORD_PUBLICATION: store_restore(context->store, record); break;
-	case RECORD_ATTEMPT: attempts_restore(context, record); break;
-	case RECORD_REMOTE: remotes_restore(context->remotes, record); break;
-	case RECORD_CLIENT: local_restore_client(context->local, record); break;
-	case RECORD_ATTACHMENT: local_restore_attachment(context->local, record); break;
-	case RECORD_LAZY: restore_lazy(context, record); break;
+	case RECORD_FABRIC: nets_restore(worker->nets, record); break;
+	case RECORD_LAYER: store_restore_layer(worker->store, record); break;
+	case RECORD_PUBLICATION: store_restore(worker->store, record); break;
+	case RECORD_ATTEMPT: attempts_restore(&worker->context, record); break;
+	case RECORD_REMOTE: remotes_restore(worker->remotes, record); break;
+	case RECORD_CLIENT: local_restore_client(worker->local, record); break;
+	case RECORD_ATTACHMENT: local_restore_attachment(worker->local, record); break;
+	case RECORD_LAZY: restore_lazy(worker, record); break;
 	}
 }
 
@@ -242,7 +257,7 @@ static bool is_given_up(const struct context *context, struct kept *const *all,
 	return true;
 }
 
-static int restore(struct running *running, struct records *records)
+static int restore(struct worker *worker, struct records *records)
 {
 	struct kept **all = records_take(records);
 
@@ -251,40 +266,113 @@ static int restore(struct running *running, struct records *records)
 	for (struct kept **k = all; *k; k++) {
 		struct record record = record_of(*k);
 
-		if (is_given_up(&running->context, all, &record))
-			give_up(&running->context, &record);
+		if (is_given_up(&worker->context, all, &record))
+			give_up(&worker->context, &record);
 		else
-			restore_one(running, &record);
+			restore_one(worker, &record);
 	}
 	for (struct kept **k = all; *k; k++)
 		records_free_kept(*k);
 	free(all);
-	store_restored(running->context.store);
-	if (running->context.restarts)
-		local_restored(running->context.local);
+	store_restored(worker->store);
+	if (worker->context.restarts)
+		local_restored(worker->local);
 	return 0;
 }
 
-static int watch(struct running *running)
+static int watch(struct worker *worker)
 {
-	struct loop *loop = running->context.loop;
+	struct loop *loop = worker->context.loop;
 	int ret;
 
-	running->keeper.fd = keeper_fd(running->context.keeper);
-	running->keeper.ready = keeper_ready;
-	running->signals.fd = open_signals();
-	running->signals.ready = signal_ready;
-	running->tick.fire = tick;
-	if (running->signals.fd < 0)
-		return running->signals.fd;
-	ret = loop_add(loop, &running->keeper, EPOLLIN);
-	return ret < 0 ? ret : loop_add(loop, &running->signals, EPOLLIN);
+	worker->keeper.fd = keeper_fd(worker->context.keeper);
+	worker->keeper.ready = keeper_ready;
+	worker->signals.fd = open_signals();
+	worker->signals.ready = signal_ready;
+	worker->tick.fire = tick;
+	if (worker->signals.fd < 0)
+		return worker->signals.fd;
+	ret = loop_add(loop, &worker->keeper, EPOLLIN);
+	return ret < 0 ? ret : loop_add(loop, &worker->signals, EPOLLIN);
 }
 
-static int set_up(struct running *running, const struct rmmapd *rmmapd, int keeper_socket,
+/* ---- its parts, and what they tell each other ---- */
+
+static void publication_dropped(void *arg, struct publication *publication)
+{
+	struct worker *worker = arg;
+
+	peers_drop(worker->nets, publication);
+}
+
+static void fabric_opened(void *arg, struct peers *peers)
+{
+	struct worker *worker = arg;
+
+	remotes_take(worker->remotes, peers);
+}
+
+/* ---- who holds memory ---- */
+
+static uint64_t held_published(void *arg)
+{
+	const struct worker *worker = arg;
+
+	return store_bytes(worker->store);
+}
+
+static uint64_t held_both(void *arg)
+{
+	const struct worker *worker = arg;
+
+	return worker->remotes ? remotes_adopted(worker->remotes, store_layers(worker->store)) : 0;
+}
+
+static void held_let_go(void *arg)
+{
+	const struct worker *worker = arg;
+
+	layers_let_go(store_layers(worker->store));
+}
+
+static uint64_t held_evict(void *arg)
+{
+	const struct worker *worker = arg;
+
+	return worker->remotes ? remotes_evict(worker->remotes) : 0;
+}
+
+static int parts_new(struct worker *worker, int listener)
+{
+	struct context *context = &worker->context;
+	struct store_events store_events = { .arg = worker, .dropped = publication_dropped };
+	struct nets_events nets_events = { .arg = worker, .opened = fabric_opened };
+	struct local_events local_events = { .arg = worker, .client_gone = process_gone };
+	struct local_parts parts;
+
+	worker->store = store_new(context, &store_events);
+	if (worker->store)
+		context->limit.holders = (struct limit_holders){
+			.arg = worker, .published = held_published, .both = held_both,
+			.let_go = held_let_go, .evict = held_evict,
+		};
+	if (worker->store)
+		worker->nets = nets_new(context, worker->store, &nets_events);
+	if (worker->nets)
+		worker->remotes = remotes_new(context, worker->nets);
+	if (!worker->remotes)
+		return -ENOMEM;
+	parts.store = worker->store;
+	parts.nets = worker->nets;
+	parts.remotes = worker->remotes;
+	worker->local = local_new(context, &parts, &local_events, listener);
+	return worker->local ? 0 : -ENOMEM;
+}
+
+static int set_up(struct worker *worker, const struct rmmapd *rmmapd, int keeper_socket,
                   struct records *records)
 {
-	struct context *context = &running->context;
+	struct context *context = &worker->context;
 
 	context->options = rmmapd->options;
 	memcpy(context->host, rmmapd->host, RM_ID_BYTES);
@@ -299,24 +387,21 @@ static int set_up(struct running *running, const struct rmmapd *rmmapd, int keep
 	reserve_open();
 	context->loop = loop_new();
 	context->keeper = keeper_new(keeper_socket, records_highest(records));
-	context->store = store_new(context);
-	context->remotes = remotes_new(context);
-	if (!context->loop || !context->keeper || !context->store || !context->remotes)
+	if (!context->loop || !context->keeper || sodium_init() < 0 ||
+	    parts_new(worker, rmmapd->listener) < 0)
 		return -ENOMEM;
-	context->local = local_new(context, rmmapd->listener);
-	if (!context->local || sodium_init() < 0)
-		return -ENOMEM;
-	return watch(running);
+	return watch(worker);
 }
 
 int worker_run(const struct rmmapd *rmmapd, int keeper_socket, struct records *records)
 {
-	static struct running running = { .lock = -1 };
-	struct context *context = &running.context;
-	int ret = set_up(&running, rmmapd, keeper_socket, records);
+	static struct worker the_worker = { .lock = -1 };
+	struct worker *worker = &the_worker;
+	struct context *context = &worker->context;
+	int ret = set_up(worker, rmmapd, keeper_socket, records);
 
 	if (ret == 0)
-		ret = restore(&running, records);
+		ret = restore(worker, records);
 	if (ret < 0) {
 		char limit[256] = "";
 
@@ -325,23 +410,22 @@ int worker_run(const struct rmmapd *rmmapd, int keeper_socket, struct records *r
 		log_line("the worker cannot start: %s%s", rm_errno_text(-ret), limit);
 		return 1;
 	}
-	if (context->private && !local_clients(context->local)) {
-		local_serve(context->local, rmmapd->served);
-		worker_look(context);
+	if (context->private && !local_clients(worker->local)) {
+		local_serve(worker->local, rmmapd->served);
+		process_gone(worker);
 	}
 	/* publications may come that no process of this host ever asked for */
 	if (peer_takes(context)) {
 		struct peers *peers;
 
-		if (nets_publish(context, "", &peers) < 0)
-			log_line("no publication can be moved here: %s",
-			         context->fabric_why);
+		if (nets_publish(worker->nets, "", &peers) < 0)
+			log_line("no publication can be moved here: %s", nets_why(worker->nets));
 	}
 	if (context->idle_ns)
-		loop_timer(context->loop, &running.tick, rm_now_ns() + context->idle_ns);
+		loop_timer(context->loop, &worker->tick, rm_now_ns() + context->idle_ns);
 	keeper_serving(context->keeper);
 	loop_run(context->loop);
 	/* everything else ends with the process; who reads over the fabric is told */
-	worker_fabric_close(&running);
+	nets_free(worker->nets);
 	return 0;
 }

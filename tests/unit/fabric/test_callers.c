@@ -17,12 +17,17 @@
 #include "../unit.h"
 #include "../../../src/daemon/fabric/callers.h"
 #include "../../../src/daemon/peer/peer.h"
-#include "../../../src/daemon/worker/internal.h"
+#include "../../../src/daemon/base/loop.h"
+#include "../../../src/daemon/keeper/keep.h"
+#include "../../../src/daemon/peer/nets.h"
 
 #define MS UINT64_C(1000000)
 #define FILES 200                       /* so that there are 100 places */
 
-static struct running it;
+static struct {
+	struct context context;
+	struct nets *nets;
+} it;
 static struct callers *callers;
 static struct sockaddr_in here = { .sin_family = AF_INET };
 static int listener, held[FILES];       /* accepted, as the provider holds them */
@@ -35,10 +40,12 @@ static void setup(void)
 	int pair[2];
 
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	it.worker.loop = loop_new();
-	it.worker.keeper = keeper_new(pair[0], 0);
-	ck_assert(it.worker.loop && it.worker.keeper);
-	callers = callers_watch(&it.worker);
+	it.context.loop = loop_new();
+	it.context.keeper = keeper_new(pair[0], 0);
+	ck_assert(it.context.loop && it.context.keeper);
+	it.nets = nets_new(&it.context, NULL, NULL);
+	ck_assert_ptr_nonnull(it.nets);
+	callers = callers_watch(&it.context);
 }
 
 static void listen_here(void)
@@ -218,9 +225,9 @@ static uint64_t give_up;
 static void look(struct timer *timer)
 {
 	if (all_ended() || rm_now_ns() >= give_up)
-		loop_stop(it.worker.loop);
+		loop_stop(it.context.loop);
 	else
-		loop_timer(it.worker.loop, timer, rm_now_ns() + 10 * MS);
+		loop_timer(it.context.loop, timer, rm_now_ns() + 10 * MS);
 }
 
 static unsigned open_files(void)
@@ -240,7 +247,7 @@ START_TEST(silent_ones_are_closed)
 	unsigned before;
 
 	setup();
-	ck_assert_int_eq(worker_fabric(&it.worker, "tcp@127.0.0.1", &peers), 0);
+	ck_assert_int_eq(nets_publish(it.nets, "tcp@127.0.0.1", &peers), 0);
 	fabric_addr_text(fabric_addr(peers_fabric(peers)), host_text, sizeof(host_text));
 	here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	here.sin_port = htons((uint16_t)atoi(strchr(host_text, ':') + 1));
@@ -252,13 +259,13 @@ START_TEST(silent_ones_are_closed)
 		ck_assert_int_eq(connect(called[i], (struct sockaddr *)&here, sizeof(here)), 0);
 	}
 	give_up = rm_now_ns() + 60000 * MS;
-	loop_timer(it.worker.loop, &timer, rm_now_ns());
-	loop_run(it.worker.loop);
+	loop_timer(it.context.loop, &timer, rm_now_ns());
+	loop_run(it.context.loop);
 	ck_assert(all_ended());
 	for (unsigned i = 0; i < COUNT(called); i++)
 		close(called[i]);
 	ck_assert_uint_eq(open_files(), before);
-	worker_fabric_close(&it);
+	nets_free(it.nets);
 }
 END_TEST
 

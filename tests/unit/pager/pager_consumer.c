@@ -112,7 +112,7 @@ static void obey(struct source *source, uint32_t events)
 		return;
 	case TRUST:                     /* noted wrong: it maps what the next worker will have */
 		fake.attachment[0].generation = UINT64_MAX;
-		local_save(&fake.attachment[0]);
+		fake_save(&fake.attachment[0]);
 		break;
 	case FORGET:                    /* counted wrong: nothing is left */
 		fake.attachment[0].lazy->left = fake.attachment[0].lazy->left_copies = 0;
@@ -123,7 +123,7 @@ static void obey(struct source *source, uint32_t events)
 		starve();
 		break;
 	case LOOK:
-		message.counters = fake.counters;
+		message.counters = fake.counters.sum;
 		message.served = fake.attachment[0].lazy != NULL;
 		break;
 	}
@@ -140,7 +140,7 @@ static void attached(void *arg, int error, const char *why, struct remote *remot
 	for (uint32_t i = 0; !error && i < FAKE_LAYERS; i++)
 		fds[i] = remote_layer_fd(remote, i);
 	fake.attachment[0].generation = remote_generation(remote);
-	local_save(&fake.attachment[0]);
+	fake_save(&fake.attachment[0]);
 	reply(&message, fds, error ? 0 : FAKE_LAYERS);
 }
 
@@ -160,7 +160,7 @@ static void restore(const struct fake_record *saved, enum record_type type)
 
 			fake.attachment[0].generation = attachment->generation;
 			fake.attachment[0].served = attachment->served;
-			local_save(&fake.attachment[0]);
+			fake_save(&fake.attachment[0]);
 		} else {
 			lazy_restore(&fake.attachment[0], &record);
 		}
@@ -176,7 +176,8 @@ static void work(int keeper, const struct fake_record *saved, pid_t consumer)
 	reserve_open();
 	fake.keeper_socket = keeper;
 	fake.attachment[0].prefetch = prefetch;
-	fake.pidfd = (int)syscall(SYS_pidfd_open, consumer, 0);
+	for (unsigned i = 0; i < 4; i++)
+		fake.attachment[i].pidfd = (int)syscall(SYS_pidfd_open, consumer, 0);
 	commands = (struct source){ .fd = control, .ready = obey };
 	CHECK(!loop_add(fake.context.loop, &commands, EPOLLIN));
 	if (saved) {

@@ -147,7 +147,7 @@ struct peer_session *attach_to(struct host *host, const struct rm_handle *handle
 	unsigned before = host->attaches;
 	char why[256];
 
-	EXPECT(!peer_attach(host->context.peers, handle, false, &events, host, &session, why,
+	EXPECT(!peer_attach(host->peers, handle, false, &events, host, &session, why,
 	                    sizeof(why)));
 	EXPECT(host->attaches == before);
 	EXPECT(run(host, PATIENCE) && host->attaches == before + 1);
@@ -190,7 +190,7 @@ int read_region(struct host *host, struct peer_session *session, unsigned i)
 
 	EXPECT(region->layer == i / 3 && region->offset == runs[i % 3] * RM_PAGE &&
 	       region->length == RM_PAGE && !region->keyless);
-	fabric_read(host->context.fabric, &test.read);
+	fabric_read(host->fabric, &test.read);
 	while (test.error == 1)
 		run(host, 3000 * MS);
 	for (w = 0; !test.error && w < 512; w++)

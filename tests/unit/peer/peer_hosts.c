@@ -22,19 +22,7 @@
 struct shared *shared;
 static struct publication publications[2];
 
-/* ---- the store, and the worker's log ---- */
-
-void worker_log(struct context *context, const char *format, ...)
-{
-	va_list args;
-
-	(void)context;
-	printf("  log: ");
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf("\n");
-}
+/* ---- the store ---- */
 
 struct publication *store_find(struct store *store, const uint8_t id[RM_ID_BYTES])
 {
@@ -165,8 +153,8 @@ static void message(void *arg, const void *data, size_t length)
 
 	if (length > 5 && ((const uint8_t *)data)[5] == PEER_DATA && ++host->parts == host->lose)
 		return;
-	if (host->context.peers)
-		peers_message(host->context.peers, data, length);
+	if (host->peers)
+		peers_message(host->peers, data, length);
 }
 
 /* ---- a limit of what can be registered, as RDMA devices have it ---- */
@@ -209,15 +197,16 @@ void open_host(struct host *host, uint8_t name, const struct rm_fabric_addr *aga
 	memset(host, 0, sizeof(*host));
 	memset(host->context.host, name, sizeof(host->context.host));
 	host->context.loop = loop_new();
-	EXPECT(!fabric_open(&host->context.fabric, host->context.loop, &spec, again, &events, why,
+	host->nets.context = &host->context;
+	EXPECT(!fabric_open(&host->fabric, host->context.loop, &spec, again, &events, why,
 	                    sizeof(why)));
-	host->context.peers = peers_new(&host->context, host->context.fabric);
-	EXPECT(host->context.peers);
-	host->context.peers->times.retry = 100 * MS;
-	host->context.peers->times.answer = 5000 * MS;
-	host->context.peers->times.renew = 100 * MS;
-	host->context.peers->times.lost = 15000 * MS;
-	host->context.peers->times.expire = EXPIRE;
+	host->peers = peers_new(&host->nets, host->fabric);
+	EXPECT(host->peers);
+	host->peers->times.retry = 100 * MS;
+	host->peers->times.answer = 5000 * MS;
+	host->peers->times.renew = 100 * MS;
+	host->peers->times.lost = 15000 * MS;
+	host->peers->times.expire = EXPIRE;
 }
 
 static void server(const struct rm_fabric_addr *again, int fd)
@@ -228,9 +217,9 @@ static void server(const struct rm_fabric_addr *again, int fd)
 	make_publication(BIG);
 	open_host(&host, 1, again);
 	host.context.restarts = again ? 1 : 0;
-	host.context.peers->times.room = 3000 * MS;
-	limit(host.context.fabric);
-	EXPECT(write(fd, fabric_addr(host.context.fabric), sizeof(struct rm_fabric_addr)) ==
+	host.peers->times.room = 3000 * MS;
+	limit(host.fabric);
+	EXPECT(write(fd, fabric_addr(host.fabric), sizeof(struct rm_fabric_addr)) ==
 	       sizeof(struct rm_fabric_addr));
 	loop_run(host.context.loop);
 	_exit(0);

@@ -42,6 +42,9 @@ extern struct shared *shared;           /* mapped by main() */
 
 struct host {
 	struct context context;
+	struct nets nets;
+	struct fabric *fabric;
+	struct peers *peers;
 	struct timer stop;
 	bool timed_out;
 	/* of the last callbacks */

@@ -16,10 +16,10 @@ static void admit_message(struct host *host, struct peer_session *session, uint6
 	struct peer_message message;
 	uint8_t bytes[4];
 
-	EXPECT(peer_request(host->context.peers, PEER_ADMIT, session->handle.id, session->session,
+	EXPECT(peer_request(host->peers, PEER_ADMIT, session->handle.id, session->session,
 	                    number, session->keys.request, bytes, peer_put_admit(&body, bytes),
 	                    &message));
-	peer_send(host->context.peers, session->peer, &message, 500 * MS);
+	peer_send(host->peers, session->peer, &message, 500 * MS);
 	run(host, 100 * MS);
 }
 

@@ -20,10 +20,10 @@ static void ask_as_another(struct host *host, const struct peer_session *session
 
 	randombytes_buf(body.host, sizeof(body.host));
 	randombytes_buf(&stranger, sizeof(stranger));
-	EXPECT(peer_request(host->context.peers, PEER_ATTACH, session->handle.id, stranger, 1,
+	EXPECT(peer_request(host->peers, PEER_ATTACH, session->handle.id, stranger, 1,
 	                    session->keys.request, bytes, peer_put_attach(&body, bytes),
 	                    &message));
-	peer_send(host->context.peers, session->peer, &message, 500 * MS);
+	peer_send(host->peers, session->peer, &message, 500 * MS);
 }
 
 /* One message and another may be lost: until there have been enough. */

@@ -104,7 +104,7 @@ void try_slow(struct host *host, const struct rm_fabric_addr *addr)
 	before = host->attaches;
 	memset(host->context.host, 9, sizeof(host->context.host));
 	shared->slow_ms = 100;
-	EXPECT(!peer_attach(host->context.peers, &handle, false, &events, host, &slow, why,
+	EXPECT(!peer_attach(host->peers, &handle, false, &events, host, &slow, why,
 	                    sizeof(why)));
 	admit(host, session, 1);
 	EXPECT(host->admitted == 1 && host->attaches_then == before);

@@ -10,12 +10,16 @@
 #include <sys/socket.h>
 
 #include "../unit.h"
-#include "../../../src/daemon/peer/peer.h"
-#include "../../../src/daemon/worker/internal.h"
+#include "../../../src/daemon/peer/internal.h"
+#include "../../../src/daemon/base/loop.h"
+#include "../../../src/daemon/keeper/keep.h"
 
 #define DEVICE "sockets@127.0.0.1"
 
-static struct running it;
+static struct {
+	struct context context;
+	struct nets *nets;
+} it;
 
 static void setup(void)
 {
@@ -26,11 +30,13 @@ static void setup(void)
 	it.context.loop = loop_new();
 	it.context.keeper = keeper_new(pair[0], 0);
 	ck_assert(it.context.loop && it.context.keeper);
+	it.nets = nets_new(&it.context, NULL, NULL);
+	ck_assert_ptr_nonnull(it.nets);
 }
 
 static void done(void)
 {
-	worker_fabric_close(&it);
+	nets_free(it.nets);
 	loop_free(it.context.loop);
 	free(it.context.keeper);
 }
@@ -45,7 +51,7 @@ static const char *published(const char *spec)
 {
 	struct peers *peers = NULL;
 
-	return worker_fabric(&it.context, spec, &peers) ? NULL : provider(peers);
+	return nets_publish(it.nets, spec, &peers) ? NULL : provider(peers);
 }
 
 static const char *reached(const char *spec, const char *of)
@@ -54,7 +60,7 @@ static const char *reached(const char *spec, const char *of)
 	struct peers *peers = NULL;
 
 	snprintf(addr.provider, sizeof(addr.provider), "%s", of);
-	return worker_reach(&it.context, spec, &addr, &peers) ? NULL : provider(peers);
+	return nets_reach(it.nets, spec, &addr, &peers) ? NULL : provider(peers);
 }
 
 /* False where this libfabric has no sockets. */
@@ -83,11 +89,10 @@ START_TEST(named_and_not)
 	ck_assert_str_eq(published(""), "tcp;ofi_rxm");
 	ck_assert_str_eq(published("tcp"), "tcp;ofi_rxm");
 	ck_assert_ptr_null(published("sockets"));
-	ck_assert(strstr(it.context.fabric_why, "tcp;ofi_rxm"));
+	ck_assert(strstr(nets_why(it.nets), "tcp;ofi_rxm"));
 	ck_assert_ptr_null(published("off"));
-	ck_assert_uint_eq(it.net_count, 1);
+	ck_assert_uint_eq(it.nets->count, 1);
 	done();
-	ck_assert_ptr_null(it.context.nets);
 }
 END_TEST
 
@@ -100,14 +105,14 @@ START_TEST(of_a_handle)
 	ck_assert_str_eq(published("tcp@127.0.0.1"), "tcp;ofi_rxm");
 	ck_assert_str_eq(reached("", "tcp;ofi_rxm"), "tcp;ofi_rxm");
 	ck_assert_str_eq(reached("tcp", "sockets"), "tcp;ofi_rxm");
-	ck_assert_uint_eq(it.net_count, 1);
+	ck_assert_uint_eq(it.nets->count, 1);
 	ck_assert_str_eq(reached("", "sockets"), "sockets");
 	ck_assert_str_eq(reached("", "sockets"), "sockets");
-	ck_assert_uint_eq(it.net_count, 2);
+	ck_assert_uint_eq(it.nets->count, 2);
 	ck_assert_str_eq(published(""), "tcp;ofi_rxm");
 	/* one that this libfabric does not have: what is open refuses it */
 	ck_assert_str_eq(reached("", "pigeon"), "tcp;ofi_rxm");
-	ck_assert_uint_eq(it.net_count, 2);
+	ck_assert_uint_eq(it.nets->count, 2);
 	done();
 	/* nothing is open */
 	setup();
@@ -129,20 +134,20 @@ START_TEST(port_down_and_up)
 	first = published(DEVICE);
 	ck_assert_str_eq(first, "sockets");
 	/* chosen by name: that stays */
-	worker_fabric_changed(&it.nets[0], false);
+	net_changed(&it.nets->open[0], false);
 	ck_assert_str_eq(published(""), "sockets");
-	worker_fabric_changed(&it.nets[0], true);
+	net_changed(&it.nets->open[0], true);
 	/* chosen by itself: tcp while it is down, for handles it still is there */
-	it.nets[0].spec[0] = 0;
-	worker_fabric_changed(&it.nets[0], false);
+	it.nets->open[0].spec[0] = 0;
+	net_changed(&it.nets->open[0], false);
 	ck_assert_str_eq(published(""), "tcp;ofi_rxm");
-	ck_assert_str_eq(provider(it.context.peers), "tcp;ofi_rxm");
+	ck_assert_str_eq(provider(it.nets->current), "tcp;ofi_rxm");
 	ck_assert_str_eq(reached("", "sockets"), "sockets");
-	worker_fabric_changed(&it.nets[0], true);
+	net_changed(&it.nets->open[0], true);
 	ck_assert_str_eq(published(""), "sockets");
-	worker_fabric_changed(&it.nets[0], false);
+	net_changed(&it.nets->open[0], false);
 	ck_assert_str_eq(published(""), "tcp;ofi_rxm");
-	ck_assert_uint_eq(it.net_count, 2);
+	ck_assert_uint_eq(it.nets->count, 2);
 	done();
 }
 END_TEST

@@ -142,7 +142,7 @@ static void try_restart(struct host *host, const struct rm_fabric_addr *addr, in
 	session = attach(host, &handle);
 	EXPECT(!host->error);
 	before = host->attaches;
-	host->context.peers->times.lost = PATIENCE;      /* a new one takes a moment to come */
+	host->peers->times.lost = PATIENCE;      /* a new one takes a moment to come */
 	next_server(fd, &second);
 	EXPECT(!memcmp(&second, addr, sizeof(second)));
 	start = rm_now_ns();
@@ -166,9 +166,9 @@ static void try_restart(struct host *host, const struct rm_fabric_addr *addr, in
 	EXPECT(run(host, PATIENCE) && host->attaches == before + 1 && !host->error);
 	EXPECT(!read_layers(host, session) && !host->losses);
 	/* Gone for good. */
-	host->context.peers->times.lost = 10000 * MS;
+	host->peers->times.lost = 10000 * MS;
 	last_server(fd);
-	host->context.peers->times.answer = 1000 * MS;
+	host->peers->times.answer = 1000 * MS;
 	admit(host, session, 1);
 	EXPECT(host->error == -EHOSTUNREACH && strstr(host->why, "does not answer"));
 	EXPECT(!host->losses);
@@ -189,14 +189,14 @@ static void try_version(struct host *host, const struct rm_fabric_addr *addr)
 	size_t length;
 
 	make_handle(&handle, SMALL, addr);
-	EXPECT(!peer_attach(host->context.peers, &handle, false, &events, host, &session, why,
+	EXPECT(!peer_attach(host->peers, &handle, false, &events, host, &session, why,
 	                    sizeof(why)));
 	memcpy(head.id, handle.id, RM_ID_BYTES);
 	head.session = session->session;
 	head.number = session->expected;
 	length = peer_seal(&head, NULL, NULL, 0, message);
 	message[4] = PEER_VERSION + 6;
-	peers_message(host->context.peers, message, length);
+	peers_message(host->peers, message, length);
 	EXPECT(host->attaches == before + 1 && host->error == -EPROTO);
 	rm_format(words, sizeof(words), "speaks version %u ", PEER_VERSION + 6);
 	EXPECT(strstr(host->why, words));
@@ -212,7 +212,7 @@ static void try_rubbish(struct host *host, const struct rm_fabric_addr *addr)
 	char why[256];
 	unsigned i;
 
-	EXPECT(!fabric_peer(host->context.fabric, addr, &peer, why, sizeof(why)));
+	EXPECT(!fabric_peer(host->fabric, addr, &peer, why, sizeof(why)));
 	for (i = 0; i < 200; i++) {
 		randombytes_buf(message, sizeof(message));
 		memcpy(message, "RMP1", 4);
@@ -220,14 +220,14 @@ static void try_rubbish(struct host *host, const struct rm_fabric_addr *addr)
 		message[5] = (uint8_t)(1 + i % PEER_TYPES);
 		message[6] = message[7] = 0;
 		message[40] = i % 3 ? 16 : 0;
-		peers_message(host->context.peers, message, sizeof(message) - i);
-		fabric_send(host->context.fabric, peer, message, sizeof(message) - i,
+		peers_message(host->peers, message, sizeof(message) - i);
+		fabric_send(host->fabric, peer, message, sizeof(message) - i,
 		            rm_now_ns() + 500 * MS);
 		if (i % 10 == 0)
 			run(host, 2 * MS);
 	}
 	run(host, 100 * MS);
-	fabric_peer_put(host->context.fabric, peer);
+	fabric_peer_put(host->fabric, peer);
 }
 
 static void client(const struct rm_fabric_addr *addr, int fd)
@@ -247,8 +247,8 @@ static void client(const struct rm_fabric_addr *addr, int fd)
 	try_rubbish(&host, addr);
 	try_version(&host, addr);
 	try_restart(&host, addr, fd);
-	peers_free(host.context.peers);
-	fabric_close(host.context.fabric);
+	peers_free(host.peers);
+	fabric_close(host.fabric);
 	loop_free(host.context.loop);
 	free(host.table);
 	_exit(0);

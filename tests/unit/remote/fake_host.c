@@ -72,10 +72,16 @@ static void make_table(void)
 		fake_fill();
 }
 
+static uint64_t evict(void *arg)
+{
+	(void)arg;
+	return fake.remotes ? remotes_evict(fake.remotes) : 0;
+}
+
 void fake_open(void)
 {
 	memset(&fake, 0, sizeof fake);
-	fake.pidfd = fake.keeper_socket = -1;
+	fake.keeper_socket = -1;
 	fake.key = 1;
 	fake.readers_left = UINT_MAX;
 	memset(fake.handle.id, 0xab, RM_ID_BYTES);
@@ -83,12 +89,16 @@ void fake_open(void)
 	strcpy(fake.handle.fabric.provider, "fake");
 	make_table();
 	fake.context.loop = loop_new();
-	fake.context.fabric = (struct fabric *)&fake;
-	fake.context.peers = (struct peers *)&fake;
+	fake.context.limit.holders.evict = evict;
 	fake.context.keeper = (struct keeper *)&fake;
-	fake.remotes = fake.context.remotes = remotes_new(&fake.context);
-	for (unsigned i = 0; i < 4; i++)
+	fake.remotes = remotes_new(&fake.context, NULL);
+	fake.counters.refs = 1;
+	for (unsigned i = 0; i < 4; i++) {
 		fake.attachment[i].number = i + 1;
+		fake.attachment[i].counters = &fake.counters;
+		fake.attachment[i].save = fake_save;
+		fake.attachment[i].pidfd = -1;
+	}
 }
 
 struct later {                  /* a read under way */
@@ -424,9 +434,9 @@ void peer_detach(struct peer_session *session)
 
 /* This one names no helper, and nobody asks here for pages. */
 
-void peers_relay_drop(struct context *context, struct remote *remote)
+void peers_relay_drop(struct nets *nets, struct remote *remote)
 {
-	(void)context;
+	(void)nets;
 	(void)remote;
 }
 
@@ -579,12 +589,19 @@ void keeper_tell(struct keeper *keeper, int fd, const char *text)
 	say(&kept, NULL, 0);
 }
 
-/* ---- local, worker ---- */
+/* ---- nets ---- */
 
-struct attachment *local_attachment(struct local *local, uint64_t number)
+void nets_pass_on(struct nets *nets, const struct page_source *source, void *arg)
 {
-	(void)local;
-	return number >= 1 && number <= 4 ? &fake.attachment[number - 1] : NULL;
+	(void)nets;
+	(void)source;
+	(void)arg;
+}
+
+const char *nets_why(const struct nets *nets)
+{
+	(void)nets;
+	return "";
 }
 
 bool keeper_alive(const struct keeper *keeper)
@@ -593,53 +610,29 @@ bool keeper_alive(const struct keeper *keeper)
 	return fake.keeper_socket >= 0;
 }
 
-void local_save(struct attachment *attachment)
+void fake_save(struct attachment *attachment)
 {
 	struct fake_attachment saved = { attachment->generation, attachment->served };
 
 	keeper_put(NULL, RECORD_ATTACHMENT, attachment->number, &saved, sizeof saved, NULL, 0);
 }
 
-struct rm_counters *local_counters(struct attachment *attachment)
+int nets_reach(struct nets *nets, const char *spec, const struct rm_fabric_addr *addr,
+               struct peers **peers)
 {
-	(void)attachment;
-	return &fake.counters;
-}
-
-int local_pidfd(struct attachment *attachment)
-{
-	(void)attachment;
-	return fake.pidfd;
-}
-
-int worker_reach(struct context *context, const char *spec, const struct rm_fabric_addr *addr,
-                 struct peers **peers)
-{
+	(void)nets;
 	(void)spec;
 	(void)addr;
-	*peers = context->peers;
+	*peers = (struct peers *)&fake;
 	return 0;
 }
 
 struct fabric *peers_fabric(const struct peers *peers)
 {
 	(void)peers;
-	return fake.context.fabric;
+	return (struct fabric *)&fake;
 }
 
-/* ---- store: there is none, so nobody asks it ---- */
-
-uint64_t store_bytes(struct store *store)
-{
-	(void)store;
-	return 0;
-}
-
-struct layers *store_layers(struct store *store)
-{
-	(void)store;
-	return NULL;
-}
 
 void layers_let_go(struct layers *layers)
 {
@@ -652,10 +645,4 @@ bool layers_hold_file(struct layers *layers, const struct rm_layer_desc *desc, i
 	(void)desc;
 	(void)fd;
 	return false;
-}
-
-void worker_log(struct context *context, const char *format, ...)
-{
-	(void)context;
-	(void)format;
 }

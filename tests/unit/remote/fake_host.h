@@ -9,6 +9,8 @@
 #ifndef RM_TEST_FAKE_HOST_H
 #define RM_TEST_FAKE_HOST_H
 
+#include "../../../src/daemon/peer/nets.h"
+#include "../../../src/daemon/remote/attachment.h"
 #include "../../../src/daemon/local/local.h"
 #include "../../../src/daemon/base/loop.h"
 #include "../../../src/daemon/peer/peer.h"
@@ -25,7 +27,7 @@ struct fake_record {
 	int fds[FAKE_FDS];
 };
 
-struct fake_attachment {        /* data of its RECORD_ATTACHMENT, by local_save() */
+struct fake_attachment {        /* data of its RECORD_ATTACHMENT, by fake_save() */
 	uint64_t generation;
 	uint32_t served;
 };
@@ -59,8 +61,7 @@ struct fake {
 	uint64_t read_bytes, queued, queued_max;
 	/* the process at the other end of an attachment: */
 	struct attachment attachment[4];
-	struct rm_counters counters;
-	int pidfd;
+	struct process_counters counters;
 	char told[512];
 	int keeper_socket;              /* -1: records are kept here */
 	struct fake_record records[FAKE_RECORDS];
@@ -75,6 +76,7 @@ extern void (*fake_fill)(void);         /* called by fake_open(): write more int
  */
 void fake_open(void);
 void fake_close(void);
+void fake_save(struct attachment *attachment);
 uint64_t fake_word(uint32_t layer, uint64_t page);
 bool fake_hole(uint32_t layer, uint64_t page);
 /* not in the first slot, which is AddressSanitizer's; windows may have few */

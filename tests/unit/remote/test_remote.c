@@ -85,14 +85,14 @@ START_TEST(eager)
 	ck_assert_uint_le(fake.read_bytes, data + 2 * RM_PAGE);
 	ck_assert_uint_le(fake.queued_max, 32 * MIB);
 	ck_assert_uint_ge(fake.queued_max, 8 * MIB);
-	ck_assert_uint_eq(fake.counters.fetched_bytes, fake.read_bytes);
-	ck_assert_uint_eq(fake.counters.reads, fake.reads);
-	ck_assert_str_eq(fake.counters.provider, "fake");
+	ck_assert_uint_eq(fake.counters.sum.fetched_bytes, fake.read_bytes);
+	ck_assert_uint_eq(fake.counters.sum.reads, fake.reads);
+	ck_assert_str_eq(fake.counters.sum.provider, "fake");
 	/* the second one finds all of it */
 	attach_well(1, true);
 	ck_assert_uint_eq(fake.attaches, 1);
 	ck_assert_uint_eq(fake.admits, 1);      /* its host counts it */
-	ck_assert_uint_eq(fake.counters.fetched_bytes, fake.read_bytes);
+	ck_assert_uint_eq(fake.counters.sum.fetched_bytes, fake.read_bytes);
 	remote_detach(&fake.attachment[0]);
 	check_all(remote);
 	remote_detach(&fake.attachment[1]);
@@ -128,8 +128,8 @@ START_TEST(pages_come_along)
 	fake.data_size = pages * RM_PAGE;
 	check_all(attach_well(0, false));
 	ck_assert_uint_eq(fake.reads, 0);
-	ck_assert_uint_eq(fake.counters.reads, 0);
-	ck_assert_uint_eq(fake.counters.fetched_pages, pages);
+	ck_assert_uint_eq(fake.counters.sum.reads, 0);
+	ck_assert_uint_eq(fake.counters.sum.fetched_pages, pages);
 	attach_well(1, true);
 	ck_assert(fake.reads == 0 && fake.attaches == 1 && fake.admits == 1);
 	remote_detach(&fake.attachment[0]);

@@ -17,7 +17,7 @@ static void restore_from(struct fake_record *saved)
 
 	memset(fake.records, 0, sizeof fake.records);
 	remotes_free(fake.remotes);
-	fake.remotes = fake.context.remotes = remotes_new(&fake.context);
+	fake.remotes = remotes_new(&fake.context, NULL);
 	for (i = 0; i < FAKE_RECORDS; i++) {
 		if (!saved[i].record.type)
 			continue;

@@ -2,13 +2,12 @@
 /* test_store - leases, readers, secrets, limits, and what a restart brings back */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../../../src/daemon/base/loop.h"
 #include "../../../src/daemon/keeper/keep.h"
-#include "../../../src/daemon/peer/peer.h"
 #include "../../../src/daemon/remote/remote.h"
 #include "../../../src/daemon/store/store.h"
 #include "../unit.h"
@@ -17,32 +16,28 @@
 #define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
 
 static struct context context;
+static struct store *store;
 static struct records *records;
 static int pair[2];
 
-/* of the worker, peer.c and remote.c, which are not here */
-uint64_t remotes_adopted(struct remotes *remotes)
+static void dropped(void *arg, struct publication *publication)
 {
-	(void)remotes;
-	return 0;
-}
-
-uint64_t remotes_evict(struct remotes *remotes)
-{
-	(void)remotes;
-	return 0;
-}
-
-void worker_log(struct context *w, const char *format, ...)
-{
-	(void)w;
-	(void)format;
-}
-
-void peers_drop(struct context *w, struct publication *publication)
-{
-	(void)w;
+	(void)arg;
 	(void)publication;
+}
+
+static const struct store_events events = { .dropped = dropped };
+
+static uint64_t published(void *arg)
+{
+	(void)arg;
+	return store ? store_bytes(store) : 0;
+}
+
+static void let_go(void *arg)
+{
+	(void)arg;
+	layers_let_go(store_layers(store));
 }
 
 /* ---- a store with a keeper that only keeps ---- */
@@ -54,7 +49,8 @@ static void setup(void)
 	context.loop = loop_new();
 	context.keeper = keeper_new(pair[1], 0);
 	context.options.ttl_ms = 3600000;
-	context.store = store_new(&context);
+	context.limit.holders = (struct limit_holders){ .published = published, .let_go = let_go };
+	store = store_new(&context, &events);
 }
 
 static void keep(void)
@@ -92,12 +88,12 @@ static void restart(void)
 	struct kept **all;
 
 	keep();
-	store_free(context.store);
+	store_free(store);
 	loop_free(context.loop);
 	context.loop = loop_new();
 	free(context.keeper);
 	context.keeper = keeper_new(pair[1], records_highest(records));
-	context.store = store_new(&context);
+	store = store_new(&context, &events);
 	all = records_take(records);
 	for (struct kept **k = all; *k; k++)
 		keep_copy(*k);
@@ -106,13 +102,13 @@ static void restart(void)
 		                         (*k)->fds, (*k)->count };
 
 		if (record.type == RECORD_LAYER)
-			store_restore_layer(context.store, &record);
+			store_restore_layer(store, &record);
 		else
-			store_restore(context.store, &record);
+			store_restore(store, &record);
 		records_free_kept(*k);
 	}
 	free(all);
-	store_restored(context.store);
+	store_restored(store);
 }
 
 static void stop(struct timer *timer)
@@ -184,7 +180,7 @@ static int add(uint8_t id, uint32_t readers, uint32_t ttl_ms, struct publication
 
 	memset(request.id, id, sizeof(request.id));
 	memset(request.secret, id, sizeof(request.secret));
-	return store_add(context.store, &request, 42, table, -1, &layer, out, why, sizeof(why));
+	return store_add(store, &request, 42, table, -1, &layer, out, why, sizeof(why));
 }
 
 static const uint8_t *secret(uint8_t id)
@@ -200,7 +196,7 @@ static struct publication *find(uint8_t id)
 	uint8_t bytes[RM_ID_BYTES];
 
 	memset(bytes, id, sizeof(bytes));
-	return store_find(context.store, bytes);
+	return store_find(store, bytes);
 }
 
 START_TEST(secret_and_readers)
@@ -237,7 +233,7 @@ START_TEST(readers_gone)
 	ck_assert_ptr_eq(find(1), p);
 	store_release(p, true);
 	ck_assert_ptr_null(find(1));
-	ck_assert_uint_eq(store_bytes(context.store), 0);
+	ck_assert_uint_eq(store_bytes(store), 0);
 	/* an admission that came to nothing was none */
 	ck_assert_int_eq(add(2, 1, UINT32_MAX, &p), 0);
 	ck_assert_int_eq(store_admit(p, secret(2), true, false), 0);
@@ -314,7 +310,7 @@ START_TEST(lease)
 	ck_assert_ptr_nonnull(find(3));
 	run(100);
 	ck_assert_ptr_null(find(3));
-	ck_assert_uint_eq(store_count(context.store), 1);
+	ck_assert_uint_eq(store_count(store), 1);
 }
 END_TEST
 
@@ -351,7 +347,7 @@ START_TEST(unpublish)
 	store_release(p, true);
 	store_release(p, true);
 	ck_assert_ptr_null(find(2));
-	ck_assert_uint_eq(store_bytes(context.store), 0);
+	ck_assert_uint_eq(store_bytes(store), 0);
 }
 END_TEST
 
@@ -362,7 +358,7 @@ START_TEST(limit)
 	setup();
 	context.options.limit = 4 * 4096 + 1024;
 	ck_assert_int_eq(add(1, 0, 0, &p), 0);
-	ck_assert_uint_gt(store_bytes(context.store), 2 * 4096);
+	ck_assert_uint_gt(store_bytes(store), 2 * 4096);
 	ck_assert_int_eq(add(2, 0, 0, &p), 0);
 	ck_assert_int_eq(add(3, 0, 0, &p), -ENOSPC);
 	ck_assert_int_eq(add(2, 0, 0, &p), 0);          /* it is here already */
@@ -385,7 +381,7 @@ static int add_files(struct rm_wire_publish *request, int table, int layer)
 {
 	struct publication *p;
 	char why[RM_TEXT_MAX] = "";
-	int ret = store_add(context.store, request, 1, table, -1, &layer, &p, why, sizeof(why));
+	int ret = store_add(store, request, 1, table, -1, &layer, &p, why, sizeof(why));
 
 	ck_assert(ret == 0 || why[0]);
 	keep();
@@ -418,7 +414,7 @@ START_TEST(refused_without_a_trace)
 	ck_assert_int_eq(add_files(&request, table, layer_of(2, SEALS)), -EINVAL);
 	request.table_size = size;
 	ck_assert_int_eq(add_files(&request, open("/dev/zero", O_RDONLY), layer_of(2, SEALS)), -EINVAL);
-	ck_assert_uint_eq(store_count(context.store), 0);
+	ck_assert_uint_eq(store_count(store), 0);
 	ck_assert_uint_eq(open_fds(), before);
 }
 END_TEST
@@ -455,7 +451,7 @@ static int add_known(uint8_t id, const uint32_t *ids, unsigned count, unsigned k
 		layers[i] = files ? fcntl(files[i], F_DUPFD_CLOEXEC, 3) : layer_of(2, SEALS);
 	memset(request.id, id, sizeof(request.id));
 	memset(request.secret, id, sizeof(request.secret));
-	ret = store_add(context.store, &request, 42, table, -1, layers, out, why, sizeof(why));
+	ret = store_add(store, &request, 42, table, -1, layers, out, why, sizeof(why));
 	ck_assert(ret == 0 || why[0]);
 	keep();
 	return ret;
@@ -470,27 +466,27 @@ START_TEST(known_layers)
 	setup();
 	before = open_fds();
 	ck_assert_int_eq(add_known(1, (uint32_t[]){ 1, 2 }, 2, 0, NULL, &p), 0);
-	bytes = store_bytes(context.store);
+	bytes = store_bytes(store);
 	table = p->table.size;
 	ck_assert_uint_eq(bytes, 4 * RM_PAGE + table);
 	one = open_fds();
 	ck_assert_int_eq(add_known(2, (uint32_t[]){ 2, 1 }, 2, 2, NULL, &q), 0);
 	ck_assert_ptr_eq(p->layers[0], q->layers[1]);
 	ck_assert_ptr_eq(p->layers[1], q->layers[0]);
-	ck_assert_uint_eq(store_bytes(context.store), bytes + table);
+	ck_assert_uint_eq(store_bytes(store), bytes + table);
 	ck_assert_uint_eq(open_fds(), one + 2);         /* its table, here and in the keeper */
 	ck_assert_int_eq(add_known(3, (uint32_t[]){ 1, 3 }, 2, 1, NULL, &q), -ESTALE);
 	ck_assert_ptr_null(find(3));
-	ck_assert_uint_eq(store_bytes(context.store), bytes + table);
+	ck_assert_uint_eq(store_bytes(store), bytes + table);
 	store_unpublish(p);
-	ck_assert_uint_eq(store_bytes(context.store), bytes);
+	ck_assert_uint_eq(store_bytes(store), bytes);
 	ck_assert_int_eq(add_known(4, (uint32_t[]){ 5, 1 }, 2, 1, NULL, &q), 0);
-	ck_assert_uint_eq(store_bytes(context.store), bytes + table + 2 * RM_PAGE);
+	ck_assert_uint_eq(store_bytes(store), bytes + table + 2 * RM_PAGE);
 	store_unpublish(find(2));
 	ck_assert_int_eq(add_known(5, (uint32_t[]){ 2 }, 1, 1, NULL, &q), -ESTALE);
 	store_unpublish(find(4));
 	keep();
-	ck_assert_uint_eq(store_bytes(context.store), 0);
+	ck_assert_uint_eq(store_bytes(store), 0);
 	ck_assert_uint_eq(open_fds(), before);
 }
 END_TEST
@@ -530,7 +526,7 @@ START_TEST(known_of_another_length)
 	rm_table_layout(table, &length, 1, 1, RM_WINDOW_BASE);
 	rm_table_segments(table)[0] = (struct rm_segment){ .addr = RM_WINDOW_BASE, .length = length };
 	rm_table_layers(table)[0].id[0] = 1;
-	ck_assert_int_eq(store_add(context.store, &request, 42, memfd(table, request.table_size, SEALS),
+	ck_assert_int_eq(store_add(store, &request, 42, memfd(table, request.table_size, SEALS),
 	                           -1, NULL, &p, why, sizeof(why)), -ESTALE);
 }
 END_TEST
@@ -542,21 +538,21 @@ START_TEST(holdings)
 	struct publication *p;
 
 	setup();
-	layers = store_layers(context.store);
+	layers = store_layers(store);
 	ck_assert_int_eq(add_known(1, (uint32_t[]){ 1, 2 }, 2, 0, NULL, &p), 0);
 	layers_hold(layers, &a, p->layers, 2);
 	layers_hold(layers, &b, p->layers, 1);
 	store_unpublish(p);
-	ck_assert_uint_eq(store_bytes(context.store), 4 * RM_PAGE);
+	ck_assert_uint_eq(store_bytes(store), 4 * RM_PAGE);
 	ck_assert_int_eq(add_known(2, (uint32_t[]){ 3, 2 }, 2, 1, NULL, &p), 0);
 	layers_hold(layers, &a, p->layers, 2);
 	store_unpublish(p);
-	ck_assert_uint_eq(store_bytes(context.store), 6 * RM_PAGE);
+	ck_assert_uint_eq(store_bytes(store), 6 * RM_PAGE);
 	layers_hold(layers, &b, NULL, 0);
-	ck_assert_uint_eq(store_bytes(context.store), 4 * RM_PAGE);
+	ck_assert_uint_eq(store_bytes(store), 4 * RM_PAGE);
 	layers_hold(layers, &a, NULL, 0);
 	layers_hold(layers, &a, NULL, 0);
-	ck_assert_uint_eq(store_bytes(context.store), 0);
+	ck_assert_uint_eq(store_bytes(store), 0);
 }
 END_TEST
 
@@ -569,17 +565,17 @@ START_TEST(limit_with_layers)
 	setup();
 	context.options.limit = 4 * RM_PAGE + 2048;
 	ck_assert_int_eq(add_known(1, (uint32_t[]){ 1, 2 }, 2, 0, NULL, &p), 0);
-	layers_hold(store_layers(context.store), &held, p->layers, 2);
+	layers_hold(store_layers(store), &held, p->layers, 2);
 	for (uint8_t i = 2; i < 6; i++)
 		ck_assert_int_eq(add_known(i, (uint32_t[]){ 1, 2 }, 2, 2, NULL, &p), 0);
 	for (uint8_t i = 1; i < 6; i++)
 		store_unpublish(find(i));
-	ck_assert_uint_eq(store_bytes(context.store), 4 * RM_PAGE);
+	ck_assert_uint_eq(store_bytes(store), 4 * RM_PAGE);
 	ck_assert_int_eq(add_known(6, (uint32_t[]){ 3 }, 1, 0, NULL, &p), 0);
 	ck_assert_ptr_null(held.layers);
-	layers_hold(store_layers(context.store), &held, p->layers, 1);
+	layers_hold(store_layers(store), &held, p->layers, 1);
 	ck_assert_int_eq(add_known(7, (uint32_t[]){ 4, 5 }, 2, 0, NULL, &p), -ENOSPC);
-	ck_assert_uint_lt(store_bytes(context.store), 3 * RM_PAGE);
+	ck_assert_uint_lt(store_bytes(store), 3 * RM_PAGE);
 	ck_assert_int_eq(add_known(7, (uint32_t[]){ 4 }, 1, 0, NULL, &p), 0);
 }
 END_TEST
@@ -593,13 +589,13 @@ START_TEST(restart_with_layers)
 	setup();
 	ck_assert_int_eq(add_known(1, (uint32_t[]){ 1, 2 }, 2, 0, NULL, &p), 0);
 	ck_assert_int_eq(add_known(2, (uint32_t[]){ 3, 2 }, 2, 1, NULL, &q), 0);
-	layers_hold(store_layers(context.store), &held, p->layers, 2);
+	layers_hold(store_layers(store), &held, p->layers, 2);
 	store_unpublish(p);
-	bytes = store_bytes(context.store) - 2 * RM_PAGE;
+	bytes = store_bytes(store) - 2 * RM_PAGE;
 	restart();
 	free(held.layers);      /* of the worker that is gone */
 	/* layer 1 was only held: the next publish that names it copies everything */
-	ck_assert_uint_eq(store_bytes(context.store), bytes);
+	ck_assert_uint_eq(store_bytes(store), bytes);
 	ck_assert_int_eq(add_known(4, (uint32_t[]){ 1 }, 1, 1, NULL, &q), -ESTALE);
 	ck_assert_int_eq(add_known(5, (uint32_t[]){ 4, 2, 3 }, 3, 2, NULL, &q), 0);
 	ck_assert_ptr_eq(q->layers[2], find(2)->layers[0]);
@@ -608,7 +604,7 @@ START_TEST(restart_with_layers)
 	ck_assert_uint_eq(find(5)->layers[1]->refs, 1);
 	store_unpublish(find(5));
 	keep();
-	ck_assert_uint_eq(store_bytes(context.store), 0);
+	ck_assert_uint_eq(store_bytes(store), 0);
 }
 END_TEST
 
@@ -648,7 +644,7 @@ START_TEST(restart_brings_back)
 	fds = open_fds();
 	restart();
 	ck_assert_uint_le(open_fds(), fds);
-	ck_assert_uint_eq(store_count(context.store), 3);
+	ck_assert_uint_eq(store_count(store), 3);
 	p = find(1);
 	ck_assert_uint_eq(p->admitted, 1);
 	ck_assert_uint_eq(p->readers, 3);
@@ -730,7 +726,7 @@ START_TEST(restart_and_nobody_comes)
 	ck_assert_uint_eq(find(3)->lease.index, 0);
 	run(20);
 	ck_assert_ptr_null(find(2));
-	ck_assert_uint_eq(store_count(context.store), 2);
+	ck_assert_uint_eq(store_count(store), 2);
 }
 END_TEST
 
@@ -740,11 +736,11 @@ START_TEST(short_ids)
 
 	setup();
 	ck_assert_int_eq(add(0x12, 0, 0, &p), 0);
-	ck_assert_int_eq(store_find_short(context.store, "12121212", &p), 0);
-	ck_assert_int_eq(store_find_short(context.store, "1212", &p), 0);
-	ck_assert_int_eq(store_find_short(context.store, "12", &p), -ENOENT);
-	ck_assert_int_eq(store_find_short(context.store, "121212121", &p), -ENOENT);
-	ck_assert_int_eq(store_find_short(context.store, "12131212", &p), -ENOENT);
+	ck_assert_int_eq(store_find_short(store, "12121212", &p), 0);
+	ck_assert_int_eq(store_find_short(store, "1212", &p), 0);
+	ck_assert_int_eq(store_find_short(store, "12", &p), -ENOENT);
+	ck_assert_int_eq(store_find_short(store, "121212121", &p), -ENOENT);
+	ck_assert_int_eq(store_find_short(store, "12131212", &p), -ENOENT);
 }
 END_TEST
 
