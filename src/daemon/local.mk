@@ -23,7 +23,8 @@ libdaemon_la_SOURCES += \
 # publications
 libdaemon_la_SOURCES += \
 	src/daemon/store/store.h src/daemon/store/internal.h \
-	src/daemon/store/store.c src/daemon/store/take.c \
+	src/daemon/store/store.c src/daemon/store/take.c src/daemon/store/publication.c \
+	src/daemon/store/sealed.c \
 	src/daemon/store/layers.h src/daemon/store/layers.c src/daemon/store/visible.h src/daemon/store/visible.c
 
 # processes of this host
@@ -45,7 +46,8 @@ libdaemon_la_SOURCES += \
 # control between hosts
 libdaemon_la_SOURCES += \
 	src/daemon/peer/nets.h src/daemon/peer/pages.h src/daemon/peer/peer.h src/daemon/peer/internal.h src/daemon/peer/wire.h src/daemon/peer/wire_words.h \
-	src/daemon/peer/peers.c src/daemon/peer/session_admit.c src/daemon/peer/serve_attach.c src/daemon/peer/session.c \
+	src/daemon/peer/send.c src/daemon/peer/leave.c src/daemon/peer/session_state.c \
+	src/daemon/peer/served_blob.c src/daemon/peer/served_data.c src/daemon/peer/serve.c src/daemon/peer/peers.c src/daemon/peer/session_admit.c src/daemon/peer/serve_attach.c src/daemon/peer/session.c \
 	src/daemon/peer/session_table.c src/daemon/peer/served.c src/daemon/peer/served_keys.c \
 	src/daemon/peer/served_bounds.c \
 	src/daemon/peer/move_key.c src/daemon/peer/move.c src/daemon/peer/probe.c src/daemon/remote/take.c \

@@ -173,3 +173,13 @@ void fabric_addr_text(const struct rm_fabric_addr *addr, char *text, size_t size
 	else
 		rm_format(text, size, strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, port);
 }
+
+const struct rm_fabric_addr *fabric_addr(const struct fabric *fabric)
+{
+	return &fabric->addr;
+}
+
+const char *fabric_device(const struct fabric *fabric)
+{
+	return strncmp(fabric->addr.provider, "verbs", 5) ? NULL : fabric->info->domain_attr->name;
+}

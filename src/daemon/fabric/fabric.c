@@ -428,12 +428,3 @@ void fabric_close(struct fabric *fabric)
 	free(fabric);
 }
 
-const struct rm_fabric_addr *fabric_addr(const struct fabric *fabric)
-{
-	return &fabric->addr;
-}
-
-const char *fabric_device(const struct fabric *fabric)
-{
-	return strncmp(fabric->addr.provider, "verbs", 5) ? NULL : fabric->info->domain_attr->name;
-}

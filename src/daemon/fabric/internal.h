@@ -157,7 +157,7 @@ static inline int fabric_soon(ssize_t error)
 	return error == -FI_ENOTCONN ? -FI_EAGAIN : (int)error;
 }
 
-/* fabric_address.c */
+/* address.c; fabric_addr() and fabric_device() of fabric.h, too */
 union fabric_address {
 	struct sockaddr any;
 	struct sockaddr_in v4;

@@ -109,12 +109,16 @@ struct peer_session {
 	struct peer_session *next;
 };
 
+/* A table that was read, and may end the session; NULL: it could not be read. */
+typedef void table_done(struct peer_session *session, const struct peer_snapshot *snapshot);
+
 struct peer_fetch {             /* outlives its session: a read cannot be taken back */
 	struct peers *peers;
 	struct peer_session *session;   /* NULL: nobody wants it any more */
 	struct fabric_peer *peer;
 	struct fabric_read read;
 	struct peer_attached_body body;
+	table_done *done;
 	uint8_t *memory;
 	size_t size;            /* of the mapping: blob and tag */
 	struct timer linger;    /* the read failed, but may still be written */
@@ -244,7 +248,7 @@ struct peers {
 	unsigned bare_count;
 };
 
-/* peer.c */
+/* send.c */
 /* As peer_open(), and who calls from where the message is of is known from then on. */
 int peer_open_from(const struct rm_fabric_addr *from, const void *message,
                    const struct peer_envelope *envelope, const uint8_t key[PEER_KEY_BYTES],
@@ -258,9 +262,14 @@ void peer_send(struct peers *peers, struct fabric_peer *peer, const struct peer_
 bool peer_request(struct peers *peers, enum peer_type type, const uint8_t id[RM_ID_BYTES],
                   uint64_t session, uint64_t number, const uint8_t key[PEER_KEY_BYTES],
                   const void *body, size_t size, struct peer_message *out);
-void peer_leave(struct peers *peers, struct peer_session *session);
 
-/* peer_probe.c */
+/* leave.c */
+void peer_leave(struct peers *peers, struct peer_session *session);
+/* The other host has heard of it, or has nothing to hear of. */
+void leave_answered(struct peers *peers, const struct peer_head *head);
+void leaves_free(struct peers *peers);
+
+/* probe.c */
 /* From now on, until it is stopped; refused() is called once at most, never from here. */
 void probe_start(struct peer_probe *probe, struct peers *peers, struct fabric_peer *peer,
                  void (*refused)(struct peer_probe *probe));
@@ -268,37 +277,37 @@ void probe_stop(struct peer_probe *probe);
 /* "10.0.0.1:4711 does not answer: ", and what to look at. */
 void peer_unanswered(const char *host, bool refused, char *why, size_t size);
 
-/* peer_client.c */
-void session_answer(struct peers *peers, const void *message,
-                    const struct peer_envelope *envelope);
-void session_fetched(struct peer_session *session, const struct peer_snapshot *snapshot);
-void session_unfetched(struct peer_session *session);
-void session_renew(struct peer_session *session);        /* it is not held over there */
+/* session_state.c */
 void session_host(const struct peer_session *session, char *text, size_t size);
-void session_free(struct peer_session *session);
 /* It has no page, and would take them in messages. */
 bool session_small(const struct peer_session *session);
+
+/* session.c */
+void session_answer(struct peers *peers, const void *message,
+                    const struct peer_envelope *envelope);
+void session_free(struct peer_session *session);
 /* A bare answer in another version of the protocol. */
 void session_version(struct peers *peers, const struct peer_envelope *envelope);
 
 /* peer_admit.c */
 bool more_expects(const struct peer_session *session, uint64_t number);
-void more_answer(struct peer_session *session, enum peer_type type, const uint8_t *body,
+/* True: it is not held over there, and has to be asked for anew. */
+bool more_answer(struct peer_session *session, enum peer_type type, const uint8_t *body,
                  size_t size);
 void more_held(struct peer_session *session);   /* the session is held (again): go on */
 void more_stop(struct peer_session *session);
 
-/* peer_fetch.c */
-int fetch_start(struct peer_session *session, const struct peer_attached_body *body);
+/* session_table.c; done() is not called from fetch_start() */
+int fetch_start(struct peer_session *session, const struct peer_attached_body *body,
+                table_done *done);
 void fetch_abandon(struct peer_session *session);
-/* Take table and regions out of opened memory and hand them to session_fetched(). */
+/* Take table and regions out of opened memory and hand them to done(). */
 int fetch_deliver(struct peer_session *session, const struct peer_attached_body *body,
-                  uint8_t *memory);
+                  uint8_t *memory, table_done *done);
 void fetches_free(struct peers *peers);
 
-/* peer_server.c */
-void served_request(struct peers *peers, const void *message,
-                    const struct peer_envelope *envelope);
+/* served.c */
+const char *served_refusal(int error);
 void served_free_all(struct peers *peers);
 void served_reply(struct peers *peers, const struct peer_envelope *to, enum peer_type type,
                   const struct peer_keys *keys, const void *body, size_t size);
@@ -323,14 +332,19 @@ void served_expire(struct timer *timer);
 void served_free(struct peer_served *served);   /* the store's count is for the caller to lower */
 void served_end(struct peer_served *served);    /* after which its publication may be gone */
 
-/* peer_attach.c */
+/* serve.c */
+void served_request(struct peers *peers, const void *message,
+                    const struct peer_envelope *envelope);
+
+/* serve_attach.c */
 void served_attach(struct peers *peers, struct publication *publication,
                    const struct peer_keys *keys, const struct peer_envelope *envelope,
                    const uint8_t *bytes, size_t size);
-const char *served_refusal(int error);
 
-/* peer_data.c */
+/* served_data.c */
 bool data_send(struct peer_served *served, const struct peer_envelope *to);    /* false: too much */
+
+/* session_data.c */
 void data_arrived(struct peer_session *session, const uint8_t *bytes, size_t size);
 const uint8_t *data_whole(const struct peer_session *session);  /* NULL: some are missing */
 void data_drop(struct peer_session *session);
@@ -357,16 +371,14 @@ bool move_admits(struct nets *nets, const struct publication *publication,
                  const uint8_t host[RM_ID_BYTES]);
 void moves_free(struct peers *peers);
 
-/* peer_bounds.c */
+/* served_bounds.c */
 /*
  * It is new, and takes the place of old if that is not NULL: 0, perhaps after others were ended
  * for it; -EAGAIN: there is no room for it.
  */
 int bounds_hold(struct peer_served *served, const struct peer_served *old);
-bool bounds_blob(const struct peer_served *served, size_t size);       /* may it wait here? */
-void bounds_ended(struct peers *peers);         /* a session was freed */
 
-/* peer_grant.c */
+/* served_keys.c */
 int grant_map(struct layer *layer);     /* layer->map, mapped once for all readers */
 int grant_open(struct peer_served *served);     /* no key yet; close it on failure too */
 /*
@@ -377,11 +389,13 @@ int grant_step(struct peer_served *served, uint64_t *when);
 /* Regions into memory of count * PEER_REGION_BYTES: those wanted that have a key; their count. */
 uint32_t grant_wanted(const struct peer_served *served, uint8_t *memory, uint32_t most);
 void grant_release(struct peer_served *served); /* its keys, all of them */
+void grant_close(struct peer_served *served);
+
+/* served_blob.c */
 /* Table and regions into memory of peer_blob_size() bytes, which are zeros. */
 void grant_fill(const struct peer_served *served, uint8_t *memory, size_t size);
 /* Sealed as a whole, readable under a key of its own until the reader says it has it. */
 int grant_blob(struct peer_served *served, size_t size);
 void grant_blob_close(struct peer_served *served);
-void grant_close(struct peer_served *served);
 
 #endif

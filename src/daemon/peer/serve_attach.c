@@ -111,21 +111,6 @@ static int served_new(struct peers *peers, struct publication *publication,
 	return 0;
 }
 
-const char *served_refusal(int error)
-{
-	switch (error) {
-	case -ENOENT:
-		return "the publication is gone: unpublished, expired, or all its readers are "
-		       "used up";
-	case -EFBIG:
-		return "its pages with data lie too scattered to be registered: publish less at once";
-	case -EAGAIN:
-		return "too many hosts have its publications attached";
-	default:
-		return rm_errno_text(-error);
-	}
-}
-
 /*
  * A host whose worker was replaced comes with a new session and says that it was admitted:
  * the same reader, not one more, while its old session is still here. After our own restart

@@ -13,6 +13,7 @@
  * Worker thread only.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,7 +101,31 @@ void served_refuse(struct peers *peers, const struct peer_envelope *to,
 	served_reply(peers, to, PEER_REFUSED, keys, bytes, peer_put_refused(&body, bytes));
 }
 
+const char *served_refusal(int error)
+{
+	switch (error) {
+	case -ENOENT:
+		return "the publication is gone: unpublished, expired, or all its readers are "
+		       "used up";
+	case -EFBIG:
+		return "its pages with data lie too scattered to be registered: publish less at once";
+	case -EAGAIN:
+		return "too many hosts have its publications attached";
+	default:
+		return rm_errno_text(-error);
+	}
+}
+
 /* ---- sessions ---- */
+
+/* glibc keeps what was freed: where much was, the system gets it back. */
+static void memory_trim(struct peers *peers)
+{
+	if (++peers->ended < PEER_TRIM && (peers->served_count || peers->ended < PEER_TRIM / 8))
+		return;
+	peers->ended = 0;
+	malloc_trim(0);
+}
 
 /* Close its keys and forget it; the store's count is for the caller to lower. */
 void served_free(struct peer_served *served)
@@ -115,10 +140,11 @@ void served_free(struct peer_served *served)
 	loop_timer_cancel(peers->context->loop, &served->expiry);
 	loop_timer_cancel(peers->context->loop, &served->granting.timer);
 	helper_forget(served);
+	grant_blob_close(served);
 	grant_close(served);
 	sodium_memzero(served, sizeof(*served));
 	free(served);
-	bounds_ended(peers);
+	memory_trim(peers);
 }
 
 /* The publication may be dropped by this: keys are closed before its memory goes. */
@@ -155,118 +181,6 @@ struct peer_served *served_find(struct peers *peers, const struct publication *p
 		if (served->session == session && served->publication == publication)
 			break;
 	return served;
-}
-
-/* ---- requests ---- */
-
-static void on_renew(struct peers *peers, struct publication *publication,
-                     const struct peer_keys *keys, const struct peer_envelope *envelope,
-                     const uint8_t *bytes, size_t size)
-{
-	struct peer_served *served = served_find(peers, publication, envelope->head.session);
-	struct peer_renew_body body;
-
-	if (peer_get_renew(bytes, size, &body))
-		return;
-	if (!served) {
-		served_reply(peers, envelope, PEER_NOT_HELD, keys, "", 0);
-		return;
-	}
-	/* A recorded renewal, played back, keeps no lease alive. */
-	if (envelope->head.number <= served->number)
-		return;
-	served->number = envelope->head.number;
-	served->heard = true;
-	served_renewed(served);
-	if (body.have_table)
-		grant_blob_close(served);
-	served->whole |= body.complete;
-	if (body.complete && !served->granting.active)
-		grant_release(served);
-	served_reply(peers, envelope, PEER_RENEWED, keys, "", 0);
-}
-
-/* The session holds the publication: each is only counted. */
-static uint32_t admit_more(struct publication *publication, uint32_t wanted)
-{
-	uint32_t count = 0;
-
-	while (count < wanted && !store_admit(publication, publication->secret, true, false)) {
-		store_admitted(publication);
-		store_release(publication, true);
-		count++;
-	}
-	return count;
-}
-
-/*
- * A request that is repeated counts once and gets the same answer; one from before this
- * session was made (our worker was replaced) has to be asked anew.
- */
-static void on_admit(struct peers *peers, struct publication *publication,
-                     const struct peer_keys *keys, const struct peer_envelope *envelope,
-                     const uint8_t *bytes, size_t size)
-{
-	struct peer_served *served = served_find(peers, publication, envelope->head.session);
-	uint64_t number = envelope->head.number;
-	struct peer_admit_body body;
-	uint8_t out[4];
-
-	if (peer_get_admit(bytes, size, &body))
-		return;
-	if (!served || number <= served->first) {
-		served_reply(peers, envelope, PEER_NOT_HELD, keys, "", 0);
-		return;
-	}
-	if (number < served->more_number)
-		return;
-	if (number > served->more_number) {
-		served->more_number = number;
-		served->heard = true;
-		served->more_count = move_admits(peers->nets, publication, served->host)
-		                     ? 1 : admit_more(publication, body.count);
-		served_renewed(served);
-	}
-	body.count = served->more_count;
-	if (body.count)
-		served_reply(peers, envelope, PEER_ADMITTED, keys, out, peer_put_admit(&body, out));
-	else
-		served_refuse(peers, envelope, keys, -ENOENT, served_refusal(-ENOENT));
-}
-
-static void on_detach(struct peers *peers, struct publication *publication,
-                      const struct peer_keys *keys, const struct peer_envelope *envelope)
-{
-	struct peer_served *served = served_find(peers, publication, envelope->head.session);
-
-	served_reply(peers, envelope, PEER_DETACHED, keys, "", 0);
-	if (served && envelope->head.number > served->number)
-		served_end(served);     /* after which publication may be gone */
-}
-
-void served_request(struct peers *peers, const void *message, const struct peer_envelope *envelope)
-{
-	struct publication *publication = store_find(peers->nets->store, envelope->head.id);
-	uint8_t body[FABRIC_MESSAGE_MAX];
-	struct peer_keys keys;
-	size_t size = 0;
-
-	if (!publication) {
-		served_reply_bare(peers, envelope, PEER_GONE);
-		return;
-	}
-	peer_keys_derive(publication->secret, &keys);
-	if (peer_open_request(message, envelope, keys.request, body, &size))
-		served_reply_bare(peers, envelope, PEER_DENIED);
-	else if (envelope->head.type == PEER_ATTACH)
-		served_attach(peers, publication, &keys, envelope, body, size);
-	else if (envelope->head.type == PEER_RENEW)
-		on_renew(peers, publication, &keys, envelope, body, size);
-	else if (envelope->head.type == PEER_ADMIT)
-		on_admit(peers, publication, &keys, envelope, body, size);
-	else
-		on_detach(peers, publication, &keys, envelope);
-	sodium_memzero(&keys, sizeof(keys));
 }
 
 /*

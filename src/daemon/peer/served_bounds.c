@@ -11,7 +11,6 @@
  * Worker thread only. Allocates nothing.
  */
 #include <errno.h>
-#include <malloc.h>
 #include <string.h>
 
 #include "../base/log.h"
@@ -95,30 +94,3 @@ int bounds_hold(struct peer_served *served, const struct peer_served *old)
 	}
 }
 
-/* glibc keeps what was freed: where much was, the system gets it back. */
-void bounds_ended(struct peers *peers)
-{
-	if (++peers->ended < PEER_TRIM && (peers->served_count || peers->ended < PEER_TRIM / 8))
-		return;
-	peers->ended = 0;
-	malloc_trim(0);
-}
-
-/* What waits to be read as sealed tables, with this one. */
-bool bounds_blob(const struct peer_served *served, size_t size)
-{
-	uint64_t sum[SCOPES] = { size, size, size };
-	const struct peer_served *other;
-
-	for (other = served->peers->served; other; other = other->next) {
-		sum[OF_ALL] += other->blob ? other->blob_size : 0;
-		if (other->publication == served->publication)
-			sum[OF_PUBLICATION] += other->blob ? other->blob_size : 0;
-		if (!memcmp(other->network, served->network, sizeof(served->network)))
-			sum[OF_ADDRESS] += other->blob ? other->blob_size : 0;
-	}
-	/* the first of an address or a publication has it in any case, if there is room at all */
-	return sum[OF_ALL] <= PEER_BLOBS_MAX &&
-	       (sum[OF_PUBLICATION] <= PEER_BLOBS_MAX / 2 || sum[OF_PUBLICATION] == size) &&
-	       (sum[OF_ADDRESS] <= PEER_BLOBS_MAX / 4 || sum[OF_ADDRESS] == size);
-}

@@ -361,60 +361,6 @@ uint32_t grant_wanted(const struct peer_served *served, uint8_t *memory, uint32_
 
 /* ---- the table ---- */
 
-void grant_fill(const struct peer_served *served, uint8_t *memory, size_t size)
-{
-	const struct rm_table *table = &served->publication->table;
-	size_t tail = served->region_count * (size_t)PEER_REGION_BYTES;
-	uint32_t i;
-
-	memcpy(memory, table->header, table->size);
-	for (i = 0; i < served->region_count; i++)
-		peer_put_region(&served->regions[i].wire,
-		                memory + size - tail + i * (size_t)PEER_REGION_BYTES);
-}
-
-int grant_blob(struct peer_served *served, size_t size)
-{
-	struct peers *peers = served->peers;
-	uint8_t *memory;
-	int error;
-
-	if (served->blob)
-		return 0;
-	if (!size || !bounds_blob(served, size))
-		return -ENOMEM;
-	memory = mmap(NULL, size + PEER_TAG_BYTES, PROT_READ | PROT_WRITE,
-	              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (memory == MAP_FAILED)
-		return -ENOMEM;
-	/* Its pages have to be there when they are pinned; keys may be given up for it, and only
-	   after that it is known which are in it. */
-	memset(memory, 0, size + PEER_TAG_BYTES);
-	do {
-		error = fabric_register(peers->fabric, memory, size + PEER_TAG_BYTES,
-		                        &served->blob_region);
-	} while (error == -ENOMEM && peers_make_room(peers));
-	if (error) {
-		munmap(memory, size + PEER_TAG_BYTES);
-		return error;
-	}
-	grant_fill(served, memory, size);
-	randombytes_buf(served->blob_nonce, PEER_NONCE_BYTES);
-	peer_blob_seal(memory, size, served->session, served->keys.reply, served->blob_nonce);
-	served->blob = memory;
-	served->blob_size = size;
-	return 0;
-}
-
-void grant_blob_close(struct peer_served *served)
-{
-	if (!served->blob)
-		return;
-	fabric_unregister(served->peers->fabric, &served->blob_region);
-	munmap(served->blob, served->blob_size + PEER_TAG_BYTES);
-	served->blob = NULL;
-}
-
 void grant_release(struct peer_served *served)
 {
 	uint32_t i;
@@ -425,7 +371,6 @@ void grant_release(struct peer_served *served)
 
 void grant_close(struct peer_served *served)
 {
-	grant_blob_close(served);
 	grant_release(served);
 	free(served->regions);
 	served->regions = NULL;

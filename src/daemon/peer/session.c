@@ -17,11 +17,6 @@
 #include "../../common/say.h"
 #include "internal.h"
 
-void session_host(const struct peer_session *session, char *text, size_t size)
-{
-	fabric_addr_text(&session->handle.fabric, text, size);
-}
-
 static void set_timer(struct peer_session *session, uint64_t in)
 {
 	loop_timer(session->peers->context->loop, &session->timer, rm_now_ns() + in);
@@ -83,11 +78,6 @@ static void nobody_listens(struct peer_probe *probe)
 }
 
 /* ---- asking ---- */
-
-bool session_small(const struct peer_session *session)
-{
-	return session->events.data && !session->tabled && !session->admitted;
-}
 
 static void send_attach(struct peer_session *session)
 {
@@ -237,7 +227,7 @@ void peer_detach(struct peer_session *session)
 
 /* ---- answers ---- */
 
-void session_fetched(struct peer_session *session, const struct peer_snapshot *snapshot)
+static void table_fetched(struct peer_session *session, const struct peer_snapshot *snapshot)
 {
 	uint8_t *data;
 
@@ -258,7 +248,7 @@ void session_fetched(struct peer_session *session, const struct peer_snapshot *s
 }
 
 /* The table could not be read: its key may be an earlier worker's. Once more, then give up. */
-void session_unfetched(struct peer_session *session)
+static void table_unreadable(struct peer_session *session)
 {
 	if (session->fetches++) {
 		fail_unanswered(session);
@@ -269,6 +259,14 @@ void session_unfetched(struct peer_session *session)
 	session->expected = ++session->number;
 	send_attach(session);
 	set_retry(session);
+}
+
+static void table_read(struct peer_session *session, const struct peer_snapshot *snapshot)
+{
+	if (snapshot)
+		table_fetched(session, snapshot);
+	else
+		table_unreadable(session);
 }
 
 static void on_attached(struct peer_session *session, const uint8_t *bytes, size_t size)
@@ -285,10 +283,10 @@ static void on_attached(struct peer_session *session, const uint8_t *bytes, size
 		memcpy(inline_copy, body.data,
 		       peer_inline_size(body.table_size, body.region_count));
 		session->fetched = false;
-		error = fetch_deliver(session, &body, (uint8_t *)inline_copy);
+		error = fetch_deliver(session, &body, (uint8_t *)inline_copy, table_fetched);
 	} else if (!error) {
 		session->fetched = true;
-		error = fetch_start(session, &body);
+		error = fetch_start(session, &body, table_read);
 		if (!error) {
 			session->state = SESSION_FETCHING;
 			set_timer(session, session->peers->times.renew);
@@ -351,7 +349,8 @@ void session_version(struct peers *peers, const struct peer_envelope *envelope)
 	fail(session, -EPROTO, why);
 }
 
-void session_renew(struct peer_session *session)
+/* It is not held over there. Nothing is done if it is being asked for already. */
+static void session_renew(struct peer_session *session)
 {
 	if (session->state != SESSION_HELD)
 		return;
@@ -378,15 +377,17 @@ void session_answer(struct peers *peers, const void *message,
 	session->answered = rm_now_ns();
 	probe_stop(&session->probe);
 	fabric_peer_hear(session->peer);
-	if (more_expects(session, envelope->head.number))
-		more_answer(session, envelope->head.type, body, size);
-	else if (envelope->head.type == PEER_ATTACHED)
+	if (more_expects(session, envelope->head.number)) {
+		if (more_answer(session, envelope->head.type, body, size))
+			session_renew(session);
+	} else if (envelope->head.type == PEER_ATTACHED) {
 		on_attached(session, body, size);
-	else if (envelope->head.type == PEER_DATA)
+	} else if (envelope->head.type == PEER_DATA) {
 		data_arrived(session, body, size);
-	else if (envelope->head.type == PEER_REFUSED)
+	} else if (envelope->head.type == PEER_REFUSED) {
 		on_refused(session, body, size);
-	else if (envelope->head.type == PEER_NOT_HELD)
+	} else if (envelope->head.type == PEER_NOT_HELD) {
 		session_renew(session);
+	}
 	sodium_memzero(body, sizeof(body));
 }

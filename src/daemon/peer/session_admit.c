@@ -97,26 +97,27 @@ static void refused(struct peer_session *session, const uint8_t *bytes, size_t s
 	end(session, -(int)body.error, why, 0);
 }
 
-/* Once: if that helps nothing, the question is repeated until its time is over. */
-static void not_held(struct peer_session *session)
+/* Once: if that does not help, the question is repeated until its time is over. */
+static bool not_held(struct peer_session *session)
 {
 	if (session->more.renewed)
-		return;
+		return false;
 	session->more.renewed = true;
 	session->more.number = 0;
-	session_renew(session);         /* unless it is being asked for already */
+	return true;
 }
 
-void more_answer(struct peer_session *session, enum peer_type type, const uint8_t *bytes,
+bool more_answer(struct peer_session *session, enum peer_type type, const uint8_t *bytes,
                  size_t size)
 {
 	struct peer_admit_body body;
 
+	if (type == PEER_NOT_HELD)
+		return not_held(session);
 	if (type == PEER_REFUSED)
 		refused(session, bytes, size);
-	else if (type == PEER_NOT_HELD)
-		not_held(session);
 	else if (type == PEER_ADMITTED && !peer_get_admit(bytes, size, &body) &&
 	         body.count <= session->more.count)
 		end(session, 0, "", body.count);
+	return false;
 }

@@ -1,83 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * peer_data.c - the pages of a small publication, sent before the answer to PEER_ATTACH
+ * session_data.c - the pages of a small publication, as they come before the answer
  *
- * Who attaches for the first time is sent them, if all fit a few messages, and no keys. They
- * are a gift: one that is lost, or comes after the answer, is read as every other page is, with
- * a key that is asked for. So nothing waits for them, and nothing is sent again.
- *
- * Worker thread only.
+ * See served_data.c. Messages that are lost are not waited for: their pages are read like any
+ * other page. Worker thread only.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
-
-/* ---- the publisher's side ---- */
-
-/* How many parts it takes; 0: more than there may be. */
-static unsigned pack(struct peer_part *parts, const uint8_t *data, uint32_t total)
-{
-	unsigned count = 0, i;
-	uint32_t at = 0;
-
-	for (; at < total; count++) {
-		if (count == PEER_PARTS_MAX)
-			return 0;
-		parts[count].size = peer_put_data(data, total, &at, parts[count].body);
-	}
-	for (i = 0; i < count; i++)
-		peer_number_data(parts[i].body, (uint16_t)i, (uint16_t)count);
-	return count;
-}
-
-/* All pages with data, in the order of the regions; NULL: too many, or they cannot be had. */
-static uint8_t *gather(const struct peer_served *served, uint32_t *total)
-{
-	uint64_t sum = 0, at = 0;
-	uint8_t *data;
-	uint32_t i;
-
-	for (i = 0; i < served->region_count && sum <= PEER_DATA_MAX; i++)
-		sum += served->regions[i].wire.length;
-	if (!sum || sum > PEER_DATA_MAX)
-		return NULL;
-	data = malloc(sum);
-	for (i = 0; data && i < served->region_count; i++) {
-		const struct peer_region *wire = &served->regions[i].wire;
-		struct layer *layer = served->publication->layers[wire->layer];
-
-		if (grant_map(layer)) {
-			free(data);
-			return NULL;
-		}
-		memcpy(data + at, (const uint8_t *)layer->map + wire->offset, wire->length);
-		at += wire->length;
-	}
-	*total = (uint32_t)sum;
-	return data;
-}
-
-bool data_send(struct peer_served *served, const struct peer_envelope *to)
-{
-	struct peer_part *parts;
-	uint32_t total;
-	uint8_t *data = gather(served, &total);
-	unsigned count;
-	bool sent;
-
-	if (!data)
-		return false;
-	parts = calloc(PEER_PARTS_MAX, sizeof(*parts));
-	count = parts ? pack(parts, data, total) : 0;
-	sent = count && served_gift(served->peers, to, PEER_DATA, &served->keys, parts, count);
-	free(parts);
-	free(data);
-	return sent;
-}
-
-/* ---- the reader's side ---- */
 
 void data_drop(struct peer_session *session)
 {

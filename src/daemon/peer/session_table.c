@@ -14,7 +14,7 @@
 #define SLOWEST 10000000u       /* bytes a second: slower counts as gone */
 
 int fetch_deliver(struct peer_session *session, const struct peer_attached_body *body,
-                  uint8_t *memory)
+                  uint8_t *memory, table_done *done)
 {
 	size_t blob = peer_inline_size(body->table_size, body->region_count);
 	const uint8_t *in = memory + blob - body->region_count * (size_t)PEER_REGION_BYTES;
@@ -46,7 +46,7 @@ int fetch_deliver(struct peer_session *session, const struct peer_attached_body 
 		}
 	}
 	snapshot.regions = regions;
-	session_fetched(session, &snapshot);    /* which may have freed the session */
+	done(session, &snapshot);       /* which may have freed the session */
 	free(regions);
 	return 0;
 }
@@ -78,7 +78,7 @@ static void linger(struct timer *timer)
 		fetch_free(fetch);
 }
 
-static void done(struct fabric_read *read, int error)
+static void table_read(struct fabric_read *read, int error)
 {
 	struct peer_fetch *fetch = container_of(read, struct peer_fetch, read);
 	struct peer_session *session = fetch->session;
@@ -91,13 +91,14 @@ static void done(struct fabric_read *read, int error)
 		error = peer_blob_open(fetch->memory, fetch->size - PEER_TAG_BYTES,
 		                       session->session, session->keys.reply, fetch->body.nonce);
 	if (session && !error)
-		error = fetch_deliver(session, &fetch->body, fetch->memory);
+		error = fetch_deliver(session, &fetch->body, fetch->memory, fetch->done);
 	if (session && error)
-		session_unfetched(session);
+		fetch->done(session, NULL);
 	linger(&fetch->linger);
 }
 
-int fetch_start(struct peer_session *session, const struct peer_attached_body *body)
+int fetch_start(struct peer_session *session, const struct peer_attached_body *body,
+                table_done *done)
 {
 	struct peers *peers = session->peers;
 	struct fabric *fabric = peers->fabric;
@@ -121,6 +122,7 @@ int fetch_start(struct peer_session *session, const struct peer_attached_body *b
 	fetch->peers = peers;
 	fetch->session = session;
 	fetch->body = *body;
+	fetch->done = done;
 	fetch->linger.fire = linger;
 	fetch->read.peer = fetch->peer;
 	fetch->read.to = fetch->memory;
@@ -129,7 +131,7 @@ int fetch_start(struct peer_session *session, const struct peer_attached_body *b
 	fetch->read.key = body->key;
 	fetch->read.deadline = rm_now_ns() + peers->times.answer +
 	                       fetch->size * (PEER_SECOND / SLOWEST);
-	fetch->read.done = done;
+	fetch->read.done = table_read;
 	fetch->next = peers->fetches;
 	peers->fetches = fetch;
 	session->fetch = fetch;

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * store_internal.h - between store.c (lives and leases) and store_take.c (what a
- * publication is made of). Worker thread only.
+ * internal.h - what the files of store/ share. Worker thread only.
+ *
+ *   store.c        lives, leases, readers, records
+ *   take.c         a publication that is handed in
+ *   publication.c  what one is made of
+ *   layers.c       layers, each once
+ *   visible.c      which pages a table shows
+ *   sealed.c       memory files
  */
 #ifndef RM_STORE_INTERNAL_H
 #define RM_STORE_INTERNAL_H
@@ -41,13 +47,25 @@ void store_lease(struct publication *publication);      /* nobody has it: start 
 /* Tell the keeper, with more descriptors or none. */
 void store_save(struct publication *publication, const int *fds, unsigned count);
 
-/* ---- store_take.c ---- */
+/* ---- sealed.c ---- */
 /*
  * The same file, but nobody who gets this descriptor can write: some kernels refuse
- * mappings of writable ones. The new descriptor; fd is closed then, and not on failure.
+ * mappings of writable ones. The new descriptor, or fd itself where /proc is not there; fd is
+ * closed where it is replaced. -EMFILE, -ENFILE: fd stays open.
  */
 int file_reopen(int fd);
+/* Does this memory file have these seals, and this length? */
 bool file_sealed(int fd, int seals, uint64_t length);
+
+/* ---- publication.c ---- */
+/* Its descriptors become the publication's. NULL: no memory, and they stay the caller's. */
+struct publication *publication_new(struct store *store, uint32_t layers, int table_fd,
+                                    int slot_fd);
+/* Copy table_fd if it is not sealed, map and check it. 0 or -errno, *why in words. */
+int publication_take_table(struct publication *publication, uint64_t size, const char **why);
+/* Its layers from this one on, among those that are here. 0; -ESTALE: one is not. */
+int publication_find_layers(struct store *store, struct publication *publication, uint32_t first,
+                            const char **why);
 /* From the keeper; the descriptors become the publication's only on success, else NULL. */
 struct publication *publication_from_record(struct store *store,
                                             const struct publication_record *record,

@@ -19,132 +19,6 @@
 #include "visible.h"
 #include "internal.h"
 
-#define SEALS_OF_LAYER (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK)
-#define SEALS (SEALS_OF_LAYER | F_SEAL_SEAL)
-#define TABLE_MAX (UINT64_C(1) << 30)
-
-void publication_free(struct publication *publication)
-{
-	for (uint32_t i = 0; i < publication->layer_count; i++)
-		if (publication->layers[i])
-			layer_unref(publication->layers[i]);
-	if (publication->table.header)
-		munmap((void *)(uintptr_t)publication->table.header, publication->table.size);
-	if (publication->table_fd >= 0)
-		close(publication->table_fd);
-	if (publication->slot_fd >= 0)
-		close(publication->slot_fd);
-	free(publication->layers);
-	free(publication->shown);
-	free(publication);
-}
-
-/* ---- files ---- */
-
-/*
- * Only descriptors that were opened O_RDONLY after the seal may leave rmmapd: the kernel of
- * Debian 12 refuses even read-only shared mappings of a sealed file through a writable one.
- * Where /proc is not mounted, the descriptor stays as it is.
- */
-int file_reopen(int fd)
-{
-	char path[32];
-	int again;
-
-	rm_format(path, sizeof(path), "/proc/self/fd/%d", fd);
-	again = open(path, O_RDONLY | O_CLOEXEC);
-	if (again < 0)
-		return errno == EMFILE || errno == ENFILE ? -errno : fd;
-	close(fd);
-	return again;
-}
-
-bool file_sealed(int fd, int seals, uint64_t length)
-{
-	int has = fcntl(fd, F_GET_SEALS);
-	struct stat st;
-
-	return has >= 0 && (has & seals) == seals && fstat(fd, &st) == 0 &&
-	       S_ISREG(st.st_mode) && (uint64_t)st.st_size == length;
-}
-
-/* A table that its publisher could still change would be checked in vain. */
-static int copy_table(int fd, uint64_t size)
-{
-	int copy = memfd_create("rmmap-table", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	off_t from = 0;
-
-	if (copy < 0)
-		return -errno;
-	while ((uint64_t)from < size) {
-		uint8_t buffer[16384];
-		uint64_t left = size - (uint64_t)from;
-		ssize_t n = pread(fd, buffer, left < sizeof(buffer) ? left : sizeof(buffer), from);
-
-		if (n <= 0 || write(copy, buffer, (size_t)n) != n) {
-			int error = n < 0 ? errno : EINVAL;
-
-			close(copy);
-			return -error;
-		}
-		from += n;
-	}
-	if (fcntl(copy, F_ADD_SEALS, SEALS) < 0) {
-		int error = errno;
-
-		close(copy);
-		return -error;
-	}
-	return copy;
-}
-
-/* ---- the table ---- */
-
-static int map_table(struct publication *publication, uint64_t size, const char **why)
-{
-	void *memory = mmap(NULL, size, PROT_READ, MAP_PRIVATE, publication->table_fd, 0);
-	int ret;
-
-	*why = "no memory for its table";
-	if (memory == MAP_FAILED)
-		return -errno;
-	ret = rm_table_check(memory, size, &publication->table, why);
-	if (ret < 0) {
-		publication->table.header = NULL;
-		munmap(memory, size);
-		return ret;
-	}
-	*why = "no memory for what its table shows";
-	publication->shown = shown_make(&publication->table);
-	if (!publication->shown)
-		return -ENOMEM;
-	publication->data_bytes = shown_pages(&publication->table, publication->shown) * RM_PAGE;
-	return 0;
-}
-
-static int take_table(struct publication *publication, uint64_t size, const char **why)
-{
-	int fd;
-
-	*why = "its table has an impossible size";
-	if (size < sizeof(struct rm_table_header) || size > TABLE_MAX)
-		return -EINVAL;
-	if (!file_sealed(publication->table_fd, SEALS_OF_LAYER, size)) {
-		*why = "its table cannot be copied";
-		fd = copy_table(publication->table_fd, size);
-		if (fd < 0)
-			return fd;
-		close(publication->table_fd);
-		publication->table_fd = fd;
-	}
-	*why = "no descriptor for its table";
-	fd = file_reopen(publication->table_fd);
-	if (fd < 0)
-		return fd;
-	publication->table_fd = fd;
-	return map_table(publication, size, why);
-}
-
 /* ---- layers ---- */
 
 /* Those that came; each descriptor is the registry's from here, also where it refuses. */
@@ -161,51 +35,20 @@ static int take_layers(struct store *store, struct publication *publication, int
 	return ret;
 }
 
-static int find_layers(struct store *store, struct publication *publication, uint32_t first,
-                       const char **why)
-{
-	for (uint32_t i = first; i < publication->layer_count; i++) {
-		publication->layers[i] = layers_find(store->layers, &publication->table.layers[i],
-		                                     publication->shown[i]);
-		if (publication->layers[i])
-			continue;
-		*why = "it no longer holds what was published before: publish everything again";
-		return -ESTALE;
-	}
-	return 0;
-}
-
-static struct publication *create(struct store *store, uint32_t layers, int table_fd, int slot_fd)
-{
-	struct publication *publication = calloc(1, sizeof(*publication));
-
-	if (publication)
-		publication->layers = calloc(layers ? layers : 1, sizeof(struct layer *));
-	if (!publication || !publication->layers) {
-		free(publication);
-		return NULL;
-	}
-	publication->store = store;
-	publication->table_fd = table_fd;
-	publication->slot_fd = slot_fd;
-	publication->layer_count = layers;
-	return publication;
-}
-
 
 static int fill(struct store *store, struct publication *publication,
                 const struct rm_wire_publish *request, int *layer_fds, char *why, size_t why_size)
 {
 	uint32_t came = request->layer_count - request->known_layers;
 	const char *reason = NULL;
-	int ret = take_table(publication, request->table_size, &reason);
+	int ret = publication_take_table(publication, request->table_size, &reason);
 
 	if (ret == 0 && publication->table.layer_count != publication->layer_count) {
 		reason = "its table names more or fewer layers than came";
 		ret = -EINVAL;
 	}
 	if (ret == 0)
-		ret = find_layers(store, publication, came, &reason);
+		ret = publication_find_layers(store, publication, came, &reason);
 	if (ret == 0)
 		ret = take_layers(store, publication, layer_fds, came, &reason);
 	if (ret < 0) {
@@ -262,7 +105,7 @@ static int add(struct store *store, const struct rm_wire_publish *request, uint3
                int table_fd, int slot_fd, int *layer_fds,
                struct publication **out, char *why, size_t why_size)
 {
-	struct publication *publication = create(store, request->layer_count, table_fd, slot_fd);
+	struct publication *publication = publication_new(store, request->layer_count, table_fd, slot_fd);
 	int ret;
 
 	if (!publication) {
@@ -313,46 +156,3 @@ int store_add(struct store *store, const struct rm_wire_publish *request, uint32
 	return ret;
 }
 
-/* Descriptors stay the caller's where this fails. */
-static int from_record(struct store *store, struct publication *publication,
-                       const struct publication_record *record)
-{
-	const char *why;
-	struct stat st;
-
-	if (fstat(publication->table_fd, &st) < 0 ||
-	    map_table(publication, (uint64_t)st.st_size, &why) < 0 ||
-	    publication->table.layer_count != record->layer_count ||
-	    find_layers(store, publication, 0, &why) < 0) {
-		publication->table_fd = publication->slot_fd = -1;
-		return -EINVAL;
-	}
-	return 0;
-}
-
-struct publication *publication_from_record(struct store *store,
-                                            const struct publication_record *record,
-                                            const int *fds)
-{
-	struct publication *publication = create(store, record->layer_count, fds[0],
-	                                         record->has_slot ? fds[1] : -1);
-
-	if (!publication)
-		return NULL;
-	if (from_record(store, publication, record) < 0) {
-		publication_free(publication);
-		return NULL;
-	}
-	memcpy(publication->id, record->id, RM_ID_BYTES);
-	memcpy(publication->secret, record->secret, RM_SECRET_BYTES);
-	publication->readers = record->readers;
-	publication->ttl_ms = record->ttl_ms;
-	publication->admitted = record->admitted;
-	publication->slot = record->slot;
-	publication->publisher_pid = record->publisher_pid;
-	publication->unpublished = record->unpublished;
-	publication->revoked = record->revoked;
-	publication->created_ns = record->created_ns;
-	publication->served_bytes = record->served_bytes;
-	return publication;
-}

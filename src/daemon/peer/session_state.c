@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * session_state.c - what is known of a session that this host holds on another host
+ *
+ * Worker thread only.
+ */
+#include "internal.h"
+
+void session_host(const struct peer_session *session, char *text, size_t size)
+{
+	fabric_addr_text(&session->handle.fabric, text, size);
+}
+
+bool session_small(const struct peer_session *session)
+{
+	return session->events.data && !session->tabled && !session->admitted;
+}
