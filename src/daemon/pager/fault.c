@@ -16,87 +16,6 @@
 
 #define FIRST_PART 16                   /* so many pages come first, for who waits */
 
-static const struct rm_segment *segment_at(const struct lazy *lazy, uint32_t segment)
-{
-	return &remote_table(lazy->remote)->segments[segment];
-}
-
-uint32_t lazy_segment(const struct lazy *lazy, uint64_t number)
-{
-	uint32_t low = 0, high = remote_table(lazy->remote)->segment_count, mid;
-
-	while (high - low > 1) {
-		mid = low + (high - low) / 2;
-		if (lazy->first[mid] <= number)
-			low = mid;
-		else
-			high = mid;
-	}
-	return low;
-}
-
-static void part_done(struct page_wait *waiter, int error)
-{
-	struct lazy_batch *batch = container_of(waiter, struct lazy_batch, waiter), **at;
-	struct lazy *lazy = batch->lazy;
-
-	for (at = &lazy->batches; *at != batch; at = &(*at)->next)
-		;
-	*at = batch->next;
-	batch->took_ns = rm_now_ns() - batch->at_ns;
-	ahead_map(lazy, batch->segment, batch->page, batch->page + batch->count);
-	/* Who waits for a page of it asks for that page by himself. */
-	if (error == -EAGAIN || (error == -ENOMEM && !batch->waited))
-		lazy_starved(lazy);
-	else if (error)
-		lazy_lost(lazy, batch->segment, batch->page, batch->page + batch->count, error);
-	ahead_arrived(lazy, batch, error);
-	reserve_free(batch);
-	lazy_progress(lazy);
-	ahead_pump(lazy);
-}
-
-static bool on_its_way(const struct lazy *lazy, uint32_t segment, uint64_t page)
-{
-	const struct lazy_batch *batch = lazy->batches;
-
-	while (batch && (batch->segment != segment || page - batch->page >= batch->count))
-		batch = batch->next;
-	return batch != NULL;
-}
-
-void lazy_fetch(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t count,
-                enum rm_ahead why, uint64_t waited)
-{
-	const struct rm_segment *s = segment_at(lazy, segment);
-	struct lazy_batch *batch = reserve_zalloc(sizeof *batch, waited != LAZY_NOBODY);
-
-	if (!batch) {
-		if (waited != LAZY_NOBODY)
-			lazy_starved(lazy);
-		return;
-	}
-	batch->lazy = lazy;
-	batch->segment = segment;
-	batch->page = page;
-	batch->count = count;
-	batch->why = why;
-	batch->waited = waited != LAZY_NOBODY;
-	batch->at_ns = rm_now_ns();
-	batch->waiter.layer = s->layer;
-	batch->waiter.page = s->offset / RM_PAGE + page;
-	batch->waiter.count = count;
-	batch->waiter.later = !batch->waited;
-	batch->waiter.vital = batch->waited;
-	batch->waiter.done = part_done;
-	batch->trip = batch->waited && remote_wanted(lazy->remote, s->layer, batch->waiter.page +
-	                                             waited - lazy->first[segment] - page);
-	batch->ahead = ahead_note(lazy, batch, waited);
-	batch->next = lazy->batches;
-	lazy->batches = batch;
-	remote_fetch(lazy->remote, lazy->attachment, &batch->waiter);
-}
-
 /* Pages without gaps, in the order in which they will be wanted. */
 static void fetch_range(struct lazy *lazy, const struct stream_plan *plan, uint64_t waited)
 {
@@ -116,7 +35,7 @@ static void fetch_range(struct lazy *lazy, const struct stream_plan *plan, uint6
 		} else {
 			from = low;
 			end = high - low > part ? low + part : high;
-			first += segment_at(lazy, segment)->length / RM_PAGE;
+			first += lazy_segment_at(lazy, segment)->length / RM_PAGE;
 			end = end < first ? end : first;
 			low = end;
 		}
@@ -151,7 +70,7 @@ static void alone(struct lazy *lazy, uint32_t segment, uint64_t page)
 {
 	if (lazy_available(lazy, segment, page))
 		lazy_map(lazy, segment, page, page + 1);
-	else if (!on_its_way(lazy, segment, page))
+	else if (!lazy_on_its_way(lazy, segment, page))
 		lazy_fetch(lazy, segment, page, 1, RM_AHEAD_SCAN,
 		           lazy->first[segment] + page);
 }
@@ -169,7 +88,7 @@ void lazy_fault(struct lazy *lazy, uint32_t segment, uint64_t page)
 		return;
 	}
 	left = ahead_touched(lazy, number);
-	coming = on_its_way(lazy, segment, page);
+	coming = lazy_on_its_way(lazy, segment, page);
 	if (here && (left || coming)) {
 		lazy_map(lazy, segment, page, page + 1);
 		ahead_scan(lazy, segment, page);
@@ -186,3 +105,19 @@ void lazy_fault(struct lazy *lazy, uint32_t segment, uint64_t page)
 		fetch_plan(lazy, &plan, LAZY_NOBODY);
 	ahead_pump(lazy);
 }
+
+/* A batch has ended: use what it brought, and fetch on. The caller frees it. */
+static void batch_arrived(struct lazy *lazy, const struct lazy_batch *batch, int error)
+{
+	ahead_map(lazy, batch->segment, batch->page, batch->page + batch->count);
+	/* Who waits for a page of it asks for that page by himself. */
+	if (error == -EAGAIN || (error == -ENOMEM && !batch->waited))
+		lazy_starved(lazy);
+	else if (error)
+		lazy_lost(lazy, batch->segment, batch->page, batch->page + batch->count, error);
+	ahead_arrived(lazy, batch, error);
+	lazy_progress(lazy);
+	ahead_pump(lazy);
+}
+
+const struct lazy_events fault_events = { .note = ahead_note, .arrived = batch_arrived };

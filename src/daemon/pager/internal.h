@@ -70,7 +70,17 @@ struct lazy_completion {
 	struct lazy_completion *next;
 };
 
+/* What is decided about batches by fault.c. */
+struct lazy_events {
+	/* These are about to be fetched. How many of them nobody waits for. */
+	uint64_t (*note)(struct lazy *lazy, const struct lazy_batch *batch, uint64_t waited);
+	/* These came, or (error) some of them will not. The caller frees the batch. */
+	void (*arrived)(struct lazy *lazy, const struct lazy_batch *batch, int error);
+};
+extern const struct lazy_events fault_events;
+
 struct lazy {
+	const struct lazy_events *events;
 	struct context *context;
 	struct attachment *attachment;
 	struct remote *remote;
@@ -114,7 +124,15 @@ uint32_t lazy_segment(const struct lazy *lazy, uint64_t number);        /* of a 
  */
 void lazy_fetch(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t count,
                 enum rm_ahead why, uint64_t waited);
-/* ---- lazy_ahead.c ---- */
+/* Is somebody having this page fetched? */
+bool lazy_on_its_way(const struct lazy *lazy, uint32_t segment, uint64_t page);
+static inline const struct rm_segment *lazy_segment_at(const struct lazy *lazy, uint32_t segment)
+{
+	return &remote_table(lazy->remote)->segments[segment];
+}
+/* There is no memory for a fault, not even the reserve's: who waits faults anew in a while. */
+void lazy_starved(struct lazy *lazy);
+/* ---- ahead.c ---- */
 /* These are about to be fetched: note those that nobody waits for. How many that are. */
 uint64_t ahead_note(struct lazy *lazy, const struct lazy_batch *batch, uint64_t waited);
 /* Leave this page for a fault, which tells that a stream, or a lone one, has come so far. */
@@ -153,10 +171,16 @@ bool lazy_shares(const struct lazy *lazy, uint32_t layer);
 bool lazy_filled(struct lazy *lazy);
 /* UFFD_NO_PAGE: go on by copies. */
 void lazy_no_page(struct lazy *lazy);
-/* ---- pager.c ---- */
+/* ---- end.c ---- */
+void lazy_close_fds(int *fds);
+void lazy_free(struct lazy *lazy);      /* its descriptors are closed already */
+/* Nothing is absent, or all that is was marked as lost. It is freed later, by its timer. */
+void lazy_finish(struct lazy *lazy, int error);
+void lazy_timer_fired(struct timer *timer);
+void lazy_faults_free(struct lazy *lazy);       /* nobody is known to wait any more */
+/* Is all data in the file that the process maps, or resolved? */
+bool lazy_is_filled(const struct lazy *lazy);
 void lazy_progress(struct lazy *lazy);  /* something was mapped: is that all? */
-/* There is no memory for a fault, not even the reserve's: who waits faults anew in a while. */
-void lazy_starved(struct lazy *lazy);
 /* ---- lazy_map.c ---- */
 /* Is the page of this segment here, or a hole? */
 bool lazy_available(const struct lazy *lazy, uint32_t segment, uint64_t page);

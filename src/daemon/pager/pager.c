@@ -29,139 +29,6 @@
 
 #define READS_PER_EVENT 4               /* then it is others' turn */
 #define FAULTS_PER_READ 32
-#define STARVED_NS 100000000ull         /* without memory for a fault: until all fault anew */
-
-/* ---- the end ---- */
-
-static void close_fds(int *fds)
-{
-	unsigned i;
-
-	for (i = 0; i < LAZY_FDS; i++) {
-		if (fds[i] >= 0)
-			close(fds[i]);
-		fds[i] = -1;
-	}
-}
-
-/*
- * The kernel shall not end a consumer any more when rmmapd goes. The library arms the lifeline
- * when it has read the answer to RM_LAZY, which may be after this: without an owner nobody is
- * signalled however it is armed, and the library sees by it that all is well.
- */
-static void disarm(const struct lazy *lazy)
-{
-	int flags = fcntl(lazy->fds[LAZY_LINE_THEIRS], F_GETFL);
-
-	fcntl(lazy->fds[LAZY_LINE_THEIRS], F_SETOWN, 0);
-	if (flags >= 0)
-		fcntl(lazy->fds[LAZY_LINE_THEIRS], F_SETFL, flags & ~O_ASYNC);
-}
-
-static void free_batches(struct lazy *lazy)
-{
-	struct lazy_batch *batch;
-
-	while ((batch = lazy->batches)) {
-		lazy->batches = batch->next;
-		remote_forget(lazy->remote, &batch->waiter);
-		reserve_free(batch);
-	}
-}
-
-static void free_faults(struct lazy *lazy)
-{
-	struct lazy_fault *fault;
-
-	while ((fault = lazy->faults)) {
-		lazy->faults = fault->next;
-		reserve_free(fault);
-	}
-}
-
-/* Stop serving: from here on the kernel, or nobody, answers faults. */
-static void shut(struct lazy *lazy)
-{
-	if (lazy->fds[LAZY_UFFD] < 0)
-		return;
-	loop_timer_cancel(lazy->context->loop, &lazy->starved);
-	loop_remove(lazy->context->loop, &lazy->source);
-	sweep_cancel(&lazy->sweep);
-	free_batches(lazy);
-	free_faults(lazy);
-	disarm(lazy);
-	if (lazy->record)
-		keeper_delete(lazy->context->keeper, lazy->record);
-	close_fds(lazy->fds);
-}
-
-static void lazy_free(struct lazy *lazy)
-{
-	struct lazy_completion *completion;
-
-	while ((completion = lazy->completions)) {
-		lazy->completions = completion->next;
-		completion->done(completion->arg, -ECANCELED);
-		free(completion);
-	}
-	loop_timer_cancel(lazy->context->loop, &lazy->timer);
-	if (lazy->attachment->lazy == lazy)
-		lazy->attachment->lazy = NULL;
-	ahead_free(lazy);
-	free(lazy->first);
-	free(lazy->mapped);
-	free(lazy->ranges);
-	free(lazy);
-}
-
-void lazy_stop(struct lazy *lazy)
-{
-	shut(lazy);
-	lazy_free(lazy);
-}
-
-/* Nothing is absent, or all that is was marked as lost. Freed by the timer: callers go on. */
-static void finish(struct lazy *lazy, int error)
-{
-	if (lazy->finished || lazy->broken)
-		return;
-	if (!lazy_filled(lazy))
-		return;
-	lazy->attachment->served |= SERVED_TO_THE_END;
-	lazy->attachment->save(lazy->attachment);
-	lazy_unregister(lazy);
-	shut(lazy);
-	lazy->finished = true;
-	lazy->completed = error ? error : lazy->attachment->served & SERVED_LOST ? -EIO : 0;
-	loop_timer(lazy->context->loop, &lazy->timer, rm_now_ns());
-}
-
-static bool is_filled(const struct lazy *lazy)
-{
-	return !lazy->left || (!lazy->left_copies && remote_complete(lazy->remote));
-}
-
-void lazy_progress(struct lazy *lazy)
-{
-	if (is_filled(lazy) && !lazy->dead)
-		finish(lazy, 0);
-}
-
-static void timer_fired(struct timer *timer)
-{
-	struct lazy *lazy = container_of(timer, struct lazy, timer);
-	struct lazy_completion *completion, *completions = lazy->completions;
-	int error = lazy->completed;
-
-	lazy->completions = NULL;
-	if (lazy->finished)
-		lazy_free(lazy);
-	while ((completion = completions)) {
-		completions = completion->next;
-		completion->done(completion->arg, error);
-		free(completion);
-	}
-}
 
 /* ---- faults ---- */
 
@@ -200,14 +67,8 @@ static void fed(struct timer *timer)
 	const struct rm_segment *last = &table->segments[table->segment_count - 1];
 	uint64_t addr = table->segments[0].addr;
 
-	free_faults(lazy);
+	lazy_faults_free(lazy);
 	uffd_wake(lazy->fds[LAZY_UFFD], addr, last->addr + last->length - addr);
-}
-
-void lazy_starved(struct lazy *lazy)
-{
-	if (!lazy->starved.index)
-		loop_timer(lazy->context->loop, &lazy->starved, rm_now_ns() + STARVED_NS);
 }
 
 static void ready(struct source *source, uint32_t events)
@@ -251,8 +112,8 @@ static void swept(struct sweep *sweep, int error)
 	lazy->completed = error ? error : -EIO;         /* unless finish() knows better */
 	if (lazy->dead)
 		lazy->completed = -ESRCH;
-	else if (error ? lazy_poison(lazy, error) && !lazy->left_copies : is_filled(lazy))
-		finish(lazy, error);
+	else if (error ? lazy_poison(lazy, error) && !lazy->left_copies : lazy_is_filled(lazy))
+		lazy_finish(lazy, error);
 	loop_timer(lazy->context->loop, &lazy->timer, rm_now_ns());
 }
 
@@ -304,7 +165,8 @@ static int start(struct attachment *attachment, const int *fds, unsigned count,
 	lazy->context = remote_context(attachment->remote);
 	lazy->attachment = attachment;
 	lazy->features = features;
-	lazy->timer.fire = timer_fired;
+	lazy->events = &fault_events;
+	lazy->timer.fire = lazy_timer_fired;
 	lazy->starved.fire = fed;
 	lazy->source.fd = mine[LAZY_UFFD];
 	lazy->source.ready = ready;

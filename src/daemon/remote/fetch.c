@@ -169,7 +169,7 @@ static void read_done(struct fabric_read *read, int error)
 	remote_hold(remote);
 	remote->fetch.outstanding--;
 	if (relayed)
-		relay_read(piece, error);
+		remote->source->over(piece, error);
 	piece->relayed = false;
 	if (error == -ENOMEM)   /* fresh keys are no help */
 		fabric_memlock_text(remote->fabric, remote->why, sizeof remote->why);
@@ -187,26 +187,6 @@ static void read_done(struct fabric_read *read, int error)
 	}
 	want_keys(remote);
 	remote_unhold(remote);
-}
-
-struct peer_region *fetch_region(const struct remote *remote, uint32_t layer, uint64_t offset)
-{
-	unsigned low = 0, high = remote->region_count, mid;
-	struct peer_region *region;
-
-	while (low < high) {
-		mid = low + (high - low) / 2;
-		region = &remote->regions[mid];
-		if (region->layer < layer ||
-		    (region->layer == layer && region->offset + region->length <= offset))
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	if (low == remote->region_count)
-		return NULL;
-	region = &remote->regions[low];
-	return region->layer == layer && region->offset <= offset ? region : NULL;
 }
 
 static void post_read(struct piece *piece, struct fabric_peer *peer, uint64_t from, uint64_t key,
@@ -322,7 +302,7 @@ static int start_piece(struct remote *remote, struct attachment *for_whom,
 	piece->page = page;
 	piece->count = *count;
 	cache_mark_inflight(&remote->caches[layer], page, *count, true);
-	if (!relay_take(piece))
+	if (!remote->source->take(piece))
 		fetch_direct(piece);
 	return 0;
 }
@@ -409,7 +389,7 @@ static void settle_all(struct piece *piece, int error)
 
 void fetch_fail(struct remote *remote, int error)
 {
-	struct piece *held = take_held(remote), *waiting = relay_stop(remote);
+	struct piece *held = take_held(remote), *waiting = remote->source->stop(remote);
 
 	remote_hold(remote);
 	settle_all(held, error);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * relay.c - pages of a remote publication from, and for, other hosts that read it
+ * helper.c - pages of another host's publication, from a third host that reads it too
  *
  * Long pieces are asked of the helper that the publisher's host named, if it named one;
  * whatever goes wrong with that, they are read from the publisher's host as if there were
@@ -19,8 +19,6 @@
 #define READ_NS 2000000000ull
 #define REFUSALS 8                      /* in a row: it has not got that far, */
 #define PAUSE_NS 1000000000ull          /* leave it alone for a while */
-
-/* ---- from a helper ---- */
 
 static void unlink_piece(struct remote *remote, struct piece *piece)
 {
@@ -68,7 +66,7 @@ static void granted(struct peer_ask *want, int error, uint64_t base, uint64_t ke
 	remote_unhold(remote);
 }
 
-bool relay_take(struct piece *piece)
+static bool helper_take(struct piece *piece)
 {
 	struct relay *relay = &piece->remote->relay;
 
@@ -87,7 +85,7 @@ bool relay_take(struct piece *piece)
 	return true;
 }
 
-void relay_read(struct piece *piece, int error)
+static void helper_over(struct piece *piece, int error)
 {
 	struct remote *remote = piece->remote;
 	struct relay *relay = &remote->relay;
@@ -100,7 +98,7 @@ void relay_read(struct piece *piece, int error)
 		give_up(remote, "cannot be read");
 }
 
-static void end(struct relay *relay)
+static void helper_end(struct relay *relay)
 {
 	if (relay->asker)
 		peer_asker_end(relay->asker);
@@ -116,7 +114,7 @@ void relay_begin(struct remote *remote, const struct rm_fabric_addr *helper)
 	if (!helper || (relay->asker && relay->helper.length == helper->length &&
 	                !memcmp(relay->helper.name, helper->name, helper->length)))
 		return;
-	end(relay);
+	helper_end(relay);
 	relay->helper = *helper;
 	relay->bad = false;
 	relay->pause_until = 0;
@@ -127,71 +125,18 @@ void relay_begin(struct remote *remote, const struct rm_fabric_addr *helper)
 	}
 }
 
-struct piece *relay_stop(struct remote *remote)
+static struct piece *helper_stop(struct remote *remote)
 {
 	struct piece *waiting = remote->relay.waiting;
 
 	remote->relay.waiting = NULL;
-	end(&remote->relay);
+	helper_end(&remote->relay);
 	peers_relay_drop(remote->remotes->nets, remote);
 	return waiting;
 }
 
-/* ---- for others ---- */
-
-bool relay_whole(void *arg)
-{
-	const struct remote *remote = arg;
-	const struct remote_user *user;
-
-	if (remote->caches && !remote->absent)
-		return true;
-	for (user = remote->users; user; user = user->next)
-		if (user->sweep.remote || (user->done && user->eager == UINT64_MAX))
-			return true;
-	return false;
-}
-
-static struct remote *source_find(void *remotes, const struct fabric *fabric,
-                                  const uint8_t id[RM_ID_BYTES], const uint8_t **secret)
-{
-	struct remote *remote = remotes_find(remotes, id);
-
-	if (!remote || !remote->session || remote->fabric != fabric)
-		return NULL;
-	*secret = remote->handle.secret;
-	return remote;
-}
-
-static int fetch(struct remote *remote, struct page_wait *waiter)
-{
-	const struct cache *cache;
-
-	if (waiter->layer >= remote->table.layer_count)
-		return -ENODATA;
-	cache = &remote->caches[waiter->layer];
-	if (waiter->page >= cache->pages || waiter->count > cache->pages - waiter->page)
-		return -ENODATA;
-	if (cache_absent(cache, waiter->page, waiter->page + waiter->count) && !relay_whole(remote))
-		return -ENODATA;
-	remote_fetch(remote, NULL, waiter);
-	return 0;
-}
-
-static void *data(struct remote *remote, uint32_t layer, uint64_t page)
-{
-	return remote->caches[layer].map + page * RM_PAGE;
-}
-
-static void passed(struct remote *remote, uint64_t bytes)
-{
-	remote->relay.passed += bytes;
-}
-
-const struct page_source relay_source = {
-	.find = source_find,
-	.fetch = fetch,
-	.forget = remote_forget,
-	.data = data,
-	.passed = passed,
+const struct piece_source helper_source = {
+	.take = helper_take,
+	.over = helper_over,
+	.stop = helper_stop,
 };

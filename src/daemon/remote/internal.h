@@ -19,6 +19,8 @@
 
 #include "attachment.h"
 #include "../peer/nets.h"
+#include <assert.h>
+
 #include "cache.h"
 #include "../fabric/fabric.h"
 #include "../base/loop.h"
@@ -99,6 +101,7 @@ struct remote {
 	unsigned region_count;
 	struct remote_user *users;
 	struct fetch fetch;
+	const struct piece_source *source;
 	struct relay relay;
 	struct timer kick;              /* calls done() of the users that are due */
 	bool restored;                  /* kick asks its host, see remotes_restore() */
@@ -126,17 +129,44 @@ struct remote {
 	struct remote *next;
 };
 
+/* What remote.c does for the files below it. */
+struct remote_ops {
+	/* Reads fail, or there is no session after a restart: get keys, then fetch_renewed(). */
+	void (*renew)(struct remote *remote);
+	void (*drop)(struct remote *remote);    /* nobody has it any more */
+	void (*idle)(struct remote *remote);    /* and no read is under way: it may be freed */
+};
+
+/* Who can have pieces read from another host than the publisher's: helper.c. */
+struct piece_source {
+	bool (*take)(struct piece *piece);      /* true: it is asked; fetch_relayed() or
+	                                           fetch_direct() follows, later */
+	void (*over)(struct piece *piece, int error);   /* the read of its memory has ended */
+	/* Lost, or dropped: the pieces that wait for an answer are the caller's to settle. */
+	struct piece *(*stop)(struct remote *remote);
+};
+
 struct remotes {
+	const struct remote_ops *ops;
 	struct context *context;
 	struct nets *nets;
 	struct remote *first;
 };
 
 /* ---- remote.c ---- */
-/* Reads fail, or there is no session after a restart: get fresh keys, then fetch_renewed(). */
-void remote_renew(struct remote *remote);
+static inline void remote_renew(struct remote *remote)
+{
+	remote->remotes->ops->renew(remote);
+}
 
-void remote_drop(struct remote *remote);        /* nobody has it any more */
+static inline void remote_drop(struct remote *remote)
+{
+	remote->remotes->ops->drop(remote);
+}
+
+/* ---- life.c ---- */
+/* Are all of its pages here, or being fetched? */
+bool remote_whole(const struct remote *remote);
 
 /* ---- remote_users.c ---- */
 /* It has its attachment already if there is no done. */
@@ -155,6 +185,8 @@ int remote_build(struct remote *remote, const void *table, size_t size, const ch
 int remote_rebuild(struct remote *remote, const struct record *record);
 const struct rm_handle *remote_record_handle(const struct record *record); /* NULL: not ours */
 void remote_unbuild(struct remote *remote);     /* no read may be under way */
+/* The region that has this offset of a layer; NULL: none has. */
+struct peer_region *fetch_region(const struct remote *remote, uint32_t layer, uint64_t offset);
 
 /* ---- remote_regions.c ---- */
 /* Take the regions, checked to cover all pages of data. 0 or -errno. */
@@ -192,15 +224,12 @@ void fetch_fail(struct remote *remote, int error);      /* give up what is held 
 void fetch_direct(struct piece *piece);
 void fetch_relayed(struct piece *piece, struct fabric_peer *peer, uint64_t base, uint64_t key,
                    uint64_t deadline);
-struct peer_region *fetch_region(const struct remote *remote, uint32_t layer, uint64_t offset);
 
-/* ---- relay.c ---- */
-extern const struct page_source relay_source;
-bool relay_whole(void *remote);         /* all its pages are here, or being fetched */
+/* ---- helper.c ---- */
+extern const struct piece_source helper_source;
 void relay_begin(struct remote *remote, const struct rm_fabric_addr *helper);   /* or NULL */
-bool relay_take(struct piece *piece);   /* true: a helper is asked, fetch_... comes later */
-void relay_read(struct piece *piece, int error);        /* of a helper's memory, it is over */
-/* Lost, or dropped: what waits for an answer is for the caller to settle. */
-struct piece *relay_stop(struct remote *remote);
+
+/* ---- pass_on.c ---- */
+extern const struct page_source pass_on_source;
 
 #endif

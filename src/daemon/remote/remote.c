@@ -22,8 +22,14 @@
 #define LINGER_NS 30000000000ull        /* after a restart, for attachments to come back */
 #define BUSY_NS 200000000ull            /* between looks at memory that may be written late */
 
+static void renew(struct remote *remote);
 static void kick(struct timer *timer);
 static void linger(struct timer *timer);
+
+static void drop(struct remote *remote);
+static void remote_idle(struct remote *remote);
+
+static const struct remote_ops remote_ops = { .renew = renew, .drop = drop, .idle = remote_idle };
 
 struct remotes *remotes_new(struct context *context, struct nets *nets)
 {
@@ -31,8 +37,9 @@ struct remotes *remotes_new(struct context *context, struct nets *nets)
 
 	if (remotes) {
 		remotes->context = context;
+		remotes->ops = &remote_ops;
 		remotes->nets = nets;
-		nets_pass_on(nets, &relay_source, remotes);
+		nets_pass_on(nets, &pass_on_source, remotes);
 	}
 	return remotes;
 }
@@ -47,6 +54,7 @@ static struct remote *remote_new(struct remotes *remotes, const struct rm_handle
 	remote->kick.fire = kick;
 	remote->linger.fire = linger;
 	remote->created_ns = rm_now_ns();
+	remote->source = &helper_source;
 	fetch_init(remote);
 	remote->next = remotes->first;
 	remotes->first = remote;
@@ -70,13 +78,8 @@ static void remote_free(struct remote *remote)
 	free(remote);
 }
 
-void remote_hold(struct remote *remote)
-{
-	remote->hold++;
-}
-
 /* May a read that was given up still come, late, into one of the caches? */
-static bool busy(const struct remote *remote)
+static bool memory_busy(const struct remote *remote)
 {
 	const struct fabric *fabric = remote->fabric;
 	uint32_t i;
@@ -88,14 +91,13 @@ static bool busy(const struct remote *remote)
 	return false;
 }
 
-void remote_unhold(struct remote *remote)
+/* Nobody has it any more, and no read is under way. */
+static void remote_idle(struct remote *remote)
 {
-	if (--remote->hold || !remote->dying || remote->fetch.outstanding)
-		return;
 	if (remote->session)
 		peer_detach(remote->session);
 	remote->session = NULL;
-	if (busy(remote))
+	if (memory_busy(remote))
 		loop_timer(remote->remotes->context->loop, &remote->linger, rm_now_ns() + BUSY_NS);
 	else
 		remote_free(remote);
@@ -106,7 +108,7 @@ void remote_unhold(struct remote *remote)
  * the detach, too, since they would meet closed keys, and that ends the connection: the next
  * message would be lost with it, and repeated a second later.
  */
-void remote_drop(struct remote *remote)
+static void drop(struct remote *remote)
 {
 	remote_hold(remote);
 	remote->dying = true;
@@ -140,7 +142,7 @@ static void kick(struct timer *timer)
 
 	remote_hold(remote);
 	if (remote->restored && remote->absent)
-		remote_renew(remote); /* so that its lease with the other host goes on */
+		renew(remote); /* so that its lease with the other host goes on */
 	remote->restored = false;
 	users_tell(remote);
 	remote_unhold(remote);
@@ -152,7 +154,7 @@ static void linger(struct timer *timer)
 
 	remote_hold(remote);
 	if (!remote->users && !remote->dying)
-		remote_drop(remote);
+		drop(remote);
 	remote_unhold(remote); /* a dying one: is its memory left alone by now? */
 }
 
@@ -245,13 +247,18 @@ static bool complete(void *arg)
 	return remote->state == REMOTE_READY && !remote->absent;
 }
 
+static bool whole(void *arg)
+{
+	return remote_whole(arg);
+}
+
 static const struct peer_events session_events = {
 	.attached = attached,
 	.admitted = users_admitted,
 	.lost = session_lost,
 	.wants = wants,
 	.complete = complete,
-	.whole = relay_whole,
+	.whole = whole,
 	.data = true,
 };
 
@@ -275,7 +282,7 @@ static void ask(struct remote *remote)
 	}
 }
 
-void remote_renew(struct remote *remote)
+static void renew(struct remote *remote)
 {
 	if (remote->renewing || remote->dying || remote->state != REMOTE_READY)
 		return;
@@ -305,17 +312,6 @@ static struct remote *find(struct remotes *remotes, const struct rm_handle *hand
 		    (remote->state == REMOTE_ASKING && same_secret(remote, handle)))
 			return remote;
 	}
-	return NULL;
-}
-
-struct remote *remotes_find(struct remotes *remotes, const uint8_t id[RM_ID_BYTES])
-{
-	struct remote *remote;
-
-	for (remote = remotes->first; remote; remote = remote->next)
-		if (!remote->dying && remote->state == REMOTE_READY &&
-		    !memcmp(remote->handle.id, id, RM_ID_BYTES))
-			return remote;
 	return NULL;
 }
 

@@ -336,3 +336,23 @@ void remote_unbuild(struct remote *remote)
 	if (remote->record)
 		keeper_delete(context->keeper, remote->record);
 }
+
+struct peer_region *fetch_region(const struct remote *remote, uint32_t layer, uint64_t offset)
+{
+	unsigned low = 0, high = remote->region_count, mid;
+	struct peer_region *region;
+
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		region = &remote->regions[mid];
+		if (region->layer < layer ||
+		    (region->layer == layer && region->offset + region->length <= offset))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low == remote->region_count)
+		return NULL;
+	region = &remote->regions[low];
+	return region->layer == layer && region->offset <= offset ? region : NULL;
+}
