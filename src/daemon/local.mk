@@ -30,6 +30,7 @@ libdaemon_la_SOURCES += \
 # processes of this host
 libdaemon_la_SOURCES += \
 	src/daemon/local/local.h src/daemon/local/internal.h \
+	src/daemon/local/client.c src/daemon/local/shortage.c src/daemon/local/requests.c \
 	src/daemon/local/local.c src/daemon/local/listen.c src/daemon/local/attachment.c src/daemon/local/connection.c \
 	src/daemon/local/publish.c src/daemon/local/upstream.c \
 	src/daemon/local/attach.c src/daemon/local/lazy.c src/daemon/local/info.c src/daemon/local/move.c

@@ -278,8 +278,9 @@ static void attach(struct connection *connection, const struct rm_wire_attach *r
 		attach_remote(connection, request, handle);
 }
 
-void request_attach(struct connection *connection, const struct rm_wire_attach *request)
+void request_attach(struct connection *connection, const void *message)
 {
+	const struct rm_wire_attach *request = message;
 	struct rm_handle handle;
 	char why[RM_TEXT_MAX];
 	int ret = rm_handle_decode(request->handle, &handle);
@@ -301,8 +302,9 @@ void request_attach(struct connection *connection, const struct rm_wire_attach *
 /* ---- RM_DETACH, and connections that end ---- */
 
 /* Unknown is detached already: the request came twice. */
-void request_detach(struct connection *connection, const struct rm_wire_attachment *request)
+void request_detach(struct connection *connection, const void *message)
 {
+	const struct rm_wire_attachment *request = message;
 	struct local_attachment *held = attachment_find(connection->client, request->attachment);
 
 	if (held)

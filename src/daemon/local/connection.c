@@ -90,12 +90,9 @@ void connection_free(struct connection *connection)
 	loop_remove(context->loop, &connection->socket);
 	loop_timer_cancel(context->loop, &connection->progress);
 	loop_timer_cancel(context->loop, &connection->stuck);
-	publish_forget(connection);
-	if (connection->completion)
-		connection->completion->connection = NULL;
+	connection->client->local->requests->closing(connection);
 	while (connection->first)
 		drop_first(connection);
-	move_forget(connection);
 	attempt_end(context, connection->record, 0);
 	/* the keeper's copy would keep the client waiting until it read the next line */
 	shutdown(connection->socket.fd, SHUT_RDWR);
@@ -241,77 +238,6 @@ void connection_idle(struct connection *connection)
 
 /* ---- in ---- */
 
-static void hello(struct connection *connection, uint64_t seq, int error, const char *text)
-{
-	struct context *context = connection->client->local->context;
-	struct rm_wire_hello_reply reply = { .error = -error, .pid = context->keeper_pid };
-
-	memcpy(reply.host, context->host, RM_ID_BYTES);
-	rm_format(reply.text, sizeof(reply.text), "%s", text);
-	connection_send(connection, &reply, sizeof(reply), RM_HELLO_REPLY, seq, NULL, 0);
-}
-
-static void other_version(struct connection *connection, const struct rm_wire *head)
-{
-	char text[RM_TEXT_MAX];
-
-	rm_format(text, sizeof(text), "rmmapd speaks version %d and this process version %u: it was "
-	          "started by another installation of rmmap; stop it, or use another RMMAP_RUNDIR",
-	          RM_WIRE_VERSION, head->version);
-	hello(connection, head->seq, -EPROTO, text);
-	connection_fail(connection);
-}
-
-/*
- * Of a build with another window: what it publishes could be attached by nobody here, itself
- * included, and what is here it could not map.
- */
-static void greet(struct connection *connection, const struct rm_wire_hello *request)
-{
-	const struct rm_layout here = rm_layout_here(), *there = &request->layout;
-	char text[RM_TEXT_MAX], what[RM_TEXT_MAX - 128];
-
-	if (rm_layout_same(there, &here)) {
-		hello(connection, request->head.seq, 0, "");
-		return;
-	}
-	rm_layout_difference("this process's", there, "this rmmapd's", what, sizeof(what));
-	rm_format(text, sizeof(text), "%s; or use another RMMAP_RUNDIR, or end this rmmapd and have "
-	          "RMMAP_DAEMON name the right one", what);
-	hello(connection, request->head.seq, -EPROTO, text);
-	connection_fail(connection);
-}
-
-static void dispatch(struct connection *connection, const void *message, const int *fds,
-                     unsigned count)
-{
-	const struct rm_wire *head = message;
-
-	switch (head->type) {
-	case RM_PUBLISH: request_publish(connection, message, fds, count); return;
-	case RM_LAYERS: request_layers(connection, message, fds, count); return;
-	case RM_LAZY: request_lazy(connection, message, fds, count); return;
-	default: break;
-	}
-	for (unsigned i = 0; i < count; i++)
-		close(fds[i]);
-	switch (head->type) {
-	/* the pid in it may be of another pid namespace: what the kernel says of the peer counts */
-	case RM_HELLO: greet(connection, message); break;
-	case RM_ATTACH: request_attach(connection, message); break;
-	case RM_COMPLETE: request_complete(connection, message); break;
-	case RM_PREFETCH: request_prefetch(connection, message); break;
-	case RM_DETACH: request_detach(connection, message); break;
-	case RM_UNPUBLISH: request_unpublish(connection, message); break;
-	case RM_MOVE: request_move(connection, message); break;
-	case RM_STATS:
-	case RM_LIST:
-	case RM_STAT:
-	case RM_INFO: request_info(connection, message); break;
-	default: connection_fail(connection); break;
-	}
-}
-
 /*
  * One request at a time: more is a broken client, except for the one under way once
  * more, which a client sends after RM_RESTARTED.
@@ -326,36 +252,21 @@ static void received(struct connection *connection, const void *message, size_t 
 	connection->client->local->context->active_ns = rm_now_ns();
 	if (ret == 0 && !busy) {
 		connection->latest = head->seq;
-		dispatch(connection, message, fds, count);
+		connection->client->local->requests->request(connection, message, fds, count);
 		return;
 	}
 	for (unsigned i = 0; i < count; i++)
 		close(fds[i]);
 	if (ret == -EPROTO)
-		other_version(connection, head);
+		connection->client->local->requests->other_version(connection, head);
 	else if (ret < 0 || head->seq != connection->seq)
 		connection_fail(connection);
-}
-
-/*
- * This process may have no more descriptors, and those that came are closed. Who sent them waits
- * for an answer: the messages that bring descriptors are requests, or belong to a publish.
- */
-static bool out_of_fds(struct connection *connection, const struct rm_wire *head)
-{
-	if (publish_no_fds(connection))
-		return true;
-	if (head->magic != RM_WIRE_MAGIC || head->version != RM_WIRE_VERSION)
-		return false;
-	if (head->type == RM_PUBLISH || head->type == RM_LAZY)
-		connection_reply(connection, head->seq, -EMFILE, NO_FDS_TEXT);
-	return head->type == RM_PUBLISH || head->type == RM_LAZY || head->type == RM_LAYERS;
 }
 
 static void gone(struct connection *connection)
 {
 	connection->deaf |= connection->first != NULL;
-	attach_connection_gone(connection);
+	connection->client->local->requests->hung_up(connection);
 	connection_free(connection);
 }
 
@@ -378,7 +289,8 @@ static void ready(struct source *source, uint32_t events)
 		n = rm_channel_recv(source->fd, message, sizeof(message), fds, &count, 0);
 		if (n == -EAGAIN)
 			return;
-		if (n == -EMFILE && out_of_fds(connection, (const void *)message))
+		if (n == -EMFILE &&
+		    connection->client->local->requests->no_fds(connection, (const void *)message))
 			continue;
 		if (n <= 0) {
 			gone(connection);

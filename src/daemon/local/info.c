@@ -179,8 +179,9 @@ static void stats(struct connection *connection, uint64_t seq)
 	connection_send(connection, &reply, sizeof(reply), RM_STATS_REPLY, seq, NULL, 0);
 }
 
-void request_info(struct connection *connection, const struct rm_wire *request)
+void request_info(struct connection *connection, const void *message)
 {
+	const struct rm_wire *request = message;
 	struct local *local = connection->client->local;
 	struct listing listing = { .fd = -1 };
 	struct rm_daemon_info info;

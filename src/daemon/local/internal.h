@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * local_internal.h - the files of local.h among themselves
+ * internal.h - what the files of local/ share
  *
- *   local.c           clients (processes), their records
- *   local_listen.c    the listener, also while no descriptor is left
- *   local_held.c      attachments, their records
- *   connection.c      one socket: messages in, replies out, never waiting
- *   local_publish.c   RM_PUBLISH and its RM_LAYERS; RM_UNPUBLISH
- *   local_move.c      RM_MOVE
- *   local_upstream.c  layers of other hosts' publications that one of this host refers to
- *   local_attach.c    RM_ATTACH, RM_DETACH
- *   local_lazy.c      RM_LAZY, RM_COMPLETE, RM_PREFETCH
- *   local_info.c      RM_LIST, RM_STAT, RM_INFO, RM_STATS
+ *   local.c        all of it, and what is restored
+ *   listen.c       the listener
+ *   shortage.c     connections while no descriptor is left
+ *   requests.c     what a connection brings: the table of requests
+ *   publish.c      RM_PUBLISH and its RM_LAYERS; RM_UNPUBLISH
+ *   upstream.c     layers of other hosts' publications that one of this host refers to
+ *   attach.c       RM_ATTACH, RM_DETACH
+ *   lazy.c         RM_LAZY, RM_COMPLETE, RM_PREFETCH
+ *   info.c         RM_LIST, RM_STAT, RM_INFO, RM_STATS
+ *   move.c         RM_MOVE
+ *   client.c       a process
+ *   attachment.c   what it has attached
+ *   connection.c   one socket of it: messages in, replies out, never waiting
  *
  * Worker thread only. A request function answers with connection_reply() or marks
  * the connection busy and answers later. None frees a connection or a client: a
@@ -70,6 +73,27 @@ struct client {                         /* a process */
 	struct client *next;
 };
 
+struct client_record {                  /* data of RECORD_CLIENT: a process or a socket of one */
+	uint64_t client;                /* a socket: whose; a process: 0 */
+	uint32_t pid;
+	uint32_t reserved;
+};
+
+/* What is done with a connection by the rest of local/: requests.c. */
+struct connection_events {
+	/* A request of a version and size that are right; its descriptors are the callee's. */
+	void (*request)(struct connection *connection, const void *message, const int *fds,
+	                unsigned count);
+	/* A message of another version. */
+	void (*other_version)(struct connection *connection, const struct rm_wire *head);
+	/* A message's descriptors did not fit into this process. True: it was answered. */
+	bool (*no_fds)(struct connection *connection, const struct rm_wire *head);
+	/* The other end is closed: what was asked or attached through it may end. */
+	void (*hung_up)(struct connection *connection);
+	/* It is about to be freed: forget what it has under way. */
+	void (*closing)(struct connection *connection);
+};
+
 struct local_attachment {               /* an attachment of a process of this host */
 	struct attachment attachment;   /* what remote/ and pager/ need of it */
 	struct client *client;
@@ -96,6 +120,7 @@ struct local {
 	struct nets *nets;
 	struct remotes *remotes;
 	struct local_events events;
+	const struct connection_events *requests;
 	struct source listener;
 	struct timer accept_again;      /* after EMFILE */
 	uint64_t told_ns;               /* when that was last logged; 0: never */
@@ -106,19 +131,27 @@ struct local {
 	struct rm_counters ended;       /* of processes that are gone */
 };
 
-/* ---- local_held.c ---- */
+/* ---- attachment.c ---- */
 struct local_attachment *attachment_new(struct client *client);
 void attachment_save(struct local_attachment *held);
 void attachment_end(struct local_attachment *held);         /* and free it */
 struct local_attachment *attachment_find(struct client *client, uint64_t number);
 
-/* ---- local.c ---- */
+/* ---- client.c ---- */
+/* A process, known by this pidfd, which becomes the client's. NULL: no memory; it stays yours. */
+struct client *client_new(struct local *local, uint32_t pid, int pidfd, uint64_t record);
 void client_end(struct client *client);
 void connection_take(struct local *local, int fd);      /* of whoever it is; closed if not served */
 void counters_add(struct rm_counters *sum, const struct rm_counters *more);
 
-/* ---- local_listen.c ---- */
+/* ---- listen.c ---- */
 int listen_init(struct local *local, int listener);     /* -1: there is none. 0 or -errno */
+
+/* ---- shortage.c ---- */
+void short_init(struct local *local);
+void short_refill(struct local *local);         /* have spares again, as far as possible */
+/* Accept one by a spare, to tell it that there is none. False: nobody was accepted. */
+bool short_accept(struct local *local);
 bool short_of(int error);       /* this process, or the host, may have no more descriptors */
 /* Tell this one that there is none, and close it: the descriptor is taken in any case. */
 void short_refuse(struct local *local, int fd);
@@ -138,19 +171,19 @@ void connection_busy(struct connection *connection, uint64_t seq);      /* RM_PR
 void connection_idle(struct connection *connection);
 
 /* ---- requests: descriptors are theirs ---- */
-void request_publish(struct connection *connection, const struct rm_wire_publish *request,
-                     const int *fds, unsigned count);
-void request_layers(struct connection *connection, const struct rm_wire_layers *request,
-                    const int *fds, unsigned count);
+void request_publish(struct connection *connection, const void *message, const int *fds,
+                     unsigned count);
+void request_layers(struct connection *connection, const void *message, const int *fds,
+                    unsigned count);
 /* Descriptors did not fit into this process: refuse the publish under way, if there is one. */
 bool publish_no_fds(struct connection *connection);
 void publish_forget(struct connection *connection);
-void request_unpublish(struct connection *connection, const struct rm_wire_name *request);
+void request_unpublish(struct connection *connection, const void *message);
 /* The publication of this host that a handle, or a short id, names. 0 or -errno and why. */
 int publication_named(struct local *local, const char *name, struct publication **out,
                       const char **why);
 
-void request_move(struct connection *connection, const struct rm_wire_move *request);
+void request_move(struct connection *connection, const void *message);
 void move_forget(struct connection *connection);        /* whoever asked is gone */
 
 /*
@@ -166,15 +199,18 @@ int upstream_new(struct client *client, const struct rm_wire_publish *request, i
 void upstream_start(struct upstream *upstream, upstream_done *done, void *arg);
 void upstream_free(struct upstream *upstream);  /* under way or not, NULL or not */
 
-void request_attach(struct connection *connection, const struct rm_wire_attach *request);
-void request_lazy(struct connection *connection, const struct rm_wire_attachment *request,
-                  const int *fds, unsigned count);
-void request_complete(struct connection *connection, const struct rm_wire_attachment *request);
-void request_prefetch(struct connection *connection, const struct rm_wire_prefetch *request);
-void request_detach(struct connection *connection, const struct rm_wire_attachment *request);
+void request_attach(struct connection *connection, const void *message);
+void request_lazy(struct connection *connection, const void *message, const int *fds,
+                  unsigned count);
+void request_complete(struct connection *connection, const void *message);
+void request_prefetch(struct connection *connection, const void *message);
+void request_detach(struct connection *connection, const void *message);
 void attach_connection_gone(struct connection *connection);
 void attach_restored(struct client *client);    /* the same of what went before a restart */
 
-void request_info(struct connection *connection, const struct rm_wire *request);
+void request_info(struct connection *connection, const void *message);
+
+/* ---- requests.c ---- */
+extern const struct connection_events local_requests;
 
 #endif

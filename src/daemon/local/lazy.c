@@ -14,9 +14,10 @@
 
 /* ---- RM_LAZY ---- */
 
-void request_lazy(struct connection *connection, const struct rm_wire_attachment *request,
-                  const int *fds, unsigned count)
+void request_lazy(struct connection *connection, const void *message, const int *fds,
+                  unsigned count)
 {
+	const struct rm_wire_attachment *request = message;
 	struct local_attachment *held = attachment_find(connection->client, request->attachment);
 	const char *why = "rmmapd knows no such attachment: attach again";
 	int ret = -ENOENT;
@@ -74,8 +75,9 @@ static int complete_already(const struct local_attachment *held)
 }
 
 /* One more is left until all were asked, since done() may be called at once. */
-void request_complete(struct connection *connection, const struct rm_wire_attachment *request)
+void request_complete(struct connection *connection, const void *message)
 {
+	const struct rm_wire_attachment *request = message;
 	struct completion *completion = calloc(1, sizeof(*completion));
 	int error = request->attachment ? -ENOENT : 0;
 
@@ -103,8 +105,9 @@ void request_complete(struct connection *connection, const struct rm_wire_attach
 /* ---- RM_PREFETCH ---- */
 
 /* Asked twice after RM_RESTARTED it does no harm: what is here or on its way is not read again. */
-void request_prefetch(struct connection *connection, const struct rm_wire_prefetch *request)
+void request_prefetch(struct connection *connection, const void *message)
 {
+	const struct rm_wire_prefetch *request = message;
 	int ret = 0, one;
 
 	for (struct local_attachment *a = connection->client->attachments; a; a = a->next) {

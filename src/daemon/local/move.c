@@ -38,8 +38,9 @@ static int movable(const struct publication *publication, const char **why)
 	return 0;
 }
 
-void request_move(struct connection *connection, const struct rm_wire_move *request)
+void request_move(struct connection *connection, const void *message)
 {
+	const struct rm_wire_move *request = message;
 	struct local *local = connection->client->local;
 	struct publication *publication;
 	struct peer_order order = { .host = request->host, .port = (uint16_t)request->port };

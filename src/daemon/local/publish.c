@@ -221,9 +221,10 @@ static int acceptable(struct local *local, const struct rm_wire_publish *request
 	return 0;
 }
 
-void request_publish(struct connection *connection, const struct rm_wire_publish *request,
-                     const int *fds, unsigned count)
+void request_publish(struct connection *connection, const void *message, const int *fds,
+                     unsigned count)
 {
+	const struct rm_wire_publish *request = message;
 	const char *why;
 	int ret = acceptable(connection->client->local, request, count, &why);
 
@@ -243,9 +244,10 @@ void request_publish(struct connection *connection, const struct rm_wire_publish
 }
 
 /* Layers of a publish that was refused already still come: they are dropped. */
-void request_layers(struct connection *connection, const struct rm_wire_layers *request,
-                    const int *fds, unsigned count)
+void request_layers(struct connection *connection, const void *message, const int *fds,
+                    unsigned count)
 {
+	const struct rm_wire_layers *request = message;
 	struct gather *gather = connection->gather;
 
 	if (!gather || request->head.seq != gather->request.head.seq) {
@@ -315,8 +317,9 @@ int publication_named(struct local *local, const char *name, struct publication 
 	return by_short_id(local, name, out, why);
 }
 
-void request_unpublish(struct connection *connection, const struct rm_wire_name *request)
+void request_unpublish(struct connection *connection, const void *message)
 {
+	const struct rm_wire_name *request = message;
 	struct local *local = connection->client->local;
 	struct publication *publication;
 	const char *why;
