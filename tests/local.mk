@@ -463,7 +463,7 @@ tests_preload_where_no_pie_CFLAGS = $(AM_CFLAGS) -fno-pie
 tests_preload_where_no_pie_LDFLAGS = $(AM_LDFLAGS) -no-pie
 tests_preload_where_no_pie_LDADD = librmmap.la
 # jemalloc needs the library as the library needs jemalloc
-core_ldflags = $(AM_LDFLAGS) -Wl,-u,rm_jemalloc_mmap
+core_ldflags = $(AM_LDFLAGS) -Wl,-u,rm_jemalloc_mmap -Wl,-u,rm_jemalloc_hard
 if HAVE_CHECK
 core_tests = \
 	tests/unit/heap/test_backing \

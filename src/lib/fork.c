@@ -14,6 +14,7 @@
  * posix_spawn(), system() and popen() share memory anyway, until they exec. A raw clone system
  * call cannot be seen.
  */
+#include "lib.h"
 #include "heap/backing.h"
 
 #include <dlfcn.h>
@@ -40,25 +41,6 @@ static bool streams(void)
 	return _IO_list_lock && _IO_list_unlock && _IO_list_resetlock;
 }
 
-__thread unsigned own_locks __attribute__((tls_model("initial-exec")));
-static __thread unsigned held __attribute__((tls_model("initial-exec")));
-static __thread int cancel_state __attribute__((tls_model("initial-exec")));
-
-void own_lock(pthread_mutex_t *mutex)
-{
-	own_enter();
-	if (!held++)
-		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-	pthread_mutex_lock(mutex);
-}
-
-void own_unlock(pthread_mutex_t *mutex)
-{
-	pthread_mutex_unlock(mutex);
-	own_leave();
-	if (!--held)
-		pthread_setcancelstate(cancel_state, NULL);
-}
 
 /* ---- the parts, in order ---- */
 
@@ -88,17 +70,13 @@ static void child(void)
 	client_child();
 	attach_child();
 	publish_child();
-	stats_child();
-	own_locks = 0;          /* jemalloc makes its own anew */
-	if (held)
-		pthread_setcancelstate(cancel_state, NULL);
-	held = 0;
+	counters_child();
+	own_child();
 }
 
 /* ---- a fork within what it would wait for ---- */
 
 static __thread unsigned inner __attribute__((tls_model("initial-exec")));   /* under way */
-static bool unsettled;                  /* this process was made by one, and works as its parent */
 
 /*
  * The heap's memory becomes private, so that neither process writes into the other's. All
@@ -118,12 +96,14 @@ static void inner_parent(void)
 	inner--;
 }
 
+static void fork_settle(void);
+
 static void inner_child(void)
 {
 	backing_inner_child();
 	client_inner_child();
 	inner--;
-	unsettled = true;
+	own_unsettled = fork_settle;
 }
 
 /* ---- all of it ---- */
@@ -168,7 +148,7 @@ static void child_all(void)
 	}
 	if (streams())
 		_IO_list_resetlock();
-	unsettled = false;
+	own_unsettled = NULL;
 	child();
 }
 
@@ -178,9 +158,9 @@ void fork_init(void)
 }
 
 /* As if this process had come from a fork() just now; it may have threads by now. */
-void fork_settle(void)
+static void fork_settle(void)
 {
-	if (likely(!unsettled) || own_locks)
+	if (likely(!own_unsettled) || own_locks)
 		return;
 	prepare_all();
 	if (heap_started()) {
@@ -189,7 +169,7 @@ void fork_settle(void)
 	}
 	if (streams())
 		_IO_list_unlock();
-	unsettled = false;
+	own_unsettled = NULL;
 	child();
 }
 
@@ -212,7 +192,7 @@ static void __attribute__((constructor(102))) find_next(void)
 
 static bool takes_part(void)
 {
-	return heap_publishes() && heap_started();
+	return policy_publishes() && heap_started();
 }
 
 RM_EXPORT pid_t _Fork(void)

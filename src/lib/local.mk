@@ -4,6 +4,19 @@ noinst_LTLIBRARIES += librmmap-core.la
 EXTRA_DIST += src/lib/README src/lib/attach/README src/lib/base/README src/lib/heap/README \
 	src/lib/publish/README src/lib/rmmapd/README
 librmmap_core_la_SOURCES = \
+	src/lib/lib.h \
+	src/lib/publish/publish.h \
+	src/lib/attach/attach.h \
+	src/lib/heap/heap.h \
+	src/lib/rmmapd/client.h \
+	src/lib/base/scan.h \
+	src/lib/base/base.h \
+	src/lib/attach/ask.c \
+	src/lib/heap/ranges.c \
+	src/lib/base/counters.c \
+	src/lib/base/policy.c \
+	src/lib/base/memfd.c \
+	src/lib/base/lock.c \
 	src/lib/base/arguments.c \
 	src/lib/attach/attach.c \
 	src/lib/attach/internal.h \
@@ -35,7 +48,6 @@ librmmap_core_la_SOURCES = \
 	src/lib/publish/write.c \
 	src/lib/heap/heap.c \
 	src/lib/heap/hooks.c \
-	src/lib/base/internal.h \
 	src/lib/heap/jemalloc.c \
 	src/lib/heap/jemalloc.h \
 	src/lib/heap/retained.c \
@@ -53,6 +65,7 @@ librmmap_core_la_SOURCES = \
 	src/lib/publish/publish.c \
 	src/lib/heap/slot.c \
 	src/lib/rmmapd/parent.c \
+	src/lib/rmmapd/exec.c \
 	src/lib/rmmapd/spawn.c \
 	src/lib/rmmapd/spawn.h \
 	src/lib/rmmapd/start.c \

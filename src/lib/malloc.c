@@ -7,7 +7,7 @@
  * symbol version: a malloc with a version of ours would not take the place of
  * malloc@GLIBC_2.2.5.
  */
-#include "base/internal.h"
+#include "lib.h"
 
 #include <errno.h>
 #include <malloc.h>

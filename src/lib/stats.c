@@ -12,27 +12,11 @@
 #include <unistd.h>
 
 #include "../common/say.h"
-#include "base/internal.h"
+#include "lib.h"
 #include "rmmap.h"
 
-static uint64_t counters[COUNTERS];
 /* fd 2 as it was at the start: many programs close it before the library's destructor. */
 static struct fd_mark summary = { .fd = -1 };
-
-void count(enum counter counter, uint64_t n)
-{
-	__atomic_fetch_add(&counters[counter], n, __ATOMIC_RELAXED);
-}
-
-void stats_child(void)
-{
-	memset(counters, 0, sizeof(counters));
-}
-
-static uint64_t get(enum counter counter)
-{
-	return __atomic_load_n(&counters[counter], __ATOMIC_RELAXED);
-}
 
 static void take_counters(struct rmmap_stats *s, const struct rm_wire_stats_reply *reply)
 {
@@ -76,14 +60,14 @@ static void collect(struct rmmap_stats *s)
 {
 	memset(s, 0, sizeof(*s));
 	hooks_stats(&s->heap_bytes, &s->heap_peak, &s->extents);
-	s->publishes = get(COUNT_PUBLISHES);
-	s->published_bytes = get(COUNT_PUBLISHED_BYTES);
-	s->copied_bytes = get(COUNT_COPIED_BYTES);
-	s->publish_ns = get(COUNT_PUBLISH_NS);
-	s->attaches = get(COUNT_ATTACHES);
+	s->publishes = counted(COUNT_PUBLISHES);
+	s->published_bytes = counted(COUNT_PUBLISHED_BYTES);
+	s->copied_bytes = counted(COUNT_COPIED_BYTES);
+	s->publish_ns = counted(COUNT_PUBLISH_NS);
+	s->attaches = counted(COUNT_ATTACHES);
 	s->attached_bytes = attach_bytes();
-	s->attach_ns = get(COUNT_ATTACH_NS);
-	s->own_pages = get(COUNT_OWN_PAGES);
+	s->attach_ns = counted(COUNT_ATTACH_NS);
+	s->own_pages = counted(COUNT_OWN_PAGES);
 	fetch_counters(s);
 }
 

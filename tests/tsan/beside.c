@@ -3,7 +3,7 @@
  * beside.c - in place of src/lib/heap/other_malloc.c: ThreadSanitizer has malloc here, and the heap is
  * the library's all the same, under the names of heap.h
  */
-#include "../../src/lib/base/internal.h"
+#include "../../src/lib/publish/publish.h"
 
 bool beside_malloc(void)
 {

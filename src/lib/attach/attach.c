@@ -35,22 +35,6 @@ static const struct rm_wire_attach_reply *answer(const struct asked *asked)
 	return (const void *)asked->message;
 }
 
-void attach_tell_detach(uint64_t number, unsigned era)
-{
-	struct rm_wire_attachment m = { .head.type = RM_DETACH, .attachment = number };
-	struct call *call;
-
-	if (!number || !era)
-		return;
-	call = call_new(&m, sizeof(m), RM_REPLY);
-	if (!call)              /* where rmmapd is not told it finds out when this process ends */
-		return;
-	call->x.era = era;
-	call->x.only_if_connected = true;
-	client_call(&call->x);
-	call_free(call);
-}
-
 static uint64_t file_size(int fd)
 {
 	struct stat st;
@@ -274,7 +258,7 @@ RM_EXPORT void *rmmap_attach_with(const char *handle, const struct rmmap_attach_
 	int cancel;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	fork_settle();
+	own_settle();
 	if (work)
 		root = attach(work, handle, options);
 	else
@@ -303,7 +287,7 @@ RM_EXPORT int rmmap_detach(const void *root)
 	int cancel, result;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	fork_settle();
+	own_settle();
 	result = detach((uintptr_t)root);
 	pthread_setcancelstate(cancel, &cancel);
 	return result;

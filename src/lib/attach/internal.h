@@ -1,19 +1,31 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * attach.h - what the attaching side shares
+ * internal.h - what the files of attach/ share
  *
- * All but attach.c's under attached.c's lock. Nothing here allocates but through struct array.
+ *   attach.c       the public calls: ask rmmapd, map
+ *   ask.c          telling rmmapd of a detach
+ *   attachments.c  which publications are attached, counted
+ *   plan.c         which pages of one are to be mapped; pure
+ *   coalesce.c     how many mappings that is; pure
+ *   map.c, copy.c  mapping them, and copying short runs in
+ *   lazy.c         a userfaultfd over what is mapped
+ *   contents.c     what all attachments together hold
+ *   prefetch.c     the public call
+ *
+ * All but attach.c's under attachments.c's lock.
  */
-#ifndef RM_LIB_ATTACH_H
-#define RM_LIB_ATTACH_H
+#ifndef RM_LIB_ATTACH_INTERNAL_H
+#define RM_LIB_ATTACH_INTERNAL_H
 
-#include "../base/internal.h"
+#include "attach.h"
 
-/* ---- attach.c: asking rmmapd ---- */
+#pragma GCC visibility push(hidden)
+
+/* ---- ask.c ---- */
 /* Where rmmapd cannot be told it finds out when this process ends. */
 void attach_tell_detach(uint64_t number, unsigned era);
 
-/* ---- attached.c: what is attached ---- */
+/* ---- attachments.c: what is attached ---- */
 struct offer {                          /* what rmmapd has for us */
 	const uint8_t *id;              /* of the publication */
 	struct rm_table table;          /* checked; its memory is own_pages() */
@@ -31,47 +43,8 @@ bool attached_again(const uint8_t id[RM_ID_BYTES], uint64_t *root);
 int attached_add(const struct offer *offer, uint64_t *own_left, char *why);
 /* One attach less; with the last one the memory goes. False if root is not attached. */
 bool attached_remove(uint64_t root);
-/*
- * Around attached_contents() and the use of what it gives: nothing is attached or detached
- * meanwhile. Taken before the connection's lock and the hooks'.
- */
-void attached_lock(void);
-void attached_unlock(void);
-uint64_t attached_serial(void);         /* of the last attachment so far; under the lock */
-
-/* ---- contents.c: what all attachments together hold ---- */
-struct content {                        /* pages that an attachment has mapped */
-	uint64_t addr, length;
-	uint64_t offset;                /* in the layer */
-	const struct rm_layer_desc *layer;      /* in the table of an attachment */
-	const uint64_t *bitmap;         /* of the layer: its pages with data */
-	uint32_t heap;                  /* see struct rm_segment */
-	bool lazy;                      /* pages may be absent still, and a userfaultfd serves them */
-	bool shared;                    /* another attachment had mapped it, which is gone */
-	uint64_t owner;                 /* serial of the attachment: a later one's is greater */
-};
-/*
- * An array of struct content, ascending, without overlap; what is left to own content is not
- * in it. Under attached_lock(). *contents need not be set up; free it. 0 or -ENOMEM.
- */
-int attached_contents(struct array *contents);
-
-/* ---- freeze.c: the part for attaching ---- */
-/*
- * What the last publish said, as struct run of these layers (struct rm_layer_desc, ids and
- * lengths only), and the last attachment that there was. Both arrays need their item only.
- * Under attached_lock(). 0 or -ENOMEM.
- */
-int freeze_published(struct array *runs, struct array *layers, uint64_t *attached);
 
 /* ---- plan.c: which pages of a publication are to be mapped; pure ---- */
-struct run {                            /* pages of one layer that follow one another */
-	uint64_t addr, length, offset;
-	uint32_t layer;                 /* index in the table */
-	uint32_t heap;                  /* see struct rm_segment */
-	bool shared;                    /* another attachment has mapped the same content there */
-};
-
 struct stretch {                        /* addresses without a gap */
 	uint64_t addr, length;
 };
@@ -111,7 +84,7 @@ bool plan_sole(const struct array *holdings, uint64_t owner, uint64_t *from, uin
 uint64_t plan_end(const struct holding *holding, uint64_t addr);
 bool plan_own(const struct array *own, uint64_t addr);
 
-/* ---- carpet.c: how many runs come into few mappings; pure ---- */
+/* ---- coalesce.c: how many runs come into few mappings; pure ---- */
 #define CARPET_ANONYMOUS UINT32_MAX
 #define CARPET_EACH 16          /* below a 16th of its budget, runs are mapped one by one */
 
@@ -132,7 +105,7 @@ bool carpet_covers(const struct carpet *carpet, const struct run *run);
 int carpet_patches(const struct rm_table *table, const struct array *runs,
                    const struct array *carpets, struct array *patches);
 
-/* ---- patch.c: copying into private mappings ---- */
+/* ---- copy.c: copying into private mappings ---- */
 /* 0 or -errno; then some are copied and some are not. */
 int patch_copy(const struct array *patches, const int *layer_fds, uint32_t layers);
 
@@ -148,7 +121,6 @@ void map_nothing(uint64_t owner);       /* SIGBUS where its mappings did not com
 bool map_lends(uint64_t owner);         /* does another use memory that this one mapped? */
 void map_settled(uint64_t owner);       /* nothing is absent in it any more */
 bool map_any(void);                     /* without the lock */
-uint64_t map_end(uint64_t addr);
 const struct holding *map_holding(uint64_t owner);      /* NULL if there is none */
 const struct array *map_holdings(void);
 
@@ -170,5 +142,7 @@ int lazy_complete(uint64_t attachment, unsigned era);
 /* Nothing is absent any more in these runs (not the shared ones): plain memory again. */
 void lazy_release(struct lazy *lazy, const struct array *runs);
 void lazy_close(struct lazy *lazy);
+
+#pragma GCC visibility pop
 
 #endif

@@ -18,6 +18,8 @@
 #define MAPPINGS_ALL 32768      /* of all attachments: half of vm.max_map_count */
 #define MAPPINGS_LEAST 64       /* of one that comes late */
 
+attach_known *attach_published;
+
 static struct array holdings = { .item = sizeof(struct holding) };
 static uint64_t mapped_bytes;
 static size_t holding_count;
@@ -194,7 +196,7 @@ static int map_all(struct holding *holding, const int *layer_fds, struct carpet 
 			unmap(holding);
 		}
 	}
-	if (!err && heap_publishes())
+	if (!err && policy_publishes())
 		settle(&carpets, &patches);
 	holding->mappings = carpets.count;
 	array_free(&patches);
@@ -208,7 +210,8 @@ static int plan_published(struct holding *holding, const struct array *own, uint
 {
 	struct holding published = { .runs.item = sizeof(struct run) };
 	struct array layers = { .item = sizeof(struct rm_layer_desc) };
-	int err = freeze_published(&published.runs, &layers, &published.owner);
+	attach_known *known = __atomic_load_n(&attach_published, __ATOMIC_RELAXED);
+	int err = known ? known(&published.runs, &layers, &published.owner) : 0;
 
 	published.table.layers = layers.data;
 	if (!err) {
@@ -225,7 +228,7 @@ static int plan(struct holding *holding, uint64_t *own_left, struct conflict *co
 {
 	const struct rm_table *table = &holding->table;
 	struct array own;
-	int err = freeze_ranges(&own);
+	int err = heap_ranges(&own);
 
 	if (!err && plan_own(&own, table->root)) {
 		err = -EADDRINUSE;

@@ -12,7 +12,7 @@
 
 #include "../../common/handle.h"
 #include "../../common/say.h"
-#include "internal.h"
+#include "base.h"
 
 int take_options(const char *function, void *options, size_t first, size_t known,
                  const void *given)

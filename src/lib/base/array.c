@@ -5,7 +5,7 @@
  * What the library knows must not travel with the heap that it publishes, nor lie where a
  * publication may have to be mapped. Any thread; an array's owner locks it.
  */
-#include "internal.h"
+#include "base.h"
 
 #include <errno.h>
 #include <string.h>

@@ -5,7 +5,7 @@
  * Read at the first malloc of the process, which may come before libc's own setup
  * (environ is NULL then) and from an IFUNC resolver. Does not allocate.
  */
-#include "internal.h"
+#include "base.h"
 
 #include <fcntl.h>
 #include <link.h>

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "../../common/say.h"
-#include "internal.h"
+#include "base.h"
 #include "rmmap.h"
 
 static __thread char text[RM_TEXT_MAX] __attribute__((tls_model("initial-exec")));

@@ -6,7 +6,7 @@
  * before use: a program that closes all it does not know may have closed ours and opened
  * something else there. Any thread; system calls only.
  */
-#include "internal.h"
+#include "base.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "../../common/say.h"
-#include "internal.h"
+#include "base.h"
 
 #define BUFFER_SIZE (64 << 10)  /* a line has at most a path of 4096 bytes, escaped */
 

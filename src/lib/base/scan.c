@@ -13,7 +13,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "../publish/internal.h"
+#include "scan.h"
 
 /* <linux/fs.h> has these from Linux 6.7 on; the build host's may be older. */
 struct scan_region {

@@ -19,7 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "../publish/internal.h"
+#include "scan.h"
 
 /* Newer than the build host's headers may be. */
 #ifndef UFFD_USER_MODE_ONLY

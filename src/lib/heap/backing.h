@@ -9,7 +9,7 @@
 #ifndef RM_LIB_BACKING_H
 #define RM_LIB_BACKING_H
 
-#include "../base/internal.h"
+#include "heap.h"
 
 enum span_kind {
 	SPAN_SHARED,            /* a memory file, mapped shared: written in place until it is frozen */

@@ -5,8 +5,9 @@
  * Each is open until rmmapd has it: the descriptor is what freezes it. So there is a limit
  * to how many there are, and sizes grow with the heap. Under backing.c's lock.
  */
+#include "../base/scan.h"
 #include "backing_file.h"
-#include "../publish/internal.h"
+#include "../base/base.h"
 
 #include <errno.h>
 #include <fcntl.h>

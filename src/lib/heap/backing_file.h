@@ -3,7 +3,7 @@
 #ifndef RM_LIB_BACKING_FILE_H
 #define RM_LIB_BACKING_FILE_H
 
-#include "../base/internal.h"
+#include "heap.h"
 
 /*
  * A file for memory at addr: the one that ends there, or a new one, of a size that suits a

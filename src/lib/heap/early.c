@@ -12,7 +12,7 @@
 #include <elf.h>
 #include <link.h>
 
-#include "../base/internal.h"
+#include "heap.h"
 
 /* All of the library's variables with an initial value: ours have none. */
 extern __thread uint64_t je_tsd_tls[]

@@ -13,7 +13,7 @@
  */
 #include "freed.h"
 
-#include "../base/internal.h"
+#include "heap.h"
 #include "jemalloc.h"
 
 #define BITS 16

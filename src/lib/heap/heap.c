@@ -49,7 +49,7 @@ static __thread bool thread_slowed __attribute__((tls_model("initial-exec")));  
 static __thread unsigned thread_place __attribute__((tls_model("initial-exec")));
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;        /* before jemalloc's own */
-static bool ready, publishes, pins;   /* ready: what follows from the environment and the program */
+static bool ready;              /* what follows from the environment and the program is set up */
 static bool started;            /* jemalloc is set up */
 static bool handlers;           /* those of fork() stand */
 static struct { unsigned arena, threads; } pool[POOL_MAX];
@@ -66,13 +66,6 @@ static unsigned pool_limit(void)
 		count = (unsigned)CPU_COUNT(&cpus);
 	count = count > 1 ? 4 * count : 1;
 	return count < POOL_MAX ? count : POOL_MAX;
-}
-
-/* Memory that a device writes to is not where a frozen file's pages go: see rmmap_publish(3). */
-static bool imports_pinning(void)
-{
-	return env_imports("ibv_reg_mr") || env_imports("io_uring_register_buffers") ||
-	       env_imports("fi_fabric") || env_imports("fi_getinfo");
 }
 
 /* Then malloc has to say that there is no memory; a memory file says so by SIGBUS, later. */
@@ -92,14 +85,12 @@ static void heap_init(void)
 {
 	const struct rm_options *options = env_options();
 
-	publishes = options->heap == RM_HEAP_SHARED || env_imports("rmmap_publish") ||
-	            env_imports("rmmap_publish_with");
-	if (publishes || options->names)
+	policy_init();
+	if (policy_publishes() || options->names)
 		own_names();
-	pins = imports_pinning();
-	backing_init(publishes && (options->heap == RM_HEAP_SHARED ||
-	                           (options->heap == RM_HEAP_AUTO && !pins &&
-	                            !strict_overcommit())), publishes);
+	backing_init(policy_publishes() && (options->heap == RM_HEAP_SHARED ||
+	                           (options->heap == RM_HEAP_AUTO && !policy_pins() &&
+	                            !strict_overcommit())), policy_publishes());
 	if (options->check)             /* then free() tells what is nobody's */
 		heap_mix();
 	slot_init();
@@ -326,36 +317,6 @@ void *rm_jemalloc_fetch_slow(void *tsd, bool minimal)
 	return tsd;
 }
 
-/*
- * What jemalloc's entries call when a thread's cache has nothing (rename-jemalloc). Without a
- * thread it allocates for itself, and not for the program.
- */
-void *rm_jemalloc_large(void *tsdn, void *arena, size_t size, bool zero)
-{
-	void *p = je_large_malloc(tsdn, arena, size, zero);
-
-	return likely(p) || !tsdn ? p : elsewhere(size, 0, zero);
-}
-
-void *rm_jemalloc_hard(void *tsdn, void *arena, size_t size, unsigned class, bool zero)
-{
-	void *p = je_arena_malloc_hard(tsdn, arena, size, class, zero);
-
-	return likely(p) || !tsdn ? p : elsewhere(size, 0, zero);
-}
-
-void *rm_jemalloc_small(void *tsdn, void *arena, void *tcache, void *bin, unsigned class,
-                        bool *done)
-{
-	void *p = je_tcache_alloc_small_hard(tsdn, arena, tcache, bin, class, done);
-
-	if (likely(*done))
-		return p;
-	p = elsewhere(je_sz_index2size_tab[class], 0, false);
-	*done = p;
-	return p;
-}
-
 void heap_leave(void)
 {
 	speed_up();
@@ -394,16 +355,6 @@ void heap_attaches(void)
 	own_unlock(&lock);
 }
 
-bool heap_pins(void)
-{
-	return pins;
-}
-
-bool heap_publishes(void)
-{
-	return publishes;
-}
-
 bool heap_started(void)
 {
 	return __atomic_load_n(&started, __ATOMIC_ACQUIRE);
@@ -431,7 +382,7 @@ void heap_parent(void)
  */
 void heap_child(void)
 {
-	if (publishes) {
+	if (policy_publishes()) {
 		if (pool_count)
 			pool_before_fork = pool[0].arena;
 		pool_count = 0;
@@ -439,9 +390,9 @@ void heap_child(void)
 		heap_mix();
 		slot_child();
 	}
-	hooks_forked(publishes);
+	hooks_forked(policy_publishes());
 	own_unlock(&lock);
-	if (publishes && started)
+	if (policy_publishes() && started)
 		slow_down();
 	entering = false;
 }

@@ -72,7 +72,7 @@ static uint32_t number(void)
 
 static uint32_t number_to_map(void)
 {
-	return heap_publishes() ? number() : 0;
+	return policy_publishes() ? number() : 0;
 }
 
 static void number_all(void)
@@ -150,7 +150,7 @@ static uint64_t grow(uint64_t size, uint64_t alignment)
 		top = align_up(top + step, STEP);
 		step *= 2;
 	}
-	if (heap_publishes())
+	if (policy_publishes())
 		unused_add(top, addr - top);
 	run_add(top, addr + size - top);
 	return addr;
@@ -174,7 +174,7 @@ static void use(uint64_t addr, uint64_t length)
 	struct kept_range taken[KEPT_MAX];
 	unsigned n;
 
-	if (!__atomic_load_n(&kept_bytes, __ATOMIC_RELAXED) && !heap_publishes())
+	if (!__atomic_load_n(&kept_bytes, __ATOMIC_RELAXED) && !policy_publishes())
 		return;
 	hooks_lock();
 	unused_take(addr, length);
@@ -201,7 +201,7 @@ static void *hook_alloc(extent_hooks_t *self, void *new_addr, size_t size, size_
 	addr = new_addr ? extend((uintptr_t)new_addr, size) : grow(size, alignment);
 	if (addr)
 		extents++;
-	if (addr && !*committed && heap_publishes())
+	if (addr && !*committed && policy_publishes())
 		unused_add(addr, size);
 	hooks_unlock();
 	if (addr && *committed)
@@ -240,7 +240,7 @@ static bool hook_decommit(extent_hooks_t *self, void *addr, size_t size, size_t 
 		hooks_unlock();
 	}
 	refused = !keep && backing_purge_forced(at, length);
-	if (!refused && heap_publishes()) {
+	if (!refused && policy_publishes()) {
 		hooks_lock();
 		unused_add(at, length);
 		hooks_unlock();
@@ -294,7 +294,7 @@ int hooks_freeze(struct array *spans)
 	hooks_unlock();
 	err = backing_freeze(spans);
 	hooks_lock();
-	for (size_t i = 0; !heap_publishes() && i < spans->count; i++)
+	for (size_t i = 0; !policy_publishes() && i < spans->count; i++)
 		((struct span *)spans->data + i)->heap = number();
 	hooks_unlock();
 	return err;

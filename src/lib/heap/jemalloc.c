@@ -6,7 +6,7 @@
  * inside jemalloc, under its locks, at times before libc is ready: system calls only, no
  * allocation.
  */
-#include "../base/internal.h"
+#include "heap.h"
 
 #include <errno.h>
 #include <limits.h>

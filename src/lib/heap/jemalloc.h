@@ -77,7 +77,7 @@ RJ void *je_arena_malloc_hard(void *tsdn, void *arena, size_t size, unsigned cla
 RJ void *je_tcache_alloc_small_hard(void *tsdn, void *arena, void *tcache, void *bin,
                                     unsigned class, bool *done);
 RJ extern size_t je_sz_index2size_tab[];
-/* heap.c: in their places */
+/* other_arenas.c: in their places */
 RJ void *rm_jemalloc_large(void *tsdn, void *arena, size_t size, bool zero);
 RJ void *rm_jemalloc_hard(void *tsdn, void *arena, size_t size, unsigned class, bool zero);
 RJ void *rm_jemalloc_small(void *tsdn, void *arena, void *tcache, void *bin, unsigned class,

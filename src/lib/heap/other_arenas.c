@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * elsewhere.c - a block from another thread's arena, when this one's has no memory left
+ * other_arenas.c - a block from another thread's arena, when this one's has no memory left
  *
  * Free memory is an arena's own: under a limit of address space one thread could have nothing
  * while what another has freed lies idle. Only called where malloc would return NULL, on any
  * thread, with no lock of jemalloc's held (hooks have some, so it cannot be done there).
  */
-#include "../base/internal.h"
+#include "heap.h"
 
 #include <errno.h>
 
@@ -49,5 +49,35 @@ void *elsewhere(size_t size, size_t alignment, bool zero)
 	}
 	looking = false;
 	errno = saved;
+	return p;
+}
+
+/*
+ * What jemalloc's entries call when a thread's cache has nothing (rename-jemalloc). Without a
+ * thread it allocates for itself, and not for the program.
+ */
+void *rm_jemalloc_large(void *tsdn, void *arena, size_t size, bool zero)
+{
+	void *p = je_large_malloc(tsdn, arena, size, zero);
+
+	return likely(p) || !tsdn ? p : elsewhere(size, 0, zero);
+}
+
+void *rm_jemalloc_hard(void *tsdn, void *arena, size_t size, unsigned class, bool zero)
+{
+	void *p = je_arena_malloc_hard(tsdn, arena, size, class, zero);
+
+	return likely(p) || !tsdn ? p : elsewhere(size, 0, zero);
+}
+
+void *rm_jemalloc_small(void *tsdn, void *arena, void *tcache, void *bin, unsigned class,
+                        bool *done)
+{
+	void *p = je_tcache_alloc_small_hard(tsdn, arena, tcache, bin, class, done);
+
+	if (likely(*done))
+		return p;
+	p = elsewhere(je_sz_index2size_tab[class], 0, false);
+	*done = p;
 	return p;
 }

@@ -7,7 +7,7 @@
  * even be set up. Where their malloc is the program's, nothing needs it. Any thread, from
  * before the first constructor on; beside_is_ours() allocates, nothing else does.
  */
-#include "../base/internal.h"
+#include "heap.h"
 
 #include <malloc.h>
 #include <stdlib.h>

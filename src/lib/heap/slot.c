@@ -8,7 +8,8 @@
  * conflicts in the end is used addresses, and attach says so. Called under the hooks' lock;
  * system calls only.
  */
-#include "../base/internal.h"
+#include "../rmmapd/client.h"
+#include "heap.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -139,7 +140,7 @@ static bool claims(void)
 {
 	const char *daemon = env_options()->daemon;
 
-	return heap_publishes() && !daemon_is_private() &&
+	return policy_publishes() && !daemon_is_private() &&
 	       !(daemon && __builtin_strcmp(daemon, "off") == 0);
 }
 

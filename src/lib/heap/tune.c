@@ -6,7 +6,7 @@
  * heap that is not in use. malloc_info and malloc_stats stay glibc's: they write to stdio.
  * Any thread.
  */
-#include "../base/internal.h"
+#include "heap.h"
 
 #include <limits.h>
 #include <malloc.h>

@@ -6,7 +6,7 @@
  */
 #include "../../common/say.h"
 #include "../../common/scan.h"
-#include "../attach/internal.h"
+#include "internal.h"
 #include "../heap/freed.h"
 
 /* The memory itself: what a layer holds is what was there a moment ago. */

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../attach/internal.h"
+#include "../attach/attach.h"
 #include "../heap/backing.h"
 #include "internal.h"
 
@@ -93,7 +93,7 @@ static int note_written(struct gathered *g, uint64_t addr, uint64_t length, uint
 	struct noting noting = { &g->written, g->written.count, heap, known };
 	struct scan_to to = { note, note_again, &noting, known != NULL };
 
-	return all || heap_pins() ? track_all(addr, length, &to) : track_changed(addr, length, &to);
+	return all || policy_pins() ? track_all(addr, length, &to) : track_changed(addr, length, &to);
 }
 
 static struct layer *layer_at(const struct gathered *g, size_t i)

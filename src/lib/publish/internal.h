@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * snapshot.h - what publish.c, freeze.c, gather.c, layer.c, weave.c, track.c and scan.c share
+ * internal.h - what the files of publish/ share
  *
  * A publish says for each page in which layer its content is. What was said by the one
  * before still holds where nothing changed, so only that is copied:
  *
- *   gather.c   what is there: the heap's spans, attached memory, what is known of them
+ *   collect.c  what is there: the heap's spans, attached memory, what is known of them
  *   track.c    which of those pages changed since; scan.c asks the kernel
- *   tidy.c     which unchanged pages are copied as well, so that layers stay few and dense
+ *   compact.c  which unchanged pages are copied as well, so that layers stay few and dense
  *   write.c    new layers for all of that; layer.c copies
- *   weave.c    lists of segments laid over each other; pure
- *   freeze.c   all of it in order, and the table
+ *   overlay.c  lists of segments laid over each other; pure
+ *   snapshot.c  all of it in order, and the table
  *
  * Other threads may free meanwhile, so a page of the heap may go away at any moment: nothing
  * here dereferences the heap; layer.c reads it by pwrite(2).
@@ -18,47 +18,42 @@
  * Under publish.c's lock, but for scan.c and weave.c. Lists of segments are struct array of
  * struct rm_segment, ascending, not overlapping.
  */
-#ifndef RM_LIB_SNAPSHOT_H
-#define RM_LIB_SNAPSHOT_H
+#ifndef RM_LIB_PUBLISH_INTERNAL_H
+#define RM_LIB_PUBLISH_INTERNAL_H
 
-#include "../base/internal.h"
+#include "../base/scan.h"
+#include "../heap/backing.h"
+#include "publish.h"
 
-/* ---- scan.c ---- */
-enum scan {
-	SCAN_MAPPED,            /* pages that are there, of a shared mapping */
-	SCAN_PRIVATE,           /* pages with data that are this process's alone, not a file's */
-	SCAN_CHANGED,           /* PRIVATE, written since the last such scan; marks them anew */
-};
-struct scan_to {
-	/*
-	 * Ascending; 0, or -errno to stop. zeros: the kernel's page of zeros is there, which was
-	 * only read, or which the kernel put in the place of a page that was written with zeros.
-	 */
-	int (*run)(void *arg, uint64_t start, uint64_t end, bool zeros);
-	void (*again)(void *arg);       /* forget those so far: they are told once more; or NULL */
-	void *arg;
-	bool zeros;                     /* tell these, too */
+#pragma GCC visibility push(hidden)
+
+/* ---- snapshot.c: the snapshot: layers and table of everything published ---- */
+struct snapshot {
+	void *table;                    /* rm_table_layout(); own_pages of table_size */
+	size_t table_size;
+	uint32_t layer_count;
+	uint32_t fresh_layers;          /* the first so many: rmmapd does not have them yet */
+	struct array fds;               /* int: theirs, freeze.c's to close */
+	uint64_t data_bytes, copied_bytes;
 };
 /*
- * SCAN_CHANGED only where track.c has the kernel mark: else -EPERM; after an error some
- * pages may be marked that were not told. 0 or -errno.
+ * Under publish.c's lock, from here until it is handed over or not. everything: rmmapd does
+ * not have the layers that it was given. -EBADF: a descriptor was closed by the program;
+ * that and every other failure has the next one copy everything. 0 or -errno.
  */
-int scan(enum scan what, uint64_t addr, uint64_t length, const struct scan_to *to);
-/* The same for several in a row: a descriptor to be closed, or -errno; and each of them. */
-int scan_open(void);
-int scan_in(int pagemap, enum scan what, uint64_t addr, uint64_t length,
-            const struct scan_to *to);
+int freeze(uint64_t root, bool everything, bool self_contained, struct snapshot *snapshot);
+void freeze_handed_over(void);          /* rmmapd has all layers of the last one */
+void freeze_forget(void);               /* it does not have what it was given */
+void snapshot_free(struct snapshot *snapshot);
 
-/* ---- track.c ---- */
-/*
- * Runs of [addr, addr + length), a private mapping of a file or anonymous, that may have
- * changed since this was last asked; more than that where the kernel cannot tell. 0 or -errno.
- */
-int track_changed(uint64_t addr, uint64_t length, const struct scan_to *to);
-/* All pages that are this process's alone, as if each had been changed. 0 or -errno. */
-int track_all(uint64_t addr, uint64_t length, const struct scan_to *to);
+/* ---- surroundings.c: what lies around the snapshot ---- */
+/* Note it behind the table, if that can be done; the table moves. */
+void places_note(struct snapshot *snapshot);
 
-/* ---- weave.c ---- */
+/* ---- check.c: RMMAP_CHECK: words of the snapshot that point out of it ---- */
+void check_snapshot(const struct snapshot *snapshot);
+
+/* ---- overlay.c ---- */
 /* The one list laid over the other. Neighbours that are one segment are joined. 0 or -ENOMEM. */
 int weave(const struct array *under, const struct array *over, struct array *out);
 /* Append the part of list within [from, to). */
@@ -105,7 +100,7 @@ int layer_changes(struct layer *layer, const struct rm_segment *runs, size_t cou
 int layer_frozen(struct layer *layer, int fd, const uint64_t *seen);
 void layer_free(struct layer *layer);   /* closes its own descriptor */
 
-/* ---- gather.c ---- */
+/* ---- collect.c ---- */
 /* What the last publish said, of the own heap and of changes to attached memory. */
 struct known {
 	struct array layers;            /* struct layer, in the order in which they were made */
@@ -128,7 +123,7 @@ struct gathered {
 int gather(struct gathered *g, struct known *known, bool everything, bool self_contained);
 void gather_free(struct gathered *g);
 
-/* ---- tidy.c: pure ---- */
+/* ---- compact.c: pure ---- */
 /*
  * Add to changed what is to be copied as well, and to gaps which bases are to be written
  * anew: see tidy.c. 0 or -ENOMEM.
@@ -138,5 +133,7 @@ int tidy(struct gathered *g);
 /* ---- write.c ---- */
 /* Everything that there is, each page in its layer: all gets the segments. 0 or -errno. */
 int write_layers(const struct gathered *g, struct array *all, uint64_t *copied);
+
+#pragma GCC visibility pop
 
 #endif

@@ -16,28 +16,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "../attach/internal.h"
+#include "../attach/attach.h"
 #include "internal.h"
 
 #define PARTS 256               /* of one pwritev */
 #define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
-
-int random_bytes(void *to, size_t bytes)
-{
-	uint8_t *p = to;
-
-	while (bytes) {
-		ssize_t n = getrandom(p, bytes, 0);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0) {
-			p += n;
-			bytes -= (size_t)n;
-		}
-	}
-	return 0;
-}
 
 static size_t bitmap_bytes(uint64_t length)
 {
@@ -176,25 +159,6 @@ static int drop_zero_pages(const struct layer *layer)
 	return 0;
 }
 
-static int memfd(const char *name, uint64_t size)
-{
-	struct rlimit limit;
-	int err, fd;
-
-	/* Beyond this limit the kernel would raise SIGXFSZ, and it counts for memfds too. */
-	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < size)
-		return -EFBIG;
-	fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0)
-		return -errno;
-	if (ftruncate(fd, (off_t)size) < 0) {
-		err = -errno;
-		close(fd);
-		return err;
-	}
-	return fd;
-}
-
 /* Everything of a layer but its content. */
 static int layer_new(struct layer *layer, enum layer_kind kind, uint64_t addr, uint64_t length)
 {
@@ -300,29 +264,3 @@ void layer_free(struct layer *layer)
 	layer->bitmap = NULL;
 }
 
-int sealed_copy(const char *name, const void *data, size_t size)
-{
-	int err, fd = memfd(name, size);
-	size_t at = 0;
-
-	if (fd < 0)
-		return fd;
-	while (at < size) {
-		ssize_t n = pwrite(fd, (const char *)data + at, size - at, (off_t)at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			err = n < 0 ? -errno : -EIO;
-			close(fd);
-			return err;
-		}
-		at += (size_t)n;
-	}
-	if (fcntl(fd, F_ADD_SEALS, SEALS) < 0) {
-		err = -errno;
-		close(fd);
-		return err;
-	}
-	return fd;
-}

@@ -14,7 +14,7 @@
 #include "../../common/handle.h"
 #include "../../common/probe.h"
 #include "../../common/say.h"
-#include "../base/internal.h"
+#include "internal.h"
 #include "rmmap.h"
 
 static const char me[] = "rmmap_publish";
@@ -25,7 +25,7 @@ static int in_heap(uint64_t addr)
 {
 	struct array ranges;
 	const struct heap_range *range;
-	int found = freeze_ranges(&ranges);
+	int found = heap_ranges(&ranges);
 
 	for (size_t i = 0; !found && i < ranges.count; i++) {
 		range = (const struct heap_range *)ranges.data + i;
@@ -293,7 +293,7 @@ RM_EXPORT int rmmap_publish_with(const void *root, const struct rmmap_publish_op
 	int cancel, result;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	fork_settle();
+	own_settle();
 	result = work ? publish(work, (uintptr_t)root, options, handle, size) :
 	         fail(me, ENOMEM, "no memory for a request to rmmapd");
 	own_pages_free(work, sizeof(*work));

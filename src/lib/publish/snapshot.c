@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../attach/internal.h"
+#include "../attach/attach.h"
 #include "../heap/backing.h"
 #include "internal.h"
 
@@ -23,27 +23,6 @@ static struct known known = {
 static struct layer *layer_at(size_t i)
 {
 	return (struct layer *)known.layers.data + i;
-}
-
-/* The heap may grow while they are read. */
-int freeze_ranges(struct array *ranges)
-{
-	unsigned max = 64;
-
-	*ranges = (struct array){ .item = sizeof(struct heap_range) };
-	for (;;) {
-		unsigned n;
-
-		while (ranges->count < max)
-			if (!array_add(ranges))
-				return -ENOMEM;
-		n = hooks_ranges(ranges->data, max);
-		if (n <= max) {
-			ranges->count = n;
-			return 0;
-		}
-		max = n + n / 4;
-	}
 }
 
 /* ---- what is known ---- */
@@ -124,7 +103,7 @@ void freeze_handed_over(void)
 	}
 }
 
-int freeze_published(struct array *runs, struct array *layers, uint64_t *attached)
+static int snapshot_published(struct array *runs, struct array *layers, uint64_t *attached)
 {
 	const struct rm_segment *s = known.segments.data;
 
@@ -254,6 +233,7 @@ int freeze(uint64_t root, bool everything, bool self_contained, struct snapshot 
 	struct gathered g;
 	int err;
 
+	__atomic_store_n(&attach_published, snapshot_published, __ATOMIC_RELAXED);
 	*snapshot = (struct snapshot){ .fds.item = sizeof(int) };
 	attached_lock();
 	if (everything)

@@ -15,7 +15,7 @@
 
 #include "../../common/channel.h"
 #include "../../common/places.h"
-#include "../base/internal.h"
+#include "internal.h"
 
 #define PATH_BYTES 4096
 #define FRESH_NS 100000000u

@@ -15,7 +15,7 @@
 #include "../../common/channel.h"
 #include "../../common/rundir.h"
 #include "../../common/say.h"
-#include "../base/internal.h"
+#include "client.h"
 
 #define SILENCE_NS UINT64_C(10000000000)
 #define START_NS UINT64_C(30000000000)  /* of one that is being started */

@@ -28,7 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../base/internal.h"
+#include "client.h"
 
 #define STACK_SIZE (64 << 10)           /* and a multiple of any page size */
 
@@ -150,7 +150,7 @@ static int parent_main(void *arg)
 	syscall(SYS_setsid);
 	if (chdir("/") < 0)
 		spawn_failed(&room->spawn, "chdir /");
-	else if (clone(spawn_exec, room_stack(room, 2), CLONE_VM | CLONE_VFORK | SIGCHLD,
+	else if (__clone(spawn_exec, room_stack(room, 2), CLONE_VM | CLONE_VFORK | SIGCHLD,
 	               &room->spawn) < 0)
 		spawn_failed(&room->spawn, "clone");
 	if (room->spawn.error) {
@@ -169,7 +169,7 @@ static int parent_main(void *arg)
 /* In the maker; CLONE_PARENT takes the exit signal, none, from it. */
 static void __attribute__((noreturn)) maker_main(struct room *room)
 {
-	int pid = clone(parent_main, room_stack(room, 1), CLONE_VM | CLONE_PARENT, room);
+	int pid = __clone(parent_main, room_stack(room, 1), CLONE_VM | CLONE_PARENT, room);
 
 	room->parent = pid > 0 ? pid : 0;
 	for (;;)

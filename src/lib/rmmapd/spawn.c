@@ -23,89 +23,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../base/internal.h"
+#include "client.h"
 
 #define STACK_SIZE (64 << 10)           /* of each of the two */
-#define NSIG_ALL 64
-
-int spawn_failed(struct spawn *spawn, const char *step)
-{
-	spawn->error = errno;
-	spawn->step = step;
-	return 1;
-}
-
-void spawn_close_from(unsigned first)
-{
-	struct rlimit limit = { 1024, 1024 };
-
-	if (syscall(SYS_close_range, first, ~0u, 0u) == 0)
-		return;
-	/* Before Linux 5.9, or a sandbox that does not know it. */
-	(void)getrlimit(RLIMIT_NOFILE, &limit);
-	for (unsigned fd = first; fd < limit.rlim_cur && fd < 65536; fd++)
-		syscall(SYS_close, fd);
-}
-
-/* The dispositions are this process's own copy: clone without CLONE_SIGHAND. */
-static void default_signals(void)
-{
-	uint64_t none = 0;
-
-	for (int number = 1; number <= NSIG_ALL; number++) {
-		struct { void (*handler)(int); unsigned long rest[4]; } action = { SIG_DFL, { 0 } };
-
-		syscall(SYS_rt_sigaction, number, &action, NULL, sizeof(uint64_t));
-	}
-	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
-}
-
-/* What it gets of this process's descriptors, and no other. All are above those they become, or refused. */
-static int keep_descriptors(const struct spawn *spawn)
-{
-	unsigned next = STDERR_FILENO + 1;
-	const int last = STDERR_FILENO + SPAWN_PASSED;
-
-	/* with hardly any descriptor allowed they could not be raised, and one would go over another */
-	if (spawn->words <= last || (spawn->passed[0] >= 0 && spawn->passed[0] <= last) ||
-	    (spawn->passed[1] >= 0 && spawn->passed[1] <= last)) {
-		errno = EMFILE;
-		return -1;
-	}
-	for (int i = 0; i < SPAWN_PASSED; i++)
-		if (spawn->passed[i] >= 0 && syscall(SYS_dup3, spawn->passed[i], next++, 0) < 0)
-			return -1;
-	if (syscall(SYS_dup3, spawn->words, STDERR_FILENO, 0) < 0)
-		return -1;
-	spawn_close_from(next);
-	return 0;
-}
-
-int spawn_exec(void *arg)
-{
-	struct spawn *spawn = arg;
-	int null;
-
-	syscall(SYS_setsid);
-	if (syscall(SYS_chdir, "/") < 0)
-		return spawn_failed(spawn, "chdir /");
-	null = (int)syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0);
-	if (null < 0)
-		return spawn_failed(spawn, "open /dev/null");
-	for (int fd = 0; fd < 2; fd++) {
-		/* a standard descriptor may be closed here, and be the one that was opened */
-		long ret = fd == null ? syscall(SYS_fcntl, fd, F_SETFD, 0)
-		                      : syscall(SYS_dup3, null, fd, 0);
-
-		if (ret < 0)
-			return spawn_failed(spawn, "dup3");
-	}
-	if (keep_descriptors(spawn) < 0)
-		return spawn_failed(spawn, "hand over the descriptors");
-	default_signals();
-	syscall(SYS_execve, spawn->arguments[0], spawn->arguments, spawn->environment);
-	return spawn_failed(spawn, spawn->arguments[0]);
-}
 
 struct stacks {
 	struct spawn *spawn;
@@ -116,7 +36,7 @@ static int child(void *arg)
 {
 	struct stacks *stacks = arg;
 
-	if (clone(spawn_exec, stacks->second, CLONE_VM | CLONE_VFORK, stacks->spawn) < 0)
+	if (__clone(spawn_exec, stacks->second, CLONE_VM | CLONE_VFORK, stacks->spawn) < 0)
 		return spawn_failed(stacks->spawn, "clone");
 	return 0;
 }
@@ -124,7 +44,7 @@ static int child(void *arg)
 static void spawn_orphan(struct spawn *spawn, char *memory)
 {
 	struct stacks stacks = { spawn, memory + 2 * STACK_SIZE };
-	pid_t pid = clone(child, memory + STACK_SIZE, CLONE_VM | CLONE_VFORK, &stacks);
+	pid_t pid = __clone(child, memory + STACK_SIZE, CLONE_VM | CLONE_VFORK, &stacks);
 
 	if (pid < 0)
 		spawn_failed(spawn, "clone");

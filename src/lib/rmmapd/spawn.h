@@ -37,4 +37,7 @@ bool parent_needed(void);       /* would this process inherit rmmapd when its pa
 /* Signals are blocked. False: it cannot be done so; nothing has happened. */
 bool parent_spawn(struct spawn *spawn);
 
+/* libc's own: clone() is this library's, for programs (fork.c). */
+int __clone(int (*function)(void *), void *stack, int flags, void *arg, ...);
+
 #endif

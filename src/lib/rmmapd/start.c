@@ -19,7 +19,7 @@
 #include "../../common/channel.h"
 #include "../../common/rundir.h"
 #include "../../common/say.h"
-#include "../base/internal.h"
+#include "client.h"
 #include "spawn.h"
 
 #define OTHER_NS UINT64_C(30000000000)  /* until another's start must be over; a host may be busy */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test_hooks - extents grow upward through a slot, around what is in the way, and after fork anew */
-#include "../../../src/lib/base/internal.h"
+#include "../../../src/lib/publish/publish.h"
 #include "../../../src/lib/heap/jemalloc.h"
 #include "../../../src/lib/heap/retained.h"
 #include "../../../src/lib/publish/internal.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test_own - what the library has for itself: memory, descriptors, and what it knows of the program */
-#include "../../../src/lib/base/internal.h"
+#include "../../../src/lib/publish/publish.h"
 #include "../unit.h"         /* check.h has a macro fail() of its own */
 
 #include <fcntl.h>
@@ -108,7 +108,7 @@ START_TEST(imports)
 	ck_assert(!env_imports("env_imports"));         /* its own */
 	ck_assert(!env_imports("rmmap_publish"));
 	ck_assert(!env_imports("no_such_symbol"));
-	ck_assert(!heap_publishes());
+	ck_assert(!policy_publishes());
 	ck_assert(!beside_is_ours());
 }
 END_TEST

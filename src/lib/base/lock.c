@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * lock.c - locks of this library, and how many of them a thread holds
+ *
+ * Does not allocate.
+ */
+#include "base.h"
+
+__thread unsigned own_locks __attribute__((tls_model("initial-exec")));
+static __thread unsigned held __attribute__((tls_model("initial-exec")));
+static __thread int cancel_state __attribute__((tls_model("initial-exec")));
+
+void own_lock(pthread_mutex_t *mutex)
+{
+	own_enter();
+	if (!held++)
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+	pthread_mutex_lock(mutex);
+}
+
+void own_unlock(pthread_mutex_t *mutex)
+{
+	pthread_mutex_unlock(mutex);
+	own_leave();
+	if (!--held)
+		pthread_setcancelstate(cancel_state, NULL);
+}
+
+void (*own_unsettled)(void);
+
+void own_child(void)
+{
+	own_locks = 0;          /* jemalloc makes its own anew */
+	if (held)
+		pthread_setcancelstate(cancel_state, NULL);
+	held = 0;
+}

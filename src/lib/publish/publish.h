@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * publish.h - snapshots: the parts for what stands above publish/
+ */
+#ifndef RM_LIB_PUBLISH_H
+#define RM_LIB_PUBLISH_H
+
+#include "../attach/attach.h"
+
+#pragma GCC visibility push(hidden)
+
+/* ---- publish.c: around fork ---- */
+void publish_prefork(void);
+void publish_parent(void);
+void publish_child(void);
+
+#pragma GCC visibility pop
+
+#endif
