@@ -172,7 +172,8 @@ bool host_ask(const struct host *host, struct rm_daemon_info *info, unsigned *re
               void (*meanwhile)(void *arg), void *arg)
 {
 	struct rm_wire_hello hello = { .head = { .type = RM_HELLO, .seq = 1 },
-	                               .pid = (uint32_t)getpid() };
+	                               .pid = (uint32_t)getpid(),
+	                               .layout = rm_layout_here() };
 	_Alignas(8) char reply[RM_WIRE_MAX];
 	int unwanted = -1, socket = rm_rundir_connect(host->dir);
 	struct rm_daemon_info *found = NULL;
