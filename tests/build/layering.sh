@@ -80,12 +80,9 @@ banned='stdio\.h|rdma/|infiniband/|sodium|threads\.h|jemalloc/'
 	src/common >&2 ||
 	fail "src/common neither allocates nor prints"
 
-# Each room's README names its files, "name.c", or "name.[ch]" for both. The files of src/lib and
-# src/daemon are on their way into rooms.
-unsorted="src/lib src/daemon"
+# Each room's README names its files, "name.c", or "name.[ch]" for both.
 while read -r _ room; do
 	case $room in src/*) [ -d "$room" ] || continue ;; *) continue ;; esac
-	case " $unsorted " in *" $room "*) continue ;; esac
 	[ -f "$room/README" ] || fail "$room has no README"
 	for file in "$room"/*.[ch]; do
 		[ -f "$file" ] || continue
@@ -101,3 +98,65 @@ archive=$abs_top_builddir/.libs/libcommon.a
 [ -f "$archive" ] || fail "no libcommon.a in $abs_top_builddir"
 ! ${NM:-nm} -u "$archive" | grep -wE 'malloc|calloc|realloc|free|strdup|asprintf|printf|getenv' >&2 ||
 	fail "src/common calls what it must not"
+
+# Calls point one way too: no object calls one of a room above its own, and no objects of a program
+# need each other in a circle. The "LOOP FILE NAME" lines of HACKING are the exceptions.
+sed -n 's/^LOOP \([^ ]*\) \([^ ]*\)$/\1 \2/p' HACKING >"$tmp/exceptions"
+cd "$abs_top_builddir" || exit 99
+# OBJECT: src/lib/heap/hooks, however libtool and automake call it
+object() { echo "$1" | sed 's|/\.libs/|/|; s|/[a-z_]*-\([^/]*\)\.o$|/\1|; s|\.o$||'; }
+for room in src/common src/lib src/daemon src/cli src/function; do
+	[ -d "$room" ] || continue
+	find "$room" -name '*.o' | sort >"$tmp/objects"
+	# of what libtool compiles twice, the one for the shared library
+	grep '/\.libs/' "$tmp/objects" >"$tmp/shared" || cp "$tmp/objects" "$tmp/shared"
+	while read -r file; do
+		name=$(object "$file")
+		${NM:-nm} "$file" 2>/dev/null | awk -v name="$name" '
+			NF == 3 && $2 ~ /[TDBRCVW]/ { print "D", name, $3 }
+			NF == 2 && $1 == "U" { print "U", name, $2 }'
+	done <"$tmp/shared"
+	# the programs are not compiled twice
+	[ "$room" != src/daemon ] || ${NM:-nm} src/daemon/rmmapd-main.o 2>/dev/null | awk '
+		NF == 2 && $1 == "U" { print "U", "src/daemon/main", $2 }'
+done >"$tmp/symbols"
+grep -q '^D' "$tmp/symbols" || fail "no objects in $abs_top_builddir"
+awk '
+function program(path,  part) { split(path, part, "/"); return part[2] }
+FILENAME ~ /exceptions$/ { allowed[$1 " " $2] = 1; next }
+$1 == "D" { where[program($2) " " $3] = $2; next }
+{ uses[++n] = $2 " " $3 }
+END {
+	for (i = 1; i <= n; i++) {
+		split(uses[i], u, " ")
+		to = where[program(u[1]) " " u[2]]
+		if (to == "")
+			to = where["common " u[2]]
+		if (to != "" && to != u[1] && !((u[1] " " u[2]) in allowed))
+			print u[1], to, u[2]
+	}
+}' "$tmp/exceptions" "$tmp/symbols" | sort -u >"$tmp/calls"
+[ -s "$tmp/calls" ] || fail "no object calls another: is this a build tree?"
+awk '
+function room(path,  r, best) {
+	best = ""
+	for (r in level)
+		if (index(path, r "/") == 1 && length(r) > length(best))
+			best = r
+	return best
+}
+FNR == NR { level[$2] = $1; next }
+{
+	from = room($1); to = room($2)
+	if (from != to && level[to] >= level[from]) {
+		print $1 " (" level[from] ") calls " $3 "() of " $2 " (" level[to] ")"
+		bad = 1
+	}
+}
+END { exit bad }
+' "$tmp/levels" "$tmp/calls" >&2 || fail "a call points up or sideways; see the levels in HACKING"
+# tsort names the members of each loop on stderr
+awk '{ print $1, $2 }' "$tmp/calls" | sort -u | tsort >/dev/null 2>"$tmp/loops" || {
+	cat "$tmp/loops" >&2
+	fail "objects need each other in a circle"
+}

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../local/local.h"
 #include "internal.h"
 
 static int by_place(const void *a, const void *b)
