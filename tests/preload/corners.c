@@ -118,7 +118,7 @@ void use_heap(void)
 
 void publish(enum wanted wanted)
 {
-	char handle[RMMAP_HANDLE_MAX];
+	char handle[RMMAP_HANDLE_MAX] = "old";
 	char *root = malloc(100000);
 
 	CHECK(root);

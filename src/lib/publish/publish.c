@@ -261,8 +261,6 @@ static int publish(struct work *work, uint64_t root, const struct rmmap_publish_
 
 	if (!handle)
 		return fail(me, EINVAL, "the buffer for the handle is NULL");
-	if (size)
-		handle[0] = '\0';
 	if (check_options(given, &options) || check_root(root) || take_fabric(me, work->m.fabric))
 		return -1;
 	if (surely_too_small(size))
@@ -294,6 +292,8 @@ RM_EXPORT int rmmap_publish_with(const void *root, const struct rmmap_publish_op
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	own_settle();
+	if (handle && size)     /* where there is no memory for work too */
+		handle[0] = '\0';
 	result = work ? publish(work, (uintptr_t)root, options, handle, size) :
 	         fail(me, ENOMEM, "no memory for a request to rmmapd");
 	own_pages_free(work, sizeof(*work));
