@@ -60,9 +60,8 @@ finds()
 	grep -q "$_text" "$tmp/err" || fail "$_what: the overrun was not found: $(cat "$tmp/out" "$tmp/err")"
 }
 
-gcc=${CC%% *}
-: "${gcc:=cc}"
-"$gcc" -g -I "$abs_top_srcdir/include" -o "$tmp/plain" "$abs_top_srcdir/tests/preload/beside.c" \
+# shellcheck disable=SC2086 # a wrapper (ccache gcc), options (gcc -m64)
+${CC:-cc} -g -I "$abs_top_srcdir/include" -o "$tmp/plain" "$abs_top_srcdir/tests/preload/beside.c" \
 	-L "$abs_top_builddir/.libs" -lrmmap -lpthread
 works "no sanitizer" "$tmp/plain"
 handle=$("$tmp/plain" publish) || fail "publishing failed: $handle"
