@@ -9,12 +9,12 @@ can_lazy || skip "userfaultfd is not allowed here, so that attaches are not lazy
 
 handle=$(at "$a" "$field" publish 32 1)
 cat >"$tmp/meanwhile" <<'END'
+# the keeper has it from the attach on until a worker has unregistered all, whoever that is then
 serves()
 {
-	for one in $(cat "/proc/$keeper/task/$keeper/children"); do
-		ls -l "/proc/$one/fd"
-	done 2>/dev/null | grep -q userfaultfd
+	ls -l "/proc/$keeper/fd" 2>/dev/null | grep -q userfaultfd
 }
+serves || exit 1
 worker=$(cat "/proc/$keeper/task/$keeper/children")
 kill -STOP $publisher
 # its socket was closed just now: all of it is to be fetched, and nothing can come
