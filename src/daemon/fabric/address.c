@@ -118,7 +118,7 @@ bool fabric_same_kind(const struct rm_fabric_addr *a, const struct rm_fabric_add
 void fabric_network(const void *name, size_t length, uint8_t network[16])
 {
 	union fabric_address address;
-	bool mapped;
+	bool whole;
 
 	memset(network, 0, 16);
 	memset(&address, 0, sizeof(address));
@@ -129,8 +129,8 @@ void fabric_network(const void *name, size_t length, uint8_t network[16])
 		network[10] = network[11] = 0xff;
 		memcpy(network + 12, &address.v4.sin_addr, 4);
 	} else {
-		mapped = IN6_IS_ADDR_V4MAPPED(&address.v6.sin6_addr);
-		memcpy(network, &address.v6.sin6_addr, mapped ? 16 : 8);
+		whole = IN6_IS_ADDR_V4MAPPED(&address.v6.sin6_addr) || fabric_link_local(&address);
+		memcpy(network, &address.v6.sin6_addr, whole ? 16 : 8);
 	}
 }
 

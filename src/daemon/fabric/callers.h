@@ -23,8 +23,7 @@ struct caller {                         /* a connection that was accepted */
 	uint64_t since;
 	uint64_t known;                 /* when a message came from its address that was sealed
 	                                   with a key that we have; 0: never */
-	uint8_t address[16];            /* of IPv6 the network, since a host has as many as it
-	                                   likes; IPv4 mapped into it */
+	uint8_t address[16];            /* fabric_network() of it */
 };
 
 struct callers {

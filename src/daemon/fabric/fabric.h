@@ -85,7 +85,8 @@ int fabric_addr_of(const struct fabric *fabric, const char *host, uint16_t port,
                    struct rm_fabric_addr *addr, char *why, size_t why_size);
 /*
  * Where a name is of, to bound what one host may have here: an IPv4 address as IPv6 maps it, of
- * an IPv6 address the first 64 bits, since a host has as many as it likes; of others the start.
+ * an IPv6 address the first 64 bits, since a host has as many as it likes, but all of a
+ * link-local one, whose first 64 bits every host has; of other names the start.
  */
 void fabric_network(const void *name, size_t length, uint8_t network[16]);
 /* "10.0.0.1:4711" */

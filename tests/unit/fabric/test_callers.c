@@ -206,6 +206,39 @@ START_TEST(no_descriptor_at_all)
 }
 END_TEST
 
+/* Are these two addresses one host's, as far as the bounds know? */
+static bool one_host(int family, const char *a, const char *b)
+{
+	const char *texts[2] = { a, b };
+	uint8_t networks[2][16];
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = (in_port_t)i };
+		struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = (in_port_t)i };
+		void *to = family == AF_INET ? (void *)&v4.sin_addr : (void *)&v6.sin6_addr;
+
+		ck_assert_int_eq(inet_pton(family, texts[i], to), 1);
+		if (family == AF_INET)
+			fabric_network(&v4, sizeof(v4), networks[i]);
+		else
+			fabric_network(&v6, sizeof(v6), networks[i]);
+	}
+	return memcmp(networks[0], networks[1], 16) == 0;
+}
+
+START_TEST(whose_address)
+{
+	ck_assert(one_host(AF_INET, "10.0.0.1", "10.0.0.1"));
+	ck_assert(!one_host(AF_INET, "10.0.0.1", "10.0.0.2"));
+	ck_assert(one_host(AF_INET6, "2001:db8::1", "2001:db8::2"));
+	ck_assert(!one_host(AF_INET6, "2001:db8:0:1::1", "2001:db8:0:2::1"));
+	ck_assert(!one_host(AF_INET6, "::ffff:10.0.0.1", "::ffff:10.0.0.2"));
+	/* all hosts of a link have the same first 64 bits there */
+	ck_assert(one_host(AF_INET6, "fe80::1", "fe80::1"));
+	ck_assert(!one_host(AF_INET6, "fe80::1", "fe80::2"));
+}
+END_TEST
+
 /* ---- with libfabric, which is to close what was hung up on ---- */
 
 static int called[3];
@@ -278,7 +311,7 @@ int main(void)
 {
 	const struct unit_test tests[] = {
 		{ strangers_make_room, 0 }, { no_descriptor_at_all, 0 },
-		{ silent_ones_are_closed, 0 },
+		{ whose_address, 0 }, { silent_ones_are_closed, 0 },
 	};
 
 	return unit_run("callers", tests, COUNT(tests));
