@@ -226,6 +226,10 @@ int main(int argc, char **argv)
 		return 99;
 	}
 	setenv("RMMAP_FABRIC", "tcp@127.0.0.1", 0);
+	/* for this program alone: rmmapd and the library warn of variables that they do not know */
+	unsetenv("RMMAP_KILLS");
+	unsetenv("RMMAP_KILLS_SEED");
+	unsetenv("RMMAP_KILLS_LANES");
 	if (!can_lazy(work.run)) {
 		puts("kills: skipped: userfaultfd is not allowed here, so that attaches are not lazy");
 		return 77;
@@ -234,8 +238,11 @@ int main(int argc, char **argv)
 		return replay(&work, argv[1], argc > 2 ? (unsigned)atoi(argv[2]) : 1);
 	printf("seed %llu, %llu s\n", (unsigned long long)work.seed, (unsigned long long)work.seconds);
 	fflush(stdout);
-	if (!make_plan(&work, work.seconds >= ALL_FROM))
+	if (!make_plan(&work, work.seconds >= ALL_FROM)) {
+		puts("FAILED: no plan, since a case in which nobody is killed failed, or rmmapd does "
+		     "not come up, or not to rest");
 		return 1;
+	}
 	work.start = rm_now_ns();
 	lanes_run(&work, lanes < LANES_MAX ? lanes : LANES_MAX);
 	return report(&work);
