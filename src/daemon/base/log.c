@@ -90,9 +90,13 @@ void log_starter_drop(void)
 
 void log_ready(void)
 {
-	/* nobody may be left to read it */
-	if (starter >= 0 && write(starter, "", 1) < 0)
-		log_note("whoever started this rmmapd has not waited for it");
+	ssize_t written;
+
+	/* The worker may have answered the starter already, which then has closed its end. */
+	if (starter >= 0) {
+		written = write(starter, "", 1);
+		(void)written;
+	}
 	log_starter_drop();
 }
 
