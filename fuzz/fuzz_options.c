@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "layout.h"
+#include "number.h"
 #include "options.h"
 #include "say.h"
 
@@ -69,7 +70,7 @@ static void check_environment(char *text)
 	MUST(memchr(unknown, 0, sizeof(unknown)) != NULL);
 	MUST(o.slot >= -1 && o.slot < (int)RM_WINDOW_SLOTS);
 	MUST(o.rank >= -1);
-	MUST(o.ttl_ms >= 1000);
+	MUST(o.terms.ttl_ms >= 1000);
 	MUST(o.heap <= RM_HEAP_SHARED && o.fetch <= RM_FETCH_EAGER);
 	MUST(!o.log || o.log[0] == '/');
 	MUST(!o.rundir || o.rundir[0]);

@@ -195,7 +195,7 @@ static size_t seed_body(unsigned kind, uint8_t *data)
 	struct peer_granted_body granted = { .here = true, .base = 4096, .key = 9 };
 	struct peer_renew_body renew = { .have_table = true };
 	struct peer_admit_body admit = { .count = PEER_ADMIT_MAX };
-	struct peer_move_body move = { .step = MOVE_GO, .readers = 3, .handle = "rmmap1:x" };
+	struct peer_move_body move = { .step = MOVE_GO, .terms.readers = 3, .handle = "rmmap1:x" };
 	struct peer_moving_body moving = { .step = MOVE_FAILED, .error = ENOSPC, .text = "full" };
 	struct peer_region region = { .layer = 1, .offset = 8192, .length = 4096, .base = 99 };
 	uint8_t blob[200] = { 0 }, pages[4096] = { 7, [100] = 8, [4095] = 9 };

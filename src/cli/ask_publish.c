@@ -84,8 +84,7 @@ static int fill_request(struct rm_wire_publish *m, const struct rm_options *opti
 		rm_format(why, why_size, "getrandom: %m");
 		return -EIO;
 	}
-	m->readers = p->readers;
-	m->ttl_ms = p->ttl_ms ? p->ttl_ms : options->ttl_ms;
+	m->terms = rm_terms_or(p->terms, options->terms);
 	m->layer_count = p->layer_count;
 	m->slot = rm_slot_of(p->root);
 	m->table_size = p->table_size;

@@ -104,8 +104,7 @@ struct ask_publication {
 	uint64_t table_size;
 	const int *layer_fds;
 	uint32_t layer_count;
-	uint32_t readers;       /* 0: any number */
-	uint32_t ttl_ms;        /* 0: RMMAP_TTL */
+	struct rm_terms terms;  /* ttl_ms 0: RMMAP_TTL */
 };
 /* RM_PUBLISH: 0 and the handle, or -errno with why. */
 int ask_publish(struct ask *ask, const struct ask_publication *publication,

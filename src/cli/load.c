@@ -19,14 +19,13 @@
 #include <unistd.h>
 
 #include "../common/crc32c.h"
-#include "../common/options.h"
+#include "../common/number.h"
 #include "../common/saved.h"
 #include "../common/say.h"
 #include "cli.h"
 
 #define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
 #define ATTEMPTS 5                      /* with rmmapd ending under it */
-#define TTL_MAX_S 4294966u              /* as RMMAP_TTL */
 
 struct loading {
 	const char *path;
@@ -223,13 +222,13 @@ static int make_table(struct loading *loading)
 
 /* ---- the whole ---- */
 
-static int publish(const struct loading *loading, uint32_t readers, uint32_t ttl_ms)
+static int publish(const struct loading *loading, struct rm_terms terms)
 {
 	struct ask_publication publication = {
 		.root = loading->saved.table.root,
 		.table_fd = loading->table_fd, .table_size = loading->saved.table.size,
 		.layer_fds = loading->layer_fds, .layer_count = loading->layers,
-		.readers = readers, .ttl_ms = ttl_ms,
+		.terms = terms,
 	};
 	char handle[RM_HANDLE_TEXT_MAX];
 	struct ask ask;
@@ -251,7 +250,8 @@ static int publish(const struct loading *loading, uint32_t readers, uint32_t ttl
 	return 0;
 }
 
-static int read_options(const struct args *args, uint32_t *readers, uint32_t *ttl_ms)
+/* --readers and --ttl. 0, or 2 after the line on stderr. */
+static int read_terms(const struct args *args, struct rm_terms *terms)
 {
 	uint64_t number = 0;
 
@@ -259,17 +259,11 @@ static int read_options(const struct args *args, uint32_t *readers, uint32_t *tt
 		cli_fail("--readers wants a number of attaches, 1 or more");
 		return 2;
 	}
-	*readers = (uint32_t)number;
-	number = 0;
-	if (args->ttl && !strcmp(args->ttl, "none")) {
-		*ttl_ms = UINT32_MAX;
-		return 0;
-	}
-	if (args->ttl && rm_parse_number(args->ttl, 1, TTL_MAX_S, &number)) {
-		cli_fail("--ttl wants a number of seconds from 1 to %u, or none", TTL_MAX_S);
+	*terms = (struct rm_terms) { .readers = (uint32_t)number };
+	if (args->ttl && rm_terms_parse_ttl(args->ttl, &terms->ttl_ms)) {
+		cli_fail("--ttl wants a number of seconds from 1 to %u, or none", RM_TTL_MAX_S);
 		return 2;
 	}
-	*ttl_ms = (uint32_t)number * 1000;
 	return 0;
 }
 
@@ -300,8 +294,8 @@ static void end(struct loading *loading)
 int cli_load(const struct args *args)
 {
 	struct loading loading = { .path = args->operands[0], .fd = -1, .table_fd = -1 };
-	uint32_t readers, ttl_ms;
-	int status = read_options(args, &readers, &ttl_ms);
+	struct rm_terms terms;
+	int status = read_terms(args, &terms);
 
 	if (status)
 		return status;
@@ -314,7 +308,7 @@ int cli_load(const struct args *args)
 	if (!status)
 		status = make_table(&loading);
 	if (!status)
-		status = publish(&loading, readers, ttl_ms);
+		status = publish(&loading, terms);
 	end(&loading);
 	return status;
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "../common/handle.h"
+#include "../common/number.h"
 #include "../common/options.h"
 #include "../common/say.h"
 #include "cli.h"

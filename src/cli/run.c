@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "../common/layout.h"
-#include "../common/options.h"
+#include "../common/number.h"
 #include "../common/say.h"
 #include "cli.h"
 

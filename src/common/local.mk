@@ -15,6 +15,8 @@ libcommon_la_SOURCES = \
 	src/common/layout.h \
 	src/common/memlock.c \
 	src/common/memlock.h \
+	src/common/number.c \
+	src/common/number.h \
 	src/common/options.c \
 	src/common/options.h \
 	src/common/places.c \
@@ -33,6 +35,8 @@ libcommon_la_SOURCES = \
 	src/common/segment.h \
 	src/common/standard.c \
 	src/common/standard.h \
+	src/common/terms.c \
+	src/common/terms.h \
 	src/common/unknown.c \
 	src/common/wire.c \
 	src/common/fault_times.h \

@@ -10,82 +10,14 @@
 #include <string.h>
 
 #include "layout.h"
+#include "number.h"
 
 #define FAN_OUT_DEFAULT 4
 #define TTL_DEFAULT_MS 3600000u
-#define TTL_MAX_S (UINT32_MAX / 1000 - 1)       /* UINT32_MAX itself says: none */
 
 static bool digit(char c)
 {
 	return c >= '0' && c <= '9';
-}
-
-/* The number that text begins with, and what follows it. */
-static int leading_number(const char **text, uint64_t *out)
-{
-	uint64_t n = 0;
-	bool over = false;
-
-	if (!digit(**text))
-		return -EINVAL;
-	for (; digit(**text); (*text)++)
-		if (__builtin_mul_overflow(n, (uint64_t)10, &n) ||
-		    __builtin_add_overflow(n, (uint64_t)(**text - '0'), &n))
-			over = true;
-	*out = n;
-	return over ? -ERANGE : 0;
-}
-
-int rm_parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
-{
-	uint64_t n;
-	int error;
-
-	if (!text)
-		return -EINVAL;
-	error = leading_number(&text, &n);
-	if (*text)
-		return -EINVAL;
-	if (!error && (n < min || n > max))
-		error = -ERANGE;
-	if (!error)
-		*out = n;
-	return error;
-}
-
-static int unit_shift(char unit)
-{
-	switch (unit) {
-	case 0:
-		return 0;
-	case 'k': case 'K':
-		return 10;
-	case 'm': case 'M':
-		return 20;
-	case 'g': case 'G':
-		return 30;
-	case 't': case 'T':
-		return 40;
-	default:
-		return -1;
-	}
-}
-
-int rm_parse_bytes(const char *text, uint64_t *out)
-{
-	uint64_t n;
-	int error, shift;
-
-	if (!text)
-		return -EINVAL;
-	error = leading_number(&text, &n);
-	shift = unit_shift(*text);
-	if (error == -EINVAL || shift < 0 || (*text && text[1]))
-		return -EINVAL;
-	if (error || n > UINT64_MAX >> shift)
-		return -ERANGE;
-	*out = n << shift;
-	return 0;
 }
 
 /* ---- one reader for each kind of value: false if the value cannot be used ---- */
@@ -197,16 +129,7 @@ static bool read_malloc_conf(struct rm_options *o, const char *value)
 
 static bool read_ttl(struct rm_options *o, const char *value)
 {
-	uint64_t seconds;
-
-	if (is(value, "none")) {
-		o->ttl_ms = UINT32_MAX;
-		return true;
-	}
-	if (rm_parse_number(value, 1, TTL_MAX_S, &seconds) != 0)
-		return false;
-	o->ttl_ms = (uint32_t)seconds * 1000;
-	return true;
+	return rm_terms_parse_ttl(value, &o->terms.ttl_ms) == 0;
 }
 
 static bool read_limit(struct rm_options *o, const char *value)
@@ -318,7 +241,7 @@ void rm_options_read(struct rm_options *options, char **environment, bool secure
                      rm_option_problem *problem, void *arg)
 {
 	*options = (struct rm_options) {
-		.slot = -1, .rank = -1, .ttl_ms = TTL_DEFAULT_MS, .fan_out = FAN_OUT_DEFAULT,
+		.slot = -1, .rank = -1, .terms.ttl_ms = TTL_DEFAULT_MS, .fan_out = FAN_OUT_DEFAULT,
 		.secure = secure,
 	};
 	if (secure || !environment)

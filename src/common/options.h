@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "terms.h"
+
 enum rm_heap_mode { RM_HEAP_AUTO, RM_HEAP_ANON, RM_HEAP_SHARED };
 enum rm_fetch_mode { RM_FETCH_AUTO, RM_FETCH_LAZY, RM_FETCH_EAGER };
 enum rm_prefetch_mode { RM_PREFETCH_POINTER, RM_PREFETCH_SEQUENTIAL, RM_PREFETCH_OFF };
@@ -32,7 +34,8 @@ struct rm_options {
 	const char *fabric;             /* RMMAP_FABRIC or NULL */
 	const char *log;                /* RMMAP_LOG: a file that rmmapd appends to, or NULL */
 	const char *malloc_conf;        /* RMMAP_MALLOC_CONF or NULL */
-	uint32_t ttl_ms;                /* RMMAP_TTL (seconds; "none"): UINT32_MAX is none */
+	struct rm_terms terms;          /* of publications whose publisher chooses none: ttl_ms is
+	                                   RMMAP_TTL, readers is 0 */
 	uint64_t limit;                 /* RMMAP_LIMIT: bytes, with K M G T; 0 is none */
 	unsigned fan_out;               /* RMMAP_FAN_OUT; 0: all read from the publisher's host */
 	bool check, scrub, stats;       /* RMMAP_CHECK, RMMAP_SCRUB, RMMAP_STATS */
@@ -73,10 +76,5 @@ struct rm_fabric_spec {
 
 /* text NULL or "": all chosen. 0 or -EINVAL. */
 int rm_fabric_spec_parse(const char *text, struct rm_fabric_spec *spec);
-
-/* Byte counts such as "64M"; 0 or -EINVAL, -ERANGE. */
-int rm_parse_bytes(const char *text, uint64_t *out);
-/* Decimal number of [min, max]; 0 or -EINVAL, -ERANGE. */
-int rm_parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *out);
 
 #endif

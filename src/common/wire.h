@@ -42,6 +42,7 @@
 #include "fault_times.h"
 #include "handle.h"
 #include "layout.h"
+#include "terms.h"
 
 #define RM_WIRE_MAGIC 0x57524d52u
 #define RM_WIRE_VERSION 6
@@ -86,8 +87,7 @@ struct rm_wire_publish {                /* RM_PUBLISH */
 	struct rm_wire head;
 	uint8_t id[RM_ID_BYTES];        /* chosen by the publisher; the same again after RM_RESTARTED */
 	uint8_t secret[RM_SECRET_BYTES];
-	uint32_t readers;
-	uint32_t ttl_ms;
+	struct rm_terms terms;          /* ttl_ms 0: rmmapd's RMMAP_TTL */
 	uint32_t layer_count;
 	uint32_t has_slot_lock;         /* second descriptor: the OFD lock on this slot */
 	uint32_t slot;

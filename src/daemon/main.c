@@ -19,6 +19,7 @@
 
 #include "worker/worker.h"
 #include "base/log.h"
+#include "../common/number.h"
 #include "../common/say.h"
 #include "config.h"
 #include "keeper/defaults.h"

@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../common/number.h"
 #include "../common/options.h"
 #include "../common/rundir.h"
 #include "../common/say.h"

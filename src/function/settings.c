@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../common/options.h"
+#include "../common/number.h"
 #include "../common/say.h"
 #include "text.h"
 

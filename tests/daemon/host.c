@@ -387,7 +387,7 @@ static int make_table(const struct snapshot *snapshot, size_t *size)
 
 void client_ask_publish(int fd, const struct snapshot *snapshot)
 {
-	struct rm_wire_publish request = { .readers = snapshot->readers, .ttl_ms = snapshot->ttl_ms,
+	struct rm_wire_publish request = { .terms = { snapshot->readers, snapshot->ttl_ms },
 	                                   .layer_count = snapshot->layers,
 	                                   .known_layers = snapshot->known };
 	size_t size;

@@ -208,7 +208,7 @@ static void receive(int fd, void *message, int type)
 unsigned crafted_publish(uint64_t from, uint64_t to, uint64_t odd, char handle[RMMAP_HANDLE_MAX])
 {
 	struct rm_wire_hello hello = { .pid = (uint32_t)getpid(), .layout = rm_layout_here() };
-	struct rm_wire_publish publish = { .layer_count = layer_count, .ttl_ms = 600000 };
+	struct rm_wire_publish publish = { .layer_count = layer_count, .terms.ttl_ms = 600000 };
 	_Alignas(8) char message[RM_WIRE_MAX];
 	const struct rm_wire_reply *reply = (const void *)message;
 	int fd = rm_rundir_connect(getenv("RMMAP_RUNDIR")), table;

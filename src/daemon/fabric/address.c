@@ -9,6 +9,7 @@
 #include <net/if.h>
 #include <string.h>
 
+#include "../../common/number.h"
 #include "../../common/say.h"
 #include "internal.h"
 

@@ -50,7 +50,7 @@ static void describe(const struct publication *publication, struct rm_pub_info *
 	info->attached = publication->attached;
 	info->remote_attached = publication->remote_attached;
 	info->admitted = publication->admitted;
-	info->readers = publication->readers;
+	info->readers = publication->terms.readers;
 	info->age_ms = (now - publication->created_ns) / 1000000;
 	info->expires_ms = UINT64_MAX;
 	if (publication->lease.index)

@@ -33,7 +33,7 @@ static int movable(const struct publication *publication, const char **why)
 	if (publication->unpublished)
 		return -ENOENT;
 	*why = "all readers of the publication have been admitted: nobody could attach it over there";
-	if (publication->readers && publication->admitted >= publication->readers)
+	if (rm_terms_used_up(publication->terms, publication->admitted))
 		return -ENOENT;
 	return 0;
 }

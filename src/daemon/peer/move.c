@@ -154,7 +154,7 @@ int peer_move(struct peers *peers, struct publication *publication, const struct
 	memcpy(move->body.id, order->id, RM_ID_BYTES);
 	memcpy(move->body.secret, order->secret, RM_SECRET_BYTES);
 	move->body.step = MOVE_ASK;
-	move->body.ttl_ms = publication->ttl_ms;
+	move->body.terms.ttl_ms = publication->terms.ttl_ms;
 	move->body.bytes = publication->data_bytes + publication->table.size;
 	move->done = done;
 	move->arg = arg;
@@ -217,13 +217,13 @@ static void go(struct peer_move *move, const struct peer_moving_body *answer)
 		end(move, -ENOENT, "the publication was unpublished, or has expired, meanwhile");
 		return;
 	}
-	if (publication->readers && publication->admitted >= publication->readers) {
+	if (rm_terms_used_up(publication->terms, publication->admitted)) {
 		end(move, -ENOENT, "all readers of the publication have been admitted: nobody could "
 		    "attach it over there");
 		return;
 	}
-	move->body.readers = publication->readers ? publication->readers - publication->admitted
-	                                          : 0;
+	if (publication->terms.readers)
+		move->body.terms.readers = publication->terms.readers - publication->admitted;
 	if (write_handle(move, publication)) {
 		end(move, -ERANGE, "the fabric's address does not fit a handle: name another "
 		    "provider in RMMAP_FABRIC");

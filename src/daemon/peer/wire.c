@@ -291,8 +291,8 @@ size_t peer_put_move(const struct peer_move_body *in, uint8_t *out)
 	size_t length = strnlen(in->handle, sizeof(in->handle) - 1);
 
 	put32(out, in->step);
-	put32(out + 4, in->readers);
-	put32(out + 8, in->ttl_ms);
+	put32(out + 4, in->terms.readers);
+	put32(out + 8, in->terms.ttl_ms);
 	put64(out + 12, in->challenge);
 	put64(out + 20, in->bytes);
 	memcpy(out + 28, in->id, RM_ID_BYTES);
@@ -307,8 +307,8 @@ int peer_get_move(const uint8_t *body, size_t size, struct peer_move_body *out)
 	if (size < MOVE_FIXED || get32(body) < MOVE_ASK || get32(body) > MOVE_UNDO)
 		return -EINVAL;
 	out->step = (enum peer_step)get32(body);
-	out->readers = get32(body + 4);
-	out->ttl_ms = get32(body + 8);
+	out->terms.readers = get32(body + 4);
+	out->terms.ttl_ms = get32(body + 8);
 	out->challenge = get64(body + 12);
 	out->bytes = get64(body + 20);
 	memcpy(out->id, body + 28, RM_ID_BYTES);

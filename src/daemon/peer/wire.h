@@ -163,7 +163,7 @@ enum peer_step {
 
 struct peer_move_body {                 /* PEER_MOVE */
 	enum peer_step step;            /* MOVE_ASK to MOVE_UNDO */
-	uint32_t readers, ttl_ms;       /* of the publication to be */
+	struct rm_terms terms;          /* of the publication to be */
 	uint64_t challenge;             /* MOVE_GO: as in MOVE_READY */
 	uint64_t bytes;                 /* of data */
 	uint8_t id[RM_ID_BYTES];        /* of the publication to be */

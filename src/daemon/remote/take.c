@@ -111,7 +111,7 @@ static int publish(struct peer_taking *taking, struct remote *remote,
 {
 	const struct rm_table *table = remote_table(remote);
 	struct rm_wire_publish request = {
-		.readers = taking->order.readers, .ttl_ms = taking->order.ttl_ms,
+		.terms = taking->order.terms,
 		.layer_count = table->layer_count, .known_layers = table->layer_count,
 		.slot = rm_slot_of(table->root),
 	};

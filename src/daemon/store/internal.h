@@ -28,7 +28,8 @@ struct store {
 struct publication_record {             /* data of RECORD_PUBLICATION */
 	uint8_t id[RM_ID_BYTES];
 	uint8_t secret[RM_SECRET_BYTES];
-	uint32_t readers, ttl_ms, admitted;
+	struct rm_terms terms;
+	uint32_t admitted;
 	uint32_t slot, publisher_pid;
 	uint32_t layer_count;
 	uint8_t has_slot, unpublished;

@@ -174,8 +174,7 @@ struct publication *publication_from_record(struct store *store,
 	}
 	memcpy(publication->id, record->id, RM_ID_BYTES);
 	memcpy(publication->secret, record->secret, RM_SECRET_BYTES);
-	publication->readers = record->readers;
-	publication->ttl_ms = record->ttl_ms;
+	publication->terms = record->terms;
 	publication->admitted = record->admitted;
 	publication->slot = record->slot;
 	publication->publisher_pid = record->publisher_pid;

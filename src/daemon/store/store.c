@@ -56,8 +56,7 @@ void store_free(struct store *store)
 void store_save(struct publication *publication, const int *fds, unsigned count)
 {
 	struct publication_record record = {
-		.readers = publication->readers,
-		.ttl_ms = publication->ttl_ms,
+		.terms = publication->terms,
 		.admitted = publication->admitted,
 		.slot = publication->slot,
 		.publisher_pid = publication->publisher_pid,
@@ -111,7 +110,7 @@ static bool held(const struct publication *publication)
 static bool over(const struct publication *publication)
 {
 	return publication->unpublished ||
-	       (publication->readers && publication->admitted >= publication->readers);
+	       rm_terms_used_up(publication->terms, publication->admitted);
 }
 
 /* Other hosts had it when a worker died, and may still come back. */
@@ -134,8 +133,8 @@ static uint64_t lives_until(const struct publication *publication)
 	uint64_t at = rm_now_ns();
 
 	if (!over(publication))
-		at = publication->ttl_ms == UINT32_MAX ? UINT64_MAX :
-		     at + publication->ttl_ms * MSEC;
+		at = publication->terms.ttl_ms == RM_TTL_NONE ? UINT64_MAX :
+		     at + publication->terms.ttl_ms * MSEC;
 	return at > publication->rejoin_ns ? at : publication->rejoin_ns;
 }
 
@@ -185,7 +184,7 @@ int store_admit(struct publication *publication, const uint8_t secret[RM_SECRET_
 		return -EACCES;
 	if (publication->revoked || (!again && (publication->unpublished || lease_is_over(publication))))
 		return -ENOENT;
-	if (!again && publication->readers && publication->admitted >= publication->readers)
+	if (!again && rm_terms_used_up(publication->terms, publication->admitted))
 		return -ENOENT;
 	if (!again)
 		publication->admitted++;

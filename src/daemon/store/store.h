@@ -29,7 +29,7 @@ struct publication {
 	uint64_t **shown;               /* shown.h */
 	uint64_t data_bytes;            /* of the pages shown */
 	uint32_t slot, publisher_pid;
-	uint32_t readers, ttl_ms;       /* as published */
+	struct rm_terms terms;          /* as published */
 	uint32_t admitted;
 	uint32_t attached;              /* attachments of this host */
 	uint32_t remote_attached;       /* other hosts, see peer.h */

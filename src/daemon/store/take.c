@@ -94,8 +94,7 @@ static int add_new(struct store *store, const struct rm_wire_publish *request,
 	memcpy(publication->secret, request->secret, RM_SECRET_BYTES);
 	publication->slot = request->slot;
 	publication->publisher_pid = publisher_pid;
-	publication->readers = request->readers;
-	publication->ttl_ms = request->ttl_ms ? request->ttl_ms : store->context->options.ttl_ms;
+	publication->terms = rm_terms_or(request->terms, store->context->options.terms);
 	publication->created_ns = rm_now_ns();
 	insert(store, publication);
 	return 0;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../common/number.h"
 #include "../../common/say.h"
 #include "base.h"
 

@@ -161,8 +161,8 @@ static int fill_request(struct rm_wire_publish *m, const struct rmmap_publish_op
 	if (!err)
 		err = random_bytes(m->secret, sizeof(m->secret));
 	m->head.type = RM_PUBLISH;
-	m->readers = options->readers;
-	m->ttl_ms = options->ttl_ms ? options->ttl_ms : env_options()->ttl_ms;
+	m->terms = rm_terms_or((struct rm_terms) { options->readers, options->ttl_ms },
+	                       env_options()->terms);
 	m->layer_count = snapshot->layer_count;
 	m->known_layers = snapshot->layer_count - snapshot->fresh_layers;
 	m->slot = own_slot(root);

@@ -5,7 +5,9 @@
 #include <stdio.h>
 
 #include "layout.h"
+#include "number.h"
 #include "options.h"
+#include "terms.h"
 
 static char *none[] = { NULL };
 
@@ -49,7 +51,7 @@ static void expect_defaults(const struct rm_options *o)
 	ck_assert_ptr_null(o->fabric);
 	ck_assert_ptr_null(o->log);
 	ck_assert_ptr_null(o->malloc_conf);
-	ck_assert_uint_eq(o->ttl_ms, 3600000);
+	ck_assert_uint_eq(o->terms.ttl_ms, 3600000);
 	ck_assert_uint_eq(o->limit, 0);
 	ck_assert_uint_eq(o->fan_out, 4);
 	ck_assert(!o->check && !o->scrub && !o->stats && !o->names);
@@ -133,7 +135,7 @@ START_TEST(everything_set)
 	ck_assert_str_eq(o.fabric, "tcp@lo:4711");
 	ck_assert_str_eq(o.log, "/tmp/log");
 	ck_assert_str_eq(o.malloc_conf, "narenas:1");
-	ck_assert_uint_eq(o.ttl_ms, 20000);
+	ck_assert_uint_eq(o.terms.ttl_ms, 20000);
 	ck_assert_uint_eq(o.limit, (uint64_t)3 << 30);
 	ck_assert(o.check && o.scrub && o.stats && o.names);
 }
@@ -189,9 +191,9 @@ START_TEST(values_at_the_edge)
 		ck_assert_int_eq(o.slot, 1023);
 	}
 	ck_assert_int_eq(read_one(&o, "RMMAP_TTL=4294966"), 0);
-	ck_assert_uint_eq(o.ttl_ms, 4294966000u);
+	ck_assert_uint_eq(o.terms.ttl_ms, 4294966000u);
 	ck_assert_int_eq(read_one(&o, "RMMAP_TTL=none"), 0);
-	ck_assert_uint_eq(o.ttl_ms, UINT32_MAX);
+	ck_assert_uint_eq(o.terms.ttl_ms, UINT32_MAX);
 	ck_assert_int_eq(read_one(&o, "RMMAP_STATS=0"), 0);
 	ck_assert(!o.stats);
 }
@@ -356,6 +358,28 @@ START_TEST(numbers)
 }
 END_TEST
 
+START_TEST(terms)
+{
+	const struct rm_terms defaults = { .ttl_ms = 5000 };
+	struct rm_terms got = rm_terms_or((struct rm_terms) { 0 }, defaults);
+	uint32_t ttl_ms = 7;
+
+	ck_assert(got.readers == 0 && got.ttl_ms == 5000);
+	got = rm_terms_or((struct rm_terms) { .readers = 2, .ttl_ms = RM_TTL_NONE }, defaults);
+	ck_assert(got.readers == 2 && got.ttl_ms == RM_TTL_NONE);
+	ck_assert(!rm_terms_used_up(got, 1));
+	ck_assert(rm_terms_used_up(got, 2));
+	ck_assert(rm_terms_used_up(got, 3));
+	ck_assert(!rm_terms_used_up(defaults, UINT32_MAX));
+	ck_assert_int_eq(rm_terms_parse_ttl(NULL, &ttl_ms), -EINVAL);
+	ck_assert_int_eq(rm_terms_parse_ttl("0", &ttl_ms), -ERANGE);
+	ck_assert_int_eq(rm_terms_parse_ttl("4294967", &ttl_ms), -ERANGE);
+	ck_assert_uint_eq(ttl_ms, 7);
+	ck_assert_int_eq(rm_terms_parse_ttl("none", &ttl_ms), 0);
+	ck_assert_uint_eq(ttl_ms, RM_TTL_NONE);
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_test tests[] = {
@@ -363,7 +387,7 @@ int main(void)
 		{ values_that_cannot_be_used, 0 }, { values_at_the_edge, 0 }, { names_must_match, 0 },
 		{ first_assignment_counts, 0 }, { ranks, 0 }, { table_is_complete, 0 },
 		{ fabric_specs, 0 }, { fabric_specs_refused, 0 }, { byte_counts, 0 }, { numbers, 0 },
-		{ unknown_variables, 0 },
+		{ unknown_variables, 0 }, { terms, 0 },
 	};
 
 	return unit_run("options", tests, COUNT(tests));

@@ -39,7 +39,7 @@ int store_admit(struct publication *publication, const uint8_t secret[RM_SECRET_
 	EXPECT(remote && !memcmp(secret, publication->secret, RM_SECRET_BYTES));
 	if (!again && shared->unpublished)
 		return -ENOENT;
-	if (!again && publication->readers && publication->admitted >= publication->readers)
+	if (!again && rm_terms_used_up(publication->terms, publication->admitted))
 		return -ENOENT;
 	if (again)
 		shared->again[n]++;
@@ -116,7 +116,7 @@ static void make_publication(unsigned n)
 	memset(publication->id, 7, sizeof(publication->id));
 	publication->id[0] = (uint8_t)n;
 	memset(publication->secret, 40 + (int)n, sizeof(publication->secret));
-	publication->readers = n == BIG ? 2 : 0;
+	publication->terms.readers = n == BIG ? 2 : 0;
 	EXPECT(!rm_table_check(table, size, &publication->table, &why));
 	publication->shown = shown_make(&publication->table);
 	EXPECT(publication->shown);

@@ -48,7 +48,7 @@ static void setup(void)
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	context.loop = loop_new();
 	context.keeper = keeper_new(pair[1], 0);
-	context.options.ttl_ms = 3600000;
+	context.options.terms.ttl_ms = 3600000;
 	context.limit.holders = (struct limit_holders){ .published = published, .let_go = let_go };
 	store = store_new(&context, &events);
 }
@@ -174,7 +174,7 @@ static int layer_of(size_t pages, int seals)
 
 static int add(uint8_t id, uint32_t readers, uint32_t ttl_ms, struct publication **out)
 {
-	struct rm_wire_publish request = { .readers = readers, .ttl_ms = ttl_ms, .layer_count = 1 };
+	struct rm_wire_publish request = { .terms = { readers, ttl_ms }, .layer_count = 1 };
 	int table = make_table(&request, SEALS), layer = layer_of(2, SEALS);
 	char why[RM_TEXT_MAX];
 
@@ -300,7 +300,7 @@ START_TEST(lease)
 	ck_assert_int_eq(add(1, 0, 50, &p), 0);
 	ck_assert_int_eq(add(2, 0, UINT32_MAX, &p), 0);
 	ck_assert_int_eq(add(3, 0, 60000, &p), 0);
-	p->ttl_ms = 50;                 /* which begins when its reader has gone */
+	p->terms.ttl_ms = 50;                 /* which begins when its reader has gone */
 	ck_assert_int_eq(store_admit(p, secret(3), true, false), 0);
 	run(100);
 	ck_assert_ptr_null(find(1));
@@ -364,7 +364,7 @@ START_TEST(limit)
 	ck_assert_int_eq(add(2, 0, 0, &p), 0);          /* it is here already */
 	store_unpublish(find(1));
 	ck_assert_int_eq(add(3, 0, 0, &p), 0);
-	ck_assert_uint_eq(p->ttl_ms, 3600000);
+	ck_assert_uint_eq(p->terms.ttl_ms, 3600000);
 }
 END_TEST
 
@@ -441,7 +441,7 @@ END_TEST
 static int add_known(uint8_t id, const uint32_t *ids, unsigned count, unsigned known,
                      const int *files, struct publication **out)
 {
-	struct rm_wire_publish request = { .ttl_ms = UINT32_MAX, .layer_count = count,
+	struct rm_wire_publish request = { .terms.ttl_ms = UINT32_MAX, .layer_count = count,
 	                                   .known_layers = known };
 	int table = table_of(&request, ids, count, SEALS), layers[4];
 	char why[RM_TEXT_MAX] = "";
@@ -647,7 +647,7 @@ START_TEST(restart_brings_back)
 	ck_assert_uint_eq(store_count(store), 3);
 	p = find(1);
 	ck_assert_uint_eq(p->admitted, 1);
-	ck_assert_uint_eq(p->readers, 3);
+	ck_assert_uint_eq(p->terms.readers, 3);
 	ck_assert_uint_eq(p->publisher_pid, 42);
 	ck_assert_uint_eq(p->attached, 0);
 	store_readmit(p, 1);
