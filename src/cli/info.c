@@ -41,13 +41,13 @@ struct fact {
 	char remedy[RM_TEXT_MAX];       /* "" if none is needed */
 };
 
-static void remedy(struct fact *fact, const char *text)
+static void fact_remedy(struct fact *fact, const char *text)
 {
 	fact->verdict = FACT_SHORT;
 	rm_format(fact->remedy, sizeof(fact->remedy), "%s", text);
 }
 
-static void found(struct fact *fact, const char *text)
+static void fact_found(struct fact *fact, const char *text)
 {
 	rm_format(fact->found, sizeof(fact->found), "%s", text);
 }
@@ -55,7 +55,7 @@ static void found(struct fact *fact, const char *text)
 /* ---- userfaultfd ---- */
 
 /* A userfaultfd that serves faults of system calls too, or -errno; *way says how. */
-static int open_userfaultfd(const char **way)
+static int uffd_open(const char **way)
 {
 	char allowed = 0;
 	int device, sysctl, uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
@@ -88,21 +88,22 @@ static void fact_userfaultfd(struct fact *fact)
 	struct uffdio_api api = { .api = UFFD_API,
 		.features = UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MINOR_SHMEM };
 	const char *way = "";
-	int uffd = open_userfaultfd(&way);
+	int uffd = uffd_open(&way);
 
 	if (uffd == -ENOSYS) {
-		found(fact, "this kernel has none: remote publications are fetched whole at attach");
-		remedy(fact, "boot a kernel with CONFIG_USERFAULTFD, 5.14 or newer");
+		fact_found(fact, "this kernel has none: remote publications are fetched whole "
+		           "at attach");
+		fact_remedy(fact, "boot a kernel with CONFIG_USERFAULTFD, 5.14 or newer");
 	} else if (uffd < 0) {
 		rm_format(fact->found, sizeof(fact->found), "not allowed (%s): remote publications "
 		          "are fetched whole at attach", rm_errno_text(-uffd));
-		remedy(fact, "as root 'sysctl vm.unprivileged_userfaultfd=1', or 'setfacl -m u:USER:rw "
-		       "/dev/userfaultfd' (Linux 6.1), or run with CAP_SYS_PTRACE; in a container its "
-		       "seccomp profile has to allow userfaultfd too");
+		fact_remedy(fact, "as root 'sysctl vm.unprivileged_userfaultfd=1', or 'setfacl -m "
+		            "u:USER:rw /dev/userfaultfd' (Linux 6.1), or run with CAP_SYS_PTRACE; in "
+		            "a container its seccomp profile has to allow userfaultfd too");
 	} else if (ioctl(uffd, UFFDIO_API, &api)) {
-		found(fact, "this kernel's cannot serve minor faults of shared memory: remote "
-		      "publications are fetched whole at attach");
-		remedy(fact, "boot Linux 5.14 or newer");
+		fact_found(fact, "this kernel's cannot serve minor faults of shared memory: remote "
+		           "publications are fetched whole at attach");
+		fact_remedy(fact, "boot Linux 5.14 or newer");
 	} else {
 		rm_format(fact->found, sizeof(fact->found), "%s: remote pages can be fetched when "
 		          "they are touched", way);
@@ -118,14 +119,14 @@ static void fact_memlock(struct fact *fact)
 	uint64_t limit = rm_memlock_limit();
 
 	if (limit == UINT64_MAX) {
-		found(fact, "unlimited");
+		fact_found(fact, "unlimited");
 		return;
 	}
 	rm_format(fact->found, sizeof(fact->found), "%llu KiB: tcp needs none, RDMA devices need as "
 	          "much as is published or fetched", (unsigned long long)(limit >> 10));
 	if (limit < (uint64_t)1 << 30)
-		remedy(fact, "only for RDMA devices: 'ulimit -l unlimited', memlock in "
-		       "/etc/security/limits.conf, LimitMEMLOCK=infinity in a unit");
+		fact_remedy(fact, "only for RDMA devices: 'ulimit -l unlimited', memlock in "
+		            "/etc/security/limits.conf, LimitMEMLOCK=infinity in a unit");
 }
 
 /* ---- run directory, environment ---- */
@@ -137,7 +138,7 @@ static void fact_rundir(struct fact *fact, const struct rm_options *options)
 
 	if (error == -ENOENT) {
 		fact->verdict = FACT_NONE;
-		found(fact, "not there yet: the first publish or attach makes it");
+		fact_found(fact, "not there yet: the first publish or attach makes it");
 		return;
 	}
 	if (!error) {
@@ -145,10 +146,10 @@ static void fact_rundir(struct fact *fact, const struct rm_options *options)
 		rm_format(why, sizeof(why), "%s takes no file: %s", path, rm_errno_text(-error));
 	}
 	if (error) {
-		found(fact, why);
-		remedy(fact, "mend that directory, or name another one in RMMAP_RUNDIR");
+		fact_found(fact, why);
+		fact_remedy(fact, "mend that directory, or name another one in RMMAP_RUNDIR");
 	} else {
-		found(fact, path);
+		fact_found(fact, path);
 	}
 }
 
@@ -169,17 +170,16 @@ static void fact_environment(struct fact *fact, struct rm_options *options)
 	struct rm_fabric_spec spec;
 	unsigned count = rm_options_unknown(environ, secure, unknown, sizeof(unknown));
 
-	found(fact, "every RMMAP_ variable that is set can be used");
+	fact_found(fact, "every RMMAP_ variable that is set can be used");
 	if (count) {
 		rm_format(fact->found, sizeof(fact->found), "set, but no variable%s of rmmap: %s",
 		          count > 1 ? "s" : "", unknown);
-		remedy(fact, "correct the name, or unset it; rmmap(7) lists the variables that there "
-		       "are");
+		fact_remedy(fact, "correct the name, or unset it; rmmap(7) lists the variables "
+		            "that there are");
 	}
 	rm_options_read(options, environ, secure, environment_problem, fact);
 	if (rm_fabric_spec_parse(options->fabric, &spec))
-		environment_problem(fact, "RMMAP_FABRIC", "",
-		                    "off or PROVIDER[@ADDRESS|INTERFACE][:PORT]");
+		environment_problem(fact, "RMMAP_FABRIC", "", RM_FABRIC_WANTED);
 }
 
 /* ---- rmmapd and the fabric ---- */
@@ -199,11 +199,11 @@ static void fact_rmmapd(struct fact *fact, struct ask *ask, struct rm_daemon_inf
 		          (*info)->publications, (*info)->attachments);
 	} else if (count == -ENOENT) {
 		fact->verdict = FACT_NONE;
-		found(fact, "not running: the first publish or attach starts it");
+		fact_found(fact, "not running: the first publish or attach starts it");
 	} else {
-		found(fact, count ? ask->why : "it has nothing to say of itself");
-		remedy(fact, "end it (its pid is in ps) and let the next publish or attach start it "
-		       "anew");
+		fact_found(fact, count ? ask->why : "it has nothing to say of itself");
+		fact_remedy(fact, "end it (its pid is in ps) and let the next publish or attach "
+		            "start it anew");
 	}
 }
 
@@ -252,13 +252,14 @@ static void fact_fabric(struct fact *fact, const struct rm_daemon_info *info,
 		          info->address, info->provider);
 	} else if (!rm_fabric_spec_parse(options->fabric, &spec) && spec.off) {
 		fact->verdict = FACT_NONE;
-		found(fact, "off, by RMMAP_FABRIC: nothing leaves this host");
+		fact_found(fact, "off, by RMMAP_FABRIC: nothing leaves this host");
 	} else if (info && info->fabric_why[0]) {
-		found(fact, info->fabric_why);
-		remedy(fact, "name provider and address in RMMAP_FABRIC, such as tcp@ADDRESS:PORT");
+		fact_found(fact, info->fabric_why);
+		fact_remedy(fact, "name provider and address in RMMAP_FABRIC, such as "
+		            "tcp@ADDRESS:PORT");
 	} else if (!version) {
-		found(fact, "libfabric.so.1 cannot be loaded");
-		remedy(fact, "install libfabric 1.17 or newer (Debian: libfabric1)");
+		fact_found(fact, "libfabric.so.1 cannot be loaded");
+		fact_remedy(fact, "install libfabric 1.17 or newer (Debian: libfabric1)");
 	} else {
 		fact->verdict = FACT_NONE;
 		rm_format(fact->found, sizeof(fact->found), "no port is open yet: the first publish or "

@@ -1,4 +1,4 @@
-# pure code that library, daemon and command line share
+# code that all programs share
 noinst_LTLIBRARIES += libcommon.la
 EXTRA_DIST += src/common/README
 libcommon_la_SOURCES = \
@@ -9,6 +9,8 @@ libcommon_la_SOURCES = \
 	src/common/channel.h \
 	src/common/crc32c.c \
 	src/common/crc32c.h \
+	src/common/fabric_spec.c \
+	src/common/fault_times.h \
 	src/common/handle.c \
 	src/common/handle.h \
 	src/common/layout.c \
@@ -21,10 +23,10 @@ libcommon_la_SOURCES = \
 	src/common/options.h \
 	src/common/places.c \
 	src/common/places.h \
+	src/common/probe.h \
 	src/common/rundir.c \
 	src/common/rundir.h \
 	src/common/rundir_serve.c \
-	src/common/probe.h \
 	src/common/say.c \
 	src/common/say.h \
 	src/common/saved.c \
@@ -39,5 +41,4 @@ libcommon_la_SOURCES = \
 	src/common/terms.h \
 	src/common/unknown.c \
 	src/common/wire.c \
-	src/common/fault_times.h \
 	src/common/wire.h

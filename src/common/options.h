@@ -43,13 +43,16 @@ struct rm_options {
 	bool secure;                    /* AT_SECURE: nothing was read */
 };
 
-/* One variable, for --help, man pages and `rmmap info`. */
-struct rm_option_desc {
+/* One variable. The parser, the check for unknown variables and --help all read this table. */
+struct rm_option {
 	const char *name;
-	const char *value;              /* what may be given: "N", "auto|anon|shared" */
-	const char *help;
+	const char *value;              /* the possible values as --help shows them: "auto|anon" */
+	/* Put the value into options. False, with options unchanged, if it cannot be used. */
+	bool (*read)(struct rm_options *options, const char *value);
+	const char *wanted;             /* the possible values in words, for messages */
+	const char *help;               /* its purpose, in one line */
 };
-extern const struct rm_option_desc rm_option_table[];
+extern const struct rm_option rm_option_table[];
 extern const size_t rm_option_count;
 
 /* Called for each value that cannot be used; its default stands. */
@@ -66,7 +69,11 @@ void rm_options_read(struct rm_options *options, char **environment, bool secure
  */
 unsigned rm_options_unknown(char **environment, bool secure, char *text, size_t size);
 
-/* RMMAP_FABRIC taken apart: "off", or PROVIDER[@ADDRESS|INTERFACE][:PORT], IPv6 in brackets. */
+/* ---- fabric_spec.c ---- */
+
+#define RM_FABRIC_WANTED "off or PROVIDER[@ADDRESS|INTERFACE][:PORT]"
+
+/* The parts of RMMAP_FABRIC. An IPv6 address stands in brackets there. */
 struct rm_fabric_spec {
 	bool off;
 	char provider[32];              /* "" : choose */

@@ -100,15 +100,20 @@ for field in $(sed -n '/^struct rmmap_/,/^};/s/^\t[a-z0-9_]* \([a-z_]*\)\(\[[0-9
 	grep -q "^\\.It Fa $field\$" man3/*.3 || complain "field $field is in rmmap.h and in no page"
 done
 
-# ---- the environment: what the options table reads, and no more ----
+# ---- the environment: each variable of the table in options.c, which --help prints ----
 documented=$(sed -n 's/^\.It Ev \(RMMAP_[A-Z_]*\).*/\1/p' man7/rmmap.7 | sort -u)
-read_by_us=$(cat "$abs_top_srcdir"/src/common/options.[ch] | tr -cs 'A-Z_' '\n' | grep '^RMMAP_[A-Z]' | sort -u)
-for name in $read_by_us; do
+table=$("$RMMAP_DAEMON" --help | sed -n '/^Environment:$/,$s/^  \(RMMAP_[A-Z_]*\)=.*/\1/p' | sort -u)
+[ -n "$table" ] || complain "rmmapd --help names no variables"
+for name in $table; do
 	echo "$documented" | grep -qx "$name" || complain "$name is read and not in rmmap(7)"
 done
 for name in $documented; do
-	echo "$read_by_us" | grep -qx "$name" || complain "$name is in rmmap(7) and nobody reads it"
+	echo "$table" | grep -qx "$name" || complain "$name is in rmmap(7) and nobody reads it"
 done
+# a variable that is read somewhere else would be missing from the table
+others=$(sed -n 's/.*getenv("\(RMMAP_[A-Z_]*\)").*/\1/p' "$abs_top_srcdir"/src/*/*.c \
+	"$abs_top_srcdir"/src/*/*/*.c)
+[ -z "$others" ] || complain "read without the table in options.c: $others"
 
 # ---- the commands: every option that --help names ----
 options_of()    # PROGRAM ARG...: its options, without the dashes of roff
