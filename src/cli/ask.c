@@ -20,21 +20,21 @@
 #define SILENCE_NS (10 * UINT64_C(1000000000))  /* rmmapd says RM_PROGRESS each second */
 #define RECORDS_MAX (1u << 20)
 
-static int failed(struct ask *ask, int error, const char *what)
+static int ask_failed(struct ask *ask, int error, const char *what)
 {
 	rm_format(ask->why, sizeof(ask->why), "%s: %s", what, rm_errno_text(-error));
 	return error;
 }
 
 /* rmmapd's own words for its errno, if it gave any. */
-static int refused(struct ask *ask, int error, const char *text)
+static int ask_refused(struct ask *ask, int error, const char *text)
 {
 	if (error)
 		rm_format(ask->why, sizeof(ask->why), "%s", *text ? text : rm_errno_text(error));
 	return -error;
 }
 
-static int send_request(struct ask *ask, const struct ask_request *request, uint64_t deadline)
+static int ask_send(struct ask *ask, const struct ask_request *request, uint64_t deadline)
 {
 	struct rm_wire_layers m = { .head = *(const struct rm_wire *)request->message };
 	int error = rm_channel_send(ask->fd, request->message, request->size, request->fds,
@@ -53,7 +53,7 @@ static int send_request(struct ask *ask, const struct ask_request *request, uint
 }
 
 /* One message of rmmapd's; its first descriptor goes to *fd. 0 or -errno with why. */
-static int receive(struct ask *ask, uint64_t deadline, int *fd)
+static int ask_receive(struct ask *ask, uint64_t deadline, int *fd)
 {
 	int fds[RM_CHANNEL_FDS_MAX], error;
 	unsigned count;
@@ -61,9 +61,9 @@ static int receive(struct ask *ask, uint64_t deadline, int *fd)
 
 	*fd = -1;
 	if (got < 0)
-		return failed(ask, (int)got, "rmmapd does not answer");
+		return ask_failed(ask, (int)got, "rmmapd does not answer");
 	if (got == 0)
-		return failed(ask, -ECONNRESET, "rmmapd ended while it was asked; try again");
+		return ask_failed(ask, -ECONNRESET, "rmmapd ended while it was asked; try again");
 	for (unsigned i = 1; i < count; i++)
 		close(fds[i]);
 	if (count)
@@ -74,8 +74,8 @@ static int receive(struct ask *ask, uint64_t deadline, int *fd)
 	if (*fd >= 0)
 		close(*fd);
 	*fd = -1;
-	return failed(ask, error, error == -EPROTO ? "the rmmapd that runs here is of another "
-	              "version; end it" : "cannot talk to rmmapd");
+	return ask_failed(ask, error, error == -EPROTO ? "the rmmapd that runs here is of another "
+	                  "version; end it" : "cannot talk to rmmapd");
 }
 
 int ask_exchange(struct ask *ask, struct ask_request *request, int type, int *fd)
@@ -88,9 +88,9 @@ int ask_exchange(struct ask *ask, struct ask_request *request, int type, int *fd
 	head->version = RM_WIRE_VERSION;
 	head->seq = ++ask->seq;
 	*fd = -1;
-	error = send_request(ask, request, deadline);
+	error = ask_send(ask, request, deadline);
 	while (!error) {
-		error = receive(ask, deadline, fd);
+		error = ask_receive(ask, deadline, fd);
 		if (error)
 			return error;
 		if (reply->type == type && reply->seq == head->seq)
@@ -100,31 +100,31 @@ int ask_exchange(struct ask *ask, struct ask_request *request, int type, int *fd
 		*fd = -1;
 		deadline = rm_now_ns() + SILENCE_NS;
 		if (reply->type == RM_RESTARTED)
-			error = send_request(ask, request, deadline);
+			error = ask_send(ask, request, deadline);
 	}
-	return failed(ask, error, "cannot talk to rmmapd");
+	return ask_failed(ask, error, "cannot talk to rmmapd");
 }
 
 /* The same for what takes no descriptors with it. */
-static int exchange(struct ask *ask, void *message, size_t size, int type, int *fd)
+static int ask_exchange_plain(struct ask *ask, void *message, size_t size, int type, int *fd)
 {
 	struct ask_request request = { .message = message, .size = size };
 
 	return ask_exchange(ask, &request, type, fd);
 }
 
-static int greet(struct ask *ask)
+static int ask_greet(struct ask *ask)
 {
 	struct rm_wire_hello hello = { .head.type = RM_HELLO, .pid = (uint32_t)getpid(),
 	                               .layout = rm_layout_here() };
 	const struct rm_wire_hello_reply *reply = (void *)ask->reply;
-	int fd, error = exchange(ask, &hello, sizeof(hello), RM_HELLO_REPLY, &fd);
+	int fd, error = ask_exchange_plain(ask, &hello, sizeof(hello), RM_HELLO_REPLY, &fd);
 
 	if (error)
 		return error;
 	if (fd >= 0)
 		close(fd);
-	return refused(ask, reply->error, reply->text);
+	return ask_refused(ask, reply->error, reply->text);
 }
 
 int ask_open(struct ask *ask)
@@ -149,9 +149,9 @@ int ask_open(struct ask *ask)
 	if (ask->fd < 0) {
 		error = ask->fd;
 		ask->fd = -1;
-		return failed(ask, error, "cannot connect to rmmapd");
+		return ask_failed(ask, error, "cannot connect to rmmapd");
 	}
-	error = greet(ask);
+	error = ask_greet(ask);
 	if (error)
 		ask_close(ask);
 	return error;
@@ -170,7 +170,7 @@ static int read_records(struct ask *ask, int fd, size_t size, void **records)
 	size_t done = 0;
 
 	if (!data)
-		return failed(ask, -ENOMEM, "cannot take rmmapd's answer");
+		return ask_failed(ask, -ENOMEM, "cannot take rmmapd's answer");
 	while (done < size) {
 		ssize_t got = pread(fd, data + done, size - done, (off_t)done);
 
@@ -178,7 +178,8 @@ static int read_records(struct ask *ask, int fd, size_t size, void **records)
 			continue;
 		if (got <= 0) {
 			free(data);
-			return failed(ask, got ? -errno : -EPROTO, "rmmapd's answer is cut short");
+			return ask_failed(ask, got ? -errno : -EPROTO,
+			                  "rmmapd's answer is cut short");
 		}
 		done += (size_t)got;
 	}
@@ -195,15 +196,15 @@ int ask_records(struct ask *ask, int type, const char *name, size_t record_size,
 
 	*records = NULL;
 	rm_format(request.name, sizeof(request.name), "%s", name ? name : "");
-	error = exchange(ask, &request, size, RM_INFO_REPLY, &fd);
+	error = ask_exchange_plain(ask, &request, size, RM_INFO_REPLY, &fd);
 	explicit_bzero(&request, sizeof(request));
 	if (error)
 		return error;
 	if (reply->error) {
-		error = refused(ask, reply->error, reply->text);
+		error = ask_refused(ask, reply->error, reply->text);
 	} else if (reply->count > RECORDS_MAX ||
 	           (reply->count && (fd < 0 || reply->record_size != record_size))) {
-		error = failed(ask, -EPROTO, "rmmapd's answer is of another version");
+		error = ask_failed(ask, -EPROTO, "rmmapd's answer is of another version");
 	} else {
 		error = read_records(ask, fd, reply->count * record_size, records);
 	}
@@ -219,18 +220,18 @@ int ask_unpublish(struct ask *ask, const char *name, bool revoke)
 	int fd, error;
 
 	rm_format(request.name, sizeof(request.name), "%s", name);
-	error = exchange(ask, &request, sizeof(request), RM_REPLY, &fd);
+	error = ask_exchange_plain(ask, &request, sizeof(request), RM_REPLY, &fd);
 	explicit_bzero(&request, sizeof(request));
 	if (error)
 		return error;
 	if (fd >= 0)
 		close(fd);
-	return refused(ask, reply->error, reply->text);
+	return ask_refused(ask, reply->error, reply->text);
 }
 
 /* The RM_LAYERS that follow the answer. */
-static int receive_layers(struct ask *ask, uint32_t count,
-                          int (*take)(void *arg, uint32_t layer, int fd), void *arg)
+static int ask_receive_layers(struct ask *ask, uint32_t count,
+                              int (*take)(void *arg, uint32_t layer, int fd), void *arg)
 {
 	const struct rm_wire_layers *message = (void *)ask->reply;
 	int fds[RM_CHANNEL_FDS_MAX], error = 0;
@@ -241,12 +242,12 @@ static int receive_layers(struct ask *ask, uint32_t count,
 		                               rm_now_ns() + SILENCE_NS);
 
 		if (size <= 0)
-			return failed(ask, size ? (int)size : -ECONNRESET,
-			              "rmmapd does not send all of the publication");
+			return ask_failed(ask, size ? (int)size : -ECONNRESET,
+			                  "rmmapd does not send all of the publication");
 		error = rm_wire_check(ask->reply, (size_t)size);
 		if (!error && (message->head.type != RM_LAYERS || message->first != got ||
 		               message->count != came || !came || came > count - got))
-			error = failed(ask, -EPROTO, "cannot talk to rmmapd");
+			error = ask_failed(ask, -EPROTO, "cannot talk to rmmapd");
 		for (unsigned i = 0; i < came; i++) {
 			if (error)
 				close(fds[i]);
@@ -267,14 +268,14 @@ int ask_attach(struct ask *ask, const char *handle, struct rm_wire_attach_reply 
 	rm_options_read(&options, environ, getauxval(AT_SECURE) != 0, NULL, NULL);
 	rm_format(request.fabric, sizeof(request.fabric), "%s", options.fabric ? options.fabric : "");
 	rm_format(request.handle, sizeof(request.handle), "%s", handle);
-	error = exchange(ask, &request, sizeof(request), RM_ATTACH_REPLY, table);
+	error = ask_exchange_plain(ask, &request, sizeof(request), RM_ATTACH_REPLY, table);
 	explicit_bzero(&request, sizeof(request));
 	if (error)
 		return error;
 	memcpy(answer, ask->reply, sizeof(*answer));
-	error = refused(ask, answer->error, answer->text);
+	error = ask_refused(ask, answer->error, answer->text);
 	if (!error)
-		error = receive_layers(ask, answer->layer_count, take, arg);
+		error = ask_receive_layers(ask, answer->layer_count, take, arg);
 	if (error && *table >= 0) {
 		close(*table);
 		*table = -1;
@@ -285,7 +286,7 @@ int ask_attach(struct ask *ask, const char *handle, struct rm_wire_attach_reply 
 int ask_detach(struct ask *ask, uint64_t attachment)
 {
 	struct rm_wire_attachment request = { .head.type = RM_DETACH, .attachment = attachment };
-	int fd, error = exchange(ask, &request, sizeof(request), RM_REPLY, &fd);
+	int fd, error = ask_exchange_plain(ask, &request, sizeof(request), RM_REPLY, &fd);
 
 	if (fd >= 0)
 		close(fd);

@@ -24,7 +24,7 @@
  * The library starts an rmmapd when it has something to ask it: that a publication be ended
  * which there cannot be.
  */
-static void have_it_started(void)
+static void daemon_start(void)
 {
 	struct rm_handle nobodys = { .layout = rm_layout_here() };
 	char text[RM_HANDLE_TEXT_MAX];
@@ -39,7 +39,7 @@ int ask_open_or_start(struct ask *ask)
 
 	if (error != -ENOENT)
 		return error;
-	have_it_started();
+	daemon_start();
 	error = ask_open(ask);
 	if (error == -ENOENT) {
 		const char *why = strstr(rmmap_error(), ": ");  /* behind the function's name */
@@ -53,7 +53,7 @@ int ask_open_or_start(struct ask *ask)
  * The claim on this slot, that a process which takes one for its heap looks at, or -1: it is
  * another's, whose addresses need not be these.
  */
-static int claim_slot(const struct rm_options *options, unsigned slot)
+static int slot_claim(const struct rm_options *options, unsigned slot)
 {
 	struct flock range = {
 		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = slot, .l_len = 1,
@@ -72,7 +72,7 @@ static int claim_slot(const struct rm_options *options, unsigned slot)
 	return fd;
 }
 
-static int fill_request(struct rm_wire_publish *m, const struct rm_options *options,
+static int publish_fill(struct rm_wire_publish *m, const struct rm_options *options,
                         const struct ask_publication *p, char *why, size_t why_size)
 {
 	if (options->fabric && strlen(options->fabric) >= sizeof(m->fabric)) {
@@ -105,11 +105,11 @@ int ask_publish(struct ask *ask, const struct ask_publication *publication,
 	int error, fd = -1;
 
 	rm_options_read(&options, environ, getauxval(AT_SECURE) != 0, NULL, NULL);
-	error = fill_request(&m, &options, publication, ask->why, sizeof(ask->why));
+	error = publish_fill(&m, &options, publication, ask->why, sizeof(ask->why));
 	if (error)
 		return error;
 	request.fds[0] = publication->table_fd;
-	request.fds[1] = claim_slot(&options, m.slot);
+	request.fds[1] = slot_claim(&options, m.slot);
 	m.has_slot_lock = request.fds[1] >= 0;
 	request.fd_count += m.has_slot_lock;
 	error = ask_exchange(ask, &request, RM_REPLY, &fd);

@@ -14,7 +14,7 @@
 /* ---- what was found ---- */
 
 /* Files of another host are other files. */
-static void print_text(const struct rm_scan *scan, bool files)
+static void strays_print(const struct rm_scan *scan, bool files)
 {
 	char text[RM_STRAY_TEXT_MAX];
 
@@ -26,7 +26,7 @@ static void print_text(const struct rm_scan *scan, bool files)
 	}
 }
 
-static void put_address(struct json *json, const char *key, uint64_t address)
+static void json_address(struct json *json, const char *key, uint64_t address)
 {
 	char text[32];
 
@@ -34,7 +34,7 @@ static void put_address(struct json *json, const char *key, uint64_t address)
 	json_text(json, key, address ? text : NULL);
 }
 
-static void print_json(const struct rm_scan *scan, bool files)
+static void strays_print_json(const struct rm_scan *scan, bool files)
 {
 	char text[RM_STRAY_TEXT_MAX];
 	struct json json;
@@ -50,10 +50,10 @@ static void print_json(const struct rm_scan *scan, bool files)
 		const struct rm_stray *stray = &scan->first[i];
 
 		json_object(&json, NULL);
-		put_address(&json, "address", stray->addr);
-		put_address(&json, "block", stray->block);
+		json_address(&json, "address", stray->addr);
+		json_address(&json, "block", stray->block);
 		json_number(&json, "offset", stray->block ? stray->addr - stray->block : 0);
-		put_address(&json, "word", stray->word);
+		json_address(&json, "word", stray->word);
 		rm_stray_target(scan, stray, files, text, sizeof(text));
 		json_text(&json, "into", text);
 		json_close(&json, '}');
@@ -62,7 +62,7 @@ static void print_json(const struct rm_scan *scan, bool files)
 	json_finish(&json);
 }
 
-static int check(const struct snapshot *snapshot, bool as_json)
+static int snapshot_check(const struct snapshot *snapshot, bool as_json)
 {
 	bool files = snapshot->answer.mode == RM_ATTACH_LOCAL;
 	struct rm_scan scan;
@@ -71,9 +71,9 @@ static int check(const struct snapshot *snapshot, bool as_json)
 	if (!snapshot->table.places.count || snapshot->table.places.cut)
 		cli_warn("not all can be found: the publisher could not say what lay around its heap");
 	if (as_json)
-		print_json(&scan, files);
+		strays_print_json(&scan, files);
 	else
-		print_text(&scan, files);
+		strays_print(&scan, files);
 	return scan.total ? 1 : 0;
 }
 
@@ -88,7 +88,7 @@ int cli_check(const struct args *args)
 	status = snapshot_open(&snapshot, handle);
 	explicit_bzero(handle, sizeof(handle));
 	if (!status) {
-		status = check(&snapshot, args->json);
+		status = snapshot_check(&snapshot, args->json);
 		snapshot_close(&snapshot);
 	}
 	return status;

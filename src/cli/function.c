@@ -13,7 +13,7 @@
 
 #ifdef RM_FUNCTION
 /* Where this very program is, so that a build tree uses its own. */
-static bool beside(char path[PATH_MAX])
+static bool program_beside(char path[PATH_MAX])
 {
 	ssize_t length = readlink("/proc/self/exe", path, PATH_MAX);
 	char *slash;
@@ -31,7 +31,7 @@ static bool beside(char path[PATH_MAX])
 int cli_function(const struct args *args)
 {
 	static char installed[] = RM_LIBEXECDIR "/rmmap-function";
-	char path[PATH_MAX], *program = beside(path) ? path : installed;
+	char path[PATH_MAX], *program = program_beside(path) ? path : installed;
 
 	/* the name stands before the operands, which are its arguments */
 	args->operands[-1] = program;

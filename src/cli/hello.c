@@ -43,7 +43,7 @@ struct hello {
 	unsigned char *block;
 };
 
-static uint64_t mix(uint64_t sum, uint64_t value)
+static uint64_t sum_mix(uint64_t sum, uint64_t value)
 {
 	sum = (sum ^ value) * UINT64_C(0x9e3779b97f4a7c15);
 	return sum ^ sum >> 29;
@@ -51,7 +51,7 @@ static uint64_t mix(uint64_t sum, uint64_t value)
 
 static uint64_t next_value(uint64_t *state)
 {
-	return mix((*state)++, UINT64_C(0xd1342543de82ef95));
+	return sum_mix((*state)++, UINT64_C(0xd1342543de82ef95));
 }
 
 static struct tree *build_tree(uint32_t nodes, uint64_t *state)
@@ -113,7 +113,7 @@ static bool build_block(struct hello *hello, uint64_t *state)
 static uint64_t sum_list(const struct hello *hello, uint64_t sum, uint32_t *nodes)
 {
 	for (const struct node *n = hello->list; n && *nodes < hello->list_nodes; n = n->next) {
-		sum = mix(sum, n->value);
+		sum = sum_mix(sum, n->value);
 		++*nodes;
 	}
 	return sum;
@@ -125,7 +125,7 @@ static uint64_t sum_tree(const struct tree *tree, uint32_t most, uint64_t sum, u
 		return sum;
 	++*nodes;
 	sum = sum_tree(tree->left, most, sum, nodes);
-	sum = mix(sum, tree->value);
+	sum = sum_mix(sum, tree->value);
 	return sum_tree(tree->right, most, sum, nodes);
 }
 
@@ -135,7 +135,7 @@ static uint64_t sum_strings(const struct hello *hello, uint64_t sum, uint64_t *b
 		const char *s = hello->string[i];
 
 		for (; *s; s++, ++*bytes)
-			sum = mix(sum, (unsigned char)*s);
+			sum = sum_mix(sum, (unsigned char)*s);
 	}
 	return sum;
 }
@@ -146,7 +146,7 @@ static uint64_t sum_block(const struct hello *hello, uint64_t sum)
 		uint64_t value;
 
 		memcpy(&value, hello->block + i, sizeof(value));
-		sum = mix(sum, value);
+		sum = sum_mix(sum, value);
 	}
 	return sum;
 }
@@ -157,7 +157,7 @@ struct found {
 	uint64_t checksum;
 };
 
-static void walk(const struct hello *hello, struct found *found)
+static void hello_walk(const struct hello *hello, struct found *found)
 {
 	uint64_t strings = 0, sum = hello->seed;
 
@@ -171,7 +171,7 @@ static void walk(const struct hello *hello, struct found *found)
 	               hello->strings * (sizeof(char *) + 1) + hello->block_bytes;
 }
 
-static struct hello *build(struct found *found)
+static struct hello *hello_build(struct found *found)
 {
 	struct hello *hello;
 	uint64_t state;
@@ -188,7 +188,7 @@ static struct hello *build(struct found *found)
 	hello->tree_nodes = TREE_NODES;
 	hello->strings = STRINGS;
 	hello->block_bytes = BLOCK_BYTES;
-	walk(hello, found);
+	hello_walk(hello, found);
 	if (found->tree_nodes != TREE_NODES)
 		return NULL;
 	hello->checksum = found->checksum;
@@ -210,11 +210,11 @@ static int publish_root(const void *root, char handle[RMMAP_HANDLE_MAX])
 	return publish_call(root, handle, RMMAP_HANDLE_MAX) ? cli_fail("%s", rmmap_error()) : 0;
 }
 
-static int publish(bool json)
+static int hello_publish(bool json)
 {
 	char handle[RMMAP_HANDLE_MAX];
 	struct found found;
-	struct hello *hello = build(&found);
+	struct hello *hello = hello_build(&found);
 	uint64_t from = rm_now_ns(), ns;
 	struct json out;
 
@@ -253,12 +253,12 @@ static void on_sigbus(int number)
 	_exit(1);
 }
 
-static int verify(const struct hello *hello, struct found *found)
+static int hello_verify(const struct hello *hello, struct found *found)
 {
 	if ((uintptr_t)hello % HELLO_ALIGN || hello->magic != HELLO_MAGIC)
 		return cli_fail("the handle is good, but not of a structure that rmmap hello "
 		                "publishes");
-	walk(hello, found);
+	hello_walk(hello, found);
 	if (found->list_nodes != hello->list_nodes || found->tree_nodes != hello->tree_nodes)
 		return cli_fail("the structure did not arrive whole: %" PRIu32 " of %" PRIu32
 		                " list nodes, %" PRIu32 " of %" PRIu32 " tree nodes",
@@ -269,8 +269,8 @@ static int verify(const struct hello *hello, struct found *found)
 	return 0;
 }
 
-static void report(bool json, uint32_t nodes, const struct found *found, uint64_t attach_ns,
-                   uint64_t walk_ns, const struct rmmap_stats *stats)
+static void hello_report(bool json, uint32_t nodes, const struct found *found, uint64_t attach_ns,
+                         uint64_t walk_ns, const struct rmmap_stats *stats)
 {
 	double mb_per_s = (double)found->bytes * 1e3 / (double)(attach_ns + walk_ns);
 	struct json out;
@@ -303,7 +303,7 @@ static void report(bool json, uint32_t nodes, const struct found *found, uint64_
 		printf("provider   none: published on this host, mapped without a copy\n");
 }
 
-static int attach(const char *handle, bool json)
+static int hello_attach(const char *handle, bool json)
 {
 	struct rmmap_stats stats = { .size = sizeof(stats) };
 	uint64_t from = rm_now_ns(), attached, walked;
@@ -316,13 +316,13 @@ static int attach(const char *handle, bool json)
 	if (!hello)
 		return cli_fail("%s", rmmap_error());
 	attached = rm_now_ns();
-	if (verify(hello, &found))
+	if (hello_verify(hello, &found))
 		return 1;
 	walked = rm_now_ns();
 	nodes = hello->list_nodes + hello->tree_nodes + hello->strings;
 	if (rmmap_stats(&stats))
 		return cli_fail("%s", rmmap_error());
-	report(json, nodes, &found, attached - from, walked - attached, &stats);
+	hello_report(json, nodes, &found, attached - from, walked - attached, &stats);
 	rmmap_detach(hello);
 	return 0;
 }
@@ -333,10 +333,10 @@ int cli_hello(const struct args *args)
 	int status;
 
 	if (!args->count)
-		return publish(args->json);
+		return hello_publish(args->json);
 	if (cli_handle(args->operands[0], false, handle))
 		return 1;
-	status = attach(handle, args->json);
+	status = hello_attach(handle, args->json);
 	explicit_bzero(handle, sizeof(handle));
 	return status;
 }

@@ -9,7 +9,7 @@
 
 #include "cli.h"
 
-static void indent(struct json *json)
+static void json_indent(struct json *json)
 {
 	putc('\n', json->out);
 	for (unsigned i = 0; i < json->depth; i++)
@@ -52,7 +52,7 @@ static size_t utf8_length(const unsigned char *s)
 	return length;
 }
 
-static void quoted(FILE *out, const char *text)
+static void json_quote(FILE *out, const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text;
 
@@ -75,19 +75,19 @@ static void quoted(FILE *out, const char *text)
 	putc('"', out);
 }
 
-static void begin(struct json *json, const char *key)
+static void json_begin(struct json *json, const char *key)
 {
 	if (!json->first)
 		putc(',', json->out);
 	json->first = false;
-	indent(json);
+	json_indent(json);
 	if (key) {
-		quoted(json->out, key);
+		json_quote(json->out, key);
 		fputs(": ", json->out);
 	}
 }
 
-static void open_level(struct json *json, char bracket)
+static void json_open(struct json *json, char bracket)
 {
 	putc(bracket, json->out);
 	json->depth++;
@@ -98,7 +98,7 @@ void json_start(struct json *json, FILE *out)
 {
 	json->out = out;
 	json->depth = 0;
-	open_level(json, '{');
+	json_open(json, '{');
 }
 
 void json_finish(struct json *json)
@@ -109,14 +109,14 @@ void json_finish(struct json *json)
 
 void json_object(struct json *json, const char *key)
 {
-	begin(json, key);
-	open_level(json, '{');
+	json_begin(json, key);
+	json_open(json, '{');
 }
 
 void json_array(struct json *json, const char *key)
 {
-	begin(json, key);
-	open_level(json, '[');
+	json_begin(json, key);
+	json_open(json, '[');
 }
 
 void json_close(struct json *json, char bracket)
@@ -126,28 +126,28 @@ void json_close(struct json *json, char bracket)
 	json->depth--;
 	json->first = false;
 	if (!empty)
-		indent(json);
+		json_indent(json);
 	putc(bracket, json->out);
 }
 
 void json_text(struct json *json, const char *key, const char *text)
 {
-	begin(json, key);
+	json_begin(json, key);
 	if (text)
-		quoted(json->out, text);
+		json_quote(json->out, text);
 	else
 		fputs("null", json->out);
 }
 
 void json_number(struct json *json, const char *key, uint64_t number)
 {
-	begin(json, key);
+	json_begin(json, key);
 	fprintf(json->out, "%llu", (unsigned long long)number);
 }
 
 void json_real(struct json *json, const char *key, double number)
 {
-	begin(json, key);
+	json_begin(json, key);
 	if (isfinite(number))
 		fprintf(json->out, "%.6g", number);
 	else
@@ -156,7 +156,7 @@ void json_real(struct json *json, const char *key, double number)
 
 void json_bool(struct json *json, const char *key, bool value)
 {
-	begin(json, key);
+	json_begin(json, key);
 	fputs(value ? "true" : "false", json->out);
 }
 

@@ -7,12 +7,12 @@
 
 #include "cli.h"
 
-static const char *state(const struct rm_pub_info *info)
+static const char *info_state(const struct rm_pub_info *info)
 {
 	return info->remote ? "remote" : info->unpublished ? "unpublished" : "published";
 }
 
-static void lease(const struct rm_pub_info *info, char *text, size_t size)
+static void info_lease(const struct rm_pub_info *info, char *text, size_t size)
 {
 	if (info->expires_ms == UINT64_MAX)
 		snprintf(text, size, "-");
@@ -21,7 +21,7 @@ static void lease(const struct rm_pub_info *info, char *text, size_t size)
 }
 
 /* Attaches so far, and how many are allowed where that is bounded. */
-static void readers(const struct rm_pub_info *info, char *text, size_t size)
+static void info_readers(const struct rm_pub_info *info, char *text, size_t size)
 {
 	if (info->readers)
 		snprintf(text, size, "%" PRIu32 "/%" PRIu32, info->admitted, info->readers);
@@ -29,10 +29,10 @@ static void readers(const struct rm_pub_info *info, char *text, size_t size)
 		snprintf(text, size, "%" PRIu32, info->admitted);
 }
 
-static void put_json(struct json *json, const struct rm_pub_info *info)
+static void info_json(struct json *json, const struct rm_pub_info *info)
 {
 	json_text(json, "id", info->id);
-	json_text(json, "state", state(info));
+	json_text(json, "state", info_state(info));
 	json_number(json, "bytes", info->bytes);
 	json_number(json, "data_bytes", info->data_bytes);
 	json_number(json, "layers", info->layers);
@@ -53,7 +53,7 @@ static void put_json(struct json *json, const struct rm_pub_info *info)
 	json_counters(json, "fetched", &info->counters);
 }
 
-static void print_table(const struct rm_pub_info *infos, int count)
+static void infos_print(const struct rm_pub_info *infos, int count)
 {
 	char expires[32], admitted[32];
 
@@ -61,12 +61,12 @@ static void print_table(const struct rm_pub_info *infos, int count)
 		printf("%-9s %-11s %12s %6s %8s %8s %7s %8s %8s\n", "ID", "STATE", "DATA BYTES",
 		       "LAYERS", "ATTACHED", "REMOTE", "READERS", "AGE", "EXPIRES");
 	for (int i = 0; i < count; i++) {
-		lease(&infos[i], expires, sizeof(expires));
-		readers(&infos[i], admitted, sizeof(admitted));
+		info_lease(&infos[i], expires, sizeof(expires));
+		info_readers(&infos[i], admitted, sizeof(admitted));
 		printf("%-9s %-11s %12" PRIu64 " %6" PRIu32 " %8" PRIu32 " %8" PRIu32 " %7s "
-		       "%6" PRIu64 " s %8s\n", infos[i].id, state(&infos[i]), infos[i].data_bytes,
-		       infos[i].layers, infos[i].attached, infos[i].remote_attached, admitted,
-		       infos[i].age_ms / 1000, expires);
+		       "%6" PRIu64 " s %8s\n", infos[i].id, info_state(&infos[i]),
+		       infos[i].data_bytes, infos[i].layers, infos[i].attached,
+		       infos[i].remote_attached, admitted, infos[i].age_ms / 1000, expires);
 	}
 }
 
@@ -90,26 +90,26 @@ int cli_list(const struct args *args)
 		json_array(&json, "publications");
 		for (int i = 0; i < count; i++) {
 			json_object(&json, NULL);
-			put_json(&json, &infos[i]);
+			info_json(&json, &infos[i]);
 			json_close(&json, '}');
 		}
 		json_close(&json, ']');
 		json_finish(&json);
 	} else {
-		print_table(infos, count);
+		infos_print(infos, count);
 	}
 	free(infos);
 	return 0;
 }
 
-static void print_one(const struct rm_pub_info *info)
+static void info_print(const struct rm_pub_info *info)
 {
 	const struct rm_counters *c = &info->counters;
 	char expires[32];
 
-	lease(info, expires, sizeof(expires));
+	info_lease(info, expires, sizeof(expires));
 	printf("id               %s\n", info->id);
-	printf("state            %s\n", state(info));
+	printf("state            %s\n", info_state(info));
 	printf("addresses        %" PRIu64 " bytes in %" PRIu32 " segments, %" PRIu32 " layers\n",
 	       info->bytes, info->segments, info->layers);
 	printf("data             %" PRIu64 " bytes\n", info->data_bytes);
@@ -162,10 +162,10 @@ int cli_stat(const struct args *args)
 		return cli_no_such(args->operands[0], "rmmapd has no such publication");
 	if (args->json) {
 		json_start(&json, stdout);
-		put_json(&json, info);
+		info_json(&json, info);
 		json_finish(&json);
 	} else {
-		print_one(info);
+		info_print(info);
 	}
 	free(info);
 	return 0;

@@ -40,7 +40,7 @@ struct loading {
 };
 
 /* Reads it all: the file was as long as that a moment ago. */
-static int read_all(const struct loading *loading, char *data, uint64_t size, uint64_t at)
+static int file_read(const struct loading *loading, char *data, uint64_t size, uint64_t at)
 {
 	while (size) {
 		ssize_t n = pread(loading->fd, data, size, (off_t)at);
@@ -60,7 +60,7 @@ static int read_all(const struct loading *loading, char *data, uint64_t size, ui
 
 /* ---- header and table ---- */
 
-static int open_file(struct loading *loading)
+static int saved_open(struct loading *loading)
 {
 	struct stat st;
 
@@ -79,7 +79,7 @@ static int read_front(struct loading *loading)
 	uint64_t there = loading->size < sizeof(header) ? loading->size : sizeof(header);
 	const char *why;
 
-	if (read_all(loading, (char *)&header, there, 0))
+	if (file_read(loading, (char *)&header, there, 0))
 		return 1;
 	if (rm_saved_check_header(&header, loading->size, &why))
 		return cli_fail("%s %s; nothing is published", loading->path, why);
@@ -87,7 +87,7 @@ static int read_front(struct loading *loading)
 	loading->front = malloc(loading->front_size);
 	if (!loading->front)
 		return cli_fail("there is no memory for the table of %s", loading->path);
-	if (read_all(loading, loading->front, loading->front_size, 0))
+	if (file_read(loading, loading->front, loading->front_size, 0))
 		return 1;
 	if (rm_saved_check(loading->front, loading->front_size, loading->size, &loading->saved, &why))
 		return cli_fail("%s %s; nothing is published", loading->path, why);
@@ -120,7 +120,7 @@ static int memory_file(const char *name, uint64_t size)
 	return -1;
 }
 
-static int put(int fd, const char *data, uint64_t size, uint64_t at)
+static int fd_write(int fd, const char *data, uint64_t size, uint64_t at)
 {
 	while (size) {
 		ssize_t n = pwrite(fd, data, size, (off_t)at);
@@ -141,7 +141,7 @@ static bool is_zero(const char *data, uint64_t size)
 	return !data[0] && !memcmp(data, data + 1, size - 1);
 }
 
-static int damaged(const struct loading *loading, uint64_t at)
+static int content_damaged(const struct loading *loading, uint64_t at)
 {
 	return cli_fail("%s is damaged: the checksum of its content at byte %llu is wrong; nothing "
 	                "is published", loading->path, (unsigned long long)at);
@@ -161,13 +161,14 @@ static int load_chunk(const struct loading *loading, uint32_t layer, uint64_t pa
 	off_t there = data ? 0 : lseek(loading->fd, (off_t)(base + first), SEEK_DATA);
 
 	if (!data && (there < 0 ? errno == ENXIO : (uint64_t)there >= base + first + size))
-		return sum ? damaged(loading, base + first) : 0;
-	if (read_all(loading, buffer, size, base + first))
+		return sum ? content_damaged(loading, base + first) : 0;
+	if (file_read(loading, buffer, size, base + first))
 		return 1;
 	if (data ? rm_crc32c(0, buffer, size) != sum : sum || !is_zero(buffer, size))
-		return damaged(loading, base + first);
+		return content_damaged(loading, base + first);
 	while (rm_bit_run(bitmap, at, end, true, &start, &count)) {
-		if (put(fd, buffer + (start - page) * RM_PAGE, count * RM_PAGE, start * RM_PAGE))
+		if (fd_write(fd, buffer + (start - page) * RM_PAGE, count * RM_PAGE,
+		             start * RM_PAGE))
 			return 1;
 		at = start + count;
 	}
@@ -206,7 +207,7 @@ static int load_layers(struct loading *loading)
  * Layers get names of their own: a name stands for content, also on other hosts, and what a
  * file says of that is not to be believed.
  */
-static int make_table(struct loading *loading)
+static int table_fd_make(struct loading *loading)
 {
 	const struct rm_table *table = &loading->saved.table;
 	char *memory = loading->front + RM_SAVED_TABLE_OFFSET;
@@ -215,14 +216,14 @@ static int make_table(struct loading *loading)
 		if (getrandom(rm_table_layers(memory)[i].id, RM_ID_BYTES, 0) != RM_ID_BYTES)
 			return cli_fail("getrandom: %m");
 	loading->table_fd = memory_file("rmmap-table", table->size);
-	if (loading->table_fd < 0 || put(loading->table_fd, memory, table->size, 0))
+	if (loading->table_fd < 0 || fd_write(loading->table_fd, memory, table->size, 0))
 		return 1;
 	return fcntl(loading->table_fd, F_ADD_SEALS, SEALS) ? no_memory_file() : 0;
 }
 
 /* ---- the whole ---- */
 
-static int publish(const struct loading *loading, struct rm_terms terms)
+static int saved_publish(const struct loading *loading, struct rm_terms terms)
 {
 	struct ask_publication publication = {
 		.root = loading->saved.table.root,
@@ -279,7 +280,7 @@ static void set_limits(void)
 	}
 }
 
-static void end(struct loading *loading)
+static void loading_end(struct loading *loading)
 {
 	for (uint32_t i = 0; i < loading->layers; i++)
 		close(loading->layer_fds[i]);
@@ -300,15 +301,15 @@ int cli_load(const struct args *args)
 	if (status)
 		return status;
 	set_limits();
-	status = open_file(&loading);
+	status = saved_open(&loading);
 	if (!status)
 		status = read_front(&loading);
 	if (!status)
 		status = load_layers(&loading);
 	if (!status)
-		status = make_table(&loading);
+		status = table_fd_make(&loading);
 	if (!status)
-		status = publish(&loading, terms);
-	end(&loading);
+		status = saved_publish(&loading, terms);
+	loading_end(&loading);
 	return status;
 }

@@ -5,10 +5,8 @@
  *
  * Locale: the program never calls setlocale(), so numbers are printed as in C.
  */
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../common/standard.h"
 #include "cli.h"
@@ -108,7 +106,7 @@ static const struct command_desc commands[] = {
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 /* Wrong usage. Operands are not printed: one of them may be a handle. */
-static int usage(const struct command_desc *command, const char *what, const char *name)
+static int usage_error(const struct command_desc *command, const char *what, const char *name)
 {
 	cli_warn("%s%.*s; try: rmmap %s%s--help", what, (int)strcspn(name, "="), name,
 	         command ? command->name : "", command ? " " : "");
@@ -167,19 +165,19 @@ static int take_option(const struct command_desc *command, char **line, struct a
 	const struct option_desc *option = find_option(command, line[0], &value);
 
 	if (!option) {
-		usage(command, "no such option: ", line[0]);
+		usage_error(command, "no such option: ", line[0]);
 		return -1;
 	}
 	if (!option->value) {
 		if (value) {
-			usage(command, "this option takes no value: ", line[0]);
+			usage_error(command, "this option takes no value: ", line[0]);
 			return -1;
 		}
 		*(bool *)((char *)args + option->place) = true;
 		return 1;
 	}
 	if (!value && !line[1]) {
-		usage(command, "this option wants a value: ", line[0]);
+		usage_error(command, "this option wants a value: ", line[0]);
 		return -1;
 	}
 	*(const char **)((char *)args + option->place) = value ? value : line[1];
@@ -220,16 +218,16 @@ static int run_command(const struct command_desc *command, char **line)
 	}
 	args.operands[args.count] = NULL;
 	if (args.count < command->least)
-		return usage(command, "an operand is missing", "");
+		return usage_error(command, "an operand is missing", "");
 	if (command->most >= 0 && args.count > command->most)
-		return usage(command, "too many operands", "");
+		return usage_error(command, "too many operands", "");
 	return command->run(&args);
 }
 
 static int run_line(int argc, char **argv)
 {
 	if (argc < 2)
-		return usage(NULL, "a command is missing", "");
+		return usage_error(NULL, "a command is missing", "");
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
 		help_all();
 		return 0;
@@ -242,27 +240,16 @@ static int run_line(int argc, char **argv)
 		if (!strcmp(argv[1], commands[i].name))
 			return run_command(&commands[i], argv + 2);
 	if (argv[1][0] == '-')
-		return usage(NULL, "no such option: ", argv[1]);
-	return usage(NULL, "no such command", "");
-}
-
-/*
- * Of standard input, output and error what is closed would be taken by a socket, and a handle be
- * printed there. What takes its place can be used as little, and is not handed on.
- */
-static void take_closed(void)
-{
-	int fd = rm_standard_open("/", O_PATH | O_CLOEXEC);
-
-	if (fd >= 0)
-		close(fd);
+		return usage_error(NULL, "no such option: ", argv[1]);
+	return usage_error(NULL, "no such command", "");
 }
 
 int main(int argc, char **argv)
 {
 	int status;
 
-	take_closed();
+	/* else a socket could become standard output, and a handle be printed into it */
+	rm_standard_occupy();
 	status = run_line(argc, argv);
 	if (fflush(stdout) || ferror(stdout))
 		return cli_fail("cannot write to standard output: %m");

@@ -22,7 +22,7 @@
 #include "cli.h"
 
 /* HOST:PORT, IPv6 in brackets, cut in two. */
-static int cut(char *peer, const char **host, const char **port)
+static int peer_split(char *peer, const char **host, const char **port)
 {
 	char *colon = strrchr(peer, ':'), *end = colon;
 	uint64_t number;
@@ -43,14 +43,14 @@ static int cut(char *peer, const char **host, const char **port)
 }
 
 /* rmmapd takes numbers only: it may not wait for a name. */
-static int find_peer(const char *text, struct rm_wire_move *m)
+static int peer_find(const char *text, struct rm_wire_move *m)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list;
 	const char *host, *port;
 	char *copy = strdup(text);
 	int error, status = 0;
 
-	if (!copy || cut(copy, &host, &port)) {
+	if (!copy || peer_split(copy, &host, &port)) {
 		free(copy);
 		return cli_fail("the other host is given as HOST:PORT, where its rmmapd listens: "
 		                "rmmap info says so there");
@@ -95,7 +95,7 @@ static int end_original(struct ask *ask, const char *name)
 	return 0;
 }
 
-static int move(struct ask *ask, struct rm_wire_move *m, bool keep)
+static int move_publication(struct ask *ask, struct rm_wire_move *m, bool keep)
 {
 	const struct rm_wire_reply *reply = (void *)ask->reply;
 	int error = ask_open(ask);
@@ -118,13 +118,13 @@ int cli_move(const struct args *args)
 	int status;
 
 	rm_options_read(&options, environ, getauxval(AT_SECURE) != 0, NULL, NULL);
-	if (cli_handle(args->operands[0], true, m.name) || find_peer(args->operands[1], &m))
+	if (cli_handle(args->operands[0], true, m.name) || peer_find(args->operands[1], &m))
 		return 1;
 	rm_format(m.fabric, sizeof(m.fabric), "%s", options.fabric ? options.fabric : "");
 	if (getrandom(m.id, sizeof(m.id), 0) != sizeof(m.id) ||
 	    getrandom(m.secret, sizeof(m.secret), 0) != sizeof(m.secret))
 		return cli_fail("getrandom: %m");
-	status = move(&ask, &m, args->keep);
+	status = move_publication(&ask, &m, args->keep);
 	ask_close(&ask);
 	explicit_bzero(&m, sizeof(m));
 	return status;

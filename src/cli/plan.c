@@ -10,7 +10,7 @@
 #define TEXT_MAX (1u << 20)
 
 /* All of it, malloc'd, in *text. 0, or 1 after the line on stderr. */
-static int read_all(FILE *file, const char *name, char **text, size_t *size)
+static int text_read(FILE *file, const char *name, char **text, size_t *size)
 {
 	*text = malloc(TEXT_MAX + 1);
 	if (!*text)
@@ -23,14 +23,14 @@ static int read_all(FILE *file, const char *name, char **text, size_t *size)
 	return 0;
 }
 
-static int read_file(const char *operand, const char *name, char **text, size_t *size)
+static int workflow_file_read(const char *operand, const char *name, char **text, size_t *size)
 {
 	FILE *file = strcmp(operand, "-") ? fopen(operand, "re") : stdin;
 	int status;
 
 	if (!file)
 		return cli_fail("cannot open %s: %m", name);
-	status = read_all(file, name, text, size);
+	status = text_read(file, name, text, size);
 	if (file != stdin)
 		fclose(file);
 	return status;
@@ -83,7 +83,7 @@ int cli_plan(const struct args *args)
 
 	if (!workflow)
 		return cli_fail("no memory for a workflow");
-	status = read_file(operand, name, &text, &size);
+	status = workflow_file_read(operand, name, &text, &size);
 	if (!status && workflow_plan(text, size, RM_WINDOW_SLOTS, workflow, &error))
 		status = cli_fail("%s: line %u: %s", name, error.line, error.text);
 	if (!status)

@@ -46,7 +46,7 @@ static int write_all(struct saving *saving, const char *data, uint64_t size, uin
 
 /* ---- the table: only what a segment shows counts as data ---- */
 
-static void show(const uint64_t *from, const struct rm_segment *s, uint64_t *to)
+static void bitmap_show(const uint64_t *from, const struct rm_segment *s, uint64_t *to)
 {
 	uint64_t at = s->offset / RM_PAGE, end = at + s->length / RM_PAGE, start, count;
 
@@ -79,7 +79,8 @@ static int make_front(struct saving *saving)
 	for (uint32_t i = 0; i < table->segment_count; i++) {
 		const struct rm_segment *s = &table->segments[i];
 
-		show(rm_table_view_bitmap(table, s->layer), s, rm_table_bitmap(copy, s->layer));
+		bitmap_show(rm_table_view_bitmap(table, s->layer), s,
+		            rm_table_bitmap(copy, s->layer));
 	}
 	return rm_table_check(copy, table->size, &saving->table, NULL);
 }

@@ -18,7 +18,7 @@
 
 #define ROOM 1024                       /* the arrays grow by so much */
 
-static int make_room(struct snapshot *snapshot)
+static int arrays_grow(struct snapshot *snapshot)
 {
 	size_t room = (size_t)snapshot->count + ROOM;
 	void *more = realloc(snapshot->data, room * sizeof(*snapshot->data));
@@ -38,7 +38,7 @@ static int take_layer(void *arg, uint32_t index, int fd)
 	struct snapshot *snapshot = arg;
 	struct stat st;
 	void *data = MAP_FAILED;
-	int error = index % ROOM == 0 ? make_room(snapshot) : 0;
+	int error = index % ROOM == 0 ? arrays_grow(snapshot) : 0;
 
 	if (!error && !fstat(fd, &st))
 		data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
@@ -53,7 +53,7 @@ static int take_layer(void *arg, uint32_t index, int fd)
 	return 0;
 }
 
-static void drop(struct snapshot *snapshot)
+static void snapshot_drop(struct snapshot *snapshot)
 {
 	if (snapshot->table.header)
 		munmap((void *)(uintptr_t)snapshot->table.header, snapshot->table.size);
@@ -63,7 +63,7 @@ static void drop(struct snapshot *snapshot)
 	free(snapshot->lengths);
 }
 
-static int open_table(struct snapshot *snapshot, int fd)
+static int snapshot_table(struct snapshot *snapshot, int fd)
 {
 	uint64_t size = snapshot->answer.table_size;
 	struct rm_table *table = &snapshot->table;
@@ -97,11 +97,11 @@ int snapshot_open(struct snapshot *snapshot, const char *handle)
 	if (error)
 		status = cli_fail("%s", ask->why[0] ? ask->why : rm_errno_text(-error));
 	else
-		status = open_table(snapshot, fd);
+		status = snapshot_table(snapshot, fd);
 	if (fd >= 0)
 		close(fd);
 	if (status) {
-		drop(snapshot);
+		snapshot_drop(snapshot);
 		ask_close(ask);
 	}
 	return status;
@@ -111,7 +111,7 @@ void snapshot_close(struct snapshot *snapshot)
 {
 	ask_detach(&snapshot->ask, snapshot->answer.attachment);
 	ask_close(&snapshot->ask);
-	drop(snapshot);
+	snapshot_drop(snapshot);
 }
 
 const void *snapshot_data(void *arg, const struct rm_segment *segment)

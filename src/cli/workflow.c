@@ -37,14 +37,15 @@ static bool is_name(char c)
 	       c == '_' || c == '-' || c == '.';
 }
 
-static bool at_end(struct cursor *c)
+static bool cursor_at_end(struct cursor *c)
 {
 	while (c->at < c->end && (*c->at == ' ' || *c->at == '\t' || *c->at == '\r'))
 		c->at++;
 	return c->at == c->end || *c->at == '#';
 }
 
-static int unexpected(const struct cursor *c, struct workflow_error *error, const char *wanted)
+static int cursor_unexpected(const struct cursor *c, struct workflow_error *error,
+                             const char *wanted)
 {
 	if (c->at == c->end || *c->at == '#')
 		return WRONG(error, c->line, "the line ends where %s is expected", wanted);
@@ -63,9 +64,9 @@ static int take_instances(struct cursor *c, struct item *item, uint32_t slots,
 	for (; c->at < c->end && *c->at >= '0' && *c->at <= '9'; c->at++)
 		n = n > slots ? n : n * 10 + (uint32_t)(*c->at - '0');
 	if (c->at == digits)
-		return unexpected(c, error, "a number of instances");
+		return cursor_unexpected(c, error, "a number of instances");
 	if (c->at < c->end && is_name(*c->at))
-		return unexpected(c, error, "the end of the number");
+		return cursor_unexpected(c, error, "the end of the number");
 	if (!n)
 		return WRONG(error, c->line, "'%.*s' has no instances: give it one or more",
 		             (int)item->length, item->name);
@@ -84,7 +85,7 @@ static int take_item(struct cursor *c, struct item *item, uint32_t slots,
 		c->at++;
 	item->length = (size_t)(c->at - item->name);
 	if (!item->length)
-		return unexpected(c, error, "a name");
+		return cursor_unexpected(c, error, "a name");
 	if (item->length > WORKFLOW_NAME_MAX)
 		return WRONG(error, c->line, "a name is longer than %d bytes", WORKFLOW_NAME_MAX);
 	if (c->at < c->end && *c->at == '*')
@@ -100,13 +101,13 @@ static int take_head(struct cursor *c, struct item *item, uint32_t slots,
 
 	if (wrong)
 		return wrong;
-	if (at_end(c) || *c->at != ':')
-		return unexpected(c, error, "a ':' after the function's name");
+	if (cursor_at_end(c) || *c->at != ':')
+		return cursor_unexpected(c, error, "a ':' after the function's name");
 	c->at++;
 	return 0;
 }
 
-static struct workflow_function *find(struct workflow *workflow, const struct item *item)
+static struct workflow_function *function_find(struct workflow *workflow, const struct item *item)
 {
 	for (uint32_t i = 0; i < workflow->count; i++) {
 		struct workflow_function *function = &workflow->functions[i];
@@ -120,8 +121,8 @@ static struct workflow_function *find(struct workflow *workflow, const struct it
 
 /* ---- lines; names may be used before they are defined, so all are read twice ---- */
 
-static int define(struct workflow *workflow, struct cursor *c, uint32_t slots,
-                  struct workflow_error *error)
+static int line_define(struct workflow *workflow, struct cursor *c, uint32_t slots,
+                       struct workflow_error *error)
 {
 	struct workflow_function *function;
 	struct item item;
@@ -129,7 +130,7 @@ static int define(struct workflow *workflow, struct cursor *c, uint32_t slots,
 
 	if (wrong)
 		return wrong;
-	function = find(workflow, &item);
+	function = function_find(workflow, &item);
 	if (function)
 		return WRONG(error, c->line, "'%s' is in line %u already: one line for each "
 		             "function", function->name, function->line);
@@ -143,8 +144,8 @@ static int define(struct workflow *workflow, struct cursor *c, uint32_t slots,
 	return 0;
 }
 
-static int connect(struct workflow *workflow, struct cursor *c, uint32_t slots,
-                   struct workflow_error *error)
+static int line_connect(struct workflow *workflow, struct cursor *c, uint32_t slots,
+                        struct workflow_error *error)
 {
 	struct workflow_function *function, *upstream;
 	struct item item;
@@ -152,14 +153,14 @@ static int connect(struct workflow *workflow, struct cursor *c, uint32_t slots,
 
 	if (wrong)
 		return wrong;
-	function = find(workflow, &item);
-	while (!at_end(c)) {
+	function = function_find(workflow, &item);
+	while (!cursor_at_end(c)) {
 		uint32_t index;
 
 		wrong = take_item(c, &item, slots, error);
 		if (wrong)
 			return wrong;
-		upstream = find(workflow, &item);
+		upstream = function_find(workflow, &item);
 		if (!upstream)
 			return WRONG(error, c->line, "unknown function '%.*s': no line defines it",
 			             (int)item.length, item.name);
@@ -189,7 +190,7 @@ static int each_line(struct workflow *workflow, const char *text, size_t size, u
 		c.at = at;
 		c.end = newline ? newline : end;
 		c.line++;
-		if (!at_end(&c))
+		if (!cursor_at_end(&c))
 			wrong = take(workflow, &c, slots, error);
 	}
 	return wrong;
@@ -197,7 +198,7 @@ static int each_line(struct workflow *workflow, const char *text, size_t size, u
 
 /* ---- the graph ---- */
 
-static bool subset(const uint64_t *set, const uint64_t *of)
+static bool set_subset(const uint64_t *set, const uint64_t *of)
 {
 	for (uint32_t i = 0; i < WORKFLOW_WORDS; i++)
 		if (set[i] & ~of[i])
@@ -239,7 +240,8 @@ static int say_cycle(const struct workflow *workflow, const uint64_t *done, uint
 }
 
 /* Upstream first, into order[]; that there is such an order is what makes it a workflow. */
-static int sort(const struct workflow *workflow, uint16_t order[], struct workflow_error *error)
+static int functions_sort(const struct workflow *workflow, uint16_t order[],
+                          struct workflow_error *error)
 {
 	uint64_t done[WORKFLOW_WORDS] = { 0 };
 	uint32_t count = 0, before;
@@ -247,7 +249,7 @@ static int sort(const struct workflow *workflow, uint16_t order[], struct workfl
 	do {
 		before = count;
 		for (uint32_t i = 0; i < workflow->count; i++) {
-			if (rm_bit(done, i) || !subset(workflow->functions[i].upstream, done))
+			if (rm_bit(done, i) || !set_subset(workflow->functions[i].upstream, done))
 				continue;
 			rm_bit_set(done, i);
 			order[count++] = (uint16_t)i;
@@ -286,8 +288,8 @@ bool workflow_meet(const struct workflow_function *a, const struct workflow_func
 
 /* ---- slots ---- */
 
-static int assign(struct workflow *workflow, uint32_t index, const uint64_t *avoid,
-                  uint32_t slots, struct workflow_error *error)
+static int slots_assign(struct workflow *workflow, uint32_t index, const uint64_t *avoid,
+                        uint32_t slots, struct workflow_error *error)
 {
 	struct workflow_function *function = &workflow->functions[index];
 	uint32_t given = 0;
@@ -305,7 +307,7 @@ static int assign(struct workflow *workflow, uint32_t index, const uint64_t *avo
 }
 
 /* As long as there is one for each, no two share a slot, whatever the workflow says. */
-static int assign_all(struct workflow *workflow, uint32_t slots, struct workflow_error *error)
+static int slots_assign_all(struct workflow *workflow, uint32_t slots, struct workflow_error *error)
 {
 	uint64_t total = 0;
 	int wrong = 0;
@@ -320,7 +322,7 @@ static int assign_all(struct workflow *workflow, uint32_t slots, struct workflow
 			if (total <= slots || workflow_meet(&functions[i], &functions[j]))
 				for (uint32_t w = 0; w < WORKFLOW_SLOT_WORDS; w++)
 					avoid[w] |= functions[j].slots[w];
-		wrong = assign(workflow, i, avoid, slots, error);
+		wrong = slots_assign(workflow, i, avoid, slots, error);
 	}
 	return wrong;
 }
@@ -332,13 +334,13 @@ int workflow_plan(const char *text, size_t size, uint32_t slots, struct workflow
 	int wrong;
 
 	workflow->count = 0;
-	wrong = each_line(workflow, text, size, slots, define, error);
+	wrong = each_line(workflow, text, size, slots, line_define, error);
 	if (!wrong)
-		wrong = each_line(workflow, text, size, slots, connect, error);
+		wrong = each_line(workflow, text, size, slots, line_connect, error);
 	if (!wrong)
-		wrong = sort(workflow, order, error);
+		wrong = functions_sort(workflow, order, error);
 	if (wrong)
 		return wrong;
 	close_graph(workflow, order);
-	return assign_all(workflow, slots, error);
+	return slots_assign_all(workflow, slots, error);
 }

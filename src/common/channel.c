@@ -34,7 +34,7 @@ uint64_t rm_now_ns(void)
  * Wait until fd is ready for events, at most until deadline and, if at_most is not 0,
  * at most for that long. 0: try again; -EAGAIN, -ETIMEDOUT, other -errno.
  */
-static int wait_for(int fd, short events, uint64_t deadline, uint64_t at_most)
+static int socket_wait(int fd, short events, uint64_t deadline, uint64_t at_most)
 {
 	struct pollfd p = { .fd = fd, .events = events };
 	struct timespec ts;
@@ -90,11 +90,11 @@ int rm_channel_send(int fd, const void *message, size_t length, const int *fds, 
 		case EINTR:
 			continue;
 		case EAGAIN:
-			error = wait_for(fd, POLLOUT, deadline, 0);
+			error = socket_wait(fd, POLLOUT, deadline, 0);
 			break;
 		case ETOOMANYREFS:      /* RLIMIT_NOFILE bounds descriptors under way, too */
 		case ENOBUFS:
-			error = wait_for(-1, 0, deadline, RETRY_NS);
+			error = socket_wait(-1, 0, deadline, RETRY_NS);
 			break;
 		case ECONNRESET:
 		case ENOTCONN:
@@ -124,7 +124,7 @@ static unsigned unpack_fds(struct msghdr *msg, int fds[RM_CHANNEL_FDS_MAX])
 	return count;
 }
 
-static int cut(const struct msghdr *msg, int fds[RM_CHANNEL_FDS_MAX], unsigned *count)
+static int message_cut(const struct msghdr *msg, int fds[RM_CHANNEL_FDS_MAX], unsigned *count)
 {
 	/* there was room for more, so it was this process's table that had none */
 	bool no_room = (msg->msg_flags & MSG_CTRUNC) && *count < RM_CHANNEL_FDS_MAX;
@@ -153,7 +153,7 @@ ssize_t rm_channel_recv(int fd, void *message, size_t size, int fds[RM_CHANNEL_F
 		if (n >= 0) {
 			*count = unpack_fds(&msg, fds);
 			if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
-				return cut(&msg, fds, count);
+				return message_cut(&msg, fds, count);
 			return n;
 		}
 		/*
@@ -164,7 +164,7 @@ ssize_t rm_channel_recv(int fd, void *message, size_t size, int fds[RM_CHANNEL_F
 			continue;
 		if (errno != EAGAIN)
 			return -errno;
-		error = wait_for(fd, POLLIN, deadline, 0);
+		error = socket_wait(fd, POLLIN, deadline, 0);
 		if (error)
 			return error;
 	}

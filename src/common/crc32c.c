@@ -17,7 +17,7 @@
 #endif
 
 /* Four bits at a time: a table of 64 bytes. */
-static uint32_t by_table(uint32_t crc, const uint8_t *p, size_t length)
+static uint32_t crc_by_table(uint32_t crc, const uint8_t *p, size_t length)
 {
 	static const uint32_t table[16] = {
 		0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1,
@@ -39,7 +39,7 @@ static uint32_t by_table(uint32_t crc, const uint8_t *p, size_t length)
 #define HAS_INSTRUCTION (__builtin_cpu_init(), __builtin_cpu_supports("sse4.2"))
 
 __attribute__((target("sse4.2")))
-static uint32_t by_words(uint32_t crc, const uint8_t *p, size_t words)
+static uint32_t crc_by_words(uint32_t crc, const uint8_t *p, size_t words)
 {
 	uint64_t sum = crc, word;
 
@@ -54,7 +54,7 @@ static uint32_t by_words(uint32_t crc, const uint8_t *p, size_t words)
 
 #define HAS_INSTRUCTION (getauxval(AT_HWCAP) & HWCAP_CRC32)
 
-static uint32_t by_words(uint32_t crc, const uint8_t *p, size_t words)
+static uint32_t crc_by_words(uint32_t crc, const uint8_t *p, size_t words)
 {
 	uint64_t word;
 
@@ -69,9 +69,9 @@ static uint32_t by_words(uint32_t crc, const uint8_t *p, size_t words)
 
 #define HAS_INSTRUCTION false
 
-static uint32_t by_words(uint32_t crc, const uint8_t *p, size_t words)
+static uint32_t crc_by_words(uint32_t crc, const uint8_t *p, size_t words)
 {
-	return by_table(crc, p, words * sizeof(uint64_t));
+	return crc_by_table(crc, p, words * sizeof(uint64_t));
 }
 
 #endif
@@ -81,6 +81,6 @@ uint32_t rm_crc32c(uint32_t crc, const void *data, size_t length)
 	const uint8_t *p = data;
 	size_t words = HAS_INSTRUCTION ? length / sizeof(uint64_t) : 0;
 
-	crc = by_words(~crc, p, words);
-	return ~by_table(crc, p + words * sizeof(uint64_t), length - words * sizeof(uint64_t));
+	crc = crc_by_words(~crc, p, words);
+	return ~crc_by_table(crc, p + words * sizeof(uint64_t), length - words * sizeof(uint64_t));
 }

@@ -34,13 +34,13 @@ struct writer {
 	uint8_t *at;
 };
 
-static void put_bytes(struct writer *w, const void *data, size_t length)
+static void writer_bytes(struct writer *w, const void *data, size_t length)
 {
 	memcpy(w->at, data, length);
 	w->at += length;
 }
 
-static void put_number(struct writer *w, uint64_t value, unsigned bytes)
+static void writer_number(struct writer *w, uint64_t value, unsigned bytes)
 {
 	for (unsigned i = 0; i < bytes; i++)
 		*w->at++ = (uint8_t)(value >> 8 * i);
@@ -51,7 +51,7 @@ struct reader {
 	bool cut;                       /* asked for more than there is */
 };
 
-static void get_bytes(struct reader *r, void *data, size_t length)
+static void reader_bytes(struct reader *r, void *data, size_t length)
 {
 	if ((size_t)(r->end - r->at) < length) {
 		r->cut = true;
@@ -62,24 +62,24 @@ static void get_bytes(struct reader *r, void *data, size_t length)
 	r->at += length;
 }
 
-static uint64_t get_number(struct reader *r, unsigned bytes)
+static uint64_t reader_number(struct reader *r, unsigned bytes)
 {
 	uint8_t raw[8] = { 0 };
 	uint64_t value = 0;
 
-	get_bytes(r, raw, bytes);
+	reader_bytes(r, raw, bytes);
 	while (bytes--)
 		value = value << 8 | raw[bytes];
 	return value;
 }
 
-static uint32_t checksum(const uint8_t *record, size_t length)
+static uint32_t record_checksum(const uint8_t *record, size_t length)
 {
 	return rm_crc32c(rm_crc32c(0, RM_HANDLE_PREFIX, PREFIX_LENGTH), record, length);
 }
 
 /* A provider's name goes into messages: printable, and no surprises in a terminal. */
-static bool printable(const char *text, size_t length)
+static bool provider_printable(const char *text, size_t length)
 {
 	for (size_t i = 0; i < length; i++)
 		if (text[i] <= ' ' || text[i] > '~')
@@ -92,75 +92,76 @@ static size_t write_record(const struct rm_handle *h, uint8_t record[RECORD_MAX]
 	struct writer w = { record };
 	size_t provider = strlen(h->fabric.provider);
 
-	put_number(&w, RECORD_VERSION, 1);
-	put_number(&w, h->layout.window_base, 8);
-	put_number(&w, h->layout.window_slots, 4);
-	put_number(&w, h->layout.page_shift, 1);
-	put_number(&w, h->layout.slot_shift, 1);
-	put_number(&w, h->layout.big_endian, 1);
-	put_number(&w, h->layout.pointer_bytes, 1);
-	put_bytes(&w, h->id, sizeof(h->id));
-	put_bytes(&w, h->secret, sizeof(h->secret));
-	put_bytes(&w, h->host, sizeof(h->host));
-	put_number(&w, provider, 1);
-	put_bytes(&w, h->fabric.provider, provider);
-	put_number(&w, h->fabric.protocol, 4);
-	put_number(&w, h->fabric.protocol_version, 4);
-	put_number(&w, h->fabric.fi_version, 4);
-	put_number(&w, h->fabric.addr_format, 4);
-	put_number(&w, h->fabric.length, 1);
-	put_bytes(&w, h->fabric.name, h->fabric.length);
-	put_number(&w, checksum(record, (size_t)(w.at - record)), 4);
+	writer_number(&w, RECORD_VERSION, 1);
+	writer_number(&w, h->layout.window_base, 8);
+	writer_number(&w, h->layout.window_slots, 4);
+	writer_number(&w, h->layout.page_shift, 1);
+	writer_number(&w, h->layout.slot_shift, 1);
+	writer_number(&w, h->layout.big_endian, 1);
+	writer_number(&w, h->layout.pointer_bytes, 1);
+	writer_bytes(&w, h->id, sizeof(h->id));
+	writer_bytes(&w, h->secret, sizeof(h->secret));
+	writer_bytes(&w, h->host, sizeof(h->host));
+	writer_number(&w, provider, 1);
+	writer_bytes(&w, h->fabric.provider, provider);
+	writer_number(&w, h->fabric.protocol, 4);
+	writer_number(&w, h->fabric.protocol_version, 4);
+	writer_number(&w, h->fabric.fi_version, 4);
+	writer_number(&w, h->fabric.addr_format, 4);
+	writer_number(&w, h->fabric.length, 1);
+	writer_bytes(&w, h->fabric.name, h->fabric.length);
+	writer_number(&w, record_checksum(record, (size_t)(w.at - record)), 4);
 	return (size_t)(w.at - record);
 }
 
 static void read_layout(struct reader *r, struct rm_layout *layout)
 {
-	layout->window_base = get_number(r, 8);
-	layout->window_slots = (uint32_t)get_number(r, 4);
-	layout->page_shift = (uint8_t)get_number(r, 1);
-	layout->slot_shift = (uint8_t)get_number(r, 1);
-	layout->big_endian = (uint8_t)get_number(r, 1);
-	layout->pointer_bytes = (uint8_t)get_number(r, 1);
+	layout->window_base = reader_number(r, 8);
+	layout->window_slots = (uint32_t)reader_number(r, 4);
+	layout->page_shift = (uint8_t)reader_number(r, 1);
+	layout->slot_shift = (uint8_t)reader_number(r, 1);
+	layout->big_endian = (uint8_t)reader_number(r, 1);
+	layout->pointer_bytes = (uint8_t)reader_number(r, 1);
 }
 
 static bool read_fabric(struct reader *r, struct rm_fabric_addr *fabric)
 {
-	size_t provider = get_number(r, 1);
+	size_t provider = reader_number(r, 1);
 
 	if (provider >= RM_PROVIDER_MAX)
 		return false;
-	get_bytes(r, fabric->provider, provider);
+	reader_bytes(r, fabric->provider, provider);
 	fabric->provider[provider] = 0;
-	fabric->protocol = (uint32_t)get_number(r, 4);
-	fabric->protocol_version = (uint32_t)get_number(r, 4);
-	fabric->fi_version = (uint32_t)get_number(r, 4);
-	fabric->addr_format = (uint32_t)get_number(r, 4);
-	fabric->length = (uint8_t)get_number(r, 1);
+	fabric->protocol = (uint32_t)reader_number(r, 4);
+	fabric->protocol_version = (uint32_t)reader_number(r, 4);
+	fabric->fi_version = (uint32_t)reader_number(r, 4);
+	fabric->addr_format = (uint32_t)reader_number(r, 4);
+	fabric->length = (uint8_t)reader_number(r, 1);
 	if (fabric->length > RM_FABRIC_NAME_MAX)
 		return false;
-	get_bytes(r, fabric->name, fabric->length);
-	return printable(fabric->provider, provider);
+	reader_bytes(r, fabric->name, fabric->length);
+	return provider_printable(fabric->provider, provider);
 }
 
 static int read_record(const uint8_t *record, size_t length, struct rm_handle *out)
 {
 	const struct rm_layout here = rm_layout_here();
-	struct reader r = { .at = record, .end = record + length };
+	struct reader r = { .at = record, .end = record + length }, sum;
 	struct rm_handle h;
 
 	if (length < 5)
 		return -EINVAL;
 	r.end -= 4;
-	if (checksum(record, length - 4) != get_number(&(struct reader){ r.end, r.end + 4, false }, 4))
+	sum = (struct reader) { .at = r.end, .end = r.end + 4 };
+	if (record_checksum(record, length - 4) != reader_number(&sum, 4))
 		return -EINVAL;
-	if (get_number(&r, 1) != RECORD_VERSION)
+	if (reader_number(&r, 1) != RECORD_VERSION)
 		return -EPROTO;
 	memset(&h, 0, sizeof(h));
 	read_layout(&r, &h.layout);
-	get_bytes(&r, h.id, sizeof(h.id));
-	get_bytes(&r, h.secret, sizeof(h.secret));
-	get_bytes(&r, h.host, sizeof(h.host));
+	reader_bytes(&r, h.id, sizeof(h.id));
+	reader_bytes(&r, h.secret, sizeof(h.secret));
+	reader_bytes(&r, h.host, sizeof(h.host));
 	if (!read_fabric(&r, &h.fabric) || r.cut || r.at != r.end)
 		return -EINVAL;
 	*out = h;
@@ -252,7 +253,7 @@ int rm_handle_encode(const struct rm_handle *handle, char *text, size_t size)
 	size_t length;
 	int error = 0;
 
-	if (provider == RM_PROVIDER_MAX || !printable(fabric->provider, provider) ||
+	if (provider == RM_PROVIDER_MAX || !provider_printable(fabric->provider, provider) ||
 	    fabric->length > RM_FABRIC_NAME_MAX)
 		return -EINVAL;
 	length = write_record(handle, record);

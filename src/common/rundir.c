@@ -31,14 +31,14 @@ static bool private_directory(const struct stat *st)
 }
 
 /* A directory that others cannot list or enter, and of ours, as XDG_RUNTIME_DIR has to be. */
-static bool ours(const char *path)
+static bool directory_ours(const char *path)
 {
 	struct stat st;
 
 	return path[0] == '/' && stat(path, &st) == 0 && private_directory(&st);
 }
 
-static int too_long(const char *path, char *why, size_t why_size)
+static int path_too_long(const char *path, char *why, size_t why_size)
 {
 	rm_format(why, why_size, "the run directory's path is too long for a socket (%zu bytes, at "
 	          "most %d): %s: set RMMAP_RUNDIR to a shorter one", strlen(path),
@@ -47,8 +47,8 @@ static int too_long(const char *path, char *why, size_t why_size)
 }
 
 /* The path, as the environment or the defaults say; nothing is created yet. */
-static int choose(const struct rm_options *options, char path[RM_RUNDIR_MAX],
-                  char *why, size_t why_size)
+static int path_choose(const struct rm_options *options, char path[RM_RUNDIR_MAX],
+                       char *why, size_t why_size)
 {
 	const char *xdg = options->xdg_runtime_dir;
 	unsigned uid = geteuid();
@@ -66,15 +66,15 @@ static int choose(const struct rm_options *options, char path[RM_RUNDIR_MAX],
 		while (length > 1 && options->rundir[length - 1] == '/')
 			length--;
 		if (length >= RM_RUNDIR_MAX)
-			return too_long(options->rundir, why, why_size);
+			return path_too_long(options->rundir, why, why_size);
 		rm_format(path, RM_RUNDIR_MAX, "%.*s", (int)length, options->rundir);
 		return 0;
 	}
-	if (xdg && ours(xdg)) {
+	if (xdg && directory_ours(xdg)) {
 		if (strlen(xdg) + sizeof("/rmmap") > RM_RUNDIR_MAX)
-			return too_long(xdg, why, why_size);
+			return path_too_long(xdg, why, why_size);
 		rm_format(path, RM_RUNDIR_MAX, "%s/rmmap", xdg);
-	} else if (ours(run)) {
+	} else if (directory_ours(run)) {
 		rm_format(path, RM_RUNDIR_MAX, "%s/rmmap", run);
 	} else {
 		rm_format(path, RM_RUNDIR_MAX, "/tmp/rmmap-%u", uid);
@@ -82,7 +82,7 @@ static int choose(const struct rm_options *options, char path[RM_RUNDIR_MAX],
 	return 0;
 }
 
-static int make(const char *path, char *why, size_t why_size)
+static int directory_make(const char *path, char *why, size_t why_size)
 {
 	int error;
 
@@ -149,9 +149,9 @@ int rm_rundir_find(const struct rm_options *options, bool create, char path[RM_R
 	int error;
 
 	path[0] = 0;
-	error = choose(options, path, why, why_size);
+	error = path_choose(options, path, why, why_size);
 	if (!error && create)
-		error = make(path, why, why_size);
+		error = directory_make(path, why, why_size);
 	if (!error)
 		error = check_owner(path, why, why_size);
 	if (!error)

@@ -25,7 +25,7 @@ struct spec {
 	size_t precision;               /* SIZE_MAX: none */
 };
 
-static void put(struct out *o, const char *text, size_t length)
+static void out_put(struct out *o, const char *text, size_t length)
 {
 	size_t room = o->size - o->length;
 
@@ -36,14 +36,14 @@ static void put(struct out *o, const char *text, size_t length)
 	o->length += length;
 }
 
-static void pad(struct out *o, char c, size_t count)
+static void out_pad(struct out *o, char c, size_t count)
 {
 	/* a width is bounded by the room, so an absurd one costs nothing */
 	while (count-- && o->length < o->size)
 		o->buf[o->length++] = c;
 }
 
-static void put_text(struct out *o, const struct spec *s, const char *text)
+static void out_text(struct out *o, const struct spec *s, const char *text)
 {
 	size_t length;
 
@@ -51,13 +51,13 @@ static void put_text(struct out *o, const struct spec *s, const char *text)
 		text = "(null)";
 	length = strnlen(text, s->precision);
 	if (!s->left && s->width > length)
-		pad(o, ' ', s->width - length);
-	put(o, text, length);
+		out_pad(o, ' ', s->width - length);
+	out_put(o, text, length);
 	if (s->left && s->width > length)
-		pad(o, ' ', s->width - length);
+		out_pad(o, ' ', s->width - length);
 }
 
-static void put_number(struct out *o, const struct spec *s, const char *sign,
+static void out_number(struct out *o, const struct spec *s, const char *sign,
                        unsigned long long value, unsigned base)
 {
 	char digits[24];
@@ -69,16 +69,16 @@ static void put_number(struct out *o, const struct spec *s, const char *sign,
 	} while (value);
 	total = strlen(sign) + sizeof(digits) - n;
 	if (!s->left && !s->zero && s->width > total)
-		pad(o, ' ', s->width - total);
-	put(o, sign, strlen(sign));
+		out_pad(o, ' ', s->width - total);
+	out_put(o, sign, strlen(sign));
 	if (!s->left && s->zero && s->width > total)
-		pad(o, '0', s->width - total);
-	put(o, digits + n, sizeof(digits) - n);
+		out_pad(o, '0', s->width - total);
+	out_put(o, digits + n, sizeof(digits) - n);
 	if (s->left && s->width > total)
-		pad(o, ' ', s->width - total);
+		out_pad(o, ' ', s->width - total);
 }
 
-static size_t number(const char **format)
+static size_t spec_number(const char **format)
 {
 	size_t n = 0;
 
@@ -88,7 +88,7 @@ static size_t number(const char **format)
 	return n;
 }
 
-static struct spec parse_spec(const char **format, va_list *args)
+static struct spec spec_read(const char **format, va_list *args)
 {
 	struct spec s = { .precision = SIZE_MAX };
 
@@ -100,7 +100,7 @@ static struct spec parse_spec(const char **format, va_list *args)
 		else
 			break;
 	}
-	s.width = number(format);
+	s.width = spec_number(format);
 	if (**format == '.') {
 		(*format)++;
 		if (**format == '*') {
@@ -109,7 +109,7 @@ static struct spec parse_spec(const char **format, va_list *args)
 			s.precision = given < 0 ? SIZE_MAX : (size_t)given;
 			(*format)++;
 		} else {
-			s.precision = number(format);
+			s.precision = spec_number(format);
 		}
 	}
 	return s;
@@ -134,9 +134,9 @@ static long long get_signed(int longs, va_list *args)
 }
 
 /* One conversion after its '%'; false if it is none that is known here. */
-static bool convert(struct out *o, const char **format, va_list *args, int error)
+static bool spec_convert(struct out *o, const char **format, va_list *args, int error)
 {
-	struct spec s = parse_spec(format, args);
+	struct spec s = spec_read(format, args);
 	long long value;
 	int longs = 0;
 	char c;
@@ -145,31 +145,31 @@ static bool convert(struct out *o, const char **format, va_list *args, int error
 		longs++;                /* size_t is long on every system this runs on */
 	switch (*(*format)++) {
 	case 's':
-		put_text(o, &s, va_arg(*args, const char *));
+		out_text(o, &s, va_arg(*args, const char *));
 		return true;
 	case 'm':
-		put_text(o, &s, rm_errno_text(error));
+		out_text(o, &s, rm_errno_text(error));
 		return true;
 	case 'c':
 		c = (char)va_arg(*args, int);
-		put(o, &c, 1);
+		out_put(o, &c, 1);
 		return true;
 	case 'd':
 		value = get_signed(longs, args);
-		put_number(o, &s, value < 0 ? "-" : "",
+		out_number(o, &s, value < 0 ? "-" : "",
 		           value < 0 ? 0 - (unsigned long long)value : (unsigned long long)value, 10);
 		return true;
 	case 'u':
-		put_number(o, &s, "", get_unsigned(longs, args), 10);
+		out_number(o, &s, "", get_unsigned(longs, args), 10);
 		return true;
 	case 'x':
-		put_number(o, &s, "", get_unsigned(longs, args), 16);
+		out_number(o, &s, "", get_unsigned(longs, args), 16);
 		return true;
 	case 'p':
-		put_number(o, &s, "0x", (uintptr_t)va_arg(*args, void *), 16);
+		out_number(o, &s, "0x", (uintptr_t)va_arg(*args, void *), 16);
 		return true;
 	case '%':
-		put(o, "%", 1);
+		out_put(o, "%", 1);
 		return true;
 	default:
 		return false;
@@ -183,13 +183,13 @@ static size_t format_args(char *buf, size_t size, const char *format, va_list *a
 	while (*format) {
 		const char *percent = strchrnul(format, '%');
 
-		put(&o, format, (size_t)(percent - format));
+		out_put(&o, format, (size_t)(percent - format));
 		if (!*percent)
 			break;
 		format = percent + 1;
-		if (!convert(&o, &format, args, error)) {
+		if (!spec_convert(&o, &format, args, error)) {
 			/* what its argument is cannot be known, nor where the next one lies */
-			put(&o, percent, strlen(percent));
+			out_put(&o, percent, strlen(percent));
 			break;
 		}
 	}

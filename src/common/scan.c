@@ -18,7 +18,7 @@ static const char *const into[] = {
 	"into other memory", "into slots, outside of the snapshot",
 };
 
-static enum rm_stray_kind kind_of(const struct rm_place *place)
+static enum rm_stray_kind place_kind(const struct rm_place *place)
 {
 	if (!place)
 		return RM_STRAY_SLOT;
@@ -29,7 +29,7 @@ static enum rm_stray_kind kind_of(const struct rm_place *place)
 	return place->flags & (RM_PLACE_FILE | RM_PLACE_BSS) ? RM_STRAY_FILE : RM_STRAY_MEMORY;
 }
 
-static void look_at(struct rm_scan *scan, uint64_t word, uint64_t addr)
+static void word_check(struct rm_scan *scan, uint64_t word, uint64_t addr)
 {
 	const struct rm_place *place = NULL;
 
@@ -44,13 +44,13 @@ static void look_at(struct rm_scan *scan, uint64_t word, uint64_t addr)
 			return;
 	}
 	scan->total++;
-	scan->found[kind_of(place)]++;
+	scan->found[place_kind(place)]++;
 	if (scan->firsts < RM_SCAN_FIRST)
 		scan->first[scan->firsts++] = (struct rm_stray){ addr, word, 0 };
 }
 
 /* Blocks are aligned to 16, those of 8 bytes to 8: what else is led to is within a block. */
-static void look_for_blocks(struct rm_scan *scan, uint64_t word)
+static void block_check(struct rm_scan *scan, uint64_t word)
 {
 	if (word % 8 || word > scan->first[scan->firsts - 1].addr ||
 	    word + BLOCK_MAX < scan->first[0].addr)
@@ -65,8 +65,8 @@ static void look_for_blocks(struct rm_scan *scan, uint64_t word)
 	}
 }
 
-static void look_at_segment(struct rm_scan *scan, const struct rm_segment *segment,
-                            const char *data, bool blocks)
+static void segment_check(struct rm_scan *scan, const struct rm_segment *segment,
+                          const char *data, bool blocks)
 {
 	const uint64_t *bitmap = rm_table_view_bitmap(scan->table, segment->layer);
 	uint64_t first = segment->offset >> RM_PAGE_SHIFT, start, run;
@@ -82,9 +82,9 @@ static void look_at_segment(struct rm_scan *scan, const struct rm_segment *segme
 			uint64_t word = *(const volatile uint64_t *)&words[i];
 
 			if (blocks)
-				look_for_blocks(scan, word);
+				block_check(scan, word);
 			else
-				look_at(scan, word, segment->addr + at + i * sizeof(*words));
+				word_check(scan, word, segment->addr + at + i * sizeof(*words));
 		}
 		if (!blocks)
 			scan->bytes += bytes;
@@ -104,12 +104,12 @@ void rm_scan(struct rm_scan *scan, const struct rm_table *table,
 	if (places->count && places->place[places->count - 1].end > scan->high)
 		scan->high = places->place[places->count - 1].end;
 	for (uint32_t i = 0; i < table->segment_count; i++)
-		look_at_segment(scan, &table->segments[i], data(arg, &table->segments[i]), false);
+		segment_check(scan, &table->segments[i], data(arg, &table->segments[i]), false);
 	if (!scan->firsts)
 		return;
-	look_for_blocks(scan, table->root);
+	block_check(scan, table->root);
 	for (uint32_t i = 0; i < table->segment_count; i++)
-		look_at_segment(scan, &table->segments[i], data(arg, &table->segments[i]), true);
+		segment_check(scan, &table->segments[i], data(arg, &table->segments[i]), true);
 }
 
 void rm_scan_summary(const struct rm_scan *scan, char *text, size_t size)

@@ -14,3 +14,11 @@ int rm_standard_open(const char *path, int flags)
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	return fd;
 }
+
+void rm_standard_occupy(void)
+{
+	int fd = rm_standard_open("/", O_PATH | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+}

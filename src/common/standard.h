@@ -11,4 +11,10 @@
  */
 int rm_standard_open(const char *path, int flags);
 
+/*
+ * Occupy each of 0 to 2 that is closed with a descriptor that can neither be read nor written
+ * and that exec() closes.
+ */
+void rm_standard_occupy(void);
+
 #endif

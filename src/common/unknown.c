@@ -14,13 +14,13 @@
 #define NAME_LONG 32                    /* longer names resemble none of the table */
 #define DISTANCE_MAX 2
 
-static unsigned least(unsigned a, unsigned b)
+static unsigned number_least(unsigned a, unsigned b)
 {
 	return a < b ? a : b;
 }
 
 /* How many characters must be inserted, left out or changed to make b of a (Levenshtein). */
-static unsigned distance(const char *a, size_t a_length, const char *b)
+static unsigned name_distance(const char *a, size_t a_length, const char *b)
 {
 	unsigned row[NAME_LONG + 1], before, above;
 	size_t b_length = strlen(b);
@@ -34,20 +34,21 @@ static unsigned distance(const char *a, size_t a_length, const char *b)
 		row[0] = (unsigned)i;
 		for (size_t j = 1; j <= b_length; j++) {
 			above = row[j];
-			row[j] = least(least(above, row[j - 1]) + 1, before + (a[i - 1] != b[j - 1]));
+			row[j] = number_least(number_least(above, row[j - 1]) + 1,
+			                      before + (a[i - 1] != b[j - 1]));
 			before = above;
 		}
 	}
 	return row[b_length];
 }
 
-static const char *nearest(const char *name, size_t length)
+static const char *option_nearest(const char *name, size_t length)
 {
 	unsigned best = DISTANCE_MAX + 1;
 	const char *found = NULL;
 
 	for (size_t i = 0; i < rm_option_count; i++) {
-		unsigned d = distance(name, length, rm_option_table[i].name);
+		unsigned d = name_distance(name, length, rm_option_table[i].name);
 
 		if (d < best) {
 			best = d;
@@ -57,7 +58,7 @@ static const char *nearest(const char *name, size_t length)
 	return found;
 }
 
-static bool known(const char *name, size_t length)
+static bool option_known(const char *name, size_t length)
 {
 	for (size_t i = 0; i < rm_option_count; i++)
 		if (strlen(rm_option_table[i].name) == length &&
@@ -67,7 +68,7 @@ static bool known(const char *name, size_t length)
 }
 
 /* What stands in a text that somebody reads: of other characters a name is not printed. */
-static bool printable(const char *name, size_t length)
+static bool name_printable(const char *name, size_t length)
 {
 	for (size_t i = 0; i < length; i++)
 		if (name[i] <= ' ' || name[i] > '~')
@@ -86,10 +87,10 @@ unsigned rm_options_unknown(char **environment, bool secure, char *text, size_t 
 		if (strncmp(*e, PREFIX, prefix) != 0)
 			continue;
 		length = strcspn(*e, "=");
-		if (known(*e, length) || !printable(*e, length))
+		if (option_known(*e, length) || !name_printable(*e, length))
 			continue;
 		count++;
-		like = nearest(*e, length);
+		like = option_nearest(*e, length);
 		if (at + 1 < size)
 			at += rm_format(text + at, size - at, "%s%.*s%s%s%s", at ? ", " : "",
 			                (int)length, *e, like ? " (did you mean " : "",

@@ -78,7 +78,7 @@ static int attach_status(int error)
 	}
 }
 
-static int attach(const char *handle, void **root, struct reason *reason)
+static int root_attach(const char *handle, void **root, struct reason *reason)
 {
 	struct timespec deadline;
 	unsigned detaches;
@@ -98,7 +98,7 @@ static int attach(const char *handle, void **root, struct reason *reason)
 	              rmmap_error());
 }
 
-static void detach(void *root)
+static void root_detach(void *root)
 {
 	if (!root)
 		return;
@@ -108,7 +108,7 @@ static void detach(void *root)
 
 /* ---- the answer's event ---- */
 
-static int add(struct job *job, struct event *event, const char *name, const char *value)
+static int answer_add(struct job *job, struct event *event, const char *name, const char *value)
 {
 	int wrong;
 
@@ -126,7 +126,7 @@ static int add(struct job *job, struct event *event, const char *name, const cha
 	return 500;
 }
 
-static bool new_id(char id[33])
+static bool id_new(char id[33])
 {
 	static const char digit[] = "0123456789abcdef";
 	unsigned char random[16];
@@ -141,7 +141,7 @@ static bool new_id(char id[33])
 	return true;
 }
 
-static void time_text(char text[32])
+static void answer_time(char text[32])
 {
 	struct timespec now;
 	struct tm tm;
@@ -153,32 +153,36 @@ static void time_text(char text[32])
 	          now.tv_nsec / 1000000);
 }
 
-static int fill(struct job *job, struct event *event, const struct rmmap_answer *answer)
+static int answer_fill(struct job *job, struct event *event, const struct rmmap_answer *answer)
 {
 	char id[33], time[32];
 	int wrong;
 
-	if (!new_id(id))
+	if (!id_new(id))
 		return refuse(&job->reason, 500, "the system has no random numbers for an id");
-	time_text(time);
-	wrong = add(job, event, "specversion", "1.0");
-	wrong = wrong ? wrong : add(job, event, "id", id);
-	wrong = wrong ? wrong : add(job, event, "source",
-	                            answer->source ? answer->source : settings.source);
-	wrong = wrong ? wrong : add(job, event, "type", answer->type ? answer->type : settings.type);
-	wrong = wrong ? wrong : add(job, event, "time", time);
-	wrong = wrong ? wrong : add(job, event, "subject", answer->subject);
-	wrong = wrong ? wrong : add(job, event, "dataref", job->handle[0] ? job->handle : NULL);
+	answer_time(time);
+	wrong = answer_add(job, event, "specversion", "1.0");
+	wrong = wrong ? wrong : answer_add(job, event, "id", id);
+	wrong = wrong ? wrong : answer_add(job, event, "source",
+	                                   answer->source ? answer->source : settings.source);
+	wrong = wrong ? wrong : answer_add(job, event, "type",
+	                                   answer->type ? answer->type : settings.type);
+	wrong = wrong ? wrong : answer_add(job, event, "time", time);
+	wrong = wrong ? wrong : answer_add(job, event, "subject", answer->subject);
+	wrong = wrong ? wrong : answer_add(job, event, "dataref",
+	                                   job->handle[0] ? job->handle : NULL);
 	for (size_t i = 0; i < answer->attribute_count && !wrong; i++)
-		wrong = add(job, event, answer->attributes[i].name, answer->attributes[i].value);
+		wrong = answer_add(job, event, answer->attributes[i].name,
+		                   answer->attributes[i].value);
 	if (wrong || !answer->data)
 		return wrong;
 	event->data = pool_copy(&job->pool, answer->data, answer->data_length);
 	event->data_length = answer->data_length;
 	if (!event->data)
 		return refuse(&job->reason, 500, "no memory for the answer");
-	return add(job, event, "datacontenttype",
-	           answer->datacontenttype ? answer->datacontenttype : "application/octet-stream");
+	return answer_add(job, event, "datacontenttype",
+	                  answer->datacontenttype ? answer->datacontenttype :
+	                  "application/octet-stream");
 }
 
 /* ---- the answer's form ---- */
@@ -218,7 +222,7 @@ static int write_event(struct job *job, const struct event *event)
 
 /* ---- all of it ---- */
 
-static int publish(struct job *job, const struct rmmap_answer *answer)
+static int answer_publish(struct job *job, const struct rmmap_answer *answer)
 {
 	struct rmmap_publish_options options = RMMAP_PUBLISH_OPTIONS_INIT;
 
@@ -243,18 +247,18 @@ static int answer_event(struct job *job, const struct rmmap_answer *answer)
 	job->response.status = 204;
 	if (!answer->root && !answer->data)
 		return 0;
-	wrong = answer->root ? publish(job, answer) : 0;
+	wrong = answer->root ? answer_publish(job, answer) : 0;
 	if (wrong)
 		return wrong;
 	event = pool_take(&job->pool, sizeof(*event));
 	if (!event)
 		return refuse(&job->reason, 500, "no memory for the answer");
 	job->response.status = 200;
-	wrong = fill(job, event, answer);
+	wrong = answer_fill(job, event, answer);
 	return wrong ? wrong : write_event(job, event);
 }
 
-static int call(struct job *job, void *root)
+static int job_call(struct job *job, void *root)
 {
 	const struct event *event = &job->event;
 	const struct rmmap_event question = {
@@ -296,11 +300,11 @@ void call_run(struct job *job)
 {
 	const char *handle = event_find(&job->event, "dataref");
 	void *root = NULL;
-	int wrong = handle ? attach(handle, &root, &job->reason) : 0;
+	int wrong = handle ? root_attach(handle, &root, &job->reason) : 0;
 
 	if (!wrong)
-		wrong = call(job, root);
-	detach(root);
+		wrong = job_call(job, root);
+	root_detach(root);
 	if (wrong) {
 		job->response = (struct response){ 0 };
 		response_text(&job->response, wrong, &job->reason);

@@ -25,8 +25,8 @@ static bool is_header(const char *name, size_t length, const char *wanted)
 	return length == strlen(wanted) && !strncasecmp(name, wanted, length);
 }
 
-static enum MHD_Result look(void *arg, enum MHD_ValueKind kind, const char *name,
-                            size_t name_length, const char *value, size_t length)
+static enum MHD_Result header_look(void *arg, enum MHD_ValueKind kind, const char *name,
+                                   size_t name_length, const char *value, size_t length)
 {
 	struct framing *framing = arg;
 
@@ -44,7 +44,7 @@ int framing_check(struct MHD_Connection *connection, const char *version, struct
 {
 	struct framing framing = { 0 };
 
-	MHD_get_connection_values_n(connection, MHD_HEADER_KIND, look, &framing);
+	MHD_get_connection_values_n(connection, MHD_HEADER_KIND, header_look, &framing);
 	if (framing.lengths && framing.codings)
 		return refuse(reason, 400, "Content-Length and Transfer-Encoding exclude each other");
 	if (framing.lengths > 1 || framing.codings > 1)

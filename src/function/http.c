@@ -123,7 +123,7 @@ static bool daemon_is_there(void)
 	return fd >= 0;
 }
 
-static int health(const char *url, struct reason *reason)
+static int health_status(const char *url, struct reason *reason)
 {
 	bool live = !strcmp(url, "/healthz") || !strcmp(url, "/livez") ||
 	            !strcmp(url, "/health/liveness");
@@ -142,16 +142,17 @@ static int health(const char *url, struct reason *reason)
 
 /* ---- a request's begin ---- */
 
-static const char *header(struct MHD_Connection *c, const char *name)
+static const char *request_header(struct MHD_Connection *c, const char *name)
 {
 	return MHD_lookup_connection_value(c, MHD_HEADER_KIND, name);
 }
 
-static int begin(struct MHD_Connection *c, const char *url, const char *method,
-                 const char *version, struct request *request, bool *at_once)
+static int request_begin(struct MHD_Connection *c, const char *url, const char *method,
+                         const char *version, struct request *request, bool *at_once)
 {
 	struct reason *reason = &request->job->reason;
-	const char *length = header(c, "Content-Length"), *expect = header(c, "Expect");
+	const char *length = request_header(c, "Content-Length");
+	const char *expect = request_header(c, "Expect");
 	uint64_t bytes = 0;
 	int status = framing_check(c, version, reason);
 
@@ -161,7 +162,7 @@ static int begin(struct MHD_Connection *c, const char *url, const char *method,
 	if (length && rm_parse_number(length, 0, UINT64_MAX, &bytes))
 		bytes = UINT64_MAX;
 	if (!strcmp(method, "GET") || !strcmp(method, "HEAD"))
-		status = health(url, reason);
+		status = health_status(url, reason);
 	else if (strcmp(method, "POST"))
 		status = refuse(reason, 405, "events come by POST");
 	else if (http_draining)
@@ -173,7 +174,7 @@ static int begin(struct MHD_Connection *c, const char *url, const char *method,
 	return status;
 }
 
-static struct request *new_request(void)
+static struct request *request_new(void)
 {
 	struct job *job = work_new();
 	struct request *request = job ? pool_take(&job->pool, sizeof(*request)) : NULL;
@@ -187,7 +188,7 @@ static struct request *new_request(void)
 
 /* ---- a request's body ---- */
 
-static enum MHD_Result take_body(struct MHD_Connection *c, struct request *request,
+static enum MHD_Result body_take(struct MHD_Connection *c, struct request *request,
                                  const char *bytes, size_t *length)
 {
 	struct job *job = request->job;
@@ -216,8 +217,8 @@ static enum MHD_Result take_body(struct MHD_Connection *c, struct request *reque
 
 /* ---- a request's end ---- */
 
-static enum MHD_Result take_header(void *arg, enum MHD_ValueKind kind, const char *name,
-                                   size_t name_length, const char *value, size_t length)
+static enum MHD_Result event_header_take(void *arg, enum MHD_ValueKind kind, const char *name,
+                                         size_t name_length, const char *value, size_t length)
 {
 	struct request *request = arg;
 	struct job *job = request->job;
@@ -232,18 +233,18 @@ static enum MHD_Result take_header(void *arg, enum MHD_ValueKind kind, const cha
 	return request->status ? MHD_NO : MHD_YES;
 }
 
-static int read_event(struct MHD_Connection *c, struct request *request)
+static int request_read_event(struct MHD_Connection *c, struct request *request)
 {
 	struct job *job = request->job;
 	struct reason *reason = &job->reason;
-	const char *type = header(c, "Content-Type");
+	const char *type = request_header(c, "Content-Type");
 	enum event_mode mode;
 	int wrong = event_mode(type, true, &mode, reason);
 
 	if (wrong)
 		return wrong;
 	job->structured = mode == EVENT_STRUCTURED;
-	MHD_get_connection_values_n(c, MHD_HEADER_KIND, take_header, request);
+	MHD_get_connection_values_n(c, MHD_HEADER_KIND, event_header_take, request);
 	if (request->status)
 		return request->status;
 	if (job->structured) {
@@ -262,10 +263,10 @@ static int read_event(struct MHD_Connection *c, struct request *request)
 	return wrong ? wrong : event_check(&job->event, reason);
 }
 
-static enum MHD_Result finish(struct MHD_Connection *c, struct request *request)
+static enum MHD_Result request_finish(struct MHD_Connection *c, struct request *request)
 {
 	if (!request->status)
-		request->status = read_event(c, request);
+		request->status = request_read_event(c, request);
 	if (request->status)
 		return send_reason(c, request);
 	/* before it is submitted: the worker may resume it at once */
@@ -283,9 +284,9 @@ static enum MHD_Result finish(struct MHD_Connection *c, struct request *request)
 
 /* ---- what libmicrohttpd calls ---- */
 
-static enum MHD_Result take(void *arg, struct MHD_Connection *c, const char *url,
-                            const char *method, const char *version, const char *bytes,
-                            size_t *length, void **state)
+static enum MHD_Result request_take(void *arg, struct MHD_Connection *c, const char *url,
+                                    const char *method, const char *version, const char *bytes,
+                                    size_t *length, void **state)
 {
 	struct request *request = *state;
 	const union MHD_ConnectionInfo *info;
@@ -295,16 +296,16 @@ static enum MHD_Result take(void *arg, struct MHD_Connection *c, const char *url
 	if (request && request->submitted)
 		return send_result(c, request);
 	if (request && *length)
-		return take_body(c, request, bytes, length);
+		return body_take(c, request, bytes, length);
 	if (request)
-		return finish(c, request);
-	request = new_request();
+		return request_finish(c, request);
+	request = request_new();
 	if (!request)
 		return MHD_NO;
 	*state = request;
 	info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	request->connection = info ? info->socket_context : NULL;
-	request->status = begin(c, url, method, version, request, &at_once);
+	request->status = request_begin(c, url, method, version, request, &at_once);
 	return at_once ? send_reason(c, request) : MHD_YES;
 }
 
@@ -312,7 +313,7 @@ static enum MHD_Result take(void *arg, struct MHD_Connection *c, const char *url
  * libmicrohttpd keeps headers in the heap until the response is destroyed: the next publish
  * must not show them.
  */
-static void wipe(struct MHD_Response *response)
+static void response_wipe(struct MHD_Response *response)
 {
 	const char *handle = MHD_get_response_header(response, "ce-dataref");
 
@@ -320,8 +321,8 @@ static void wipe(struct MHD_Response *response)
 		explicit_bzero((char *)(uintptr_t)handle, strlen(handle));
 }
 
-static void completed(void *arg, struct MHD_Connection *c, void **state,
-                      enum MHD_RequestTerminationCode why)
+static void request_completed(void *arg, struct MHD_Connection *c, void **state,
+                              enum MHD_RequestTerminationCode why)
 {
 	struct request *request = *state;
 
@@ -331,7 +332,7 @@ static void completed(void *arg, struct MHD_Connection *c, void **state,
 	*state = NULL;
 	wait_until(request->connection, now_ns() + settings.arrival_ns);
 	if (request->response) {
-		wipe(request->response);
+		response_wipe(request->response);
 		MHD_destroy_response(request->response);
 	}
 	work_release(request->job, why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
@@ -352,7 +353,7 @@ static void connection_notify(void *arg, struct MHD_Connection *c, void **contex
 	*context = info ? wait_add(info->connect_fd) : NULL;
 }
 
-static void resume(void *connection)
+static void connection_resume(void *connection)
 {
 	MHD_resume_connection(connection);
 }
@@ -421,15 +422,15 @@ int http_start(void)
 		    fd == -EADDRINUSE || fd == -EACCES ? "; choose another one with --port" : "");
 		return 1;
 	}
-	if (work_start(resume))
+	if (work_start(connection_resume))
 		return 1;
 	server = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0,
-	                          NULL, NULL, take, NULL,
+	                          NULL, NULL, request_take, NULL,
 	                          MHD_OPTION_LISTEN_SOCKET, fd,
 	                          MHD_OPTION_CONNECTION_LIMIT, connections_max(),
 	                          MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADERS_MAX,
 	                          MHD_OPTION_STRICT_FOR_CLIENT, 1,
-	                          MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
+	                          MHD_OPTION_NOTIFY_COMPLETED, request_completed, NULL,
 	                          MHD_OPTION_NOTIFY_CONNECTION, connection_notify, NULL,
 	                          MHD_OPTION_END);
 	if (!server) {

@@ -44,7 +44,7 @@ static void use_pool(struct pool *pool)
 }
 
 /* The tree of a text that is one JSON value and nothing else; NULL if it is not. */
-static cJSON *parse(const char *text, size_t length)
+static cJSON *tree_parse(const char *text, size_t length)
 {
 	const char *end = NULL;
 	cJSON *tree;
@@ -178,7 +178,7 @@ int event_read_json(struct event *event, struct pool *pool, const char *body, si
 	int wrong;
 
 	use_pool(&nodes);
-	tree = length ? parse(body, length) : NULL;
+	tree = length ? tree_parse(body, length) : NULL;
 	if (tree && cJSON_IsObject(tree))
 		wrong = read_members(event, pool, tree, body, length, reason);
 	else if (nodes.full)
@@ -200,7 +200,7 @@ static bool write_data(cJSON *tree, const struct event *event, struct pool *pool
 	char *encoded;
 
 	if (text_media_json(type)) {
-		if (!event->data_length || !parse(event->data, event->data_length)) {
+		if (!event->data_length || !tree_parse(event->data, event->data_length)) {
 			refuse(reason, 500, "the handler's data is said to be JSON and is not");
 			return false;
 		}

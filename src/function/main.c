@@ -7,7 +7,6 @@
  */
 #include "function.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -18,7 +17,7 @@
 
 /* ---- the end ---- */
 
-static bool signalled(const sigset_t *signals, long ns)
+static bool signal_came(const sigset_t *signals, long ns)
 {
 	const struct timespec tick = { 0, ns };
 
@@ -26,7 +25,7 @@ static bool signalled(const sigset_t *signals, long ns)
 }
 
 /* Finish what waits or runs, while new events get 503. A second signal is the deadline. */
-static int drain(const sigset_t *signals)
+static int jobs_drain(const sigset_t *signals)
 {
 	uint64_t deadline = now_ns() + settings.drain_ns;
 	unsigned stuck;
@@ -34,14 +33,14 @@ static int drain(const sigset_t *signals)
 	http_draining = true;
 	/* a handler whose client already got 504 may be in the middle of something, too */
 	while ((work_count() || work_is_running()) && now_ns() < deadline &&
-	       !signalled(signals, DRAIN_TICK_NS)) {
+	       !signal_came(signals, DRAIN_TICK_NS)) {
 		work_cut(false);
 		wait_check();
 	}
 	stuck = work_cut(true) || work_is_running();
 	deadline = now_ns() + NS_PER_S;
 	while (work_count() && now_ns() < deadline)
-		signalled(signals, DRAIN_TICK_NS);
+		signal_came(signals, DRAIN_TICK_NS);
 	work_forget();
 	if (stuck) {
 		say("ending while the handler runs: %s", settings.drain_ns ? "it did not return "
@@ -53,20 +52,12 @@ static int drain(const sigset_t *signals)
 	return 0;
 }
 
-/* Of descriptors 0 to 2 what is closed would be taken by a client, who then reads what we say. */
-static void take_closed(void)
-{
-	int fd = rm_standard_open("/", O_PATH | O_CLOEXEC);
-
-	if (fd >= 0)
-		close(fd);
-}
-
 int main(int argc, char **argv)
 {
 	sigset_t signals;
 
-	take_closed();
+	/* else a client's socket could become standard error, and the client read our messages */
+	rm_standard_occupy();
 	settings_parse(argc, argv);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
@@ -75,10 +66,10 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (handler_load() || http_start())
 		return 1;
-	while (!signalled(&signals, TICK_NS)) {
+	while (!signal_came(&signals, TICK_NS)) {
 		work_cut(false);
 		wait_check();
 		work_forget();
 	}
-	return drain(&signals);
+	return jobs_drain(&signals);
 }

@@ -17,7 +17,7 @@ struct pool_chunk {
 
 static atomic_size_t blobs;             /* bytes in all blobs */
 
-static void *map(size_t bytes)
+static void *pages_map(size_t bytes)
 {
 	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 	                    -1, 0);
@@ -33,7 +33,7 @@ static struct pool_chunk *add_chunk(struct pool *pool, size_t bytes)
 	size = size < CHUNK ? CHUNK : (size + 4095) & ~(size_t)4095;
 	if (pool->limit && (size > pool->limit || pool->held > pool->limit - size))
 		return NULL;
-	chunk = map(size);
+	chunk = pages_map(size);
 	if (!chunk)
 		return NULL;
 	chunk->size = size;
@@ -90,14 +90,15 @@ void pool_free(struct pool *pool)
 }
 
 /* Twice as much, as often as it takes; untouched pages cost nothing. */
-static int grow(struct blob *blob, size_t need)
+static int blob_grow(struct blob *blob, size_t need)
 {
 	size_t room = blob->room ? blob->room : CHUNK;
 	void *memory;
 
 	while (room < need)
 		room *= 2;
-	memory = blob->bytes ? mremap(blob->bytes, blob->room, room, MREMAP_MAYMOVE) : map(room);
+	memory = blob->bytes ? mremap(blob->bytes, blob->room, room, MREMAP_MAYMOVE) :
+	                       pages_map(room);
 	if (!memory || memory == MAP_FAILED)
 		return -ENOMEM;
 	blob->bytes = memory;
@@ -107,7 +108,7 @@ static int grow(struct blob *blob, size_t need)
 
 int blob_add(struct blob *blob, const void *bytes, size_t length, size_t limit)
 {
-	if (blob->length + length + 1 > blob->room && grow(blob, blob->length + length + 1))
+	if (blob->length + length + 1 > blob->room && blob_grow(blob, blob->length + length + 1))
 		return -ENOMEM;
 	if (atomic_fetch_add(&blobs, length) + length > limit) {
 		atomic_fetch_sub(&blobs, length);

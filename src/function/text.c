@@ -70,7 +70,7 @@ bool text_name(const char *text, size_t length)
 }
 
 /* So many digits at *at, of a number in [low, high]; moves on. */
-static bool digits(const char **at, int count, int low, int high)
+static bool time_digits(const char **at, int count, int low, int high)
 {
 	int number = 0;
 
@@ -82,7 +82,7 @@ static bool digits(const char **at, int count, int low, int high)
 	return number >= low && number <= high;
 }
 
-static bool literal(const char **at, const char *any)
+static bool time_literal(const char **at, const char *any)
 {
 	if (!**at || !strchr(any, **at))
 		return false;
@@ -92,21 +92,22 @@ static bool literal(const char **at, const char *any)
 
 bool text_time(const char *at)
 {
-	if (!digits(&at, 4, 0, 9999) || !literal(&at, "-") || !digits(&at, 2, 1, 12) ||
-	    !literal(&at, "-") || !digits(&at, 2, 1, 31) || !literal(&at, "Tt") ||
-	    !digits(&at, 2, 0, 23) || !literal(&at, ":") || !digits(&at, 2, 0, 59) ||
-	    !literal(&at, ":") || !digits(&at, 2, 0, 60))
+	if (!time_digits(&at, 4, 0, 9999) || !time_literal(&at, "-") ||
+	    !time_digits(&at, 2, 1, 12) ||
+	    !time_literal(&at, "-") || !time_digits(&at, 2, 1, 31) || !time_literal(&at, "Tt") ||
+	    !time_digits(&at, 2, 0, 23) || !time_literal(&at, ":") || !time_digits(&at, 2, 0, 59) ||
+	    !time_literal(&at, ":") || !time_digits(&at, 2, 0, 60))
 		return false;
-	if (literal(&at, ".")) {
-		if (!digits(&at, 1, 0, 9))
+	if (time_literal(&at, ".")) {
+		if (!time_digits(&at, 1, 0, 9))
 			return false;
-		while (digits(&at, 1, 0, 9))
+		while (time_digits(&at, 1, 0, 9))
 			;
 	}
-	if (literal(&at, "Zz"))
+	if (time_literal(&at, "Zz"))
 		return !*at;
-	return literal(&at, "+-") && digits(&at, 2, 0, 23) && literal(&at, ":") &&
-	       digits(&at, 2, 0, 59) && !*at;
+	return time_literal(&at, "+-") && time_digits(&at, 2, 0, 23) && time_literal(&at, ":") &&
+	       time_digits(&at, 2, 0, 59) && !*at;
 }
 
 bool text_uri(const char *text)
@@ -121,7 +122,7 @@ bool text_uri(const char *text)
 
 /* ---- headers ---- */
 
-static int hex(char c)
+static int hex_digit(char c)
 {
 	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 :
 	       c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
@@ -146,9 +147,9 @@ int text_header_decode(const char *value, size_t length, char *out)
 			c = *value;
 		}
 		if (c == '%') {
-			if (end - value < 3 || hex(value[1]) < 0 || hex(value[2]) < 0)
+			if (end - value < 3 || hex_digit(value[1]) < 0 || hex_digit(value[2]) < 0)
 				return -EINVAL;
-			c = (char)(hex(value[1]) << 4 | hex(value[2]));
+			c = (char)(hex_digit(value[1]) << 4 | hex_digit(value[2]));
 			value += 2;
 		}
 		out[n++] = c;

@@ -22,13 +22,13 @@ static struct job *forgotten;                   /* for work_forget() */
 static struct pool pool;
 static void (*resume_connection)(void *connection);
 
-static void set_state(struct job *job, enum job_state state)
+static void job_set_state(struct job *job, enum job_state state)
 {
 	job->state = state;
 	job->since_ns = now_ns();
 }
 
-static void free_job(struct job *job)
+static void job_free(struct job *job)
 {
 	struct pool whole = job->pool;
 
@@ -37,19 +37,19 @@ static void free_job(struct job *job)
 }
 
 /* One of its holders does not need it any more. */
-static void drop(struct job *job)
+static void job_drop(struct job *job)
 {
 	if (--job->holders)
 		return;
 	if (!job->handle[0]) {
-		free_job(job);
+		job_free(job);
 		return;
 	}
 	job->next = forgotten;
 	forgotten = job;
 }
 
-static void *worker(void *arg)
+static void *worker_thread(void *arg)
 {
 	struct job **mine = arg;
 	struct job *job;
@@ -63,16 +63,16 @@ static void *worker(void *arg)
 		if (!first)
 			last = &first;
 		waiting--;
-		set_state(job, JOB_RUNNING);
+		job_set_state(job, JOB_RUNNING);
 		*mine = job;
 		pthread_mutex_unlock(&lock);
 		call_run(job);
 		pthread_mutex_lock(&lock);
 		*mine = NULL;
-		set_state(job, JOB_DONE);
+		job_set_state(job, JOB_DONE);
 		if (!job->cut)
 			resume_connection(job->connection);
-		drop(job);
+		job_drop(job);
 	}
 	return NULL;
 }
@@ -87,7 +87,7 @@ int work_start(void (*resume)(void *connection))
 	if (!running)
 		error = ENOMEM;
 	for (unsigned i = 0; i < settings.concurrency && !error; i++)
-		error = pthread_create(&thread, NULL, worker, &running[i]);
+		error = pthread_create(&thread, NULL, worker_thread, &running[i]);
 	if (error)
 		say("cannot start %u threads: %s; try a smaller --concurrency",
 		    settings.concurrency, strerror(error));
@@ -116,7 +116,7 @@ bool work_submit(struct job *job, void *connection)
 		job->connection = connection;
 		job->next = NULL;
 		job->holders++;
-		set_state(job, JOB_QUEUED);
+		job_set_state(job, JOB_QUEUED);
 		*last = job;
 		last = &job->next;
 		waiting++;
@@ -146,7 +146,7 @@ void work_release(struct job *job, bool delivered)
 	/* where it was cut, what was delivered is not what was published */
 	if (delivered && !job->cut)
 		job->handle[0] = 0;
-	drop(job);
+	job_drop(job);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -161,7 +161,7 @@ unsigned work_count(void)
 }
 
 /* now: of after the lock was had, or a job that came meanwhile is from later than that. */
-static bool late(const struct job *job, uint64_t now)
+static bool job_late(const struct job *job, uint64_t now)
 {
 	return now - job->since_ns > settings.timeout_ns;
 }
@@ -174,7 +174,7 @@ bool work_is_stuck(void)
 	pthread_mutex_lock(&lock);
 	now = now_ns();
 	for (unsigned i = 0; i < settings.concurrency; i++)
-		stuck |= running[i] && late(running[i], now);
+		stuck |= running[i] && job_late(running[i], now);
 	pthread_mutex_unlock(&lock);
 	return stuck;
 }
@@ -190,7 +190,7 @@ bool work_is_running(void)
 	return any;
 }
 
-static void cut(struct job *job, int status)
+static void job_cut(struct job *job, int status)
 {
 	job->cut = status;
 	resume_connection(job->connection);
@@ -207,20 +207,20 @@ unsigned work_cut(bool all)
 	while (*last) {
 		struct job *job = *last;
 
-		if (!all && !late(job, now)) {
+		if (!all && !job_late(job, now)) {
 			last = &job->next;
 			continue;
 		}
 		*last = job->next;
 		waiting--;
-		set_state(job, JOB_DONE);
-		cut(job, 503);
-		drop(job);
+		job_set_state(job, JOB_DONE);
+		job_cut(job, 503);
+		job_drop(job);
 	}
 	for (unsigned i = 0; i < settings.concurrency; i++) {
-		if (!running[i] || running[i]->cut || (!all && !late(running[i], now)))
+		if (!running[i] || running[i]->cut || (!all && !job_late(running[i], now)))
 			continue;
-		cut(running[i], all ? 503 : 504);
+		job_cut(running[i], all ? 503 : 504);
 		count++;
 	}
 	pthread_mutex_unlock(&lock);
@@ -238,6 +238,6 @@ void work_forget(void)
 	for (; job; job = next) {
 		next = job->next;
 		rmmap_unpublish(job->handle);
-		free_job(job);
+		job_free(job);
 	}
 }
