@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* cgroup.c - what the files of cgroups say, see cgroup.h. Pure, any thread, no allocation. */
+/* cgroup.c - parses the files of cgroups; see cgroup.h. Pure: any thread, no allocation. */
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
@@ -7,9 +7,12 @@
 #include "cgroup.h"
 #include "say.h"
 
-#define FIELDS 4                        /* of a line of mountinfo, before the root */
+#define FIELDS 4                        /* the root is the fourth field of a mountinfo line */
 
-/* The kernel writes LONG_MAX less a page where v1 has no limit; no machine has an exabyte. */
+/*
+ * Without a limit, the kernel writes LONG_MAX rounded down to a page in v1. No machine has an
+ * exabyte, so every larger number means no limit.
+ */
 #define NO_LIMIT (UINT64_C(1) << 60)
 
 static const char *line_after(const char *text)
@@ -19,7 +22,7 @@ static const char *line_after(const char *text)
 	return end ? end + 1 : text + strlen(text);
 }
 
-/* Is word one of those that commas separate in [list, end)? */
+/* True if word is an item of the comma-separated list in [list, end). */
 static bool list_has(const char *list, const char *end, const char *word)
 {
 	size_t length = strlen(word), n;
@@ -38,7 +41,7 @@ static bool list_has(const char *list, const char *end, const char *word)
 
 static int path_take(const char *from, size_t length, char path[RM_CGROUP_PATH_MAX])
 {
-	/* Another cgroup namespace's: "/../.." is not below any mount that is seen here. */
+	/* "/../.." is a cgroup outside this cgroup namespace: no mount here contains it. */
 	if (!length || from[0] != '/' ||
 	    (length >= 3 && !memcmp(from, "/..", 3) && (length == 3 || from[3] == '/')))
 		return -ENOENT;
@@ -78,7 +81,7 @@ struct word {
 	size_t length;
 };
 
-/* The next word of a line; its length is 0 at the end of it. */
+/* Take the next word from *at; its length is 0 at the end of the line. */
 static struct word word_next(const char **at, const char *end)
 {
 	struct word word;
@@ -103,7 +106,7 @@ static bool is_octal(const char *at, size_t left)
 	       at[2] <= '7' && at[3] >= '0' && at[3] <= '7';
 }
 
-/* As mountinfo writes spaces: "\040". 0 or -ENAMETOOLONG. */
+/* Undo the octal escapes of mountinfo, such as "\040" for a space. 0 or -ENAMETOOLONG. */
 static int word_unescape(struct word word, char out[RM_CGROUP_PATH_MAX])
 {
 	size_t n = 0, i = 0;
@@ -125,7 +128,10 @@ static int word_unescape(struct word word, char out[RM_CGROUP_PATH_MAX])
 	return 0;
 }
 
-/* Is it a mount of that version? root and point are then those of its line. */
+/*
+ * True if the line is a cgroup mount of that version, with the memory controller in v1. Sets root
+ * and point, the root and the mount point of the line, in any case.
+ */
 static bool mount_is(const char *line, const char *end, enum rm_cgroup_version version,
                      struct word *root, struct word *point)
 {
@@ -149,7 +155,7 @@ static bool mount_is(const char *line, const char *end, enum rm_cgroup_version v
 	return word_is(type, "cgroup") && list_has(word.at, word.at + word.length, "memory");
 }
 
-/* What of path is below root: NULL if it is not. Either may be "/". */
+/* The part of path below root, or NULL if path is not below it. Either may be "/". */
 static const char *path_below(const char *path, const char *root)
 {
 	size_t length = strlen(root);

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* cgroup_read.c - rm_cgroup_read(), see cgroup.h. Any thread, no allocation. */
+/*
+ * cgroup_read.c - reads the files of this process's cgroups; see cgroup.h
+ *
+ * Any thread. Nothing allocates; the text of one file at a time is on the stack (16 KiB).
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -13,7 +17,7 @@
 
 static const struct files {
 	const char *limit, *used, *stat;
-	const char *active, *inactive;  /* of stat, with all cgroups below */
+	const char *active, *inactive;  /* keys of stat for cached files, children included */
 } files_of[] = {
 	[RM_CGROUP_V1] = { "memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat",
 	                   "total_active_file", "total_inactive_file" },
@@ -52,8 +56,8 @@ static void file_text(const char *root, const char *dir, const char *name, char 
 }
 
 /*
- * mountinfo has no greatest size, so it is gone through in pieces of whole lines. A line that
- * does not fit is passed over: it is no cgroup's.
+ * Search mountinfo, which may have any size, in pieces of whole lines. A line that does not fit
+ * the buffer is skipped: lines of cgroups are much shorter.
  */
 static int dir_find(const char *root, enum rm_cgroup_version version, const char *path,
                     char dir[RM_CGROUP_PATH_MAX], size_t *top)
@@ -82,6 +86,7 @@ static int dir_find(const char *root, enum rm_cgroup_version version, const char
 	return ret;
 }
 
+/* Read limit and use of one directory. The use is read only if there is a limit. */
 static void level_read(const char *root, const char *dir, const struct files *files,
                        struct rm_cgroup *level)
 {
@@ -101,6 +106,10 @@ static void level_read(const char *root, const char *dir, const struct files *fi
 	level->used -= cached < level->used ? cached : level->used;
 }
 
+/*
+ * Read the cgroup of one version, and its parents up to the mount point: each of them limits this
+ * process too.
+ */
 static void version_read(const char *root, enum rm_cgroup_version version,
                          struct rm_cgroup *cgroup)
 {

@@ -2,7 +2,8 @@
 /*
  * channel.c - one message and its descriptors over a unix SOCK_SEQPACKET socket
  *
- * Any thread; one sender and one receiver at a time on a socket. Stack only.
+ * Memory is on the stack only. Sockets are used without blocking, whatever their flags
+ * are; waiting is a ppoll() up to the deadline.
  */
 #include "channel.h"
 
@@ -15,7 +16,7 @@
 #include <unistd.h>
 
 #define NS 1000000000u
-#define RETRY_NS 1000000u               /* where the kernel has no event to wait for */
+#define RETRY_NS 1000000u               /* between attempts where the kernel has no event */
 
 union control {
 	struct cmsghdr align;
@@ -31,8 +32,9 @@ uint64_t rm_now_ns(void)
 }
 
 /*
- * Wait until fd is ready for events, at most until deadline and, if at_most is not 0,
- * at most for that long. 0: try again; -EAGAIN, -ETIMEDOUT, other -errno.
+ * Wait until fd is ready for events, but not beyond the deadline, nor longer than at_most
+ * if that is not 0. Returns 0 if the caller shall try again; -EAGAIN (deadline 0),
+ * -ETIMEDOUT, other -errno.
  */
 static int socket_wait(int fd, short events, uint64_t deadline, uint64_t at_most)
 {
@@ -50,7 +52,7 @@ static int socket_wait(int fd, short events, uint64_t deadline, uint64_t at_most
 		left = at_most;
 	ts.tv_sec = (time_t)(left / NS);
 	ts.tv_nsec = (long)(left % NS);
-	/* the caller tries once more in any case, and comes back here to see the deadline */
+	/* on a timeout the caller tries once more, and the next call finds the deadline passed */
 	if (ppoll(&p, 1, &ts, NULL) < 0 && errno != EINTR)
 		return -errno;
 	return p.revents & POLLNVAL ? -EBADF : 0;
@@ -78,7 +80,7 @@ int rm_channel_send(int fd, const void *message, size_t length, const int *fds, 
 	union control control;
 	int error;
 
-	/* an empty message would look like the end of the connection */
+	/* the receiver would take an empty message for the end of the connection */
 	if (length == 0 || count > RM_CHANNEL_FDS_MAX)
 		return -EINVAL;
 	if (count)
@@ -92,7 +94,7 @@ int rm_channel_send(int fd, const void *message, size_t length, const int *fds, 
 		case EAGAIN:
 			error = socket_wait(fd, POLLOUT, deadline, 0);
 			break;
-		case ETOOMANYREFS:      /* RLIMIT_NOFILE bounds descriptors under way, too */
+		case ETOOMANYREFS:      /* RLIMIT_NOFILE also limits descriptors in flight */
 		case ENOBUFS:
 			error = socket_wait(-1, 0, deadline, RETRY_NS);
 			break;
@@ -107,7 +109,7 @@ int rm_channel_send(int fd, const void *message, size_t length, const int *fds, 
 	}
 }
 
-/* Take the descriptors of a received message into fds; they may come in several parts. */
+/* Copy the descriptors of a received message to fds. There may be several control messages. */
 static unsigned unpack_fds(struct msghdr *msg, int fds[RM_CHANNEL_FDS_MAX])
 {
 	unsigned count = 0;
@@ -124,9 +126,10 @@ static unsigned unpack_fds(struct msghdr *msg, int fds[RM_CHANNEL_FDS_MAX])
 	return count;
 }
 
+/* Close the descriptors of a message that did not fit, and tell which limit was hit. */
 static int message_cut(const struct msghdr *msg, int fds[RM_CHANNEL_FDS_MAX], unsigned *count)
 {
-	/* there was room for more, so it was this process's table that had none */
+	/* fds had room, so the descriptor table of this process was full */
 	bool no_room = (msg->msg_flags & MSG_CTRUNC) && *count < RM_CHANNEL_FDS_MAX;
 
 	while (*count)
@@ -157,8 +160,8 @@ ssize_t rm_channel_recv(int fd, void *message, size_t size, int fds[RM_CHANNEL_F
 			return n;
 		}
 		/*
-		 * ECONNRESET says, once, that the other end closed with something of ours
-		 * unread; what it had sent before is still to be read.
+		 * ECONNRESET is reported once if the other end closed before it read all of
+		 * our messages. Its own earlier messages can still be received.
 		 */
 		if (errno == EINTR || errno == ECONNRESET)
 			continue;

@@ -16,7 +16,7 @@
 #endif
 #endif
 
-/* Four bits at a time: a table of 64 bytes. */
+/* Any processor: four bits at a time, with a table of 64 bytes. */
 static uint32_t crc_by_table(uint32_t crc, const uint8_t *p, size_t length)
 {
 	static const uint32_t table[16] = {
@@ -38,6 +38,7 @@ static uint32_t crc_by_table(uint32_t crc, const uint8_t *p, size_t length)
 
 #define HAS_INSTRUCTION (__builtin_cpu_init(), __builtin_cpu_supports("sse4.2"))
 
+/* Eight bytes at a time; the caller has checked that the processor has the instruction. */
 __attribute__((target("sse4.2")))
 static uint32_t crc_by_words(uint32_t crc, const uint8_t *p, size_t words)
 {

@@ -2,9 +2,9 @@
 /*
  * handle.c - a handle's record, its checksum and its text
  *
- * Pure: any thread, no allocation, no system call. One record has one text and
- * the other way round: padding, unused bits and spare bytes are all refused,
- * so that no damage to a text goes unseen.
+ * A record has exactly one text, and a text one record: padding, unused bits and
+ * spare bytes are refused, so that damage to a text never goes unnoticed. Records
+ * are wiped from the stack, since they contain the secret.
  *
  * The record, little endian: version u8; window base u64, slots u32, page
  * shift u8, slot shift u8, big endian u8, pointer bytes u8; id 16; secret 32;
@@ -48,7 +48,7 @@ static void writer_number(struct writer *w, uint64_t value, unsigned bytes)
 
 struct reader {
 	const uint8_t *at, *end;
-	bool cut;                       /* asked for more than there is */
+	bool cut;                       /* more was asked for than the record has */
 };
 
 static void reader_bytes(struct reader *r, void *data, size_t length)
@@ -78,7 +78,7 @@ static uint32_t record_checksum(const uint8_t *record, size_t length)
 	return rm_crc32c(rm_crc32c(0, RM_HANDLE_PREFIX, PREFIX_LENGTH), record, length);
 }
 
-/* A provider's name goes into messages: printable, and no surprises in a terminal. */
+/* The provider's name is printed in messages: it may have no byte that a terminal obeys. */
 static bool provider_printable(const char *text, size_t length)
 {
 	for (size_t i = 0; i < length; i++)
@@ -168,7 +168,7 @@ static int read_record(const uint8_t *record, size_t length, struct rm_handle *o
 	return rm_layout_same(&h.layout, &here) ? 0 : -EPROTO;
 }
 
-/* ---- its text ---- */
+/* ---- the text ---- */
 
 static void base64_encode(const uint8_t *data, size_t length, char *text)
 {
@@ -218,7 +218,7 @@ static int base64_decode(const char *text, size_t length, uint8_t data[RECORD_MA
 	return bits & ((1u << have) - 1) ? -EINVAL : n;
 }
 
-/* Length of the URL-safe characters at text if only white space follows them, else 0. */
+/* The number of base64url characters at text if only white space follows them, else 0. */
 static size_t token_length(const char *text)
 {
 	size_t length = 0;
@@ -231,7 +231,7 @@ static size_t token_length(const char *text)
 	return text[strspn(text, " \t\n\v\f\r")] ? 0 : length;
 }
 
-/* "rmmapN:" with another N than ours, and a token after it. */
+/* True if text is "rmmapN:" and a token, where N is any number. */
 static bool another_version(const char *text)
 {
 	size_t digits;

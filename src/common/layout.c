@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * layout.c - two layouts compared, and their difference in words
+ * layout.c - compares two layouts and describes how they differ
  *
  * Pure: any thread, no allocation, no system call.
  */

@@ -2,7 +2,9 @@
 /*
  * layout.h - the window of addresses, and what two processes must agree on
  *
- * Constants only; everyone may include it.
+ * The window has slots of 64 GiB. A process has its heap in one slot, and publications are
+ * attached at the addresses that they were built at. Constants and pure functions: any thread,
+ * no allocation.
  */
 #ifndef RM_LAYOUT_H
 #define RM_LAYOUT_H
@@ -24,7 +26,10 @@
 #define RM_ID_BYTES 16
 #define RM_SECRET_BYTES 32
 
-/* What the handle says of its publisher's addresses; unequal is EPROTO. */
+/*
+ * The layout of a program's addresses. Handles, hellos and saved files state their maker's: if
+ * it differs from this program's, pointers mean nothing here, and the error is EPROTO.
+ */
 struct rm_layout {
 	uint64_t window_base;
 	uint32_t window_slots;
@@ -48,11 +53,12 @@ static inline struct rm_layout rm_layout_here(void)
 	return l;
 }
 
-/* layout.c */
+/* ---- layout.c ---- */
 bool rm_layout_same(const struct rm_layout *a, const struct rm_layout *b);
 /*
- * What the first difference is, and the remedy, as one sentence: "the publisher's window of
- * addresses is 0x...:8, this program's is 0x...:1024: ...". whose and ours are such genitives.
+ * Describe the first difference and its remedy in one sentence: "the publisher's window of
+ * addresses is 0x...:8, this program's is 0x...:1024: ...". whose and ours are the genitives in
+ * it ("the publisher's", "this program's").
  */
 void rm_layout_difference(const char *whose, const struct rm_layout *there, const char *ours,
                           char *text, size_t size);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* memlock.c - see memlock.h. Any thread, no allocation. */
+/* memlock.c - the limit for locked memory; see memlock.h */
 #include <linux/capability.h>
 #include <string.h>
 #include <sys/resource.h>

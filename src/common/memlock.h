@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * memlock.h - how much memory this process may lock, which is what RDMA devices may pin
+ * memlock.h - how much memory this process may lock, and so an RDMA device may pin for it
+ *
+ * rmmapd and rmmap info use it. Any thread; no allocation.
  */
 #ifndef RM_MEMLOCK_H
 #define RM_MEMLOCK_H
 
 #include <stdint.h>
 
-/* With less than this an RDMA device is left alone: ofi_rxm's own buffers take 32 MiB and more. */
+/* rmmapd uses no RDMA device if less may be locked: the buffers of ofi_rxm take 32 MiB and more. */
 #define RM_MEMLOCK_LEAST ((uint64_t)64 << 20)
 
-/* RLIMIT_MEMLOCK in bytes; UINT64_MAX: none, or CAP_IPC_LOCK is above it. */
+/* RLIMIT_MEMLOCK in bytes; UINT64_MAX if there is none, or CAP_IPC_LOCK overrides it. */
 uint64_t rm_memlock_limit(void);
 
 #endif

@@ -77,8 +77,8 @@ static bool option_daemon(struct rm_options *o, const char *value)
 
 	if (strncmp(value, RM_DAEMON_PRIVATE ":", sizeof(RM_DAEMON_PRIVATE)) == 0)
 		program += sizeof(RM_DAEMON_PRIVATE);
-	if (!value_is(value, "shared") && !value_is(value, RM_DAEMON_PRIVATE) && !value_is(value, "off") &&
-	    program[0] != '/')
+	if (!value_is(value, "shared") && !value_is(value, RM_DAEMON_PRIVATE) &&
+	    !value_is(value, "off") && program[0] != '/')
 		return false;
 	o->daemon = value;
 	return true;

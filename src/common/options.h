@@ -2,9 +2,9 @@
 /*
  * options.h - every RMMAP_ environment variable, in one table
  *
- * Read without malloc from an environment that the caller names (libc's may
- * not be set up yet). Pure but for the strings it points to, which are the
- * environment's own. Parsing is fuzzed.
+ * All programs read their environment here. Any thread, at any time: the caller passes the
+ * environment, since libc may not have set up its own yet, and nothing allocates. The strings
+ * in struct rm_options point into that environment. Parsing is fuzzed.
  */
 #ifndef RM_OPTIONS_H
 #define RM_OPTIONS_H
@@ -55,17 +55,22 @@ struct rm_option {
 extern const struct rm_option rm_option_table[];
 extern const size_t rm_option_count;
 
-/* Called for each value that cannot be used; its default stands. */
+/* Called for each value that cannot be used. The option keeps its default. */
 typedef void rm_option_problem(void *arg, const char *name, const char *value, const char *wanted);
 
-/* environ may be NULL. With secure nothing is read: all defaults. problem may be NULL. */
+/*
+ * Read the environment, which may be NULL. If secure (AT_SECURE: a setuid program, say) all options
+ * have their defaults and nothing is read. problem may be NULL.
+ */
 void rm_options_read(struct rm_options *options, char **environment, bool secure,
                      rm_option_problem *problem, void *arg);
 
+/* ---- unknown.c ---- */
+
 /*
- * The variables of environment (may be NULL) that begin with RMMAP_ and are none of the table,
- * with the one that each may have been meant for: "NAME (did you mean RMMAP_FETCH?)". How
- * many; what does not fit into text is cut. With secure there are none.
+ * List the variables that begin with RMMAP_ and are not in the table, each with the name that was
+ * probably meant: "RMMAP_FETHC (did you mean RMMAP_FETCH?)". Returns how many there are; text is
+ * cut if it does not fit. environment may be NULL; if secure, the result is 0.
  */
 unsigned rm_options_unknown(char **environment, bool secure, char *text, size_t size);
 
@@ -81,7 +86,7 @@ struct rm_fabric_spec {
 	uint16_t port;                  /* 0: choose */
 };
 
-/* text NULL or "": all chosen. 0 or -EINVAL. */
+/* NULL and "" leave all parts to be chosen. 0, or -EINVAL with *spec zeroed. */
 int rm_fabric_spec_parse(const char *text, struct rm_fabric_spec *spec);
 
 #endif

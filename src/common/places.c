@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * places.c - check, search and describe what lay where
+ * places.c - checks, searches and describes the places of a table; see places.h
  *
- * Any thread, no allocation. Only the naming of sections makes system calls.
+ * Only the naming of sections makes system calls.
  */
 #include "places.h"
 
@@ -82,7 +82,10 @@ static bool read_name(int fd, const Elf64_Ehdr *elf, uint32_t at, char name[SECT
 	return name[0];
 }
 
-/* The section that has this offset of the file. Code where the mapping has none: another file. */
+/*
+ * Find the name of the section that contains this offset of the file. False if there is none, or
+ * if the section has code and the mapping has not: then this file is not the one that was mapped.
+ */
 static bool find_section(int fd, const struct rm_place *place, uint64_t offset,
                          char name[SECTION_NAME_MAX])
 {
@@ -101,12 +104,15 @@ static bool find_section(int fd, const struct rm_place *place, uint64_t offset,
 			        (place->flags & RM_PLACE_EXEC)) &&
 			       read_name(fd, &elf, section.sh_name, name);
 	}
-	/* what follows the data in its last page is in no section of the file */
+	/* .bss begins in the last page of .data; the file has no bytes for it */
 	rm_format(name, SECTION_NAME_MAX, ".bss");
 	return place->flags & RM_PLACE_WRITE;
 }
 
-/* A device may be mapped too, and opening one may do anything. */
+/*
+ * The name of the section that addr is in. Only regular files are opened: opening a mapped device
+ * could have any effect.
+ */
 static bool section_of(const struct rm_place *place, const char *path, uint64_t addr,
                        char name[SECTION_NAME_MAX])
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * probe.h - static markers for perf, bpftrace and gdb, where sys/sdt.h was there at build
+ * probe.h - static markers for perf, bpftrace and gdb
  *
- * One instruction that does nothing while nobody looks. Provider "rmmap"; rmmap(7) lists them.
+ * A marker is one nop instruction while nobody traces it. Without sys/sdt.h at build time there
+ * are none. The provider is "rmmap"; rmmap(7) lists them. Any thread.
  */
 #ifndef RM_PROBE_H
 #define RM_PROBE_H

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * rundir.c - find, make and check the run directory; connect to its rmmapd
+ * rundir.c - finds, makes and checks the run directory; connects to its rmmapd
  *
- * Any thread; stack only. The checks look at the path, not at a descriptor:
- * what is ours, no link, and below a directory that is ours or sticky cannot
- * be exchanged by another user afterwards.
+ * The checks use the path, not a descriptor. That is safe: a directory of this
+ * user, that is no link and lies in a directory of this user or a sticky one,
+ * cannot be replaced by another user afterwards.
  */
 #include "rundir.h"
 
@@ -30,7 +30,7 @@ static bool private_directory(const struct stat *st)
 	return S_ISDIR(st->st_mode) && st->st_uid == geteuid() && (st->st_mode & 077) == 0;
 }
 
-/* A directory that others cannot list or enter, and of ours, as XDG_RUNTIME_DIR has to be. */
+/* True for an absolute path of a private directory of this user, as XDG_RUNTIME_DIR has to be. */
 static bool directory_ours(const char *path)
 {
 	struct stat st;
@@ -46,7 +46,7 @@ static int path_too_long(const char *path, char *why, size_t why_size)
 	return -ENAMETOOLONG;
 }
 
-/* The path, as the environment or the defaults say; nothing is created yet. */
+/* Choose the path by the environment or the defaults. Nothing is created or checked yet. */
 static int path_choose(const struct rm_options *options, char path[RM_RUNDIR_MAX],
                        char *why, size_t why_size)
 {
@@ -95,7 +95,7 @@ static int directory_make(const char *path, char *why, size_t why_size)
 	return error == EROFS ? -EACCES : -error;
 }
 
-/* Is it a directory of ours that nobody else can enter? 0, -ENOENT, -EACCES, other -errno. */
+/* Check that it is a private directory of this user. 0, -ENOENT, -EACCES, other -errno. */
 static int check_owner(const char *path, char *why, size_t why_size)
 {
 	struct stat st;
@@ -130,7 +130,10 @@ static int check_owner(const char *path, char *why, size_t why_size)
 	return 0;
 }
 
-/* Without create the directory is only passed through, which a read-only mount allows. */
+/*
+ * Check that the directory can be used. Without create, search permission is enough, so that a
+ * container may have the directory mounted read-only.
+ */
 static int check_access(const char *path, bool create, char *why, size_t why_size)
 {
 	int error;
@@ -159,7 +162,7 @@ int rm_rundir_find(const struct rm_options *options, bool create, char path[RM_R
 	return error;
 }
 
-/* Whoever answers there could read everything that is published: it must be this user. */
+/* The other end could read all publications of this process, so it must be the same user. */
 static int check_peer(int fd)
 {
 	struct ucred peer;
@@ -172,7 +175,7 @@ static int check_peer(int fd)
 
 int rm_rundir_connect(const char *path)
 {
-	/* with a full backlog connect waits, and this is how long */
+	/* connect() waits so long if the backlog is full */
 	const struct timeval patience = { .tv_sec = CONNECT_SECONDS };
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	uint64_t deadline = rm_now_ns() + CONNECT_SECONDS * UINT64_C(1000000000);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * rundir_serve.c - become the one that serves a run directory: its lock, its socket
+ * rundir_serve.c - becoming the rmmapd of a run directory: its lock and its socket
  *
- * Any thread; stack only. The lock decides: only its holder binds the socket, and a socket
- * that the holder finds is a dead one's. Whoever finds the lock taken waits for inotify: a
- * holder that starts or binds anew makes the socket, and one that ends closes the lock.
+ * The lock decides which process that is. Only the lock's holder binds the socket; if it finds
+ * a socket there, the process that made it is dead. A process that finds the lock taken waits
+ * for an inotify event: a holder that starts or binds again creates the socket, and a holder
+ * that ends closes the lock.
  */
 #include "rundir.h"
 
@@ -26,13 +27,12 @@
 #define BACKLOG 512
 #define CHANGES (IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_CLOSE_WRITE | IN_DELETE | IN_DELETE_SELF)
 /*
- * The event of a closed lock comes a moment before the lock is free, and that moment has no
- * event of its own: then the next look is soon, and else as a safety net, or where there is
- * no inotify.
+ * How long to wait for an event. The event of a closed lock comes shortly before the lock is
+ * free, and no event follows: so look again soon after an event.
  */
-#define SOON_MS 1
-#define WITHOUT_MS 10
-#define NET_MS 1000
+#define SOON_MS 1                       /* after an event */
+#define WITHOUT_MS 10                   /* inotify is not available */
+#define NET_MS 1000                     /* in case an event was missed */
 
 #define PATH_SIZE (RM_RUNDIR_MAX + sizeof(RM_SOCKET_NAME))
 _Static_assert(sizeof(RM_LOCK_NAME) <= sizeof(RM_SOCKET_NAME), "both names fit");
@@ -46,7 +46,7 @@ static int lock_open(const char *name)
 
 	if (fd < 0)
 		return -errno;
-	/* made under a umask that leaves its owner nothing, nobody could open it again */
+	/* a umask that denies the owner access would make the file unusable */
 	if (fstat(fd, &st) == 0 && (st.st_mode & 0600) != 0600)
 		(void)fchmod(fd, 0600);
 	return fd;
@@ -78,14 +78,14 @@ int rm_rundir_lock(const char *path, int *lock)
 			error = -errno;
 		if (rm_rundir_lock_stands(path, *lock))
 			return error == -EINTR ? -EWOULDBLOCK : error;
-		/* removed meanwhile: a lock on that file says nothing */
+		/* the file was removed meanwhile: a lock on it excludes nobody */
 		close(*lock);
 		*lock = -1;
 	}
 	return -EWOULDBLOCK;
 }
 
-/* ---- waiting for who has it ---- */
+/* ---- waiting for the lock or the socket ---- */
 
 int rm_rundir_watch(const char *path, uint32_t events)
 {
@@ -110,7 +110,10 @@ void rm_rundir_watched(int fd)
 		;
 }
 
-/* Until something changes in the directory. The first call only begins to watch. */
+/*
+ * Wait until something changes in the directory. The first call only starts to watch it, so that
+ * no change between the attempt before it and the watch is missed. soon: an event came last time.
+ */
 static void wait_change(const char *path, int *watch, bool *soon)
 {
 	struct pollfd in = { .events = POLLIN };
@@ -119,7 +122,7 @@ static void wait_change(const char *path, int *watch, bool *soon)
 		*watch = rm_rundir_watch(path, CHANGES);
 		if (*watch >= 0)
 			return;
-		*watch = -2;            /* none is to be had */
+		*watch = -2;            /* inotify is not available */
 	}
 	in.fd = *watch;
 	*soon = poll(&in, 1, *watch < 0 ? WITHOUT_MS : *soon ? SOON_MS : NET_MS) > 0;
@@ -176,10 +179,10 @@ int rm_rundir_listen(const char *path)
 
 	if (fd < 0)
 		return -errno;
-	/* by its whole path, which is how systemd-tmpfiles sees that a socket is in use */
+	/* bind the full path: systemd-tmpfiles recognizes a socket in use by it */
 	rm_format(name.sun_path, sizeof(name.sun_path), "%s/" RM_SOCKET_NAME, path);
 	unlink(name.sun_path);
-	/* the change of mode comes after listen(), and is what those who wait are woken by */
+	/* chmod() comes after listen(): its IN_ATTRIB event wakes the processes that wait */
 	if (bind(fd, (struct sockaddr *)&name, sizeof(name)) == 0 && listen(fd, BACKLOG) == 0 &&
 	    chmod(name.sun_path, 0600) == 0)
 		return fd;
@@ -193,12 +196,12 @@ bool rm_rundir_listens(int fd)
 	int listens = 0;
 	socklen_t size = sizeof(listens);
 
-	/* once more, so that the socket's credentials are of who listens now */
+	/* listen() again sets the credentials that clients see to those of this process */
 	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens &&
 	       listen(fd, BACKLOG) == 0;
 }
 
-/* ---- can it take a file? ---- */
+/* ---- a test file ---- */
 
 int rm_rundir_probe(const char *path)
 {

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * saved.c - is this file one that rmmap save wrote, and whole?
- *
- * Pure: any thread, no allocation, no system call.
+ * saved.c - lays out and checks the header and the front of a saved file; see saved.h
  */
 #include "saved.h"
 
@@ -81,7 +79,10 @@ void rm_saved_seal(void *front, const struct rm_table *table, uint64_t sum_count
 	header->header_crc = crc_of_header(header);
 }
 
-/* Of which kind of machine and program: said before the checksum, which those may lay elsewhere. */
+/*
+ * The kind of machine and program that wrote the file; NULL if it is ours. Byte order and version
+ * are checked before the checksum: another version may have the checksum at another place.
+ */
 static const char *check_kind(const struct rm_saved_header *header)
 {
 	struct rm_layout here = rm_layout_here();
@@ -106,7 +107,7 @@ static const char *check_sizes(const struct rm_saved_header *header, uint64_t fi
 {
 	if (header->header_crc != crc_of_header(header))
 		return "is damaged: the checksum of its header is wrong";
-	/* From here it was written so by somebody, who need not have been rmmap. */
+	/* the header is undamaged; from here on, a wrong value means that rmmap did not write it */
 	if (header->chunk != RM_SAVED_CHUNK || header->table_size > RM_SAVED_TABLE_MAX ||
 	    header->sum_count > RM_TABLE_LAYERS_MAX * (RM_LAYER_MAX / RM_SAVED_CHUNK) ||
 	    header->sums_offset != rm_saved_sums_offset(header->table_size) ||

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * say.c - text without stdio and without allocation
- *
- * Any thread, any moment: stack only, no locale, no locks.
+ * say.c - formats text on the stack, without locale and without locks; see say.h
  */
 #include "say.h"
 
@@ -13,13 +11,13 @@
 
 #define LINE_MAX_BYTES 1024
 
-struct out {
+struct out {                            /* the text so far; length <= size */
 	char *buf;
 	size_t size;                    /* room without the NUL */
 	size_t length;
 };
 
-struct spec {
+struct spec {                           /* of one conversion, between '%' and the letter */
 	bool left, zero;
 	size_t width;
 	size_t precision;               /* SIZE_MAX: none */
@@ -38,7 +36,7 @@ static void out_put(struct out *o, const char *text, size_t length)
 
 static void out_pad(struct out *o, char c, size_t count)
 {
-	/* a width is bounded by the room, so an absurd one costs nothing */
+	/* stop when the buffer is full, so that a huge width costs nothing */
 	while (count-- && o->length < o->size)
 		o->buf[o->length++] = c;
 }
@@ -83,7 +81,7 @@ static size_t spec_number(const char **format)
 	size_t n = 0;
 
 	for (; **format >= '0' && **format <= '9'; (*format)++)
-		if (n < 100000)         /* beyond any buffer, and no overflow */
+		if (n < 100000)         /* larger than any buffer; n cannot overflow */
 			n = n * 10 + (size_t)(**format - '0');
 	return n;
 }
@@ -133,7 +131,7 @@ static long long get_signed(int longs, va_list *args)
 	return va_arg(*args, long long);
 }
 
-/* One conversion after its '%'; false if it is none that is known here. */
+/* Handle one conversion, behind its '%'. False if it is not one of say.h's list. */
 static bool spec_convert(struct out *o, const char **format, va_list *args, int error)
 {
 	struct spec s = spec_read(format, args);
@@ -188,7 +186,7 @@ static size_t format_args(char *buf, size_t size, const char *format, va_list *a
 			break;
 		format = percent + 1;
 		if (!spec_convert(&o, &format, args, error)) {
-			/* what its argument is cannot be known, nor where the next one lies */
+			/* the type of its argument is unknown, so the later ones cannot be found */
 			out_put(&o, percent, strlen(percent));
 			break;
 		}
@@ -205,7 +203,7 @@ size_t rm_vformat(char *buf, size_t size, const char *format, va_list args)
 
 	if (!buf || !size)
 		return 0;
-	/* a parameter of type va_list may be an array that has become a pointer */
+	/* as a parameter, a va_list may have decayed to a pointer; take the address of a copy */
 	va_copy(copy, args);
 	length = format_args(buf, size, format, &copy, error);
 	va_end(copy);
@@ -236,7 +234,7 @@ void rm_say_fd(int fd, const char *format, ...)
 	va_end(args);
 	line[length++] = '\n';
 	n = write(fd, line, length);
-	(void)n;        /* nobody is left to tell */
+	(void)n;        /* there is no other place to report the failure to */
 	errno = error;
 }
 

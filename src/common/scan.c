@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * scan.c - find words that point out of a snapshot, and the blocks they are in
+ * scan.c - finds words that point out of a snapshot, and the blocks that they are in; see scan.h
  *
- * Any thread, no allocation, no system call but for the naming of sections.
+ * Two passes: the first finds and counts the strays, the second looks for pointers to the blocks
+ * of the first few.
  */
 #include "scan.h"
 
 #include "say.h"
 
 #define WORDS(bytes) ((bytes) / sizeof(uint64_t))
-#define BLOCK_MAX ((uint64_t)64 << 10)  /* a pointer that leads further before it says nothing */
+#define BLOCK_MAX ((uint64_t)64 << 10)  /* a pointer further before a stray is not its block */
 
 const char *const rm_stray_keys[] = { "program", "files", "stack", "memory", "slots" };
 
@@ -29,6 +30,7 @@ static enum rm_stray_kind place_kind(const struct rm_place *place)
 	return place->flags & (RM_PLACE_FILE | RM_PLACE_BSS) ? RM_STRAY_FILE : RM_STRAY_MEMORY;
 }
 
+/* First pass: count the word at addr if it is a stray. */
 static void word_check(struct rm_scan *scan, uint64_t word, uint64_t addr)
 {
 	const struct rm_place *place = NULL;
@@ -49,7 +51,10 @@ static void word_check(struct rm_scan *scan, uint64_t word, uint64_t addr)
 		scan->first[scan->firsts++] = (struct rm_stray){ addr, word, 0 };
 }
 
-/* Blocks are aligned to 16, those of 8 bytes to 8: what else is led to is within a block. */
+/*
+ * Second pass: does this word point to the block of one of the kept strays? Blocks are aligned to
+ * 16, and those of 8 bytes to 8. Other values point into the middle of a block.
+ */
 static void block_check(struct rm_scan *scan, uint64_t word)
 {
 	if (word % 8 || word > scan->first[scan->firsts - 1].addr ||
@@ -78,7 +83,7 @@ static void segment_check(struct rm_scan *scan, const struct rm_segment *segment
 		const uint64_t *words = (const void *)(data + at);
 
 		for (uint64_t i = 0; i < WORDS(bytes); i++) {
-			/* once: another thread may write it meanwhile */
+			/* read it once: another thread may write it meanwhile */
 			uint64_t word = *(const volatile uint64_t *)&words[i];
 
 			if (blocks)

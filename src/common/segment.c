@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * segment.c - lay out, check and search the table of a snapshot
+ * segment.c - lays out, checks and searches the table of a snapshot; see segment.h
  *
- * Pure: any thread, no allocation, no system call. A table has one form only:
- * layout fixes where each bitmap lies, and check accepts nothing else.
+ * A table has exactly one valid form: rm_table_layout() decides where each bitmap lies, and
+ * rm_table_check() accepts no other place.
  */
 #include "segment.h"
 
@@ -98,7 +98,7 @@ static const char *check_header(const struct rm_table_header *header, size_t siz
 	return NULL;
 }
 
-/* The bits beyond the last page must be clear: whoever counts or scans words relies on it. */
+/* The bits beyond the last page must be clear: code that counts or scans words relies on it. */
 static bool tail_clear(const uint64_t *bitmap, uint64_t pages)
 {
 	return pages % 64 == 0 || bitmap[pages / 64] >> (pages % 64) == 0;
@@ -199,7 +199,7 @@ const uint64_t *rm_table_view_bitmap(const struct rm_table *table, uint32_t laye
 	return (const uint64_t *)table->header + table->layers[layer].bitmap / sizeof(uint64_t);
 }
 
-/* Set in to what is set of from in [start, end). */
+/* Set each bit in to that is set in from, within [start, end). */
 static void copy_bits(uint64_t *to, const uint64_t *from, uint64_t start, uint64_t end)
 {
 	while (start < end) {
@@ -212,7 +212,7 @@ static void copy_bits(uint64_t *to, const uint64_t *from, uint64_t start, uint64
 	}
 }
 
-void rm_table_shown(const struct rm_table *table, uint64_t *const *bitmaps)
+void rm_table_visible(const struct rm_table *table, uint64_t *const *bitmaps)
 {
 	for (uint32_t i = 0; i < table->segment_count; i++) {
 		const struct rm_segment *s = &table->segments[i];
@@ -240,7 +240,7 @@ const struct rm_segment *rm_table_find(const struct rm_table *table, uint64_t ad
 	return NULL;
 }
 
-/* The first bit equal to value in [from, to), or to. Words without one are passed at once. */
+/* The first bit in [from, to) that is value, or to. Looks at 64 bits at a time. */
 static uint64_t next_bit(const uint64_t *bitmap, uint64_t from, uint64_t to, bool value)
 {
 	while (from < to) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* standard.c - see standard.h */
+/* standard.c - keeps descriptors 0 to 2 occupied; see standard.h */
 #include <fcntl.h>
 #include <unistd.h>
 

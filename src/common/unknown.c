@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * unknown.c - variables that begin with RMMAP_ and mean nothing
+ * unknown.c - finds variables that begin with RMMAP_ and have no meaning
  *
- * A misspelt one is passed over in silence otherwise. Any thread, any moment: no allocation.
+ * Without this check a misspelt name has no effect and nobody is told. Any thread, at any time;
+ * nothing allocates.
  */
 #include "options.h"
 
@@ -11,15 +12,15 @@
 #include "say.h"
 
 #define PREFIX "RMMAP_"
-#define NAME_LONG 32                    /* longer names resemble none of the table */
-#define DISTANCE_MAX 2
+#define NAME_LONG 32                    /* longer names resemble none in the table */
+#define DISTANCE_MAX 2                  /* a typing error has no more edits */
 
 static unsigned number_least(unsigned a, unsigned b)
 {
 	return a < b ? a : b;
 }
 
-/* How many characters must be inserted, left out or changed to make b of a (Levenshtein). */
+/* Levenshtein distance: how many insertions, deletions and changes turn a into b. */
 static unsigned name_distance(const char *a, size_t a_length, const char *b)
 {
 	unsigned row[NAME_LONG + 1], before, above;
@@ -42,6 +43,7 @@ static unsigned name_distance(const char *a, size_t a_length, const char *b)
 	return row[b_length];
 }
 
+/* The name in the table that was probably meant, or NULL. */
 static const char *option_nearest(const char *name, size_t length)
 {
 	unsigned best = DISTANCE_MAX + 1;
@@ -67,7 +69,7 @@ static bool option_known(const char *name, size_t length)
 	return false;
 }
 
-/* What stands in a text that somebody reads: of other characters a name is not printed. */
+/* Only printable names are listed: the text goes to terminals and logs. */
 static bool name_printable(const char *name, size_t length)
 {
 	for (size_t i = 0; i < length; i++)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * wire.c - is this a message that may be looked into?
- *
- * Pure: any thread, no allocation, no system call.
+ * wire.c - checks that received bytes are a message of this version; see wire.h
  */
 #include "wire.h"
 
@@ -12,7 +10,7 @@
 
 #define TEXTS_MAX 3
 
-/* A type's exact length, and where its texts are; a length of 0 ends the list of texts. */
+/* The exact length of a type's messages, and where the texts in them are; size 0 ends the list. */
 struct form {
 	size_t size;
 	struct {
@@ -76,7 +74,7 @@ int rm_wire_check(const void *message, size_t length)
 	if (head.type >= sizeof(forms) / sizeof(forms[0]))
 		return -EINVAL;
 	form = &forms[head.type];
-	if (length != form->size)       /* 0, of no type, is no length that comes here */
+	if (length != form->size)       /* form->size is 0 for numbers that are no type */
 		return -EINVAL;
 	for (int i = 0; i < TEXTS_MAX && form->texts[i].size; i++)
 		if (!memchr((const char *)message + form->texts[i].offset, 0, form->texts[i].size))

@@ -20,7 +20,7 @@ uint64_t **shown_make(const struct rm_table *table)
 		shown[i] = bits;
 		bits += shown_words(table->layers[i].length);
 	}
-	rm_table_shown(table, shown);
+	rm_table_visible(table, shown);
 	return shown;
 }
 

@@ -343,7 +343,7 @@ START_TEST(pages_that_segments_show)
 	}
 	rm_table_layout(memory, lengths, 3, 4, s[0].addr);
 	ck_assert_int_eq(rm_table_check(memory, size, &t, NULL), 0);
-	rm_table_shown(&t, bitmaps);
+	rm_table_visible(&t, bitmaps);
 	for (unsigned i = 0; i < 128; i++) {
 		const struct rm_segment *of = &s[i / 32];
 		uint64_t at = (uint64_t)i * RM_PAGE;
