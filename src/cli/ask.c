@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * ask.c - a question to this host's rmmapd, and its answer; starts nothing
+ * ask.c - sends requests to this host's rmmapd and receives the replies; starts nothing
  *
- * One thread. The library has a connection of its own: this one is for what
- * the public interface does not tell.
+ * The library has a connection of its own. This one is for what the public interface does not
+ * offer: lists, facts, eager attaches without a mapping.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,16 +17,17 @@
 #include "../common/say.h"
 #include "cli.h"
 
-#define SILENCE_NS (10 * UINT64_C(1000000000))  /* rmmapd says RM_PROGRESS each second */
-#define RECORDS_MAX (1u << 20)
+#define SILENCE_NS (10 * UINT64_C(1000000000))  /* rmmapd sends RM_PROGRESS each second */
+#define RECORDS_MAX (1u << 20)                  /* a larger number in a reply is damage */
 
+/* Set why to "WHAT: the words of the error". Returns the error. */
 static int ask_failed(struct ask *ask, int error, const char *what)
 {
 	rm_format(ask->why, sizeof(ask->why), "%s: %s", what, rm_errno_text(-error));
 	return error;
 }
 
-/* rmmapd's own words for its errno, if it gave any. */
+/* Take over rmmapd's error, a positive errno or 0, and its reason if it gave one. */
 static int ask_refused(struct ask *ask, int error, const char *text)
 {
 	if (error)
@@ -34,6 +35,7 @@ static int ask_refused(struct ask *ask, int error, const char *text)
 	return -error;
 }
 
+/* Send a request, and its layers in as many RM_LAYERS as it takes. */
 static int ask_send(struct ask *ask, const struct ask_request *request, uint64_t deadline)
 {
 	struct rm_wire_layers m = { .head = *(const struct rm_wire *)request->message };
@@ -52,7 +54,10 @@ static int ask_send(struct ask *ask, const struct ask_request *request, uint64_t
 	return error;
 }
 
-/* One message of rmmapd's; its first descriptor goes to *fd. 0 or -errno with why. */
+/*
+ * Receive one message into ask->reply and check it. *fd is its first descriptor or -1; others are
+ * closed. 0, or -errno with why.
+ */
 static int ask_receive(struct ask *ask, uint64_t deadline, int *fd)
 {
 	int fds[RM_CHANNEL_FDS_MAX], error;
@@ -105,7 +110,7 @@ int ask_exchange(struct ask *ask, struct ask_request *request, int type, int *fd
 	return ask_failed(ask, error, "cannot talk to rmmapd");
 }
 
-/* The same for what takes no descriptors with it. */
+/* ask_exchange() for a message without descriptors. */
 static int ask_exchange_plain(struct ask *ask, void *message, size_t size, int type, int *fd)
 {
 	struct ask_request request = { .message = message, .size = size };
@@ -113,6 +118,7 @@ static int ask_exchange_plain(struct ask *ask, void *message, size_t size, int t
 	return ask_exchange(ask, &request, type, fd);
 }
 
+/* Say hello: rmmapd refuses a client with another layout of addresses. */
 static int ask_greet(struct ask *ask)
 {
 	struct rm_wire_hello hello = { .head.type = RM_HELLO, .pid = (uint32_t)getpid(),
@@ -164,6 +170,7 @@ void ask_close(struct ask *ask)
 	ask->fd = -1;
 }
 
+/* Read the memory file of records. The buffer is never of size 0, which malloc may refuse. */
 static int read_records(struct ask *ask, int fd, size_t size, void **records)
 {
 	char *data = malloc(size + 1);
@@ -229,7 +236,7 @@ int ask_unpublish(struct ask *ask, const char *name, bool revoke)
 	return ask_refused(ask, reply->error, reply->text);
 }
 
-/* The RM_LAYERS that follow the answer. */
+/* Receive the RM_LAYERS that follow the reply to RM_ATTACH. */
 static int ask_receive_layers(struct ask *ask, uint32_t count,
                               int (*take)(void *arg, uint32_t layer, int fd), void *arg)
 {

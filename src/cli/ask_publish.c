@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * ask_publish.c - a publication of this program's making; starting rmmapd
+ * ask_publish.c - publishes memory files that this program made; starts rmmapd
  *
- * One thread.
+ * Only the library can start rmmapd, so it is given a reason to.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,8 +21,8 @@
 #include "rmmap.h"
 
 /*
- * The library starts an rmmapd when it has something to ask it: that a publication be ended
- * which there cannot be.
+ * The library starts an rmmapd when it has a request for it. This request has no effect: the
+ * handle is of no publication.
  */
 static void daemon_start(void)
 {
@@ -42,7 +42,7 @@ int ask_open_or_start(struct ask *ask)
 	daemon_start();
 	error = ask_open(ask);
 	if (error == -ENOENT) {
-		const char *why = strstr(rmmap_error(), ": ");  /* behind the function's name */
+		const char *why = strstr(rmmap_error(), ": ");  /* without the function's name */
 
 		rm_format(ask->why, sizeof(ask->why), "%s", why ? why + 2 : rmmap_error());
 	}
@@ -50,8 +50,9 @@ int ask_open_or_start(struct ask *ask)
 }
 
 /*
- * The claim on this slot, that a process which takes one for its heap looks at, or -1: it is
- * another's, whose addresses need not be these.
+ * Claim the slot of the publication, so that no process takes it for its heap. Returns the
+ * descriptor with the lock; or -1 if another process has the claim, which is not an error: the
+ * addresses that it uses may be others.
  */
 static int slot_claim(const struct rm_options *options, unsigned slot)
 {
@@ -72,6 +73,7 @@ static int slot_claim(const struct rm_options *options, unsigned slot)
 	return fd;
 }
 
+/* Fill in RM_PUBLISH but for its head and the slot lock. */
 static int publish_fill(struct rm_wire_publish *m, const struct rm_options *options,
                         const struct ask_publication *p, char *why, size_t why_size)
 {

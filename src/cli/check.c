@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * check.c - rmmap check: words of a publication that look like pointers out of it
+ * check.c - rmmap check: lists words of a publication that look like pointers out of it
  *
- * One thread.
+ * The search itself is in src/common/scan.c. The exit status is 1 if there are such words.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -11,9 +11,12 @@
 #include "cli.h"
 #include "snapshot.h"
 
-/* ---- what was found ---- */
+/* ---- printing ---- */
 
-/* Files of another host are other files. */
+/*
+ * files: the names of sections may be read from the files. Only for a publisher on this host, since
+ * a file of another host may differ from the one of the same name here.
+ */
 static void strays_print(const struct rm_scan *scan, bool files)
 {
 	char text[RM_STRAY_TEXT_MAX];

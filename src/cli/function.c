@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * function.c - rmmap function: runs rmmap-function, which has the HTTP server
+ * function.c - rmmap function: executes rmmap-function, which contains the HTTP server
  *
- * It is beside the commands in the build tree and in libexec when installed.
+ * rmmap-function is in the directory of rmmap in a build tree, and in libexec when installed. It
+ * reads all options itself.
  */
 #include <errno.h>
 #include <limits.h>
@@ -12,7 +13,7 @@
 #include "cli.h"
 
 #ifdef RM_FUNCTION
-/* Where this very program is, so that a build tree uses its own. */
+/* True if rmmap-function is in the directory of this program; path is then its path. */
 static bool program_beside(char path[PATH_MAX])
 {
 	ssize_t length = readlink("/proc/self/exe", path, PATH_MAX);
@@ -33,7 +34,7 @@ int cli_function(const struct args *args)
 	static char installed[] = RM_LIBEXECDIR "/rmmap-function";
 	char path[PATH_MAX], *program = program_beside(path) ? path : installed;
 
-	/* the name stands before the operands, which are its arguments */
+	/* operands[-1] is the word "function": it becomes argv[0] of the program */
 	args->operands[-1] = program;
 	execv(program, args->operands - 1);
 	return cli_fail("cannot run %s: %m", program);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * hello.c - rmmap hello: a built-in structure from one machine to another
+ * hello.c - rmmap hello: publishes a built-in structure, or attaches and verifies one
  *
- * Uses the public interface of librmmap only, as any program does: what works
- * here works there. One thread.
+ * Uses only the public interface of librmmap, as any program does: if this works, programs work
+ * between these machines. The structure has a list, a tree, strings and a block of bytes; a
+ * checksum over all of them is in its root.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -34,8 +35,9 @@ struct tree {
 	uint64_t value;
 };
 
-struct hello {
-	uint64_t magic, seed, checksum;
+struct hello {                          /* the root */
+	uint64_t magic;                 /* HELLO_MAGIC, set when all the rest is complete */
+	uint64_t seed, checksum;        /* of all values, which follow from the seed */
 	uint32_t list_nodes, tree_nodes, strings, block_bytes;
 	struct node *list;
 	struct tree *tree;
@@ -43,6 +45,7 @@ struct hello {
 	unsigned char *block;
 };
 
+/* One step of the checksum: its result depends on the order of the values. */
 static uint64_t sum_mix(uint64_t sum, uint64_t value)
 {
 	sum = (sum ^ value) * UINT64_C(0x9e3779b97f4a7c15);
@@ -54,6 +57,7 @@ static uint64_t next_value(uint64_t *state)
 	return sum_mix((*state)++, UINT64_C(0xd1342543de82ef95));
 }
 
+/* A balanced tree of so many nodes. After an allocation failure it has fewer. */
 static struct tree *build_tree(uint32_t nodes, uint64_t *state)
 {
 	struct tree *tree;
@@ -108,7 +112,12 @@ static bool build_block(struct hello *hello, uint64_t *state)
 	return hello->block;
 }
 
-/* ---- verifying: each part adds to the sum and counts, never beyond its number ---- */
+/*
+ * ---- verifying ----
+ *
+ * Each function adds one part to the sum and counts its nodes. It stops at the number that the root
+ * states, so that a damaged structure cannot make it run forever.
+ */
 
 static uint64_t sum_list(const struct hello *hello, uint64_t sum, uint32_t *nodes)
 {
@@ -151,9 +160,9 @@ static uint64_t sum_block(const struct hello *hello, uint64_t sum)
 	return sum;
 }
 
-struct found {
+struct found {                          /* what a walk over the structure found */
 	uint32_t list_nodes, tree_nodes;
-	uint64_t bytes;                 /* of the structure */
+	uint64_t bytes;                 /* of the whole structure */
 	uint64_t checksum;
 };
 
@@ -171,6 +180,7 @@ static void hello_walk(const struct hello *hello, struct found *found)
 	               hello->strings * (sizeof(char *) + 1) + hello->block_bytes;
 }
 
+/* Build the structure and its checksum; NULL if there is not enough memory. */
 static struct hello *hello_build(struct found *found)
 {
 	struct hello *hello;
@@ -197,8 +207,8 @@ static struct hello *hello_build(struct found *found)
 }
 
 /*
- * rmmap_publish(), looked up when it is needed: the library claims a slot in the run
- * directory for a program that imports it, and rmmap info and list are to leave no trace.
+ * Call rmmap_publish() by dlsym(). The library claims a slot in the run directory at the start of
+ * each program that imports that function; but commands such as rmmap list must leave no trace.
  */
 static int publish_root(const void *root, char handle[RMMAP_HANDLE_MAX])
 {
@@ -242,6 +252,7 @@ static int hello_publish(bool json)
 	return 0;
 }
 
+/* A lost page ends the program with a message instead of a core dump. */
 static void on_sigbus(int number)
 {
 	static const char text[] = "rmmap: a page of the publication can no longer be had: "
@@ -253,6 +264,10 @@ static void on_sigbus(int number)
 	_exit(1);
 }
 
+/*
+ * Walk the structure and compare counts and checksum. The alignment is checked before the first
+ * access: an aligned root lies in one page, so that it can be read if the page can.
+ */
 static int hello_verify(const struct hello *hello, struct found *found)
 {
 	if ((uintptr_t)hello % HELLO_ALIGN || hello->magic != HELLO_MAGIC)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * info.c - rmmap info: what this host offers, and the remedy where it falls short
+ * info.c - rmmap info: what this host offers, and a remedy for what it lacks
  *
- * Looks and changes nothing, but for a file that it makes and removes in the run directory;
- * does not start rmmapd. One thread.
+ * Each fact is found by one function. The command starts no rmmapd and changes nothing, but for a
+ * test file that it creates in the run directory and removes.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -25,7 +25,7 @@
 #include "cli.h"
 #include "rmmap.h"
 
-/* Headers older than the kernel that runs. */
+/* For kernel headers that are older than the running kernel. */
 #ifndef USERFAULTFD_IOC_NEW
 #define USERFAULTFD_IOC_NEW _IO(0xAA, 0x00)
 #endif
@@ -33,11 +33,15 @@
 #define UFFD_FEATURE_MINOR_SHMEM (1 << 10)
 #endif
 
-enum verdict { FACT_OK, FACT_SHORT, FACT_NONE };
+enum verdict {
+	FACT_OK,
+	FACT_SHORT,                     /* something is missing; there is a remedy */
+	FACT_NONE,                      /* not in use at present, which is no fault */
+};
 
 struct fact {
 	enum verdict verdict;
-	char found[RM_TEXT_MAX];
+	char found[RM_TEXT_MAX];        /* the state, in words */
 	char remedy[RM_TEXT_MAX];       /* "" if none is needed */
 };
 
@@ -54,7 +58,10 @@ static void fact_found(struct fact *fact, const char *text)
 
 /* ---- userfaultfd ---- */
 
-/* A userfaultfd that serves faults of system calls too, or -errno; *way says how. */
+/*
+ * Open a userfaultfd that also serves faults inside system calls. Returns it or -errno. *way says
+ * which permission allowed it.
+ */
 static int uffd_open(const char **way)
 {
 	char allowed = 0;
@@ -153,6 +160,7 @@ static void fact_rundir(struct fact *fact, const struct rm_options *options)
 	}
 }
 
+/* For rm_options_read(): a variable has a value that cannot be used. The last one is shown. */
 static void environment_problem(void *arg, const char *name, const char *value, const char *wanted)
 {
 	struct fact *fact = arg;
@@ -184,6 +192,7 @@ static void fact_environment(struct fact *fact, struct rm_options *options)
 
 /* ---- rmmapd and the fabric ---- */
 
+/* Ask the rmmapd, if one runs. *info, which the caller frees, is NULL if none answered. */
 static void fact_rmmapd(struct fact *fact, struct ask *ask, struct rm_daemon_info **info)
 {
 	int count = ask_open(ask);
@@ -229,7 +238,7 @@ static void fact_memory(struct fact *fact, const struct rm_daemon_info *info,
 	          (unsigned long long)info->cache_bytes, limit, cgroup);
 }
 
-/* The version of the libfabric that rmmapd would load; 0 if there is none. */
+/* The version of the libfabric that rmmapd would load; 0 if it cannot be loaded. */
 static uint32_t libfabric_version(void)
 {
 	void *library = dlopen("libfabric.so.1", RTLD_NOW | RTLD_LOCAL);
@@ -241,6 +250,7 @@ static uint32_t libfabric_version(void)
 	return version ? version() : 0;
 }
 
+/* The most certain knowledge comes first: what a running rmmapd says, then RMMAP_FABRIC. */
 static void fact_fabric(struct fact *fact, const struct rm_daemon_info *info,
                         const struct rm_options *options)
 {

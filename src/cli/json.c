@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * json.c - facts as JSON: one key a line, so that a shell can read it with sed
+ * json.c - writes JSON with one key on each line, so that a shell script can read it with sed
  *
- * One thread; does not allocate but for stdio.
+ * Nothing allocates but stdio.
  */
 #include <math.h>
 #include <string.h>
@@ -17,8 +17,8 @@ static void json_indent(struct json *json)
 }
 
 /*
- * Bytes of the well-formed UTF-8 sequence at s, or 0: overlong forms, surrogates
- * and what is beyond U+10FFFF are none.
+ * The length of the UTF-8 sequence at s, or 0 if it is not well-formed. Overlong forms, surrogates
+ * and values above U+10FFFF are not. s ends with a NUL, which ends a cut sequence too.
  */
 static size_t utf8_length(const unsigned char *s)
 {
@@ -52,6 +52,7 @@ static size_t utf8_length(const unsigned char *s)
 	return length;
 }
 
+/* Write a text in quotes. A byte that is not UTF-8 becomes U+FFFD: JSON has no other bytes. */
 static void json_quote(FILE *out, const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text;
@@ -75,6 +76,7 @@ static void json_quote(FILE *out, const char *text)
 	putc('"', out);
 }
 
+/* Write what stands before a value: comma, new line, key. */
 static void json_begin(struct json *json, const char *key)
 {
 	if (!json->first)

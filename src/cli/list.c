@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* list.c - rmmap list, stat and unpublish: what rmmapd says of its publications */
+/*
+ * list.c - rmmap list, stat and unpublish: the publications of this host's rmmapd
+ *
+ * Without an rmmapd, rmmap list prints nothing and succeeds.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -12,6 +16,7 @@ static const char *info_state(const struct rm_pub_info *info)
 	return info->remote ? "remote" : info->unpublished ? "unpublished" : "published";
 }
 
+/* The rest of the lease, or "-" while none runs. */
 static void info_lease(const struct rm_pub_info *info, char *text, size_t size)
 {
 	if (info->expires_ms == UINT64_MAX)
@@ -20,7 +25,7 @@ static void info_lease(const struct rm_pub_info *info, char *text, size_t size)
 		snprintf(text, size, "%" PRIu64 " s", info->expires_ms / 1000);
 }
 
-/* Attaches so far, and how many are allowed where that is bounded. */
+/* The number of attaches so far, with the number that is allowed if there is a limit. */
 static void info_readers(const struct rm_pub_info *info, char *text, size_t size)
 {
 	if (info->readers)
@@ -81,7 +86,7 @@ int cli_list(const struct args *args)
 		count = ask_records(&ask, RM_LIST, NULL, sizeof(*infos), (void **)&infos);
 		ask_close(&ask);
 	} else if (count == -ENOENT) {
-		count = 0;              /* no rmmapd holds no publications */
+		count = 0;              /* without an rmmapd there are no publications */
 	}
 	if (count < 0)
 		return cli_fail("%s", ask.why);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * load.c - rmmap load: publish what rmmap save wrote
+ * load.c - rmmap load: publishes a file that rmmap save wrote
  *
- * One thread. All of the file is checked before rmmapd hears of it, and what was checked is
- * what is published: content is copied into memory files as it is read. The file itself
- * cannot be a layer: anybody who may write to it could change or cut it under those who have
- * it attached, and no seal prevents that.
+ * The whole file is checked before rmmapd is asked, and the checked bytes are the published ones:
+ * content is copied into memory files while it is read. The file itself cannot be a layer. Whoever
+ * may write to it could change or truncate it under the processes that have it attached, and no
+ * seal prevents that.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,21 +25,21 @@
 #include "cli.h"
 
 #define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
-#define ATTEMPTS 5                      /* with rmmapd ending under it */
+#define ATTEMPTS 5                      /* if rmmapd ends while it is asked */
 
 struct loading {
 	const char *path;
 	int fd;
 	uint64_t size;
-	char *front;
+	char *front;                    /* malloc'd; header, table and sums */
 	uint64_t front_size;
-	struct rm_saved saved;
-	int *layer_fds;
-	uint32_t layers;                /* so many are here */
-	int table_fd;
+	struct rm_saved saved;          /* a view of front */
+	int *layer_fds;                 /* malloc'd */
+	uint32_t layers;                /* open descriptors in layer_fds */
+	int table_fd;                   /* or -1 */
 };
 
-/* Reads it all: the file was as long as that a moment ago. */
+/* Read size bytes. The file was long enough when it was opened, so an end of file is an error. */
 static int file_read(const struct loading *loading, char *data, uint64_t size, uint64_t at)
 {
 	while (size) {
@@ -73,6 +73,7 @@ static int saved_open(struct loading *loading)
 	return 0;
 }
 
+/* Read and check the front: first the header, which states how long the front is. */
 static int read_front(struct loading *loading)
 {
 	static struct rm_saved_header header;
@@ -96,6 +97,7 @@ static int read_front(struct loading *loading)
 
 /* ---- content ---- */
 
+/* Explain errno after a failure to make or fill a memory file. Returns 1. */
 static int no_memory_file(void)
 {
 	if (errno == EMFILE || errno == ENFILE)
@@ -107,7 +109,7 @@ static int no_memory_file(void)
 	return cli_fail("there is no memory for what is in the file: %m");
 }
 
-/* A memory file of this size, or -1 after the line on stderr. */
+/* Make a memory file of this size. A descriptor, or -1 after the line on stderr. */
 static int memory_file(const char *name, uint64_t size)
 {
 	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -148,8 +150,9 @@ static int content_damaged(const struct loading *loading, uint64_t at)
 }
 
 /*
- * Pages [page, end) of a layer that begins at base in the file. Where the publication has a
- * hole the file has one, or zeros if it was copied by a program that knows no holes.
+ * Load one chunk: pages [page, end) of a layer whose content begins at base in the file. Pages
+ * without data are holes in the file, or zeros if a program copied it that does not keep holes. A
+ * chunk without data has the sum 0; if the file has a hole there, it is not read.
  */
 static int load_chunk(const struct loading *loading, uint32_t layer, uint64_t page, uint64_t end,
                       uint64_t base, uint32_t sum, int fd)
@@ -204,8 +207,8 @@ static int load_layers(struct loading *loading)
 }
 
 /*
- * Layers get names of their own: a name stands for content, also on other hosts, and what a
- * file says of that is not to be believed.
+ * Make the memory file of the table. The layers get new random ids: an id stands for a content on
+ * all hosts, and a file's claim to an id proves nothing.
  */
 static int table_fd_make(struct loading *loading)
 {
@@ -235,7 +238,7 @@ static int saved_publish(const struct loading *loading, struct rm_terms terms)
 	struct ask ask;
 	int error = -ECONNRESET;
 
-	/* an rmmapd that was about to leave took nothing with it: the next one is asked */
+	/* an rmmapd that was ending may have closed the connection: ask the next one */
 	for (int i = 0; i < ATTEMPTS && (error == -ECONNRESET || error == -EPIPE); i++) {
 		usleep(i * 100000);
 		error = ask_open_or_start(&ask);
@@ -268,7 +271,10 @@ static int read_terms(const struct args *args, struct rm_terms *terms)
 	return 0;
 }
 
-/* One descriptor for each layer; more memory than a file may be long is an error, no signal. */
+/*
+ * Allow as many descriptors as possible: each layer takes one. A file beyond the limit for sizes
+ * shall be an error instead of SIGXFSZ.
+ */
 static void set_limits(void)
 {
 	struct rlimit limit;

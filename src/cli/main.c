@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * main.c - the rmmap command: one table of commands and options, from which
- * the command line is read and --help is printed
+ * main.c - the rmmap command: one table of commands and options
  *
- * Locale: the program never calls setlocale(), so numbers are printed as in C.
+ * The table feeds the parser and --help. A new command is an entry here, a function in cli.h, and
+ * its file. The program never calls setlocale(), so numbers are printed as in the C locale.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,21 +14,21 @@
 
 struct option_desc {
 	const char *name;       /* "--json" */
-	const char *value;      /* what follows it, or NULL: a flag */
+	const char *value;      /* the name of its value in --help; NULL for a flag */
 	const char *help;
-	size_t place;           /* in struct args: a const char *, or a bool for a flag */
+	size_t place;           /* offset in struct args: of a const char *, or of a flag's bool */
 };
 
 struct command_desc {
 	const char *name;
 	const char *operands;   /* as in the usage line */
-	int least, most;        /* how many operands; most -1: any number; least -1: it reads
-	                           its line itself */
-	bool stop;              /* the first operand ends the options */
-	struct option_desc options[2];
+	int least, most;        /* number of operands; most -1: no limit; least -1: the command
+	                           parses its line itself */
+	bool stop;              /* options end at the first operand */
+	struct option_desc options[2];          /* unused ones have no name */
 	int (*run)(const struct args *args);
 	const char *summary;    /* one line */
-	const char *text;       /* what --help says further */
+	const char *text;       /* further lines of --help */
 };
 
 #define OPTION_JSON { "--json", NULL, "print facts as JSON", offsetof(struct args, json) }
@@ -105,7 +105,10 @@ static const struct command_desc commands[] = {
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
-/* Wrong usage. Operands are not printed: one of them may be a handle. */
+/*
+ * Report wrong usage; returns 2. name is an option, printed without its value. Operands are not
+ * printed: one of them may be a handle.
+ */
 static int usage_error(const struct command_desc *command, const char *what, const char *name)
 {
 	cli_warn("%s%.*s; try: rmmap %s%s--help", what, (int)strcspn(name, "="), name,
@@ -158,7 +161,10 @@ static const struct option_desc *find_option(const struct command_desc *command,
 	return NULL;
 }
 
-/* One option at line[0]: how many words it took, or -1 for wrong usage. */
+/*
+ * Parse the option at line[0] into args. Returns how many words it took, 1 or 2; or -1 after the
+ * message about wrong usage.
+ */
 static int take_option(const struct command_desc *command, char **line, struct args *args)
 {
 	const char *value;
@@ -184,7 +190,10 @@ static int take_option(const struct command_desc *command, char **line, struct a
 	return value ? 1 : 2;
 }
 
-/* line is what follows the command's name, NULL at the end. */
+/*
+ * Parse the words behind the command's name, which end with NULL, and run the command. Options may
+ * stand between operands, unless the command stops at the first operand.
+ */
 static int run_command(const struct command_desc *command, char **line)
 {
 	struct args args = { .operands = line };
@@ -205,7 +214,7 @@ static int run_command(const struct command_desc *command, char **line)
 			if (taken < 0)
 				return 2;
 		} else {
-			/* moves to the front: what was there has been taken already */
+			/* operands are collected at the front, over words that are parsed already */
 			args.operands[args.count++] = *line;
 			if (command->stop) {
 				args.operands = line;

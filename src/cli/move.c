@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * move.c - rmmap move: a publication of this host becomes another host's
+ * move.c - rmmap move: makes a publication of this host one of another host
  *
- * One thread. The original is ended after the new handle is printed, so nothing that happens
- * in between can lose both.
+ * The original is unpublished only after the new handle has been printed. So a failure at any time
+ * leaves at least one of the two.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,7 +21,7 @@
 #include "../common/say.h"
 #include "cli.h"
 
-/* HOST:PORT, IPv6 in brackets, cut in two. */
+/* Split HOST:PORT in place; an IPv6 address is in brackets. 0 or -EINVAL. */
 static int peer_split(char *peer, const char **host, const char **port)
 {
 	char *colon = strrchr(peer, ':'), *end = colon;
@@ -42,7 +42,10 @@ static int peer_split(char *peer, const char **host, const char **port)
 	return 0;
 }
 
-/* rmmapd takes numbers only: it may not wait for a name. */
+/*
+ * Resolve HOST:PORT into m. It is done here since rmmapd takes numeric addresses only: its worker
+ * must not wait for a name server. 0, or 1 after the line on stderr.
+ */
 static int peer_find(const char *text, struct rm_wire_move *m)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list;
@@ -95,6 +98,7 @@ static int end_original(struct ask *ask, const char *name)
 	return 0;
 }
 
+/* Move, print the new handle, end the original. 0, or 1 after the line on stderr. */
 static int move_publication(struct ask *ask, struct rm_wire_move *m, bool keep)
 {
 	const struct rm_wire_reply *reply = (void *)ask->reply;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * newfile.c - a file that appears under its name when it is whole, or not at all
+ * newfile.c - creates a file that gets its name only when it is complete; see newfile.h
  *
- * Where the file system can it has no name before (O_TMPFILE), so that nothing is left
- * behind by who is killed. One thread.
+ * If the file system supports O_TMPFILE the file has no name before, so that nothing is left behind
+ * if the process is killed. Otherwise it has a random name beside its final one.
  */
 #include "newfile.h"
 
@@ -60,7 +60,7 @@ int newfile_open(struct newfile *file, const char *path)
 		return -EEXIST;
 	}
 	file->fd = openat(file->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	/* NFS and the like; older kernels say EISDIR or ENOENT */
+	/* NFS and others lack O_TMPFILE; old kernels report that as EISDIR or ENOENT */
 	if (file->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
 		choose_other(file);
 		file->fd = openat(file->dir, file->other, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
@@ -74,6 +74,7 @@ int newfile_open(struct newfile *file, const char *path)
 	return 0;
 }
 
+/* Link the unnamed file to a name. -EEXIST if the name is taken: linkat() never replaces. */
 static int give_name(struct newfile *file, const char *name)
 {
 	char path[64];
@@ -82,6 +83,7 @@ static int give_name(struct newfile *file, const char *name)
 	return linkat(AT_FDCWD, path, file->dir, name, AT_SYMLINK_FOLLOW) ? -errno : 0;
 }
 
+/* Get the final name. A file that has it is replaced by a rename from a second name. */
 static int take_place(struct newfile *file)
 {
 	int error = 0;
@@ -108,7 +110,7 @@ int newfile_commit(struct newfile *file)
 
 	if (!error)
 		error = take_place(file);
-	/* it is there; whether it is still there after a power failure is the directory's part */
+	/* the name itself survives a power failure only after this */
 	if (!error && fsync(file->dir) && errno != EINVAL)
 		error = -errno;
 	newfile_drop(file);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * newfile.h - a file that appears under its name when it is whole, or not at all
+ * newfile.h - a file that gets its name only when it is complete
  *
- * One thread.
+ * rmmap save writes with it: FILE is either complete, or as it was before. One thread.
  */
 #ifndef RM_CLI_NEWFILE_H
 #define RM_CLI_NEWFILE_H
@@ -10,16 +10,20 @@
 #include <limits.h>
 
 struct newfile {
-	int fd;                         /* to be written to */
-	int dir;
-	const char *name;               /* in dir */
-	char other[64];                 /* its name until it is whole; "" : it has none */
+	int fd;                         /* write the content to it */
+	int dir;                        /* the directory of the file */
+	const char *name;               /* in dir; points into the caller's path */
+	char other[64];                 /* its name until it is complete; "" if it has none */
 };
 
-/* 0; -EEXIST if path is something else than a file; other -errno. */
+/* Create it. 0; -EEXIST if path exists and is not a regular file; other -errno. */
 int newfile_open(struct newfile *file, const char *path);
-/* On the disk, and in the place of what had the name. 0 or -errno; closed either way. */
+/*
+ * Write it to the disk and give it its name, in place of a file that had the name. 0 or -errno.
+ * It is closed in both cases, and removed after an error.
+ */
 int newfile_commit(struct newfile *file);
+/* Close it and remove it. */
 void newfile_drop(struct newfile *file);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * operand.c - a handle's place on the command line
+ * operand.c - reads an operand that stands for a handle
  *
- * Nothing of what was given there is printed: it may be a handle, or a piece of one.
+ * The operand is not printed in messages: it may be a handle or a part of one. Only the name of
+ * an existing file is.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 
 #define SPACE " \t\r\n\v\f"
 
-/* The text of a file; longer than any handle is none. */
+/* Read a handle's text from a file. A text longer than any handle is refused. */
 static int read_text(FILE *file, const char *name, char text[RM_HANDLE_TEXT_MAX])
 {
 	char more[2 * RM_HANDLE_TEXT_MAX];
@@ -64,7 +65,10 @@ static bool is_id(const char *text)
 	return length >= 1 && length <= 2 * RM_ID_BYTES && !text[length];
 }
 
-/* A file's name is no secret; what begins like a handle is not printed, whatever is there. */
+/*
+ * True if the operand is the name of a file, and so not a secret. Never for what begins like a
+ * handle, even if there is a file of that name.
+ */
 static bool is_file(const char *operand)
 {
 	struct stat st;

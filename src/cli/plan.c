@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* plan.c - rmmap plan: a slot of addresses for every instance of a workflow */
+/*
+ * plan.c - rmmap plan: assigns a slot of addresses to each instance of a workflow's functions
+ *
+ * workflow.c parses and assigns; here are the file and the output.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,9 +11,9 @@
 #include "cli.h"
 #include "workflow.h"
 
-#define TEXT_MAX (1u << 20)
+#define TEXT_MAX (1u << 20)             /* bytes; a larger file is refused */
 
-/* All of it, malloc'd, in *text. 0, or 1 after the line on stderr. */
+/* Read all of a file into *text, which the caller frees. 0, or 1 after the line on stderr. */
 static int text_read(FILE *file, const char *name, char **text, size_t *size)
 {
 	*text = malloc(TEXT_MAX + 1);

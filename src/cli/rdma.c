@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * rdma.c - RDMA devices and their ports as libibverbs sees them
+ * rdma.c - prints the RDMA devices and their ports that libibverbs sees
  *
- * Only asks: no protection domain, no memory, nothing that outlives the call.
+ * Only queries: it makes no protection domain and registers no memory.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -39,7 +39,10 @@ static const char *link_name(uint8_t layer)
 	       layer == IBV_LINK_LAYER_INFINIBAND ? "InfiniBand" : "unspecified";
 }
 
-/* active_width and active_speed are codes of the InfiniBand specification, one bit each. */
+/*
+ * The speed of a port. active_width and active_speed are codes of the InfiniBand specification,
+ * with one bit for each value. An unknown width counts as one lane.
+ */
 static double gbit_per_s(uint8_t width, uint8_t speed)
 {
 	static const struct { uint8_t code; unsigned lanes; } widths[] = {
@@ -100,7 +103,7 @@ static void print_port(struct json *json, const char *device, const struct port 
 		       "manager on its fabric too\n", "");
 }
 
-/* What keeps a device from being used, though it is there. */
+/* Print why a device that exists cannot be used. */
 static void print_trouble(struct json *json, const char *text, const char *remedy)
 {
 	if (json) {
@@ -120,7 +123,7 @@ static void print_trouble_opening(struct json *json, const char *name, int error
 	              "the devices in)");
 }
 
-/* Reads over reliable connections are what rmmap does. */
+/* True if the device pages on demand for reads over reliable connections, which rmmapd uses. */
 static bool pages_on_demand(struct ibv_context *context)
 {
 	struct ibv_device_attr_ex attr;
@@ -203,7 +206,7 @@ static bool has_entries(const char *path)
 	return found;
 }
 
-/* Why libibverbs sees no device. */
+/* The remedy if libibverbs sees no device, by what the kernel has. */
 static const char *remedy_for_none(void)
 {
 	if (!has_entries("/sys/class/infiniband"))

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * run.c - rmmap run: a program with librmmap preloaded
+ * run.c - rmmap run: executes a program with librmmap preloaded
  *
- * Looks into the file first, since the dynamic linker ignores LD_PRELOAD
- * without a word where it does not apply: that is only warned of, the program
- * may still start others to which it does.
+ * The dynamic linker silently ignores LD_PRELOAD for some programs, so the file is examined first.
+ * For such a program there is only a warning: it may start other programs that can be preloaded
+ * into.
  */
 #include <dlfcn.h>
 #include <elf.h>
@@ -23,9 +23,9 @@
 #include "cli.h"
 
 #define CORE_FILE_PRIVATE 0x4UL /* of coredump_filter, see core(5) */
-#define SCRIPTS_MAX 5           /* a script whose interpreter is a script, as in the kernel */
+#define SCRIPTS_MAX 5           /* scripts whose interpreter is a script: the kernel's limit */
 
-/* The file that execvp() would take: false if there is none. */
+/* Find the file that execvp() would execute. False if there is none. */
 static bool find_program(const char *name, char path[PATH_MAX])
 {
 	const char *dirs = getenv("PATH");
@@ -49,7 +49,7 @@ static bool find_program(const char *name, char path[PATH_MAX])
 	return false;
 }
 
-/* Would the kernel run this file with other rights than ours (AT_SECURE)? */
+/* True if the kernel would execute this file with other rights than ours (AT_SECURE). */
 static bool changes_rights(const char *path, const struct stat *st)
 {
 	if ((st->st_mode & S_ISUID) && st->st_uid != getuid())
@@ -59,7 +59,7 @@ static bool changes_rights(const char *path, const struct stat *st)
 	return getuid() && getxattr(path, "security.capability", NULL, 0) > 0;
 }
 
-/* The program's dynamic linker into interpreter[]: empty if it has none. */
+/* Read the path of the program's dynamic linker; "" if it has none. 0, or -ENOEXEC if damaged. */
 static int find_interpreter(int fd, const Elf64_Ehdr *elf, char interpreter[256])
 {
 	interpreter[0] = 0;
@@ -91,7 +91,7 @@ static void check_elf(const char *path, int fd, const Elf64_Ehdr *elf)
 		return;
 	}
 	if (find_interpreter(fd, elf, interpreter))
-		return;                 /* damaged: exec says so better */
+		return;                 /* damaged: the error of exec tells it better */
 	if (!interpreter[0]) {
 		cli_warn("warning: %s is statically linked: nothing can be preloaded into it; "
 		         "it runs with its own malloc", path);
@@ -106,7 +106,7 @@ static void check_elf(const char *path, int fd, const Elf64_Ehdr *elf)
 
 static void check_program(const char *path, unsigned depth);
 
-/* line is what follows "#!". */
+/* Check the interpreter of a script, or the program that env would start. line follows "#!". */
 static void check_script(char *line, unsigned depth)
 {
 	char *interpreter = strtok(line, " \t");
@@ -126,6 +126,7 @@ static void check_script(char *line, unsigned depth)
 	check_program(interpreter, depth + 1);
 }
 
+/* Warn if nothing can be preloaded into this program. depth counts nested scripts. */
 static void check_program(const char *path, unsigned depth)
 {
 	union {
@@ -142,7 +143,7 @@ static void check_program(const char *path, unsigned depth)
 	if (fd < 0 || fstat(fd, &st)) {
 		if (fd >= 0)
 			close(fd);
-		return;                 /* may be executable and not readable */
+		return;                 /* a file may be executable and not readable */
 	}
 	got = read(fd, &head, sizeof(head) - 1);
 	head.text[got > 0 ? got : 0] = 0;
@@ -156,12 +157,12 @@ static void check_program(const char *path, unsigned depth)
 		head.text[strcspn(head.text, "\n")] = 0;
 		check_script(head.text + 2, depth);
 	} else {
-		check_program("/bin/sh", depth + 1);    /* as execvp() does */
+		check_program("/bin/sh", depth + 1);    /* execvp() does the same */
 	}
 	close(fd);
 }
 
-/* The librmmap that this very command runs with: the build tree's in the build tree. */
+/* The path of the librmmap that this process uses: in a build tree, the one built there. */
 static int find_library(char path[PATH_MAX])
 {
 	void *symbol = dlsym(RTLD_DEFAULT, "rmmap_version");
@@ -169,7 +170,7 @@ static int find_library(char path[PATH_MAX])
 
 	if (!symbol || !dladdr(symbol, &info) || !info.dli_fname)
 		return cli_fail("cannot find the file of librmmap.so.0");
-	if (info.dli_fname[0] == '/')   /* as it was found, so by its soname */
+	if (info.dli_fname[0] == '/')   /* keep the soname: realpath() would resolve the link */
 		snprintf(path, PATH_MAX, "%s", info.dli_fname);
 	else if (!realpath(info.dli_fname, path))
 		return cli_fail("cannot find the file of librmmap.so.0: %m");
@@ -179,7 +180,7 @@ static int find_library(char path[PATH_MAX])
 	return 0;
 }
 
-/* Ours in front of what is preloaded already: malloc is taken from the first. */
+/* Put librmmap before other preloaded libraries: malloc is taken from the first that has it. */
 static int set_preload(const char *library)
 {
 	const char *others = getenv("LD_PRELOAD");
@@ -200,9 +201,9 @@ static int set_preload(const char *library)
 }
 
 /*
- * A process keeps its filter over exec() and hands it to children. Attached memory and a heap
- * that was published are private mappings of memory files, and the kernel's default dumps only
- * those that something was written to since.
+ * Make core dumps contain private file mappings. Attached memory and a published heap are private
+ * mappings of memory files; by default the kernel dumps only their modified pages. The filter
+ * survives exec() and is inherited by children.
  */
 static int set_core_filter(void)
 {

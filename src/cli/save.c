@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * save.c - rmmap save: a publication into a file
+ * save.c - rmmap save: writes a publication to a file
  *
- * One thread. Only pages that a segment shows are written: what else is in the layers was
- * freed, or is an earlier publication's.
+ * Only pages that a segment shows are written. Other pages of the layers were freed, or belong
+ * to earlier publications.
  */
 #include <errno.h>
 #include <signal.h>
@@ -19,11 +19,12 @@
 
 struct saving {
 	const struct snapshot *snapshot;
-	struct rm_table table;          /* in front: ids and pages that nobody sees are cleared */
-	char *front;
-	uint32_t *sums;
+	struct rm_table table;          /* a view of the copy in front, whose ids are zero and
+	                                   whose bitmaps have visible pages only */
+	char *front;                    /* malloc'd */
+	uint32_t *sums;                 /* in front */
 	uint64_t front_size, sum_count;
-	uint64_t written;
+	uint64_t written;               /* bytes, for the message if there is no room */
 	int fd;
 };
 
@@ -44,8 +45,9 @@ static int write_all(struct saving *saving, const char *data, uint64_t size, uin
 	return 0;
 }
 
-/* ---- the table: only what a segment shows counts as data ---- */
+/* ---- the table: only visible pages have data in it ---- */
 
+/* Set the bits of the pages with data that the segment shows. */
 static void bitmap_show(const uint64_t *from, const struct rm_segment *s, uint64_t *to)
 {
 	uint64_t at = s->offset / RM_PAGE, end = at + s->length / RM_PAGE, start, count;
@@ -87,7 +89,10 @@ static int make_front(struct saving *saving)
 
 /* ---- the content ---- */
 
-/* Pages [page, end) of a layer, which lies at base in the file: one chunk. */
+/*
+ * Write one chunk: pages [page, end) of a layer whose content begins at base in the file. *sum is
+ * set if the chunk has data; in the sum, pages without data count as zeros.
+ */
 static int write_chunk(struct saving *saving, uint32_t layer, uint64_t page, uint64_t end,
                        uint64_t base, uint32_t *sum)
 {

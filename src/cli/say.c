@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * say.c - one line on standard error: what failed, or a warning
+ * say.c - prints one line on standard error: an error or a warning
+ *
+ * Standard output is flushed first, so that the two keep their order in a terminal.
  */
 #include <stdarg.h>
 

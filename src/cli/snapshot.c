@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * snapshot.c - a publication, attached to be read
+ * snapshot.c - attaches a publication for reading; see snapshot.h
  *
- * One thread. What is mapped keeps no descriptor: a large publication has more layers than a
- * process may have files open.
+ * Descriptors are closed as soon as they are mapped: a large publication has more layers than a
+ * process may have open files.
  */
 #include "snapshot.h"
 
@@ -16,7 +16,7 @@
 
 #include "../common/say.h"
 
-#define ROOM 1024                       /* the arrays grow by so much */
+#define ROOM 1024                       /* the arrays grow by so many items */
 
 static int arrays_grow(struct snapshot *snapshot)
 {
@@ -33,6 +33,7 @@ static int arrays_grow(struct snapshot *snapshot)
 	return 0;
 }
 
+/* For ask_attach(): map a layer, close its descriptor. Layers come in order of their index. */
 static int take_layer(void *arg, uint32_t index, int fd)
 {
 	struct snapshot *snapshot = arg;
@@ -63,6 +64,7 @@ static void snapshot_drop(struct snapshot *snapshot)
 	free(snapshot->lengths);
 }
 
+/* Map and check the table, and that each layer is as long as it states. */
 static int snapshot_table(struct snapshot *snapshot, int fd)
 {
 	uint64_t size = snapshot->answer.table_size;
@@ -84,7 +86,7 @@ static int snapshot_table(struct snapshot *snapshot, int fd)
 	return 0;
 }
 
-/* Of another host's publication this may well be the first that is asked for here. */
+/* rmmapd may have to be started: a publication of another host may be the first one here. */
 int snapshot_open(struct snapshot *snapshot, const char *handle)
 {
 	struct ask *ask = &snapshot->ask;

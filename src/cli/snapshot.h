@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * snapshot.h - a publication as this program reads it: its table and its layers, mapped
- * wherever there is room and not at their addresses, so that nothing can be in the way
+ * snapshot.h - a publication, mapped for reading by rmmap check and rmmap save
  *
- * One thread.
+ * Its table and layers are mapped anywhere, not at the addresses of the publication, so that the
+ * attach cannot fail because an address is in use. One thread; allocates.
  */
 #ifndef RM_CLI_SNAPSHOT_H
 #define RM_CLI_SNAPSHOT_H
@@ -12,21 +12,22 @@
 #include "cli.h"
 
 struct snapshot {
-	struct ask ask;
+	struct ask ask;                 /* the connection that has the attachment */
 	struct rm_wire_attach_reply answer;
-	struct rm_table table;          /* checked */
-	const char **data;              /* of its layers, at least as long as it says */
-	uint64_t *lengths;              /* of the mappings */
-	uint32_t count;
+	struct rm_table table;          /* checked; a mapping */
+	const char **data;              /* of each layer, at least as long as the table states */
+	uint64_t *lengths;              /* of these mappings */
+	uint32_t count;                 /* of layers; equals table.layer_count once it is open */
 };
 
 /*
- * Attach, starting rmmapd where none runs; of another host all of it is fetched. 0, or 1
- * after the line on stderr.
+ * Attach a publication. Starts rmmapd if none runs; fetches all pages if the publication is of
+ * another host. 0, or 1 after the line on stderr.
  */
 int snapshot_open(struct snapshot *snapshot, const char *handle);
-void snapshot_close(struct snapshot *snapshot);         /* detaches */
-/* For rm_scan(); arg is the snapshot. */
+/* Detach and unmap. */
+void snapshot_close(struct snapshot *snapshot);
+/* The memory of a segment, as rm_scan() asks for it. arg is the snapshot. */
 const void *snapshot_data(void *arg, const struct rm_segment *segment);
 
 #endif

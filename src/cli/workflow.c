@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * workflow.c - read a workflow, see what may meet, give out slots
+ * workflow.c - parses a workflow, computes which content may meet, assigns slots
  *
- * Pure: no allocation, no globals, no system call. Content travels transitively: who
- * attaches a publication and publishes hands both on. So two instances may meet exactly if
- * there is a function that both reach.
+ * Content travels transitively: a function that attaches a publication and publishes passes both
+ * on. So the content of two instances may meet exactly if there is a function that both reach.
  */
 #include "workflow.h"
 
@@ -14,7 +13,7 @@
 #include "../common/say.h"
 #include "../common/segment.h"
 
-struct cursor {                         /* in one line */
+struct cursor {                         /* a position in one line */
 	const char *at, *end;
 	uint32_t line;
 };
@@ -22,9 +21,10 @@ struct cursor {                         /* in one line */
 struct item {                           /* NAME or NAME*N */
 	const char *name;
 	size_t length;
-	uint32_t instances;             /* 0: not said */
+	uint32_t instances;             /* 0: not given */
 };
 
+/* Set *error to a message about line number. Its value is -EINVAL. */
 #define WRONG(error, number, ...) \
 	((error)->line = (number), \
 	 (void)rm_format((error)->text, sizeof((error)->text), __VA_ARGS__), -EINVAL)
@@ -37,6 +37,7 @@ static bool is_name(char c)
 	       c == '_' || c == '-' || c == '.';
 }
 
+/* Skip blanks. True at the end of the line or at a comment. */
 static bool cursor_at_end(struct cursor *c)
 {
 	while (c->at < c->end && (*c->at == ' ' || *c->at == '\t' || *c->at == '\r'))
@@ -44,6 +45,7 @@ static bool cursor_at_end(struct cursor *c)
 	return c->at == c->end || *c->at == '#';
 }
 
+/* Report the character at the cursor, in a form that is safe to print. */
 static int cursor_unexpected(const struct cursor *c, struct workflow_error *error,
                              const char *wanted)
 {
@@ -55,6 +57,7 @@ static int cursor_unexpected(const struct cursor *c, struct workflow_error *erro
 	             (unsigned)(unsigned char)*c->at, wanted);
 }
 
+/* Parse "*N". Numbers above the number of slots are refused, so n cannot overflow. */
 static int take_instances(struct cursor *c, struct item *item, uint32_t slots,
                           struct workflow_error *error)
 {
@@ -77,6 +80,7 @@ static int take_instances(struct cursor *c, struct item *item, uint32_t slots,
 	return 0;
 }
 
+/* Parse "NAME" or "NAME*N". */
 static int take_item(struct cursor *c, struct item *item, uint32_t slots,
                      struct workflow_error *error)
 {
@@ -93,7 +97,7 @@ static int take_item(struct cursor *c, struct item *item, uint32_t slots,
 	return 0;
 }
 
-/* "NAME:"; what follows is upstream. */
+/* Parse "NAME:"; the names of the upstream functions follow. */
 static int take_head(struct cursor *c, struct item *item, uint32_t slots,
                      struct workflow_error *error)
 {
@@ -119,8 +123,9 @@ static struct workflow_function *function_find(struct workflow *workflow, const 
 	return NULL;
 }
 
-/* ---- lines; names may be used before they are defined, so all are read twice ---- */
+/* ---- lines: a name may be used before its definition, so all lines are parsed twice ---- */
 
+/* First pass: add the function that the line defines. */
 static int line_define(struct workflow *workflow, struct cursor *c, uint32_t slots,
                        struct workflow_error *error)
 {
@@ -144,6 +149,7 @@ static int line_define(struct workflow *workflow, struct cursor *c, uint32_t slo
 	return 0;
 }
 
+/* Second pass: record the upstream functions of the line. */
 static int line_connect(struct workflow *workflow, struct cursor *c, uint32_t slots,
                         struct workflow_error *error)
 {
@@ -176,6 +182,7 @@ static int line_connect(struct workflow *workflow, struct cursor *c, uint32_t sl
 	return 0;
 }
 
+/* Call take() for each line that is not empty, until it returns an error. */
 static int each_line(struct workflow *workflow, const char *text, size_t size, uint32_t slots,
                      int (*take)(struct workflow *, struct cursor *, uint32_t,
                                  struct workflow_error *), struct workflow_error *error)
@@ -206,7 +213,11 @@ static bool set_subset(const uint64_t *set, const uint64_t *of)
 	return true;
 }
 
-/* All that is left waits for something that is left: upwards from any, a cycle comes. */
+/*
+ * Report a cycle. Each function that is not done has an upstream function that is not done, so a
+ * walk upstream from at ends in a cycle. The first round finds a function in the cycle; the second
+ * walks once around it, to find its members and the first line of them.
+ */
 static int say_cycle(const struct workflow *workflow, const uint64_t *done, uint32_t at,
                      struct workflow_error *error)
 {
@@ -239,7 +250,7 @@ static int say_cycle(const struct workflow *workflow, const uint64_t *done, uint
 	             first->name, other->name, first->name);
 }
 
-/* Upstream first, into order[]; that there is such an order is what makes it a workflow. */
+/* Sort the functions into order[], upstream first. Fails if there is a cycle. */
 static int functions_sort(const struct workflow *workflow, uint16_t order[],
                           struct workflow_error *error)
 {
@@ -261,6 +272,7 @@ static int functions_sort(const struct workflow *workflow, uint16_t order[],
 	return 0;
 }
 
+/* Compute reaches[]: downstream functions first, each adds its own set to those upstream of it. */
 static void close_graph(struct workflow *workflow, const uint16_t order[])
 {
 	struct workflow_function *functions = workflow->functions;
@@ -288,6 +300,7 @@ bool workflow_meet(const struct workflow_function *a, const struct workflow_func
 
 /* ---- slots ---- */
 
+/* Give a function the lowest slots that are not in avoid. */
 static int slots_assign(struct workflow *workflow, uint32_t index, const uint64_t *avoid,
                         uint32_t slots, struct workflow_error *error)
 {
@@ -306,7 +319,10 @@ static int slots_assign(struct workflow *workflow, uint32_t index, const uint64_
 	             given, slots);
 }
 
-/* As long as there is one for each, no two share a slot, whatever the workflow says. */
+/*
+ * Assign slots to all functions in order of lines. If there are enough slots for all instances, no
+ * two share one. Otherwise a function avoids only the slots of functions that it may meet.
+ */
 static int slots_assign_all(struct workflow *workflow, uint32_t slots, struct workflow_error *error)
 {
 	uint64_t total = 0;
