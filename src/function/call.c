@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * call.c - one event: attach, handler, publish, answer. A worker's thread.
+ * call.c - serves one event: attach, call the handler, publish, write the answer
  *
- * The answer is copied into the job's pool before the handler's memory is released. What was
- * attached stays until after the publish, which may refer to it.
+ * Runs on a worker's thread. The answer is copied into the job's pool before the handler releases
+ * its memory. The attachment is kept until after the publish, since the published structure may
+ * have pointers into it.
  */
 #include "function.h"
 
@@ -19,16 +20,17 @@
 /* ---- attach ---- */
 
 /*
- * Two events may name publications at the same addresses, say of one publisher at two times.
- * They cannot be attached at once, so with several workers one waits for the other's detach.
+ * Two events may name publications at the same addresses, such as two publications of one process.
+ * Only one of them can be attached at a time, so a worker waits for the other worker's detach.
  */
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	unsigned count;                 /* attached now, or just being attached */
-	unsigned detaches;
+	unsigned count;                 /* workers that have one attached or are attaching */
+	unsigned detaches;              /* so far; a change means that addresses became free */
 } attached = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0 };
 
+/* Count an attempt to attach; returns the number of detaches before it. */
 static unsigned attach_begins(void)
 {
 	unsigned detaches;
@@ -40,7 +42,7 @@ static unsigned attach_begins(void)
 	return detaches;
 }
 
-/* detached: there is room now; else it was an attempt that failed. */
+/* End what attach_begins() counted, by a detach or by a failed attempt. Wakes the others. */
 static void attach_ends(bool detached)
 {
 	pthread_mutex_lock(&attached.lock);
@@ -50,7 +52,10 @@ static void attach_ends(bool detached)
 	pthread_mutex_unlock(&attached.lock);
 }
 
-/* Has anything been detached since? Waits for it if anything is attached. */
+/*
+ * Wait until another worker has detached since the number was read. False if the deadline passes
+ * first, or if no other worker has anything attached: then waiting would not help.
+ */
 static bool await_detach(unsigned detaches, const struct timespec *deadline)
 {
 	int error = 0;
@@ -64,6 +69,7 @@ static bool await_detach(unsigned detaches, const struct timespec *deadline)
 	return done;
 }
 
+/* The HTTP status for an error of rmmap_attach(). */
 static int attach_status(int error)
 {
 	switch (error) {
@@ -108,6 +114,10 @@ static void root_detach(void *root)
 
 /* ---- the answer's event ---- */
 
+/*
+ * Add an attribute to the answer; NULL is left out. A refusal (400) means here that the handler
+ * gave a wrong value, which is the server's fault: 500.
+ */
 static int answer_add(struct job *job, struct event *event, const char *name, const char *value)
 {
 	int wrong;
@@ -153,6 +163,7 @@ static void answer_time(char text[32])
 	          now.tv_nsec / 1000000);
 }
 
+/* Fill in the answer's attributes and data, with defaults where the handler gave none. */
 static int answer_fill(struct job *job, struct event *event, const struct rmmap_answer *answer)
 {
 	char id[33], time[32];
@@ -187,6 +198,7 @@ static int answer_fill(struct job *job, struct event *event, const struct rmmap_
 
 /* ---- the answer's form ---- */
 
+/* Binary mode: attributes become headers, data the body. */
 static int write_binary(struct job *job, const struct event *event)
 {
 	struct response *response = &job->response;
@@ -222,6 +234,7 @@ static int write_event(struct job *job, const struct event *event)
 
 /* ---- all of it ---- */
 
+/* Publish the root that the handler returned. Lack of resources is 503: try again later. */
 static int answer_publish(struct job *job, const struct rmmap_answer *answer)
 {
 	struct rmmap_publish_options options = RMMAP_PUBLISH_OPTIONS_INIT;
@@ -239,6 +252,7 @@ static int answer_publish(struct job *job, const struct rmmap_answer *answer)
 	}
 }
 
+/* Write the answer; 204 if the handler returned neither a root nor data. */
 static int answer_event(struct job *job, const struct rmmap_answer *answer)
 {
 	struct event *event;
@@ -284,7 +298,7 @@ static int job_call(struct job *job, void *root)
 	return wrong;
 }
 
-/* In one line, and nothing in it that a terminal obeys: a handler may quote the event. */
+/* Print a reason on one line without control characters: a handler may quote the event in it. */
 static void log_reason(const char *reason)
 {
 	char line[REASON_MAX];

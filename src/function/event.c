@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* event.c - attributes, the binary mode, what must be there: see event.h. Memory is a pool's. */
+/* event.c - attributes, the binary mode, the required attributes; see event.h */
 #include "event.h"
 
 #include <stdarg.h>
@@ -27,7 +27,7 @@ const char *event_find(const struct event *event, const char *name)
 	return NULL;
 }
 
-/* The values that the specification restricts further. Names are short by now. */
+/* Check the attributes whose values the specification restricts further. The name is valid. */
 static int check_value(const char *name, const char *value, struct reason *reason)
 {
 	if (!strcmp(name, "time") && !text_time(value))

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * framing.c - where a request's body ends, and whether everybody would say so
+ * framing.c - refuses requests whose end is ambiguous
  *
- * A request that two HTTP implementations cut at different places carries a second one past
- * whatever stands in front of this server (RFC 9112, sections 6.1 and 6.3). libmicrohttpd takes
- * the first Content-Length, and none beside chunked; here such requests are refused, and their
- * connection is closed, since nobody knows where the next request begins.
+ * If two HTTP implementations see the end of a request at different places, a second request can
+ * be smuggled past a proxy in front of this server (RFC 9112, sections 6.1 and 6.3). libmicrohttpd
+ * uses the first of several Content-Length headers, and ignores it beside chunked. Here such
+ * requests are refused, and their connection is closed, since it is not known where the next
+ * request begins.
  *
- * libmicrohttpd's thread only. Does not allocate.
+ * libmicrohttpd's thread only. Nothing allocates.
  */
 #include "function.h"
 
@@ -16,8 +17,8 @@
 #include <strings.h>
 
 struct framing {
-	unsigned lengths, codings;      /* headers of each kind */
-	bool chunked;                   /* the last coding is chunked, and nothing else */
+	unsigned lengths, codings;      /* numbers of Content-Length and Transfer-Encoding */
+	bool chunked;                   /* the last Transfer-Encoding is exactly "chunked" */
 };
 
 static bool is_header(const char *name, size_t length, const char *wanted)
@@ -25,6 +26,7 @@ static bool is_header(const char *name, size_t length, const char *wanted)
 	return length == strlen(wanted) && !strncasecmp(name, wanted, length);
 }
 
+/* Called for each header. */
 static enum MHD_Result header_look(void *arg, enum MHD_ValueKind kind, const char *name,
                                    size_t name_length, const char *value, size_t length)
 {

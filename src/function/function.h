@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * function.h - the map of rmmap-function, which `rmmap function` runs
+ * function.h - the functions of rmmap-function that several of its files use
  *
- *   http.c      libmicrohttpd's thread: requests in, answers out; never waits
- *   wait.c      who has a connection open and how long it may take over a request
- *   work.c      the queue and the threads that call the handler
- *   call.c      one event: attach, handler, publish, answer
- *   handler.c   the shared object
- *   response.c  an answer that is a text
- *   settings.c  options, the clock, messages
- *   main.c      the first thread: signals, what is late, the end
+ * The program has these threads:
  *
- *   main -> http -> work -> call -> handler -> settings
+ *   the first one            main.c: loads the handler, signals, deadlines, the end
+ *   libmicrohttpd's          http.c: receives requests, sends answers; never waits
+ *   --concurrency workers    work.c: take jobs from the queue; call.c: serve one
  *
- * A request's memory is a pool's, apart from the heap that is published. Who serves it is told
- * by struct job, which two may hold: the connection, and whoever works on it.
+ * Calls go one way: main -> http -> work -> call -> handler -> settings.
+ *
+ * A request is a struct job. It has up to two holders, the connection and the worker that serves
+ * it; the last one to release it frees it. Its memory comes from a pool outside the heap, since
+ * the heap is published (pool.h).
  */
 #ifndef RM_FUNCTION_FUNCTION_H
 #define RM_FUNCTION_FUNCTION_H
@@ -37,21 +35,29 @@ struct settings {
 	uint64_t arrival_ns;            /* --arrival */
 	uint64_t timeout_ns;            /* --timeout */
 	uint64_t drain_ns;              /* --drain */
-	unsigned readers, ttl_ms;       /* --readers, --ttl: of rmmap_publish_options */
+	unsigned readers, ttl_ms;       /* --readers, --ttl: as in rmmap_publish_options */
 	char source[512];               /* --source */
 	const char *type;               /* --type */
 };
-extern struct settings settings;        /* set by settings_parse() before there are threads */
+extern struct settings settings;        /* read-only after settings_parse(): any thread reads it */
 
-/* Parse the command line and $PORT. Exits with a message where they cannot be used. */
+/* Parse the command line and $PORT, before other threads start. Exits with a message on errors. */
 void settings_parse(int argc, char **argv);
 
 uint64_t now_ns(void);                  /* CLOCK_MONOTONIC */
-/* One line on stderr, after "rmmap function: ". Never a handle, never what a stranger sent. */
+/*
+ * Print one line "rmmap function: ..." on stderr. Any thread. It must not contain a handle or bytes
+ * that a client sent.
+ */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* ---- a request ---- */
-enum job_state { JOB_NEW, JOB_QUEUED, JOB_RUNNING, JOB_DONE };
+enum job_state {
+	JOB_NEW,                        /* the request is being received */
+	JOB_QUEUED,
+	JOB_RUNNING,                    /* a worker serves it */
+	JOB_DONE,                       /* the worker has finished, or it was cut in the queue */
+};
 #define RESPONSE_HEADERS_MAX (EVENT_ATTRIBUTES_MAX + 1)
 
 struct response {
@@ -59,80 +65,89 @@ struct response {
 	const char *content_type;       /* NULL: no body */
 	const char *body;
 	size_t length;
-	struct rmmap_attribute headers[RESPONSE_HEADERS_MAX];   /* encoded */
-	unsigned count;
+	struct rmmap_attribute headers[RESPONSE_HEADERS_MAX];   /* values are encoded */
+	unsigned count;                 /* of headers */
 };
 
 struct job {
-	struct job *next;               /* in the queue, or among those to be forgotten */
-	struct pool pool;               /* its memory, this struct included */
+	struct job *next;               /* in the queue, or in the list for work_forget() */
+	/* The connection uses these while it is JOB_NEW, then only the worker until JOB_DONE. */
+	struct pool pool;               /* has all its memory, this struct included */
 	struct blob body;               /* of the request; the event's data may be in it */
 	struct event event;
-	bool structured;                /* so came the event, so goes the answer */
+	bool structured;                /* the event's mode, and so the answer's */
 	struct reason reason;
-	struct response response;       /* complete when it is JOB_DONE */
-	char handle[RMMAP_HANDLE_MAX];  /* what was published for it, or "" */
-	/* under work.c's lock */
+	struct response response;       /* complete when it is JOB_DONE and was not cut */
+	char handle[RMMAP_HANDLE_MAX];  /* published for it and not delivered, or "" */
+	/* Only under work.c's lock. */
 	enum job_state state;
-	uint64_t since_ns;              /* in that state */
-	unsigned holders;               /* the connection, and whoever works on it */
-	int cut;                        /* answered with this status before it was done, or 0 */
-	void *connection;
+	uint64_t since_ns;              /* when it got that state */
+	unsigned holders;               /* 1 or 2; at 0 it is freed */
+	int cut;                        /* the status it was answered with while not done, or 0 */
+	void *connection;               /* for resume(), once it is queued */
 };
 
-/* A text as the answer, for a refusal. */
+/* Make the reason the answer, as a text. The reason has to stay until it is sent. */
 void response_text(struct response *response, int status, const struct reason *reason);
 
 /* ---- handler.c ---- */
-/* Load settings.handler and have it start: 0, or 1 after the line on stderr. */
+/* Load settings.handler and call its start function. The first thread. 0, or 1 after the line. */
 int handler_load(void);
+/* Call the handler, and its function that frees an answer. Any worker. */
 int handler_call(const struct rmmap_event *event, struct rmmap_answer *answer);
 void handler_release(const struct rmmap_answer *answer);
+/* Call its stop function. The first thread, when no worker is in the handler. */
 void handler_stop(void);
 
 /* ---- call.c ---- */
-/* Serve job: its response is complete then. In a worker's thread. */
+/* Serve a job and complete its response. A worker. */
 void call_run(struct job *job);
 
 /* ---- work.c ---- */
-/* Start settings.concurrency threads; resume() tells that a connection's job is answered. */
+/*
+ * Start settings.concurrency threads. They call resume() under the lock when the job of a suspended
+ * connection is done or cut. 0, or 1 after the line on stderr.
+ */
 int work_start(void (*resume)(void *connection));
-/* A new one, the connection's; NULL: no memory. */
+/* A new job, held by the connection; NULL if there is no memory. */
 struct job *work_new(void);
-/* Queue it: false if there is no room. */
+/* Queue a job, with a second holder. False, and nothing has changed, if the queue is full. */
 bool work_submit(struct job *job, void *connection);
-/* After resume(): the answer, or NULL if the handler was not waited for, with *status. */
+/* After resume(): the job's answer; or NULL if it was cut, with the *status to answer with. */
 const struct response *work_response(struct job *job, int *status);
-/* The connection is done with its job; delivered: the client has got the answer. */
+/* The connection releases its job. delivered: the client has received the answer. */
 void work_release(struct job *job, bool delivered);
-/* Jobs that wait or run, or whose answer is not delivered yet. */
+/* The number of jobs that were queued and that their connection has not released. */
 unsigned work_count(void);
-/* Is a handler running longer than settings.timeout_ns? */
+/* True if a handler has been running for longer than settings.timeout_ns. */
 bool work_is_stuck(void);
-/* Is one running at all? */
+/* True if a handler is running. */
 bool work_is_running(void);
 /*
- * Answer those that take too long, with 504 if their handler runs and 503 if they wait; or all,
- * with 503. How many whose handler runs.
+ * Cut the jobs that take too long: answer them without waiting, with 504 if their handler runs,
+ * with 503 if they are queued. With all, cut all jobs, with 503. Returns how many of these run.
  */
 unsigned work_cut(bool all);
-/* Unpublish what was published for nobody. May wait for rmmapd. */
+/* Unpublish the handles that no client received. May wait for rmmapd: only the first thread. */
 void work_forget(void);
 
 /* ---- wait.c ---- */
-void *wait_add(int fd);                                 /* a connection; NULL: no memory */
+/* Watch a new connection, with the deadline for its first request; NULL: no memory. */
+void *wait_add(int fd);
 void wait_remove(void *connection);
-void wait_until(void *connection, uint64_t deadline_ns); /* 0: as long as it likes */
-void wait_check(void);                                  /* hang up on those that are late */
+/* Set its deadline; 0 is none. connection may be NULL. */
+void wait_until(void *connection, uint64_t deadline_ns);
+/* Hang up on connections whose deadline has passed. The first thread. */
+void wait_check(void);
 
 /* ---- framing.c ---- */
 struct MHD_Connection;
-/* Is it clear where this request's body ends? 0, or the status to refuse it with. */
+/* 0 if it is clear where this request's body ends; else the status to refuse it with. */
 int framing_check(struct MHD_Connection *connection, const char *version, struct reason *reason);
 
 /* ---- http.c ---- */
-extern atomic_bool http_draining;
-/* Listen and serve: 0, or 1 after the line on stderr. */
+extern atomic_bool http_draining;       /* the program is ending: new events get 503 */
+/* Listen, and start the workers and the HTTP thread. 0, or 1 after the line on stderr. */
 int http_start(void);
 void http_stop(void);
 

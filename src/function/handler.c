@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* handler.c - the shared object with rmmap_function(). Loaded by the first thread. */
+/*
+ * handler.c - the shared object with rmmap_function()
+ *
+ * The first thread loads it before there are workers, and nothing changes the pointers later. It is
+ * never unloaded.
+ */
 #include "function.h"
 
 #include <dlfcn.h>
@@ -16,7 +21,7 @@ static struct {
 int handler_load(void)
 {
 	void *object = dlopen(settings.handler, RTLD_NOW | RTLD_LOCAL);
-	/* a name without a slash is looked for where libraries are */
+	/* dlopen() searches a name without a slash in the directories of libraries */
 	const bool beside = !strchr(settings.handler, '/') && !access(settings.handler, F_OK);
 	const char *why;
 	int result;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * http.c - requests in, answers out, by libmicrohttpd
+ * http.c - receives requests and sends answers, by libmicrohttpd
  *
- * All of it is called by libmicrohttpd's one thread, which never waits: a connection whose
- * event is being worked on is suspended until the worker resumes it. A request that is
- * refused is still read to its end, if that is not too far, since a client that writes may not
- * read the answer otherwise.
+ * Everything but http_start() and http_stop() runs on libmicrohttpd's one thread, which never
+ * waits: while a worker serves an event, its connection is suspended. A refused request is still
+ * read to its end, up to a limit, since many clients do not read the answer before they have sent
+ * the whole request.
  */
 #include "function.h"
 
@@ -25,24 +25,24 @@
 #include "../common/say.h"
 #include "text.h"
 
-#define HEADERS_MAX ((size_t)64 << 10)          /* bytes of one request's, about */
-#define DISCARD_MAX ((uint64_t)64 << 20)        /* of a body that is not wanted */
-#define BODIES_MAX ((size_t)256 << 20)          /* of all bodies together */
-#define SEND_NS (60 * NS_PER_S)
+#define HEADERS_MAX ((size_t)64 << 10)          /* bytes of one request's headers, about */
+#define DISCARD_MAX ((uint64_t)64 << 20)        /* bytes to read of a refused body */
+#define BODIES_MAX ((size_t)256 << 20)          /* bytes of all bodies together */
+#define SEND_NS (60 * NS_PER_S)                 /* for the client to receive an answer */
 
 atomic_bool http_draining;
 
 static struct MHD_Daemon *server;
 
-struct request {
+struct request {                        /* lies in its job's pool */
 	struct job *job;
-	struct MHD_Response *response;
-	void *connection;               /* wait.c's */
-	uint64_t discarded;
-	int status;                     /* refused with it, or answered at once; 0: not so far */
-	bool last;                      /* nothing after it on its connection can be told apart */
-	bool submitted;
-	bool has_headers;               /* of an event */
+	struct MHD_Response *response;  /* or NULL before the answer */
+	void *connection;               /* of wait.c; may be NULL */
+	uint64_t discarded;             /* bytes of a refused body */
+	int status;                     /* to answer with, without a worker; 0: not decided */
+	bool last;                      /* its end is ambiguous: close the connection after it */
+	bool submitted;                 /* a worker has it or had it */
+	bool has_headers;               /* it has ce- headers */
 };
 
 /* ---- answers ---- */
@@ -55,6 +55,10 @@ static const char *cut_reason(int status)
 	       "the event waited too long for its turn: try again later";
 }
 
+/*
+ * Queue an answer. The body and the headers are used in place: they lie in the job's pool or are
+ * static, and the job is released only in request_completed().
+ */
 static enum MHD_Result send_response(struct MHD_Connection *c, struct request *request,
                                      const struct response *from)
 {
@@ -87,7 +91,7 @@ static enum MHD_Result send_reason(struct MHD_Connection *c, struct request *req
 	return send_response(c, request, &request->job->response);
 }
 
-/* What was suspended goes on: the worker's answer, or that it was not waited for. */
+/* Answer a resumed connection: with the worker's response, or with a text if the job was cut. */
 static enum MHD_Result send_result(struct MHD_Connection *c, struct request *request)
 {
 	struct response cut = { 0 };
@@ -105,7 +109,7 @@ static enum MHD_Result send_result(struct MHD_Connection *c, struct request *req
 
 /* ---- health ---- */
 
-/* Where rmmapd is not started by who needs it, a function without one is not ready. */
+/* True if rmmapd runs, or the library may start it (RMMAP_DAEMON is not off). */
 static bool daemon_is_there(void)
 {
 	struct rm_options options;
@@ -140,13 +144,18 @@ static int health_status(const char *url, struct reason *reason)
 	return refuse(reason, 200, "ok");
 }
 
-/* ---- a request's begin ---- */
+/* ---- the headers ---- */
 
 static const char *request_header(struct MHD_Connection *c, const char *name)
 {
 	return MHD_lookup_connection_value(c, MHD_HEADER_KIND, name);
 }
 
+/*
+ * Decide by the request line and the headers. Returns the status of a refusal or of a health check,
+ * or 0 for an event. *at_once: answer before the body, since the client waits for it (Expect) or
+ * the body is too long to be read.
+ */
 static int request_begin(struct MHD_Connection *c, const char *url, const char *method,
                          const char *version, struct request *request, bool *at_once)
 {
@@ -186,8 +195,9 @@ static struct request *request_new(void)
 	return request;
 }
 
-/* ---- a request's body ---- */
+/* ---- the body ---- */
 
+/* Keep a piece of the body; discard it if the request is refused. MHD_NO hangs up. */
 static enum MHD_Result body_take(struct MHD_Connection *c, struct request *request,
                                  const char *bytes, size_t *length)
 {
@@ -215,8 +225,12 @@ static enum MHD_Result body_take(struct MHD_Connection *c, struct request *reque
 	return MHD_YES;
 }
 
-/* ---- a request's end ---- */
+/* ---- the end of a request ---- */
 
+/*
+ * Called for each header. In structured mode ce- headers are only noted, since the body has the
+ * attributes.
+ */
 static enum MHD_Result event_header_take(void *arg, enum MHD_ValueKind kind, const char *name,
                                          size_t name_length, const char *value, size_t length)
 {
@@ -233,6 +247,7 @@ static enum MHD_Result event_header_take(void *arg, enum MHD_ValueKind kind, con
 	return request->status ? MHD_NO : MHD_YES;
 }
 
+/* Read the event from the headers and the body. 0, or the status to refuse it with. */
 static int request_read_event(struct MHD_Connection *c, struct request *request)
 {
 	struct job *job = request->job;
@@ -263,13 +278,14 @@ static int request_read_event(struct MHD_Connection *c, struct request *request)
 	return wrong ? wrong : event_check(&job->event, reason);
 }
 
+/* The request is complete: submit its event, or answer. */
 static enum MHD_Result request_finish(struct MHD_Connection *c, struct request *request)
 {
 	if (!request->status)
 		request->status = request_read_event(c, request);
 	if (request->status)
 		return send_reason(c, request);
-	/* before it is submitted: the worker may resume it at once */
+	/* suspend it first: a worker may resume it as soon as it is submitted */
 	MHD_suspend_connection(c);
 	wait_until(request->connection, 0);
 	request->submitted = true;
@@ -284,6 +300,10 @@ static enum MHD_Result request_finish(struct MHD_Connection *c, struct request *
 
 /* ---- what libmicrohttpd calls ---- */
 
+/*
+ * libmicrohttpd calls this once after the headers, once for each piece of the body, once at its
+ * end, and again after a connection is resumed.
+ */
 static enum MHD_Result request_take(void *arg, struct MHD_Connection *c, const char *url,
                                     const char *method, const char *version, const char *bytes,
                                     size_t *length, void **state)
@@ -310,8 +330,8 @@ static enum MHD_Result request_take(void *arg, struct MHD_Connection *c, const c
 }
 
 /*
- * libmicrohttpd keeps headers in the heap until the response is destroyed: the next publish
- * must not show them.
+ * Wipe the handle in a response. libmicrohttpd keeps the headers in the heap until the response is
+ * destroyed, and the next publish must not contain them.
  */
 static void response_wipe(struct MHD_Response *response)
 {
@@ -321,6 +341,7 @@ static void response_wipe(struct MHD_Response *response)
 		explicit_bzero((char *)(uintptr_t)handle, strlen(handle));
 }
 
+/* The answer is sent, or the connection is gone: release the job. */
 static void request_completed(void *arg, struct MHD_Connection *c, void **state,
                               enum MHD_RequestTerminationCode why)
 {
@@ -360,7 +381,10 @@ static void connection_resume(void *connection)
 
 /* ---- listening ---- */
 
-/* All addresses of both families, IPv4 where there is no IPv6, or the one that is asked for. */
+/*
+ * Listen at an address, or at all addresses if it is NULL; an IPv6 socket accepts IPv4 too. A
+ * descriptor or -errno. http_start() tries IPv4 if the host has no IPv6.
+ */
 static int listen_at(const char *address, int family)
 {
 	const struct addrinfo hints = { .ai_family = family, .ai_socktype = SOCK_STREAM,
@@ -400,6 +424,7 @@ static unsigned bound_port(int fd)
 	             ((struct sockaddr_in *)&address)->sin_port);
 }
 
+/* As many connections as descriptors allow; 128 descriptors are left for everything else. */
 static unsigned connections_max(void)
 {
 	struct rlimit limit;

@@ -2,9 +2,9 @@
 /*
  * json.c - the structured mode: the JSON format of CloudEvents, by cJSON
  *
- * cJSON's memory is a pool's too: whose, the thread that calls it says, and nothing is freed
- * one by one. Its tree takes up to 40 times the text's bytes, so it has a bounded pool of its
- * own that goes at once.
+ * cJSON allocates from a pool too, by its hooks: each thread sets its pool before it calls cJSON.
+ * Nothing is freed singly. A tree takes up to 40 times the bytes of its text, so reading uses a
+ * bounded pool of its own, which is freed as a whole.
  */
 #include "event.h"
 
@@ -14,9 +14,9 @@
 
 #include "text.h"
 
-#define TREE_MAX ((size_t)128 << 20)
+#define TREE_MAX ((size_t)128 << 20)    /* bytes of the tree of one event */
 
-static _Thread_local struct pool *tree_pool;
+static _Thread_local struct pool *tree_pool;    /* NULL: this thread may not call cJSON now */
 
 static void *tree_malloc(size_t bytes)
 {
@@ -43,7 +43,7 @@ static void use_pool(struct pool *pool)
 	tree_pool = pool;
 }
 
-/* The tree of a text that is one JSON value and nothing else; NULL if it is not. */
+/* The tree of a text that is exactly one JSON value; NULL if it is not, or without memory. */
 static cJSON *tree_parse(const char *text, size_t length)
 {
 	const char *end = NULL;
@@ -68,6 +68,10 @@ static int no_memory(struct reason *reason)
 	return refuse(reason, 503, "no memory for the event: try again later");
 }
 
+/*
+ * Take the member data. A string is the data itself if the event says that it is not JSON;
+ * otherwise the data is the text of the JSON value, unchanged.
+ */
 static int take_data(struct event *event, struct pool *pool, const cJSON *item,
                      const struct slice *raw, struct reason *reason)
 {
@@ -111,7 +115,7 @@ static int take_base64(struct event *event, struct pool *pool, const cJSON *item
 	return 0;
 }
 
-/* Attributes of the specification are strings; an extension may be a boolean or an integer. */
+/* Add an attribute. Those of the specification are strings; others may be booleans or integers. */
 static int take_attribute(struct event *event, struct pool *pool, const cJSON *item,
                           const struct slice *raw, struct reason *reason)
 {
@@ -141,6 +145,7 @@ static int take_attribute(struct event *event, struct pool *pool, const cJSON *i
 	return event_add(event, pool, name, strlen(name), raw->at, raw->length, reason);
 }
 
+/* Read all members: attributes at once, data after them, since it depends on datacontenttype. */
 static int read_members(struct event *event, struct pool *pool, const cJSON *tree,
                         const char *body, size_t length, struct reason *reason)
 {
@@ -150,7 +155,7 @@ static int read_members(struct event *event, struct pool *pool, const cJSON *tre
 	int wrong = 0;
 
 	for (const cJSON *item = tree->child; item && !wrong; item = item->next) {
-		/* the scan and the tree go side by side, member by member */
+		/* the text and the tree are walked in parallel, member by member */
 		if (!jsontext_member(&at, end, &name, &raw))
 			return refuse(reason, 400, "the body is not JSON");
 		if (jsontext_has_nul(&name))
@@ -193,6 +198,7 @@ int event_read_json(struct event *event, struct pool *pool, const char *body, si
 
 /* ---- writing ---- */
 
+/* Add the data to the tree: as JSON, as a string, or as base64. False if that fails. */
 static bool write_data(cJSON *tree, const struct event *event, struct pool *pool,
                        struct reason *reason)
 {

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * jsontext.c - where things are in a JSON text. Pure: no allocation, no globals.
+ * jsontext.c - finds members in a JSON text, and checks its lexical form
  *
- * cJSON tells values, but not where their text is, and a number or a duplicate name would
- * not survive its tree. It also takes control characters for blanks, any letters for the
- * digits of \u, 007 and 1. for numbers, and ends a string at \u0000. So the text is looked
- * through before it.
+ * cJSON gives values but not the positions of their texts, and its tree loses the exact form of a
+ * number, and duplicate names. It also accepts control characters as blanks, any letters as digits
+ * of \u, 007 and 1. as numbers, and it ends a string at \u0000. So the text is checked before cJSON
+ * parses it.
+ *
+ * Pure: any thread, no allocation, no globals. Fuzzed.
  */
 #include "event.h"
 
@@ -16,7 +18,7 @@ static bool is_hex(char c)
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-/* The string at *at, whose quote it is, up to behind the other one. */
+/* Move *at, which is at a quote, behind the closing quote. False if the string is not valid. */
 static bool skip_string(const char **at, const char *end)
 {
 	for ((*at)++; *at < end; (*at)++) {
@@ -48,7 +50,7 @@ static bool skip_digits(const char **at, const char *end)
 	return *at > from;
 }
 
-/* -? (0 | [1-9][0-9]*) (.[0-9]+)? ([eE][+-]?[0-9]+)? */
+/* Skip a number: -? (0 | [1-9][0-9]*) (.[0-9]+)? ([eE][+-]?[0-9]+)? */
 static bool skip_number(const char **at, const char *end)
 {
 	const char *first;
@@ -99,7 +101,7 @@ static void skip_blanks(const char **at, const char *end)
 		(*at)++;
 }
 
-/* A value of any kind: up to what ends it at its own depth. */
+/* Skip a value of any kind, up to the comma or bracket that ends it. */
 static bool skip_value(const char **at, const char *end)
 {
 	size_t depth = 0;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * main.c - rmmap-function: signals, clients and handlers that take too long, the end
+ * main.c - rmmap-function: signals, deadlines, the end
  *
- * The first thread: it loads the handler, waits for signals, and looks four times a second
- * after clients and handlers that take too long. All other threads have the signals blocked.
+ * The first thread loads the handler, waits for signals, and checks four times a second for clients
+ * and handlers that take too long. The signals are blocked before other threads start, so that all
+ * of them have them blocked.
  */
 #include "function.h"
 
@@ -17,6 +18,7 @@
 
 /* ---- the end ---- */
 
+/* Wait for a signal, but no longer than ns. True if one came. */
 static bool signal_came(const sigset_t *signals, long ns)
 {
 	const struct timespec tick = { 0, ns };
@@ -24,14 +26,17 @@ static bool signal_came(const sigset_t *signals, long ns)
 	return sigtimedwait(signals, NULL, &tick) > 0;
 }
 
-/* Finish what waits or runs, while new events get 503. A second signal is the deadline. */
+/*
+ * Finish the queued and running jobs, while new events get 503. Ends at the deadline (--drain) or
+ * with a second signal. Returns the exit status, or calls _exit() if a handler does not return.
+ */
 static int jobs_drain(const sigset_t *signals)
 {
 	uint64_t deadline = now_ns() + settings.drain_ns;
 	unsigned stuck;
 
 	http_draining = true;
-	/* a handler whose client already got 504 may be in the middle of something, too */
+	/* also wait for handlers whose clients already got 504: they may be writing something */
 	while ((work_count() || work_is_running()) && now_ns() < deadline &&
 	       !signal_came(signals, DRAIN_TICK_NS)) {
 		work_cut(false);

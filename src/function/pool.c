@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* pool.c - memory for one request, apart from the heap: see pool.h. Any thread; no malloc. */
+/* pool.c - memory for one request, outside the heap; see pool.h */
 #include "pool.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 struct pool_chunk {
 	struct pool_chunk *next;
-	size_t size, used;              /* both with this head */
+	size_t size, used;              /* bytes, this head included; used <= size */
 };
 
 static atomic_size_t blobs;             /* bytes in all blobs */
@@ -25,6 +25,7 @@ static void *pages_map(size_t bytes)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
+/* Map a chunk with room for so many bytes. NULL if there is no memory or the limit is reached. */
 static struct pool_chunk *add_chunk(struct pool *pool, size_t bytes)
 {
 	size_t size = sizeof(struct pool_chunk) + ALIGN + bytes;
@@ -89,7 +90,7 @@ void pool_free(struct pool *pool)
 	pool->held = 0;
 }
 
-/* Twice as much, as often as it takes; untouched pages cost nothing. */
+/* Double the mapping until it has room for need bytes; untouched pages cost nothing. */
 static int blob_grow(struct blob *blob, size_t need)
 {
 	size_t room = blob->room ? blob->room : CHUNK;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * pool.h - memory for one request, apart from the heap
+ * pool.h - memory for one request, outside the heap
  *
- * Each publish shows the whole heap to who gets the handle. Requests carry other
- * publications' handles, so what a request brings is kept in mappings of its own, which no
- * publish copies, and which are gone with the request. One thread at a time.
+ * A publish gives the whole heap to whoever gets the handle, and requests contain handles of
+ * other publications. So the data of a request is in mappings outside the heap, which no publish
+ * copies and which end with the request. One thread at a time uses a pool or a blob; nothing
+ * calls malloc.
  */
 #ifndef RM_FUNCTION_POOL_H
 #define RM_FUNCTION_POOL_H
@@ -14,27 +15,28 @@
 
 struct pool_chunk;
 
-/* Zeros are an empty pool without a limit. */
+/* All zeros is an empty pool without a limit. */
 struct pool {
 	struct pool_chunk *chunks;
-	size_t held;                    /* bytes mapped */
-	size_t limit;                   /* how many may be; 0: any number */
-	bool full;                      /* pool_take() has failed */
+	size_t held;                    /* bytes mapped: the sizes of all chunks */
+	size_t limit;                   /* for held; 0: none */
+	bool full;                      /* pool_take() has failed once */
 };
 
-/* Bytes for anything, zeroed; NULL if there is no memory or the limit forbids it. */
+/* Take zeroed bytes, aligned to 16; NULL if there is no memory or the limit is reached. */
 void *pool_take(struct pool *pool, size_t bytes);
-/* A copy with a NUL after it. */
+/* Take a copy of some bytes, with a NUL behind it. */
 char *pool_copy(struct pool *pool, const void *bytes, size_t length);
+/* Unmap all of it. The pool may lie in its own memory if the caller copies it first. */
 void pool_free(struct pool *pool);
 
-/* Bytes that arrive in pieces; zeros are an empty one. */
+/* Bytes that arrive in pieces, in one mapping. All zeros is an empty blob. */
 struct blob {
-	char *bytes;                    /* NULL or with room for a NUL after length */
+	char *bytes;                    /* NULL, or length bytes and a NUL */
 	size_t length, room;
 };
 
-/* 0, -ENOMEM, or -ENOBUFS where all blobs together would be above limit. */
+/* Append bytes. 0, -ENOMEM, or -ENOBUFS if all blobs together would exceed limit. */
 int blob_add(struct blob *blob, const void *bytes, size_t length, size_t limit);
 void blob_free(struct blob *blob);
 

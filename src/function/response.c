@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * response.c - an answer that is a text: a refusal and its reason
+ * response.c - an answer that is a text: the reason of a refusal
  */
 #include "function.h"
 

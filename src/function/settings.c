@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * settings.c - the options of rmmap-function, and what all its files use: the clock and messages
+ * settings.c - the options of rmmap-function; the clock and the messages of all its files
  *
- * The options are parsed by main() before any thread is started; nothing changes them later.
+ * main() parses the options before it starts other threads, and nothing changes them later. A wrong
+ * option ends the program with status 2.
  */
 #include "function.h"
 
@@ -89,7 +90,7 @@ static size_t option_bytes(const char *text)
 	exit(2);
 }
 
-/* A value that the answers could not have is told now and not with the first event. */
+/* Check a value that becomes an attribute of each answer, now instead of with the first event. */
 static const char *option_attribute(const char *option, const char *text, bool uri)
 {
 	if (*text && text_string(text, strlen(text)) && strlen(text) < sizeof(settings.source) &&
@@ -163,7 +164,7 @@ static void arguments_parse(int argc, char **argv)
 	}
 }
 
-/* A name of our own that a URI can have: Knative's for the service, or the handler's. */
+/* The default source: the name of Knative's service or of the handler, as a URI path. */
 static void source_default(void)
 {
 	const char *name = getenv("K_SERVICE"), *slash = strrchr(settings.handler, '/');

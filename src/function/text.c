@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* text.c - what CloudEvents and HTTP say of text: see text.h. Pure. */
+/* text.c - checks and conversions of text; see text.h */
 #include "text.h"
 
 #include <errno.h>
@@ -9,7 +9,10 @@
 
 /* ---- UTF-8 ---- */
 
-/* The character at s, of at most n bytes: its length, or 0 if there is none. */
+/*
+ * Decode the character at s, of at most n bytes. Returns its length, or 0 if it is not well-formed:
+ * overlong, a surrogate, above U+10FFFF, or cut.
+ */
 static size_t next_character(const unsigned char *s, size_t n, uint32_t *character)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -69,7 +72,7 @@ bool text_name(const char *text, size_t length)
 	return true;
 }
 
-/* So many digits at *at, of a number in [low, high]; moves on. */
+/* Take count digits at *at. True if their number is in [low, high]. */
 static bool time_digits(const char **at, int count, int low, int high)
 {
 	int number = 0;
@@ -82,6 +85,7 @@ static bool time_digits(const char **at, int count, int low, int high)
 	return number >= low && number <= high;
 }
 
+/* Take one character that is in any. */
 static bool time_literal(const char **at, const char *any)
 {
 	if (!**at || !strchr(any, **at))
@@ -122,6 +126,7 @@ bool text_uri(const char *text)
 
 /* ---- headers ---- */
 
+/* The value of a hexadecimal digit, or -1. */
 static int hex_digit(char c)
 {
 	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 :

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * wait.c - who has a connection open, and how long it may take over a request
+ * wait.c - deadlines of connections
  *
- * A client that sends a byte now and then is never idle, so each request has a deadline as a
- * whole, from the last answer, or the connection's begin, to its last byte; and each answer has
- * one. Hanging up is a shutdown(): libmicrohttpd's thread then closes the connection itself,
- * and takes it from here before it closes the descriptor.
+ * A client that sends a byte from time to time is never idle. So a request has one deadline, from
+ * the last answer, or the start of the connection, to its last byte; an answer has one too. Hanging
+ * up is a shutdown(): libmicrohttpd's thread then closes the connection. It calls wait_remove()
+ * before it closes the descriptor, so that a descriptor in the list is always open.
+ *
+ * libmicrohttpd's thread adds and changes, the first thread checks.
  */
 #include "function.h"
 
@@ -14,13 +16,13 @@
 #include <sys/socket.h>
 
 struct waiting {
-	struct waiting *next, **place;
+	struct waiting *next, **place;  /* *place == this */
 	int fd;
 	uint64_t deadline_ns;           /* 0: none */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct waiting *all;
+static struct waiting *all;             /* under lock */
 
 void *wait_add(int fd)
 {

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * work.c - the queue and the threads that call the handler
+ * work.c - the queue of jobs and the threads that call the handler
  *
- * One lock. A thread that runs the handler cannot be stopped: its client is answered without
- * it when that takes too long (cut), and what it publishes in the end is unpublished again, as
- * is what was published for a client that went away. Unpublishing may wait for rmmapd, so the
- * first thread does it.
+ * A thread cannot be stopped while it runs the handler. If that takes too long, the client is
+ * answered without it: the job is "cut". A publication that no client has received, because its job
+ * was cut or the client went away, is unpublished later. Unpublishing may wait for rmmapd, so the
+ * first thread does it (work_forget()).
+ *
+ * One lock guards all the variables here and the fields of jobs that function.h names. It is not
+ * held while the handler runs.
  */
 #include "function.h"
 
@@ -15,11 +18,13 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t filled = PTHREAD_COND_INITIALIZER;
-static struct job *first, **last = &first;      /* JOB_QUEUED */
-static unsigned waiting, open_jobs;
-static struct job **running;                    /* by thread */
-static struct job *forgotten;                   /* for work_forget() */
-static struct pool pool;
+static struct job *first, **last = &first;      /* the queue: jobs that are JOB_QUEUED */
+static unsigned waiting;                        /* jobs in the queue */
+static unsigned open_jobs;                      /* queued once and not released, see work_count() */
+static struct job **running;                    /* the job of each thread, or NULL */
+static struct job *forgotten;                   /* jobs without holders, whose handle is to be
+                                                   unpublished by work_forget() */
+static struct pool pool;                        /* has running[] */
 static void (*resume_connection)(void *connection);
 
 static void job_set_state(struct job *job, enum job_state state)
@@ -28,6 +33,7 @@ static void job_set_state(struct job *job, enum job_state state)
 	job->since_ns = now_ns();
 }
 
+/* The pool contains the job itself, so it is freed by a copy. */
 static void job_free(struct job *job)
 {
 	struct pool whole = job->pool;
@@ -36,7 +42,7 @@ static void job_free(struct job *job)
 	pool_free(&whole);
 }
 
-/* One of its holders does not need it any more. */
+/* One holder releases the job. The last one frees it, or leaves it to work_forget(). */
 static void job_drop(struct job *job)
 {
 	if (--job->holders)
@@ -49,6 +55,7 @@ static void job_drop(struct job *job)
 	forgotten = job;
 }
 
+/* A worker: serve jobs forever. arg is its item of running[]. */
 static void *worker_thread(void *arg)
 {
 	struct job **mine = arg;
@@ -143,7 +150,7 @@ void work_release(struct job *job, bool delivered)
 	pthread_mutex_lock(&lock);
 	if (job->state != JOB_NEW)
 		open_jobs--;
-	/* where it was cut, what was delivered is not what was published */
+	/* the answer of a job that was cut does not have the handle */
 	if (delivered && !job->cut)
 		job->handle[0] = 0;
 	job_drop(job);
@@ -160,7 +167,7 @@ unsigned work_count(void)
 	return count;
 }
 
-/* now: of after the lock was had, or a job that came meanwhile is from later than that. */
+/* True if the job is late. now is read under the lock, so it is not before since_ns. */
 static bool job_late(const struct job *job, uint64_t now)
 {
 	return now - job->since_ns > settings.timeout_ns;
@@ -190,6 +197,7 @@ bool work_is_running(void)
 	return any;
 }
 
+/* Answer a job without waiting for it. */
 static void job_cut(struct job *job, int status)
 {
 	job->cut = status;
