@@ -69,7 +69,7 @@ struct client {                         /* a process */
 	struct process_counters *counters;
 	struct connection *connections;
 	struct local_attachment *attachments;
-	struct holding holding;         /* of its last publication */
+	struct held_layers holding;         /* of its last publication */
 	struct client *next;
 };
 

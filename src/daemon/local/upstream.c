@@ -29,14 +29,14 @@
 struct wanted {
 	struct remote *remote;          /* held */
 	uint32_t index;                 /* there */
-	struct layer *layer;            /* once it is here */
+	struct stored_layer *layer;            /* once it is here */
 };
 
 struct upstream {
 	struct client *client;
 	struct wanted *wanted;          /* those of one layer are neighbours */
 	uint32_t count, room, next;
-	struct sweep sweep;             /* of wanted[next] */
+	struct fetch_all sweep;             /* of wanted[next] */
 	bool running;
 	int error;
 	upstream_done *done;
@@ -47,7 +47,7 @@ void upstream_free(struct upstream *upstream)
 {
 	if (!upstream)
 		return;
-	sweep_cancel(&upstream->sweep);
+	fetch_all_cancel(&upstream->sweep);
 	for (uint32_t i = 0; i < upstream->count; i++) {
 		if (upstream->wanted[i].layer)
 			layer_unref(upstream->wanted[i].layer);
@@ -176,7 +176,7 @@ static void copy_shown(char *to, const struct wanted *wanted, uint64_t pages)
 {
 	uint64_t at = 0, start, count;
 	bool whole;
-	const uint64_t *shown = remote_shown(wanted->remote, wanted->index, &whole);
+	const uint64_t *shown = remote_visible(wanted->remote, wanted->index, &whole);
 
 	for (; rm_bit_run(shown, at, pages, true, &start, &count); at = start + count)
 		memcpy(to + start * RM_PAGE, remote_data(wanted->remote, wanted->index, start),
@@ -214,7 +214,7 @@ static int join(const struct wanted *wanted, uint32_t count, uint64_t length)
 static int adopt_layer(struct layers *layers, struct wanted *wanted, uint32_t count)
 {
 	const struct rm_layer_desc *desc = desc_of(wanted);
-	size_t words = shown_words(desc->length);
+	size_t words = visible_words(desc->length);
 	uint64_t *have = calloc(words, sizeof(*have));
 	int fd = -1, ret;
 	bool whole = false;
@@ -222,13 +222,13 @@ static int adopt_layer(struct layers *layers, struct wanted *wanted, uint32_t co
 	if (!have)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < count; i++) {
-		const uint64_t *shown = remote_shown(wanted[i].remote, wanted[i].index, &whole);
+		const uint64_t *shown = remote_visible(wanted[i].remote, wanted[i].index, &whole);
 
 		for (size_t word = 0; word < words; word++)
 			have[word] |= shown[word];
 	}
 	for (uint32_t i = 0; fd < 0 && i < count; i++) {
-		const uint64_t *shown = remote_shown(wanted[i].remote, wanted[i].index, &whole);
+		const uint64_t *shown = remote_visible(wanted[i].remote, wanted[i].index, &whole);
 
 		if (!memcmp(shown, have, words * sizeof(*have)))
 			fd = remote_layer_fd(wanted[i].remote, wanted[i].index);
@@ -271,7 +271,7 @@ static void end(struct upstream *upstream)
 
 static void advance(struct upstream *upstream);
 
-static void swept(struct sweep *sweep, int error)
+static void swept(struct fetch_all *sweep, int error)
 {
 	struct upstream *upstream = container_of(sweep, struct upstream, sweep);
 
@@ -288,7 +288,7 @@ static void advance(struct upstream *upstream)
 	while (!upstream->error && upstream->next < upstream->count && !upstream->sweep.remote) {
 		const struct wanted *wanted = &upstream->wanted[upstream->next];
 
-		sweep_layer(&upstream->sweep, wanted->remote, wanted->index, swept);
+		fetch_all_layer(&upstream->sweep, wanted->remote, wanted->index, swept);
 	}
 	upstream->running = false;
 	if (!upstream->sweep.remote)

@@ -73,7 +73,7 @@ static void lazy_shut(struct lazy *lazy)
 		return;
 	loop_timer_cancel(lazy->context->loop, &lazy->starved);
 	loop_remove(lazy->context->loop, &lazy->source);
-	sweep_cancel(&lazy->sweep);
+	fetch_all_cancel(&lazy->sweep);
 	batches_free(lazy);
 	lazy_faults_free(lazy);
 	lifeline_disarm(lazy);

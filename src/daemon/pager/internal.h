@@ -107,7 +107,7 @@ struct lazy {
 	struct lazy_fault *faults;
 	struct lazy_batch *batches;
 	struct lazy_ahead ahead;
-	struct sweep sweep;             /* lazy_complete() under way */
+	struct fetch_all sweep;             /* lazy_complete() under way */
 	struct lazy_completion *completions;
 	int completed;                  /* their error */
 	struct timer timer;             /* tells them; frees a finished lazy */

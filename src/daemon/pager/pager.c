@@ -104,7 +104,7 @@ static void give(struct lazy *lazy)
 			lazy_map(lazy, i, 0, table->segments[i].length / RM_PAGE);
 }
 
-static void swept(struct sweep *sweep, int error)
+static void swept(struct fetch_all *sweep, int error)
 {
 	struct lazy *lazy = container_of(sweep, struct lazy, sweep);
 
@@ -130,7 +130,7 @@ void lazy_complete(struct lazy *lazy, void (*done)(void *arg, int error), void *
 	completion->next = lazy->completions;
 	lazy->completions = completion;
 	if (!lazy->finished && !lazy->sweep.remote)
-		sweep_start(&lazy->sweep, lazy->remote, lazy->attachment, swept);
+		fetch_all_start(&lazy->sweep, lazy->remote, lazy->attachment, swept);
 }
 
 bool lazy_gone(struct lazy *lazy)

@@ -234,7 +234,7 @@ struct peers {
 	unsigned ended;         /* sessions, since memory was given back */
 	uint64_t crowded;       /* when it was last told that they are too many; 0: never */
 	struct peer_move *moves;
-	struct peer_taking *takings;
+	struct incoming_move *incoming_moves;
 	void (*take)(struct peers *peers, const void *message,
 	             const struct peer_envelope *envelope);
 	void (*take_end)(struct peers *peers);
@@ -379,7 +379,7 @@ void moves_free(struct peers *peers);
 int bounds_hold(struct peer_served *served, const struct peer_served *old);
 
 /* served_keys.c */
-int grant_map(struct layer *layer);     /* layer->map, mapped once for all readers */
+int grant_map(struct stored_layer *layer);     /* layer->map, mapped once for all readers */
 int grant_open(struct peer_served *served);     /* no key yet; close it on failure too */
 /*
  * Register what granting says, for a while: 0, it may be answered; -EAGAIN, more is to be done,

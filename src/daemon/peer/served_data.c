@@ -43,7 +43,7 @@ static uint8_t *gather(const struct peer_served *served, uint32_t *total)
 	data = malloc(sum);
 	for (i = 0; data && i < served->region_count; i++) {
 		const struct peer_region *wire = &served->regions[i].wire;
-		struct layer *layer = served->publication->layers[wire->layer];
+		struct stored_layer *layer = served->publication->layers[wire->layer];
 
 		if (grant_map(layer)) {
 			free(data);

@@ -30,7 +30,7 @@
 #define LOOK_MAX 1024           /* registrations looked at for one to give up */
 #define TOLD_NS (60 * PEER_SECOND)
 
-int grant_map(struct layer *layer)
+int grant_map(struct stored_layer *layer)
 {
 	void *map;
 
@@ -58,7 +58,7 @@ static uint64_t cut(const struct publication *publication, uint64_t most,
 
 	for (i = 0; i < publication->layer_count; i++) {
 		at = 0;
-		while (rm_bit_run(publication->shown[i], at, table->layers[i].length / RM_PAGE, true,
+		while (rm_bit_run(publication->visible[i], at, table->layers[i].length / RM_PAGE, true,
 		                  &start, &count)) {
 			count = count < most ? count : most;
 			if (regions)
@@ -79,7 +79,7 @@ static uint64_t cut(const struct publication *publication, uint64_t most,
  * a descriptor that is read-only. In its place, at the same addresses, since others may have
  * registered it with a fabric that pins nothing.
  */
-static int layer_map_private(struct layer *layer)
+static int layer_map_private(struct stored_layer *layer)
 {
 	void *map = mmap(layer->map, layer->length, PROT_READ, MAP_PRIVATE | MAP_FIXED, layer->fd,
 	                 0);
@@ -195,7 +195,7 @@ static void tell_pressed(struct peers *peers)
 static int register_region(struct peer_served *served, struct served_region *region)
 {
 	struct fabric *fabric = served->peers->fabric;
-	struct layer *layer = served->publication->layers[region->wire.layer];
+	struct stored_layer *layer = served->publication->layers[region->wire.layer];
 	int error = grant_map(layer);
 	uint8_t *at = layer->map;
 

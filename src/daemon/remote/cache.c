@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* cache.c - the memfd of one remote layer, see cache.h. Worker thread; allocates. */
+/* cache.c - the memfd of one remote layer, see cache.h. Worker thread only; allocates. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,19 +16,20 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-static int open_read_only(int fd)
+static int cache_open_read_only(int fd)
 {
 	char path[40];
 	int ro;
 
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	ro = open(path, O_RDONLY | O_CLOEXEC);
 	return ro < 0 ? -errno : ro;
 }
 
-static int init(struct cache *cache, uint64_t length, const uint64_t *data, uint64_t *present)
+/* All of it but the file. On failure cache_drop() is still to be called. */
+static int cache_init(struct cache *cache, uint64_t length, const uint64_t *data, uint64_t *present)
 {
-	memset(cache, 0, sizeof *cache);
+	memset(cache, 0, sizeof(*cache));
 	cache->fd = -1;
 	if (!length || length % RM_PAGE || length > RM_LAYER_MAX)
 		return -EPROTO;
@@ -35,14 +37,14 @@ static int init(struct cache *cache, uint64_t length, const uint64_t *data, uint
 	cache->pages = length / RM_PAGE;
 	cache->data = data;
 	cache->present = present;
-	cache->inflight = calloc((cache->pages + 63) / 64, sizeof *cache->inflight);
+	cache->inflight = calloc((cache->pages + 63) / 64, sizeof(*cache->inflight));
 	if (!cache->inflight)
 		return -ENOMEM;
 	cache->absent = cache_absent(cache, 0, cache->pages);
 	return 0;
 }
 
-static int seal(int fd)
+static int cache_seal(int fd)
 {
 	return fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_GROW | F_SEAL_SHRINK) ?
 		-errno : 0;
@@ -50,7 +52,7 @@ static int seal(int fd)
 
 int cache_make(struct cache *cache, uint64_t length, const uint64_t *data, uint64_t *present)
 {
-	int fd = -1, error = init(cache, length, data, present);
+	int fd = -1, error = cache_init(cache, length, data, present);
 
 	if (error)
 		goto fail;
@@ -66,10 +68,10 @@ int cache_make(struct cache *cache, uint64_t length, const uint64_t *data, uint6
 		goto fail;
 	}
 	cache->writable = true;
-	error = seal(fd);
+	error = cache_seal(fd);
 	if (error)
 		goto fail;
-	cache->fd = open_read_only(fd);
+	cache->fd = cache_open_read_only(fd);
 	if (cache->fd < 0) {
 		error = cache->fd;
 		goto fail;
@@ -86,7 +88,7 @@ fail:
 int cache_adopt(struct cache *cache, int fd, uint64_t length, const uint64_t *data,
                 uint64_t *present)
 {
-	int error = init(cache, length, data, present);
+	int error = cache_init(cache, length, data, present);
 
 	cache->fd = fd;
 	if (!error) {
@@ -128,11 +130,12 @@ void cache_drop(struct cache *cache, struct fabric *fabric)
 	if (cache->fd >= 0)
 		close(cache->fd);
 	free(cache->inflight);
-	memset(cache, 0, sizeof *cache);
+	memset(cache, 0, sizeof(*cache));
 	cache->fd = -1;
 }
 
-static uint64_t wanted_word(const struct cache *cache, uint64_t word, bool inflight)
+/* 64 pages: the absent ones that are, or are not, in flight. */
+static uint64_t cache_wanted_word(const struct cache *cache, uint64_t word, bool inflight)
 {
 	uint64_t absent = cache->data[word] & ~cache->present[word];
 
@@ -145,7 +148,7 @@ bool cache_wanted(const struct cache *cache, uint64_t from, uint64_t to, uint64_
 	uint64_t page = from, bits;
 
 	for (; page < to; page = (page / 64 + 1) * 64) {
-		bits = wanted_word(cache, page / 64, inflight) >> (page % 64);
+		bits = cache_wanted_word(cache, page / 64, inflight) >> (page % 64);
 		if (bits) {
 			page += (unsigned)__builtin_ctzll(bits);
 			break;
@@ -155,7 +158,7 @@ bool cache_wanted(const struct cache *cache, uint64_t from, uint64_t to, uint64_
 		return false;
 	*start = page;
 	while (page < to && page - *start < max &&
-	       (wanted_word(cache, page / 64, inflight) >> (page % 64) & 1))
+	       (cache_wanted_word(cache, page / 64, inflight) >> (page % 64) & 1))
 		page++;
 	*count = page - *start;
 	return true;
@@ -205,8 +208,12 @@ void cache_mark_inflight(struct cache *cache, uint64_t page, uint64_t count, boo
 
 void cache_mark_present(struct cache *cache, uint64_t page, uint64_t count)
 {
-	cache->absent -= cache_absent(cache, page, page + count);
-	__atomic_signal_fence(__ATOMIC_RELEASE);        /* as a worker after this one's end sees it */
+	uint64_t absent = cache_absent(cache, page, page + count);
+
+	assert(page + count <= cache->pages && cache->absent >= absent);
+	cache->absent -= absent;
+	/* If this worker dies here, the next one finds no bit whose data is not in the file. */
+	__atomic_signal_fence(__ATOMIC_RELEASE);
 	for (; count; count--, page++)
 		rm_bit_set(cache->present, page);
 }
@@ -217,6 +224,6 @@ int cache_populate(struct cache *cache, uint64_t page, uint64_t count)
 		return 0;
 	if (!madvise(cache->map + page * RM_PAGE, count * RM_PAGE, MADV_POPULATE_WRITE))
 		return 0;
-	/* EINVAL: a kernel before 5.14; the pages then come as the data does. */
+	/* EINVAL: a kernel before 5.14. Then each page is allocated when data is written. */
 	return errno == EINVAL ? 0 : -errno;
 }

@@ -2,20 +2,18 @@
 /*
  * cache.h - the pages of one remote layer that are here: a memfd and its bitmaps
  *
- * The order of the steps decides who can write: map it writable, seal it
- * F_SEAL_FUTURE_WRITE|GROW|SHRINK, open it anew read-only. From then on that one mapping is
- * the only way to write, and only the read-only descriptor is kept. The fabric registers of
- * it what is about to be read, and no hole.
+ * The order of the steps decides who can write: the memfd is mapped writable, then sealed with
+ * F_SEAL_FUTURE_WRITE|GROW|SHRINK, then opened again read-only. From then on that one mapping is
+ * the only way to write, and only the read-only descriptor is kept. The fabric registers the
+ * parts that are about to be read into, never a hole.
  *
- * That holds against a new worker too: it can read the old file, never write it. So it
- * makes a cache of its own, copies into it what was present, and goes on there; whoever
- * mapped the old file is given absent pages by UFFDIO_COPY (pager.c) instead of sharing
- * them. A layer that was complete keeps its old file. Each file has a generation, by which
- * remote_shares() tells who maps it. The other ways were: no seal, which
- * lets any consumer write what all the others read; and a writable mapping in the keeper,
- * inherited by each worker, which makes the keeper a part of every attach.
+ * A new worker cannot write the file either. So it makes a cache of its own, copies into it
+ * what was present, and continues there. A process that mapped the old file gets absent pages
+ * by UFFDIO_COPY (../pager/map.c) instead of sharing them. A layer that was complete keeps its
+ * old file. Each file has a generation, by which remote_shares() tells who maps it. README
+ * has the alternatives.
  *
- * Worker thread only; allocates.
+ * Worker thread only. cache_make(), cache_adopt() allocate.
  */
 #ifndef RM_CACHE_H
 #define RM_CACHE_H
@@ -29,25 +27,29 @@ struct cache {
 	char *map;                      /* shared mapping of the memfd */
 	uint64_t length, pages;         /* of the layer */
 	int fd;                         /* opened read-only, to be handed out */
-	uint64_t generation;            /* of the remote's when this file was made */
-	bool writable;                  /* map is; else all of it is present */
-	const uint64_t *data;           /* pages that the publication shows: clear is a hole */
-	uint64_t *present;              /* in the remote's state memfd */
-	uint64_t *inflight;             /* being read now */
-	uint64_t absent;                /* pages of data that are not present */
+	uint64_t generation;            /* remote.record at the time this file was made */
+	bool writable;                  /* map is writable; if not, all pages of data are present */
+	const uint64_t *data;           /* bitmap of the pages that the publication shows; the
+	                                   others are holes */
+	uint64_t *present;              /* bitmap; lies in the remote's state memfd */
+	uint64_t *inflight;             /* bitmap of pages that are asked for and not settled */
+	uint64_t absent;                /* the number of pages in data and not in present */
 };
 
-/* Make an empty cache; data and present are the caller's. 0 or -errno. */
+/* Make an empty cache. data and present stay the caller's. 0 or -errno. */
 int cache_make(struct cache *cache, uint64_t length, const uint64_t *data, uint64_t *present);
-/* An earlier worker's cache, complete: read it, hand it out. Takes fd, on failure too. */
+/*
+ * Take over an earlier worker's cache that is complete: it is read and handed out, never
+ * written. Takes fd, on failure too. 0 or -errno.
+ */
 int cache_adopt(struct cache *cache, int fd, uint64_t length, const uint64_t *data,
                 uint64_t *present);
-/* Copy the pages that an earlier worker's cache has. Takes fd. 0 or -errno. */
+/* Copy the pages, by the bitmap had, from an earlier worker's file. Takes fd. 0 or -errno. */
 int cache_inherit(struct cache *cache, int fd, const uint64_t *had);
-/* No read may be under way. fabric: what has read into it, or NULL. */
+/* No read may be under way. fabric has read into the cache; NULL: nothing has. */
 void cache_drop(struct cache *cache, struct fabric *fabric);
 
-/* The page can be had without a fetch: it is a hole, or here. */
+/* Is the page present, or a hole? */
 static inline bool cache_has(const struct cache *cache, uint64_t page)
 {
 	return !(cache->data[page / 64] >> (page % 64) & 1) ||
@@ -55,20 +57,24 @@ static inline bool cache_has(const struct cache *cache, uint64_t page)
 }
 
 /*
- * The first run of pages in [from, to) that are data, not present, and in flight or not
- * as asked; at most max pages. False if there is none.
+ * The first run of absent pages in [from, to) that are (inflight) or are not in flight; at most
+ * max pages. False if there is none.
  */
 bool cache_wanted(const struct cache *cache, uint64_t from, uint64_t to, uint64_t max,
                   bool inflight, uint64_t *start, uint64_t *count);
-/* The run of data pages with page in it, inside [page - page % block, + block). */
+/* The run of data pages around page, within the aligned block of that many pages. */
 void cache_run(const struct cache *cache, uint64_t page, uint64_t block, uint64_t *start,
                uint64_t *count);
+/* How many pages of [from, to) are absent. */
 uint64_t cache_absent(const struct cache *cache, uint64_t from, uint64_t to);
 
 void cache_mark_inflight(struct cache *cache, uint64_t page, uint64_t count, bool inflight);
-/* The data is there: the order of the two is what a new worker relies on. */
+/*
+ * Mark pages as present. Their data must have been written before: a new worker trusts the
+ * bitmap of a worker that died.
+ */
 void cache_mark_present(struct cache *cache, uint64_t page, uint64_t count);
-/* Make the pages before data comes: cheaper in one go than fault by fault. */
+/* Allocate the pages of the file: one call is cheaper than a fault for each page. 0 or -errno. */
 int cache_populate(struct cache *cache, uint64_t page, uint64_t count);
 
 #endif

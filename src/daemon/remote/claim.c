@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * remote_claim.c - what a remote publication's caches may take of limit.h's memory
+ * claim.c - what a remote publication's caches may take of the memory that base/limit.h counts
  *
- * made counts the pages that are present or being read, claimed those and the ones promised
- * to whoever fetches all. A read that failed leaves its pages made in the file, but they are
- * read into again when somebody asks for them, so they are given back here. Worker thread;
- * does not allocate.
+ * remote.made counts the pages that are present or being read. remote.claimed counts these and
+ * the pages promised to users who fetch all. A read that failed leaves its pages allocated in
+ * the file, but the claim is given back: the next read of these pages claims and uses them
+ * again. Worker thread only; does not allocate.
  */
+#include <assert.h>
 #include <errno.h>
 
 #include "../store/layers.h"
 #include "internal.h"
 #include "../store/store.h"
 
-#define LEAST_PAGES 16                  /* a lazy attach is of no use with less */
+#define LEAST_PAGES 16                  /* a lazy attach is of no use with fewer */
 
-static struct context *worker_of(const struct remote *remote)
+static struct context *claim_context(const struct remote *remote)
 {
 	return remote->remotes->context;
 }
 
+/* Promise this many pages beyond those claimed. 0 or -ENOSPC. */
 static int claim_more(struct remote *remote, uint64_t pages)
 {
-	int error = limit_promise(worker_of(remote), pages * RM_PAGE);
+	int error = limit_promise(claim_context(remote), pages * RM_PAGE);
 
 	if (!error)
 		remote->claimed += pages;
@@ -37,7 +39,7 @@ int claim_pages(struct remote *remote, uint64_t pages)
 	if (error)
 		return error;
 	remote->made += pages;
-	limit_make(worker_of(remote), pages * RM_PAGE);
+	limit_make(claim_context(remote), pages * RM_PAGE);
 	return 0;
 }
 
@@ -51,10 +53,10 @@ int claim_all(struct remote *remote)
 int claim_some(struct remote *remote)
 {
 	uint64_t pages = remote->absent < LEAST_PAGES ? remote->absent : LEAST_PAGES;
-	int error = limit_promise(worker_of(remote), pages * RM_PAGE);
+	int error = limit_promise(claim_context(remote), pages * RM_PAGE);
 
 	if (!error)
-		limit_return(worker_of(remote), 0, pages * RM_PAGE);
+		limit_return(claim_context(remote), 0, pages * RM_PAGE);
 	return error;
 }
 
@@ -62,39 +64,41 @@ void claim_found(struct remote *remote, uint64_t pages)
 {
 	remote->made += pages;
 	remote->claimed += pages;
-	limit_found(worker_of(remote), pages * RM_PAGE);
+	limit_found(claim_context(remote), pages * RM_PAGE);
 }
 
 void claim_trim(struct remote *remote)
 {
 	const struct remote_user *user = remote->users;
 
-	while (user && !user->sweep.remote)
+	while (user && !user->fetch_all.remote)
 		user = user->next;
 	if (user)
-		return;                 /* it was promised all */
-	limit_return(worker_of(remote), 0, (remote->claimed - remote->made) * RM_PAGE);
+		return;                 /* another user still fetches all, and was promised all */
+	assert(remote->claimed >= remote->made);
+	limit_return(claim_context(remote), 0, (remote->claimed - remote->made) * RM_PAGE);
 	remote->claimed = remote->made;
 }
 
 void claim_return(struct remote *remote, uint64_t pages)
 {
+	assert(remote->made >= pages && remote->claimed >= remote->made);
 	remote->made -= pages;
 	remote->claimed -= pages;
-	limit_return(worker_of(remote), pages * RM_PAGE, 0);
+	limit_return(claim_context(remote), pages * RM_PAGE, 0);
 }
 
 void claim_free(struct remote *remote)
 {
-	limit_return(worker_of(remote), remote->made * RM_PAGE,
+	limit_return(claim_context(remote), remote->made * RM_PAGE,
 	             (remote->claimed - remote->made) * RM_PAGE);
 	remote->made = remote->claimed = 0;
 }
 
 /* ---- all remotes ---- */
 
-/* Bytes of those of its caches that are layers of publications here, too. */
-static uint64_t adopted(const struct remote *remote, struct layers *layers)
+/* Bytes of the caches of one remote that are also layers of publications of this host. */
+static uint64_t remote_adopted_bytes(const struct remote *remote, struct layers *layers)
 {
 	uint64_t pages = 0;
 
@@ -112,7 +116,7 @@ uint64_t remotes_adopted(struct remotes *remotes, struct layers *layers)
 	uint64_t bytes = 0;
 
 	for (struct remote *remote = remotes->first; remote; remote = remote->next)
-		bytes += adopted(remote, layers);
+		bytes += remote_adopted_bytes(remote, layers);
 	return bytes;
 }
 

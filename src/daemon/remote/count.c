@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * count.c - counting what was fetched: for the publication, and for the process that wanted it
+ * count.c - counts what was fetched, for the publication and for the process that wanted it
  *
- * Worker thread; allocates.
+ * Worker thread only; process_counters_new() allocates.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +27,10 @@ struct process_counters *process_counters_ref(struct process_counters *counters)
 
 void process_counters_unref(struct process_counters *counters)
 {
-	if (counters && !--counters->refs)
+	if (!counters)
+		return;
+	assert(counters->refs > 0);
+	if (!--counters->refs)
 		free(counters);
 }
 
@@ -38,7 +42,7 @@ static void counters_count(struct rm_counters *counters, const struct remote *re
 	counters->fetched_bytes += pages * RM_PAGE;
 	if (!counters->provider[0])
 		memcpy(counters->provider, remote->handle.fabric.provider,
-		       sizeof counters->provider);
+		       sizeof(counters->provider));
 }
 
 void fetch_count(struct remote *remote, struct process_counters *counters, unsigned reads,

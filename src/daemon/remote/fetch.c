@@ -2,11 +2,11 @@
 /*
  * fetch.c - reads of remote pages: pieces under way, who waits, reading again
  *
- * A page that was asked for is "in flight" from then on until it is present or given up,
- * also while its piece is held back for fresh keys. So a waiter is settled when no page of
- * its range is in flight any more, however often pages failed and were asked for again.
- * Worker thread; allocates.
+ * A page is in flight from the first request until it is present or given up, also while its
+ * piece is held back for fresh keys. A waiter is settled when no page of its range is in
+ * flight any more, however often a read failed and was repeated. Worker thread only; allocates.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,15 +17,15 @@
 #include "../base/container.h"
 
 #define PIECE_PAGES 256                 /* 1 MiB */
-#define AROUND_PAGES 64                 /* registered together, if the device wants that */
-#define TRY_NS 3000000000ull            /* one read; leaves time for another one */
-#define GIVE_UP_NS 5000000000ull        /* all attempts at a piece together */
+#define AROUND_PAGES 64                 /* registered together, where the device needs that */
+#define TRY_NS 3000000000ull            /* one attempt; leaves time for another one */
+#define GIVE_UP_NS 5000000000ull        /* all attempts at one piece together */
 #define ATTEMPTS 4
 
 _Static_assert(sizeof(struct piece) <= RESERVE_BLOCK, "a piece fits the reserve");
 
-/* Tell those who are settled. They may do anything, but the remote is held. */
-static void tell(struct remote *remote)
+/* Call done() of the settled waiters. They may call anything here; the caller holds the remote. */
+static void waiters_tell(struct remote *remote)
 {
 	struct page_wait *waiter;
 	struct cache *cache;
@@ -41,7 +41,7 @@ static void tell(struct remote *remote)
 	}
 }
 
-static bool in_flight(const struct remote *remote, const struct page_wait *waiter)
+static bool waiter_in_flight(const struct remote *remote, const struct page_wait *waiter)
 {
 	uint64_t start, count;
 
@@ -49,15 +49,18 @@ static bool in_flight(const struct remote *remote, const struct page_wait *waite
 	                    waiter->page + waiter->count, 1, true, &start, &count);
 }
 
-/* The pages of this piece are here or given up: it is freed. */
-static void settle(struct piece *piece, int error)
+/* The pages of this piece are present, or (error) given up. Frees the piece. */
+static void piece_settle(struct piece *piece, int error)
 {
 	struct remote *remote = piece->remote;
 	struct cache *cache = &remote->caches[piece->layer];
 	struct page_wait **at = &remote->fetch.waiters, *waiter;
+	uint64_t absent;
 
 	if (!error) {
-		remote->absent -= cache_absent(cache, piece->page, piece->page + piece->count);
+		absent = cache_absent(cache, piece->page, piece->page + piece->count);
+		assert(remote->absent >= absent);
+		remote->absent -= absent;
 		cache_mark_present(cache, piece->page, piece->count);
 		fetch_count(remote, piece->counters, 1, piece->count);
 	}
@@ -72,7 +75,7 @@ static void settle(struct piece *piece, int error)
 		}
 		if (error)
 			waiter->error = error;
-		if (in_flight(remote, waiter)) {
+		if (waiter_in_flight(remote, waiter)) {
 			at = &waiter->next;
 			continue;
 		}
@@ -82,10 +85,11 @@ static void settle(struct piece *piece, int error)
 	}
 	process_counters_unref(piece->counters);
 	reserve_free(piece);
-	tell(remote);
+	waiters_tell(remote);
 }
 
-static void held_expired(struct timer *timer)
+/* Give up the held pieces whose deadline has passed. */
+static void held_timer_fired(struct timer *timer)
 {
 	struct remote *remote = container_of(timer, struct remote, fetch.held_timer);
 	struct piece **at = &remote->fetch.held, *piece, *late = NULL;
@@ -107,13 +111,13 @@ static void held_expired(struct timer *timer)
 	remote_hold(remote);
 	while ((piece = late)) {
 		late = piece->next;
-		settle(piece, -ETIMEDOUT);
+		piece_settle(piece, -ETIMEDOUT);
 	}
 	remote_unhold(remote);
 }
 
-/* In the order of coming: who waits longest gets keys first. */
-static void hold_piece(struct piece *piece)
+/* Hold a piece until keys come. First come, first served: the longest wait gets keys first. */
+static void piece_hold(struct piece *piece)
 {
 	struct remote *remote = piece->remote;
 	struct timer *timer = &remote->fetch.held_timer;
@@ -126,10 +130,11 @@ static void hold_piece(struct piece *piece)
 }
 
 /*
- * Keys are asked for when no read is under way: what is not asked for by then may be given up
- * over there, and a read that meets that ends an RDMA connection.
+ * Ask for keys if pieces are held. This waits until no read is under way: the other host may take
+ * back keys that we do not ask for, and a read with a key that was taken back ends an RDMA
+ * connection.
  */
-static void want_keys(struct remote *remote)
+static void keys_want(struct remote *remote)
 {
 	if (remote->fetch.held && !remote->fetch.outstanding)
 		remote_renew(remote);
@@ -160,37 +165,39 @@ unsigned fetch_wants(const struct remote *remote, struct peer_want *wants, unsig
 	return count;
 }
 
-static void read_done(struct fabric_read *read, int error)
+static void piece_read_done(struct fabric_read *read, int error)
 {
 	struct piece *piece = container_of(read, struct piece, read);
 	struct remote *remote = piece->remote;
-	bool relayed = piece->relayed;
+	bool from_helper = piece->from_helper;
 
 	remote_hold(remote);
+	assert(remote->fetch.outstanding > 0);
 	remote->fetch.outstanding--;
-	if (relayed)
+	if (from_helper)
 		remote->source->over(piece, error);
-	piece->relayed = false;
-	if (error == -ENOMEM)   /* fresh keys are no help */
-		fabric_memlock_text(remote->fabric, remote->why, sizeof remote->why);
+	piece->from_helper = false;
+	if (error == -ENOMEM)   /* of this host: fresh keys would not help */
+		fabric_memlock_text(remote->fabric, remote->why, sizeof(remote->why));
 	if (!error || error == -ENOMEM)
-		settle(piece, error);
+		piece_settle(piece, error);
 	else if (remote->dying || remote->state == REMOTE_LOST)
-		settle(piece, remote->error ? remote->error : error);
-	else if (relayed)
+		piece_settle(piece, remote->error ? remote->error : error);
+	else if (from_helper)
 		fetch_direct(piece);
 	else if (piece->attempts >= ATTEMPTS || rm_now_ns() >= piece->deadline)
-		settle(piece, error);
+		piece_settle(piece, error);
 	else {
-		hold_piece(piece);
+		piece_hold(piece);
 		remote_renew(remote);
 	}
-	want_keys(remote);
+	keys_want(remote);
 	remote_unhold(remote);
 }
 
-static void post_read(struct piece *piece, struct fabric_peer *peer, uint64_t from, uint64_t key,
-                      uint64_t deadline)
+/* Read the piece from this address of the peer's memory. */
+static void piece_post_read(struct piece *piece, struct fabric_peer *peer, uint64_t from,
+                            uint64_t key, uint64_t deadline)
 {
 	struct remote *remote = piece->remote;
 	struct cache *cache = &remote->caches[piece->layer];
@@ -207,13 +214,14 @@ static void post_read(struct piece *piece, struct fabric_peer *peer, uint64_t fr
 		.key = key,
 		.deadline = deadline,
 		.later = piece->later,
-		.done = read_done,
+		.done = piece_read_done,
 	};
 	remote->fetch.outstanding++;
 	fabric_read(remote->fabric, &piece->read);
 }
 
-static void post(struct piece *piece)
+/* Read the piece from the publisher's host, or hold it while its region has no key. */
+static void piece_post(struct piece *piece)
 {
 	struct remote *remote = piece->remote;
 	uint64_t offset = piece->page * RM_PAGE, length = piece->count * RM_PAGE;
@@ -221,27 +229,27 @@ static void post(struct piece *piece)
 	uint64_t deadline = rm_now_ns() + TRY_NS;
 
 	if (!region || region->offset + region->length < offset + length) {
-		settle(piece, -EPROTO); /* other regions after a renewal than before */
+		piece_settle(piece, -EPROTO);   /* a renewal brought other regions */
 		return;
 	}
 	if (region->keyless) {
-		/* Its host has just said so: it is there, and had others to serve. */
+		/* Its host has just answered, so it is alive, and served others: begin anew. */
 		piece->deadline = rm_now_ns() + GIVE_UP_NS;
-		hold_piece(piece);
+		piece_hold(piece);
 		return;
 	}
 	if (piece->read.key != region->key)
-		piece->attempts = 0;    /* the last one was taken away, which is no failure */
+		piece->attempts = 0;    /* the last key was taken back, which is no failure */
 	piece->attempts++;
-	post_read(piece, peer_of(remote->session), region->base + (offset - region->offset),
-	          region->key, deadline < piece->deadline ? deadline : piece->deadline);
+	piece_post_read(piece, peer_of(remote->session), region->base + (offset - region->offset),
+	                region->key, deadline < piece->deadline ? deadline : piece->deadline);
 }
 
-void fetch_relayed(struct piece *piece, struct fabric_peer *peer, uint64_t base, uint64_t key,
+void fetch_from_helper(struct piece *piece, struct fabric_peer *peer, uint64_t base, uint64_t key,
                    uint64_t deadline)
 {
-	piece->relayed = true;
-	post_read(piece, peer, base, key, deadline);
+	piece->from_helper = true;
+	piece_post_read(piece, peer, base, key, deadline);
 }
 
 void fetch_direct(struct piece *piece)
@@ -250,25 +258,27 @@ void fetch_direct(struct piece *piece)
 
 	piece->deadline = rm_now_ns() + GIVE_UP_NS;
 	if (remote->session && !remote->renewing) {
-		post(piece);
-		want_keys(remote);
+		piece_post(piece);
+		keys_want(remote);
 	} else {
-		hold_piece(piece);
+		piece_hold(piece);
 		remote_renew(remote);
 	}
 }
 
-/* Memory for a piece of so many pages, and for the pages. 0 or -errno, as remote_fetch(). */
-static int make_piece(struct remote *remote, const struct page_wait *waiter, uint64_t page,
+/*
+ * Memory for a piece of this many pages, and for the pages. 0 or -errno, of which -EAGAIN is as
+ * in remote_fetch().
+ */
+static int piece_make(struct remote *remote, const struct page_wait *waiter, uint64_t page,
                       uint64_t count, struct piece **out)
 {
 	int error = claim_pages(remote, count);
 
 	if (error)
 		return error;
-	/* All at once is cheaper than fault by fault while the data is copied in. */
 	error = cache_populate(&remote->caches[waiter->layer], page, count);
-	*out = error ? NULL : reserve_zalloc(sizeof **out, waiter->vital);
+	*out = error ? NULL : reserve_zalloc(sizeof(**out), waiter->vital);
 	if (*out)
 		return 0;
 	claim_return(remote, count);
@@ -277,8 +287,11 @@ static int make_piece(struct remote *remote, const struct page_wait *waiter, uin
 	return waiter->vital ? -EAGAIN : -ENOMEM;
 }
 
-/* One piece out of these pages; *count: how many it took. 0 or -errno, as remote_fetch(). */
-static int start_piece(struct remote *remote, struct attachment *for_whom,
+/*
+ * Start one piece with the first of these pages. *count is how many there are, and then how many
+ * it took: a piece lies in one region. 0 or -errno, as piece_make().
+ */
+static int piece_start(struct remote *remote, struct attachment *for_whom,
                        const struct page_wait *waiter, uint64_t page, uint64_t *count)
 {
 	uint32_t layer = waiter->layer;
@@ -291,7 +304,7 @@ static int start_piece(struct remote *remote, struct attachment *for_whom,
 		most = (region->offset + region->length) / RM_PAGE - page;
 		*count = *count < most ? *count : most;
 	}
-	error = make_piece(remote, waiter, page, *count, &piece);
+	error = piece_make(remote, waiter, page, *count, &piece);
 	if (error)
 		return error;
 	piece->remote = remote;
@@ -317,21 +330,22 @@ void remote_fetch(struct remote *remote, struct attachment *for_whom, struct pag
 	if (remote->state == REMOTE_LOST)
 		waiter->error = remote->error;
 	while (!waiter->error && cache_wanted(cache, page, end, PIECE_PAGES, false, &start, &count)) {
-		waiter->error = start_piece(remote, for_whom, waiter, start, &count);
+		waiter->error = piece_start(remote, for_whom, waiter, start, &count);
 		page = start + count;
 	}
-	if (in_flight(remote, waiter)) {
+	if (waiter_in_flight(remote, waiter)) {
 		waiter->next = remote->fetch.waiters;
 		remote->fetch.waiters = waiter;
 	} else {
 		waiter->next = remote->fetch.settled;
 		remote->fetch.settled = waiter;
-		tell(remote);
+		waiters_tell(remote);
 	}
 	remote_unhold(remote);
 }
 
-static bool unlink_waiter(struct page_wait **at, struct page_wait *waiter)
+/* True if the waiter was in this list. */
+static bool waiter_unlink(struct page_wait **at, struct page_wait *waiter)
 {
 	for (; *at; at = &(*at)->next) {
 		if (*at == waiter) {
@@ -344,17 +358,18 @@ static bool unlink_waiter(struct page_wait **at, struct page_wait *waiter)
 
 void remote_forget(struct remote *remote, struct page_wait *waiter)
 {
-	if (!unlink_waiter(&remote->fetch.waiters, waiter))
-		unlink_waiter(&remote->fetch.settled, waiter);
+	if (!waiter_unlink(&remote->fetch.waiters, waiter))
+		waiter_unlink(&remote->fetch.settled, waiter);
 }
 
 void fetch_init(struct remote *remote)
 {
-	remote->fetch.held_timer.fire = held_expired;
+	remote->fetch.held_timer.fire = held_timer_fired;
 	remote->fetch.held_end = &remote->fetch.held;
 }
 
-static struct piece *take_held(struct remote *remote)
+/* Empty the list of held pieces. */
+static struct piece *held_take(struct remote *remote)
 {
 	struct piece *held = remote->fetch.held;
 
@@ -366,33 +381,33 @@ static struct piece *take_held(struct remote *remote)
 
 void fetch_renewed(struct remote *remote)
 {
-	struct piece *piece, *held = take_held(remote);
+	struct piece *piece, *held = held_take(remote);
 
 	remote_hold(remote);
 	while ((piece = held)) {
 		held = piece->next;
-		post(piece);
+		piece_post(piece);
 	}
-	want_keys(remote);
+	keys_want(remote);
 	remote_unhold(remote);
 }
 
-static void settle_all(struct piece *piece, int error)
+static void pieces_settle(struct piece *piece, int error)
 {
 	struct piece *next;
 
 	for (; piece; piece = next) {
 		next = piece->next;
-		settle(piece, error);
+		piece_settle(piece, error);
 	}
 }
 
 void fetch_fail(struct remote *remote, int error)
 {
-	struct piece *held = take_held(remote), *waiting = remote->source->stop(remote);
+	struct piece *held = held_take(remote), *waiting = remote->source->stop(remote);
 
 	remote_hold(remote);
-	settle_all(held, error);
-	settle_all(waiting, error);
+	pieces_settle(held, error);
+	pieces_settle(waiting, error);
 	remote_unhold(remote);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sweep.c - fetching all that is absent, see sweep.h. Worker thread; does not allocate. */
+/* fetch_all.c - see fetch_all.h. Worker thread only; does not allocate. */
+#include <assert.h>
 #include <string.h>
 
 #include "../../common/channel.h"
@@ -7,44 +8,45 @@
 #include "../base/container.h"
 
 #define START_WINDOW 8
-#define QUICK_NS 200000000ull           /* a chunk came so quickly: queue more */
-#define SLOW_NS 1000000000ull           /* so slowly: queue less */
+#define QUICK_NS 200000000ull           /* a chunk that came sooner: queue more */
+#define SLOW_NS 1000000000ull           /* a chunk that came later: queue fewer */
 
-static void pump(struct sweep *sweep);
+static void fetch_all_pump(struct fetch_all *all);
 
-static void chunk_done(struct page_wait *waiter, int error)
+static void fetch_chunk_done(struct page_wait *waiter, int error)
 {
-	struct sweep_chunk *chunk = container_of(waiter, struct sweep_chunk, waiter);
-	struct sweep *sweep = chunk->sweep;
+	struct fetch_chunk *chunk = container_of(waiter, struct fetch_chunk, waiter);
+	struct fetch_all *all = chunk->all;
 	uint64_t took = rm_now_ns() - chunk->started_ns;
 
 	chunk->started_ns = 0;
-	sweep->outstanding--;
-	if (took < QUICK_NS && sweep->window < SWEEP_CHUNKS)
-		sweep->window++;
-	else if (took > SLOW_NS && sweep->window > 1)
-		sweep->window /= 2;
-	if (error && !sweep->error)
-		sweep->error = error;
-	if (!sweep->pumping)
-		pump(sweep);
+	assert(all->outstanding > 0);
+	all->outstanding--;
+	if (took < QUICK_NS && all->window < FETCH_CHUNKS)
+		all->window++;
+	else if (took > SLOW_NS && all->window > 1)
+		all->window /= 2;
+	if (error && !all->error)
+		all->error = error;
+	if (!all->pumping)
+		fetch_all_pump(all);
 }
 
-/* The next chunk that lacks something; false at the end. */
-static bool next_range(struct sweep *sweep, uint64_t *page, uint64_t *count)
+/* The next chunk with an absent page; false if there is none. */
+static bool fetch_all_next(struct fetch_all *all, uint64_t *page, uint64_t *count)
 {
-	struct remote *remote = sweep->remote;
+	struct remote *remote = all->remote;
 	const struct cache *cache;
 	uint64_t end;
 
-	for (; sweep->layer < sweep->end; sweep->layer++, sweep->page = 0) {
-		cache = &remote->caches[sweep->layer];
-		while (cache->absent && sweep->page < cache->pages) {
-			*page = sweep->page;
-			end = *page + SWEEP_CHUNK_PAGES;
+	for (; all->layer < all->end; all->layer++, all->page = 0) {
+		cache = &remote->caches[all->layer];
+		while (cache->absent && all->page < cache->pages) {
+			*page = all->page;
+			end = *page + FETCH_CHUNK_PAGES;
 			if (end > cache->pages)
 				end = cache->pages;
-			sweep->page = end;
+			all->page = end;
 			*count = end - *page;
 			if (cache_absent(cache, *page, end))
 				return true;
@@ -53,72 +55,76 @@ static bool next_range(struct sweep *sweep, uint64_t *page, uint64_t *count)
 	return false;
 }
 
-static void start_chunk(struct sweep *sweep, uint64_t page, uint64_t count)
+static void fetch_chunk_start(struct fetch_all *all, uint64_t page, uint64_t count)
 {
-	struct sweep_chunk *chunk = sweep->chunks;
+	struct fetch_chunk *chunk = all->chunks;
 
+	assert(all->outstanding < FETCH_CHUNKS);        /* so one is free */
 	while (chunk->started_ns)
 		chunk++;
-	memset(chunk, 0, sizeof *chunk);
-	chunk->sweep = sweep;
+	memset(chunk, 0, sizeof(*chunk));
+	chunk->all = all;
 	chunk->started_ns = rm_now_ns();
-	chunk->waiter.layer = sweep->layer;
+	chunk->waiter.layer = all->layer;
 	chunk->waiter.page = page;
 	chunk->waiter.count = count;
-	chunk->waiter.done = chunk_done;
-	sweep->outstanding++;
-	remote_fetch(sweep->remote, sweep->attachment, &chunk->waiter);
+	chunk->waiter.done = fetch_chunk_done;
+	all->outstanding++;
+	remote_fetch(all->remote, all->attachment, &chunk->waiter);
 }
 
-static void pump(struct sweep *sweep)
+static void fetch_all_pump(struct fetch_all *all)
 {
 	uint64_t page, count;
 
-	/* A fetch that fails at once calls chunk_done() from here: no recursion. */
-	sweep->pumping = true;
-	while (!sweep->error && sweep->outstanding < sweep->window &&
-	       next_range(sweep, &page, &count))
-		start_chunk(sweep, page, count);
-	sweep->pumping = false;
-	if (!sweep->outstanding) {
-		sweep->remote = NULL;
-		sweep->done(sweep, sweep->error);
+	/* A fetch that ends at once calls fetch_chunk_done() from here, which must not recurse. */
+	all->pumping = true;
+	while (!all->error && all->outstanding < all->window &&
+	       fetch_all_next(all, &page, &count))
+		fetch_chunk_start(all, page, count);
+	all->pumping = false;
+	if (!all->outstanding) {
+		all->remote = NULL;
+		all->done(all, all->error);
 	}
 }
 
-static void start(struct sweep *sweep, struct remote *remote, struct attachment *attachment,
-                  uint32_t from, uint32_t end, void (*done)(struct sweep *sweep, int error))
+/* Of the layers from number from on, before number end. */
+static void fetch_all_begin(struct fetch_all *all, struct remote *remote,
+                            struct attachment *attachment,
+                            uint32_t from, uint32_t end,
+                            void (*done)(struct fetch_all *all, int error))
 {
-	memset(sweep, 0, sizeof *sweep);
-	sweep->remote = remote;
-	sweep->attachment = attachment;
-	sweep->layer = from;
-	sweep->end = end;
-	sweep->done = done;
-	sweep->window = START_WINDOW;
-	pump(sweep);
+	memset(all, 0, sizeof(*all));
+	all->remote = remote;
+	all->attachment = attachment;
+	all->layer = from;
+	all->end = end;
+	all->done = done;
+	all->window = START_WINDOW;
+	fetch_all_pump(all);
 }
 
-void sweep_start(struct sweep *sweep, struct remote *remote, struct attachment *attachment,
-                 void (*done)(struct sweep *sweep, int error))
+void fetch_all_start(struct fetch_all *all, struct remote *remote, struct attachment *attachment,
+                 void (*done)(struct fetch_all *all, int error))
 {
-	start(sweep, remote, attachment, 0, remote->table.layer_count, done);
+	fetch_all_begin(all, remote, attachment, 0, remote->table.layer_count, done);
 }
 
-void sweep_layer(struct sweep *sweep, struct remote *remote, uint32_t layer,
-                 void (*done)(struct sweep *sweep, int error))
+void fetch_all_layer(struct fetch_all *all, struct remote *remote, uint32_t layer,
+                 void (*done)(struct fetch_all *all, int error))
 {
-	start(sweep, remote, NULL, layer, layer + 1, done);
+	fetch_all_begin(all, remote, NULL, layer, layer + 1, done);
 }
 
-void sweep_cancel(struct sweep *sweep)
+void fetch_all_cancel(struct fetch_all *all)
 {
 	unsigned i;
 
-	if (!sweep->remote)
+	if (!all->remote)
 		return;
-	for (i = 0; i < SWEEP_CHUNKS; i++)
-		if (sweep->chunks[i].started_ns)
-			remote_forget(sweep->remote, &sweep->chunks[i].waiter);
-	sweep->remote = NULL;
+	for (i = 0; i < FETCH_CHUNKS; i++)
+		if (all->chunks[i].started_ns)
+			remote_forget(all->remote, &all->chunks[i].waiter);
+	all->remote = NULL;
 }

@@ -2,9 +2,9 @@
 /*
  * helper.c - pages of another host's publication, from a third host that reads it too
  *
- * Long pieces are asked of the helper that the publisher's host named, if it named one;
- * whatever goes wrong with that, they are read from the publisher's host as if there were
- * none. A fault's few pages are not worth the question. Worker thread; allocates not.
+ * If the publisher's host named a helper, long pieces are asked of it. Whatever goes wrong with
+ * the helper, the piece is read from the publisher's host instead. A fault's few pages are not
+ * worth the question. Worker thread only; does not allocate, but for peer_asker_new().
  */
 #include <errno.h>
 #include <string.h>
@@ -15,51 +15,53 @@
 #include "internal.h"
 #include "../base/container.h"
 
-#define PIECE_MIN 64                    /* pages: a shorter one is read sooner than asked for */
-#define READ_NS 2000000000ull
-#define REFUSALS 8                      /* in a row: it has not got that far, */
-#define PAUSE_NS 1000000000ull          /* leave it alone for a while */
+#define PIECE_MIN 64                    /* pages: reading fewer is quicker than asking for them */
+#define READ_NS 2000000000ull           /* one read of a helper's memory */
+#define REFUSALS 8                      /* in a row: the helper lacks these pages, so */
+#define PAUSE_NS 1000000000ull          /* it is not asked for this long */
 
-static void unlink_piece(struct remote *remote, struct piece *piece)
+static void helper_unlink(struct remote *remote, struct piece *piece)
 {
-	struct piece **at = &remote->relay.waiting;
+	struct piece **at = &remote->helper.waiting;
 
 	while (*at != piece)
 		at = &(*at)->next;
 	*at = piece->next;
 }
 
-static void give_up(struct remote *remote, const char *why)
+/* Do not ask this helper any more. */
+static void helper_give_up(struct remote *remote, const char *why)
 {
 	char id[9];
 
-	if (remote->relay.bad)
+	if (remote->helper.bad)
 		return;
-	remote->relay.bad = true;
-	peer_asker_stop(remote->relay.asker);
+	remote->helper.bad = true;
+	peer_asker_stop(remote->helper.asker);
 	rm_short_id(remote->handle.id, id);
 	log_line("a helper for publication %s %s: its pages come from "
 	         "the publisher's host", id, why);
 }
 
-static void granted(struct peer_ask *want, int error, uint64_t base, uint64_t key)
+/* The helper's answer: where the piece is in its memory, or that it does not have it. */
+static void helper_granted(struct peer_ask *want, int error, uint64_t base, uint64_t key)
 {
 	struct piece *piece = container_of(want, struct piece, want);
 	struct remote *remote = piece->remote;
-	struct relay *relay = &remote->relay;
+	struct helper *helper = &remote->helper;
 
 	remote_hold(remote);
-	unlink_piece(remote, piece);
+	helper_unlink(remote, piece);
 	if (!error) {
-		relay->refusals = 0;
-		fetch_relayed(piece, peer_asker_peer(relay->asker), base, key,
-		              rm_now_ns() + READ_NS);
+		helper->refusals = 0;
+		fetch_from_helper(piece, peer_asker_peer(helper->asker), base, key,
+		                  rm_now_ns() + READ_NS);
 	} else {
 		if (error == -EHOSTUNREACH) {
-			give_up(remote, "does not answer");
-		} else if (++relay->refusals >= REFUSALS) {
-			relay->refusals = 0;
-			relay->pause_until = rm_now_ns() + PAUSE_NS;
+			helper_give_up(remote, "does not answer");
+		} else if (++helper->refusals >= REFUSALS) {
+			helper->refusals = 0;
+			helper->pause_until = rm_now_ns() + PAUSE_NS;
 		}
 		fetch_direct(piece);
 	}
@@ -68,69 +70,68 @@ static void granted(struct peer_ask *want, int error, uint64_t base, uint64_t ke
 
 static bool helper_take(struct piece *piece)
 {
-	struct relay *relay = &piece->remote->relay;
+	struct helper *helper = &piece->remote->helper;
 
-	if (!relay->asker || relay->bad || piece->count < PIECE_MIN ||
-	    rm_now_ns() < relay->pause_until)
+	if (!helper->asker || helper->bad || piece->count < PIECE_MIN ||
+	    rm_now_ns() < helper->pause_until)
 		return false;
 	piece->want = (struct peer_ask){
 		.layer = piece->layer,
 		.page = piece->page,
 		.count = (uint32_t)piece->count,
-		.granted = granted,
+		.granted = helper_granted,
 	};
-	piece->next = relay->waiting;
-	relay->waiting = piece;
-	peer_ask(relay->asker, &piece->want);
+	piece->next = helper->waiting;
+	helper->waiting = piece;
+	peer_ask(helper->asker, &piece->want);
 	return true;
 }
 
 static void helper_over(struct piece *piece, int error)
 {
 	struct remote *remote = piece->remote;
-	struct relay *relay = &remote->relay;
+	struct helper *helper = &remote->helper;
 
 	if (!error)
-		relay->bytes += piece->count * RM_PAGE;
-	if (relay->asker)
-		peer_asked(relay->asker, piece->want.number);
-	if (error && error != -ECANCELED && relay->asker)
-		give_up(remote, "cannot be read");
+		helper->bytes += piece->count * RM_PAGE;
+	if (helper->asker)
+		peer_asked(helper->asker, piece->want.number);
+	if (error && error != -ECANCELED && helper->asker)
+		helper_give_up(remote, "cannot be read");
 }
 
-static void helper_end(struct relay *relay)
+static void helper_end(struct helper *helper)
 {
-	if (relay->asker)
-		peer_asker_end(relay->asker);
-	relay->asker = NULL;
+	if (helper->asker)
+		peer_asker_end(helper->asker);
+	helper->asker = NULL;
 }
 
-/* The publisher's host has named one, or none: the same again stays as it is. */
-void relay_begin(struct remote *remote, const struct rm_fabric_addr *helper)
+void helper_begin(struct remote *remote, const struct rm_fabric_addr *address)
 {
-	struct relay *relay = &remote->relay;
+	struct helper *helper = &remote->helper;
 	struct piece *piece;
 
-	if (!helper || (relay->asker && relay->helper.length == helper->length &&
-	                !memcmp(relay->helper.name, helper->name, helper->length)))
+	if (!address || (helper->asker && helper->address.length == address->length &&
+	                 !memcmp(helper->address.name, address->name, address->length)))
 		return;
-	helper_end(relay);
-	relay->helper = *helper;
-	relay->bad = false;
-	relay->pause_until = 0;
-	relay->asker = peer_asker_new(remote->session, helper);
-	while ((piece = relay->waiting)) {      /* the earlier one was asked */
-		relay->waiting = piece->next;
+	helper_end(helper);
+	helper->address = *address;
+	helper->bad = false;
+	helper->pause_until = 0;
+	helper->asker = peer_asker_new(remote->session, address);
+	while ((piece = helper->waiting)) {  /* for the earlier helper, which is gone */
+		helper->waiting = piece->next;
 		fetch_direct(piece);
 	}
 }
 
 static struct piece *helper_stop(struct remote *remote)
 {
-	struct piece *waiting = remote->relay.waiting;
+	struct piece *waiting = remote->helper.waiting;
 
-	remote->relay.waiting = NULL;
-	helper_end(&remote->relay);
+	remote->helper.waiting = NULL;
+	helper_end(&remote->helper);
 	peers_relay_drop(remote->remotes->nets, remote);
 	return waiting;
 }

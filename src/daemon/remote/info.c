@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* remote_info.c - what others ask of a remote publication. Worker thread; no allocation. */
+/* info.c - what others ask of a remote publication. Worker thread only; does not allocate. */
 #include <string.h>
 
 #include "../../common/channel.h"
@@ -16,13 +16,13 @@ uint32_t remotes_count(struct remotes *remotes)
 	return n;
 }
 
-static void describe(const struct remote *remote, struct rm_pub_info *info)
+static void remote_describe(const struct remote *remote, struct rm_pub_info *info)
 {
 	const struct rm_table *table = &remote->table;
 	const struct remote_user *user;
 	uint32_t i;
 
-	memset(info, 0, sizeof *info);
+	memset(info, 0, sizeof(*info));
 	rm_short_id(remote->handle.id, info->id);
 	info->remote = 1;
 	info->unpublished = remote->state == REMOTE_LOST;
@@ -39,8 +39,8 @@ static void describe(const struct remote *remote, struct rm_pub_info *info)
 	info->expires_ms = UINT64_MAX;
 	info->slot = rm_slot_of(table->root);
 	info->counters = remote->counters;
-	info->relayed_bytes = remote->relay.bytes;
-	info->served_bytes = remote->relay.passed;
+	info->relayed_bytes = remote->helper.bytes;
+	info->served_bytes = remote->helper.passed;
 }
 
 void remotes_list(struct remotes *remotes, void (*each)(void *arg, const struct rm_pub_info *info),
@@ -53,7 +53,7 @@ void remotes_list(struct remotes *remotes, void (*each)(void *arg, const struct 
 		if (remote->dying || !remote->users || remote->state == REMOTE_ASKING ||
 		    !remote->caches)
 			continue;
-		describe(remote, &info);
+		remote_describe(remote, &info);
 		each(arg, &info);
 	}
 }
@@ -74,10 +74,10 @@ int remote_layer_fd(const struct remote *remote, uint32_t layer)
 	return remote->caches[layer].fd;
 }
 
-const uint64_t *remote_shown(const struct remote *remote, uint32_t layer, bool *whole)
+const uint64_t *remote_visible(const struct remote *remote, uint32_t layer, bool *whole)
 {
-	*whole = shown_whole(&remote->table, remote->shown, layer);
-	return remote->shown[layer];
+	*whole = visible_whole(&remote->table, remote->visible, layer);
+	return remote->visible[layer];
 }
 
 bool remote_complete(const struct remote *remote)

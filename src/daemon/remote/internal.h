@@ -1,26 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * remote_internal.h - what the files of remote.h share
+ * internal.h - what the files of remote/ share; no other room includes it
  *
- *   remote.c        the session with its host, lost or not
- *   remote_users.c  who has it attached, and whom its host admits
- *   remote_info.c   what others ask of it
- *   remote_claim.c  what memory its caches may take
- *   remote_cache.c  table, caches, state and record; how a new worker finds them again
- *   remote_regions.c  what the other host sent: keys of its regions, pages
- *   fetch.c         reads under way, who waits for which pages, reading again
- *   relay.c         pages from and for other hosts that read it, too
- *   sweep.c         fetching all that is absent, so much at a time
+ *   remote.c     the session with its host, lost or not; the interface
+ *   life.c       how long a publication stays in memory
+ *   readers.c    who has it attached, and whom its host admits
+ *   info.c       what others ask of it
+ *   claim.c      what memory its caches may take
+ *   table.c      table, caches, state and record; how a new worker finds them again
+ *   regions.c    what the other host sent: keys of its regions, pages
+ *   fetch.c      reads under way, who waits for which pages, reading again
+ *   fetch_all.c  fetching all that is absent, a window of chunks at a time
+ *   helper.c     pages from another reader's host
+ *   pass_on.c    pages for other readers' hosts
+ *   count.c      counters of processes
+ *   take.c       a publication that another host hands to this one
  *
- * Nobody else includes this. Worker thread only.
+ * Worker thread only. What allocates says so.
  */
 #ifndef RM_REMOTE_INTERNAL_H
 #define RM_REMOTE_INTERNAL_H
 
 #include "attachment.h"
 #include "../peer/nets.h"
-#include <assert.h>
-
 #include "cache.h"
 #include "../fabric/fabric.h"
 #include "../base/loop.h"
@@ -29,60 +31,68 @@
 #include "fetch_all.h"
 
 enum remote_state {
-	REMOTE_ASKING,          /* its host was asked; nothing is known of it */
+	REMOTE_ASKING,          /* its host was asked; there is no table yet */
 	REMOTE_READY,           /* table and caches are here */
-	REMOTE_LOST,            /* no page will come any more; what is here stays */
+	REMOTE_LOST,            /* no further page will come; the pages that are here stay */
 };
 
 enum remote_admission {
-	USER_WAITS,             /* its host is to be asked whether one more reader may come */
-	USER_ASKED,             /* in the question that is under way */
+	USER_WAITS,             /* its host is still to be asked whether it admits one more reader */
+	USER_ASKED,             /* counted in the question that is under way */
 	USER_ADMITTED,
 };
 
-struct remote_user {            /* an attachment that has it, or waits for it */
+/* An attachment that has the publication, or waits for it. */
+struct remote_user {
 	struct attachment *attachment;
 	struct remote *remote;
 	remote_done *done;              /* NULL once it was called */
 	void *arg;
-	uint64_t eager;                 /* see remote_attach() */
+	uint64_t eager;                 /* as in remote_attach() */
 	enum remote_admission admission;
-	bool due;                       /* done is to be called */
-	int error;                      /* with this */
-	char why[256];                  /* and this; empty: the remote's */
-	struct sweep sweep;             /* under way if all is fetched first */
+	bool due;                       /* notify_timer is to call done(), with the error below */
+	int error;
+	char why[256];                  /* of the error; empty: remote.why has it */
+	struct fetch_all fetch_all;     /* under way if it gets all pages before done() */
 	struct remote_user *next;
 };
 
-struct piece {                  /* one read of at most PIECE_PAGES of one layer */
+/*
+ * One read of at most PIECE_PAGES of one layer. Its pages are marked as in flight from its
+ * start until piece_settle(), which frees it. At any time exactly one of these has it: the
+ * fabric (counted by fetch.outstanding), the list fetch.held, or the list helper.waiting.
+ */
+struct piece {
 	struct fabric_read read;
 	struct remote *remote;
-	struct process_counters *counters;      /* of who wants it, a reference; or NULL */
+	struct process_counters *counters;      /* a reference; NULL: it counts for no process */
 	uint32_t layer;
-	bool later;                     /* see struct page_wait */
+	bool later;                     /* low priority, see struct page_wait */
 	uint64_t page, count;
-	uint64_t deadline;              /* of all attempts together */
-	unsigned attempts;
-	struct peer_ask want;          /* while a helper is asked for it */
-	bool relayed;                   /* the read under way is of a helper's memory */
-	struct piece *next;             /* while held, or waiting for a helper's answer */
+	uint64_t deadline;              /* of all attempts at the publisher's host together */
+	unsigned attempts;              /* with the present key */
+	struct peer_ask want;           /* the question to the helper */
+	bool from_helper;               /* the read under way is of a helper's memory */
+	struct piece *next;             /* in held or waiting */
 };
 
-struct relay {                  /* another reader's host that has pages, too; see relay.c */
-	struct peer_asker *asker;       /* NULL: none was named */
-	struct rm_fabric_addr helper;
-	bool bad;                       /* it failed: it is not asked any more */
+/* Another reader's host that has pages of the publication, too; see helper.c. */
+struct helper {
+	struct peer_asker *asker;       /* NULL: the publisher's host named none */
+	struct rm_fabric_addr address;
+	bool bad;                       /* it failed, and is not asked any more */
 	unsigned refusals;              /* in a row */
-	uint64_t pause_until;
+	uint64_t pause_until;           /* it is not asked before then */
 	struct piece *waiting;          /* for its answer */
-	uint64_t bytes, passed;         /* that came from it; that others were given here */
+	uint64_t bytes;                 /* that came from helpers */
+	uint64_t passed;                /* bytes that other hosts were given from here */
 };
 
 struct fetch {
-	struct page_wait *waiters;  /* some of their pages are in flight */
-	struct page_wait *settled;  /* to be told now */
-	struct piece *held, **held_end; /* waiting for fresh keys, or for keys at all */
-	struct timer held_timer;        /* the first of them gives up */
+	struct page_wait *waiters;      /* at least one page of each is in flight */
+	struct page_wait *settled;      /* no page is in flight any more; done() is to be called */
+	struct piece *held, **held_end; /* waiting for keys, in the order of coming */
+	struct timer held_timer;        /* the earliest deadline of those held */
 	unsigned outstanding;           /* pieces that the fabric has */
 };
 
@@ -90,40 +100,44 @@ struct remote {
 	struct remotes *remotes;
 	struct rm_handle handle;
 	enum remote_state state;
-	int error;                      /* if lost */
+	int error;                      /* if lost: why it was lost */
 	char why[256];
-	struct fabric *fabric;          /* that reads it; NULL: it was not asked for yet */
-	struct peer_session *session;   /* NULL: none, or ended */
-	bool credit;                    /* one reader was admitted by the attach itself */
-	bool admitting;                 /* more were asked for, see peer_admit() */
-	bool renewing;                  /* fresh keys were asked for; reads are held */
+	struct fabric *fabric;          /* that reads it; NULL: its host was not asked yet */
+	struct peer_session *session;   /* NULL: there is none, or it has ended */
+	bool credit;                    /* the attach itself admitted one reader, not given away yet */
+	bool admitting;                 /* peer_admit() is under way */
+	bool renewing;                  /* fresh keys were asked for; new pieces are held */
 	struct peer_region *regions;    /* ascending by layer and offset */
 	unsigned region_count;
 	struct remote_user *users;
 	struct fetch fetch;
 	const struct piece_source *source;
-	struct relay relay;
-	struct timer kick;              /* calls done() of the users that are due */
-	bool restored;                  /* kick asks its host, see remotes_restore() */
-	struct timer linger;            /* after a restart: does anybody still want it? */
-	unsigned hold;                  /* callbacks under way: do not free */
-	bool dying;                     /* no users; freed when the fabric has no piece */
+	struct helper helper;
+	struct timer notify_timer;      /* calls done() of the users that are due */
+	bool restored;                  /* notify_timer renews the session first: its lease with the
+	                                   other host must go on after a restart */
+	struct timer grace_timer;       /* after a restart: drop it if nobody has attached it by then;
+	                                   when dying: is its memory still written? */
+	unsigned hold;                  /* callbacks under way; it is not freed before 0 */
+	bool dying;                     /* no users, and none may come; freed when the fabric has
+	                                   no piece and no late read can come */
 	uint64_t created_ns;
-	unsigned admitted;
+	unsigned admitted;              /* users of this host so far */
 	struct rm_counters counters;
-	/* remote_cache.c: */
-	int table_fd, state_fd;         /* -1 until ready; for the state see make_state() */
+
+	/* Set by table.c: */
+	int table_fd, state_fd;         /* -1 until ready */
 	uint64_t table_size;
 	void *table_map;
-	struct rm_table table;
-	uint64_t *state_map;
+	struct rm_table table;          /* checked; its memory is table_map */
+	uint64_t *state_map;            /* see remote_make_state() */
 	size_t state_size;
-	struct cache *caches;           /* table.layer_count */
-	uint64_t **shown;               /* shown.h: the pages that are fetched */
-	uint64_t data_bytes;            /* of these */
-	uint64_t absent;                /* pages of data that are not here, all layers */
-	uint64_t made;                  /* pages that are here, or being read; see remote_claim.c */
-	uint64_t claimed;               /* these, and those promised: at least made */
+	struct cache *caches;           /* table.layer_count; NULL until ready */
+	uint64_t **visible;             /* visible.h: the pages that are fetched */
+	uint64_t data_bytes;            /* of the visible pages */
+	uint64_t absent;                /* the sum of absent of all caches */
+	uint64_t made;                  /* pages that are present or being read; see claim.c */
+	uint64_t claimed;               /* made, and pages promised beyond them; never below made */
 	uint64_t record;                /* the keeper's number, and the generation; 0: none */
 	uint64_t origin;                /* the record's number when it was first made */
 	struct remote *next;
@@ -131,18 +145,23 @@ struct remote {
 
 /* What remote.c does for the files below it. */
 struct remote_ops {
-	/* Reads fail, or there is no session after a restart: get keys, then fetch_renewed(). */
+	/* Get keys, or a session where there is none, then call fetch_renewed(). */
 	void (*renew)(struct remote *remote);
-	void (*drop)(struct remote *remote);    /* nobody has it any more */
-	void (*idle)(struct remote *remote);    /* and no read is under way: it may be freed */
+	/* Nobody has it any more: it must have no users. It is freed, now or later. */
+	void (*drop)(struct remote *remote);
+	/* It is dying, no callback is under way, and the fabric has no piece: it may be freed. */
+	void (*idle)(struct remote *remote);
 };
 
-/* Who can have pieces read from another host than the publisher's: helper.c. */
+/* Has pieces read from another host than the publisher's: helper.c. */
 struct piece_source {
-	bool (*take)(struct piece *piece);      /* true: it is asked; fetch_relayed() or
-	                                           fetch_direct() follows, later */
-	void (*over)(struct piece *piece, int error);   /* the read of its memory has ended */
-	/* Lost, or dropped: the pieces that wait for an answer are the caller's to settle. */
+	/*
+	 * True: the piece waits for the helper's answer, and fetch_from_helper() or fetch_direct()
+	 * is called for it later. False: the caller reads it from the publisher's host.
+	 */
+	bool (*take)(struct piece *piece);
+	void (*over)(struct piece *piece, int error);   /* the read of a helper's memory has ended */
+	/* The remote is lost or dropped. The caller settles the pieces that this returns. */
 	struct piece *(*stop)(struct remote *remote);
 };
 
@@ -150,10 +169,10 @@ struct remotes {
 	const struct remote_ops *ops;
 	struct context *context;
 	struct nets *nets;
-	struct remote *first;
+	struct remote *first;           /* linked by next; dying ones included */
 };
 
-/* ---- remote.c ---- */
+/* ---- remote.c, through remote_ops ---- */
 static inline void remote_renew(struct remote *remote)
 {
 	remote->remotes->ops->renew(remote);
@@ -168,66 +187,80 @@ static inline void remote_drop(struct remote *remote)
 /* Are all of its pages here, or being fetched? */
 bool remote_whole(const struct remote *remote);
 
-/* ---- remote_users.c ---- */
-/* It has its attachment already if there is no done. */
+/* ---- readers.c ---- */
+/* Add a user; allocates. done NULL: an earlier worker admitted it, and it has been told. */
 void user_add(struct remote *remote, struct attachment *attachment, uint64_t eager,
               remote_done *done, void *arg);
-/* The remote's state changed, or a user came: ask for those who wait, begin what they need. */
+/* After a change of state, or when a user came: start what each user needs, ask for admission. */
 void users_start(struct remote *remote);
+/* The answer to peer_admit(): count users are admitted, or none (error). */
 void users_admitted(void *remote, int error, const char *why, unsigned count);
-void remote_kick(struct remote *remote);
-void users_tell(struct remote *remote);         /* from remote->kick: call done() of the due */
+void remote_notify(struct remote *remote);      /* start notify_timer */
+void users_tell(struct remote *remote);         /* from notify_timer: call done() of the due */
 
-/* ---- remote_cache.c ---- */
-/* Take the table and make its caches, put the record. 0 or -errno. */
+/* ---- table.c: allocates ---- */
+/* Copy and check the table, make its caches, put the record. 0 or -errno. */
 int remote_build(struct remote *remote, const void *table, size_t size, const char **why);
-/* The same from what an earlier worker left: takes the descriptors, and replaces the record. */
+/*
+ * The same from an earlier worker's record. Takes its descriptors, and replaces it by a record
+ * of its own. 0 or -errno; the earlier record is deleted in both cases.
+ */
 int remote_rebuild(struct remote *remote, const struct record *record);
-const struct rm_handle *remote_record_handle(const struct record *record); /* NULL: not ours */
-void remote_unbuild(struct remote *remote);     /* no read may be under way */
+/* NULL: the record is not one of a remote. */
+const struct rm_handle *remote_record_handle(const struct record *record);
+/* Undo either, or a part of it. No read may be under way. */
+void remote_unbuild(struct remote *remote);
 /* The region that has this offset of a layer; NULL: none has. */
 struct peer_region *fetch_region(const struct remote *remote, uint32_t layer, uint64_t offset);
 
-/* ---- remote_regions.c ---- */
-/* Take the regions, checked to cover all pages of data. 0 or -errno. */
+/* ---- regions.c: allocates; everything here comes from another host ---- */
+/* Replace the regions, after a check that they cover all visible pages. 0 or -errno. */
 int remote_regions(struct remote *remote, const struct peer_region *regions, unsigned count,
                    const char **why);
-/* Some of them have their keys now, or other ones. */
+/* Update the keys of some regions. 0 or -EPROTO. */
 int remote_keys(struct remote *remote, const struct peer_region *regions, unsigned count,
                 const char **why);
-/* All pages with data, one after the other: those that are absent are taken. 0 or -errno. */
+/* Data of all visible pages, one after the other: take those that are absent. 0 or -errno. */
 int remote_take(struct remote *remote, const uint8_t *data, size_t size, const char **why);
 
-/* ---- remote_claim.c ---- */
-/* So many pages are about to be made: 0 or -ENOSPC, see limit_promise(). */
+/* ---- claim.c ---- */
+/* This many pages are about to be made. 0 or -ENOSPC, see limit_promise(). */
 int claim_pages(struct remote *remote, uint64_t pages);
-int claim_all(struct remote *remote);   /* whoever comes now fetches all: the same */
-/* Is there room for pages at all? Nothing is claimed. */
+/* Promise memory for all pages, to a user who fetches all. 0 or -ENOSPC. */
+int claim_all(struct remote *remote);
+/* Is there memory for a few pages? Claims nothing. 0 or -ENOSPC. */
 int claim_some(struct remote *remote);
-void claim_found(struct remote *remote, uint64_t pages);        /* these are here, unasked */
-void claim_return(struct remote *remote, uint64_t pages);       /* these were not read */
-/* A user came to the end of fetching all: what was promised and not made is given back. */
+/* These pages are here already, without a claim before. */
+void claim_found(struct remote *remote, uint64_t pages);
+/* These pages were claimed by claim_pages() and could not be read. */
+void claim_return(struct remote *remote, uint64_t pages);
+/* A user has finished fetching all: give back what is promised beyond made, if no other does. */
 void claim_trim(struct remote *remote);
-void claim_free(struct remote *remote); /* its caches go */
+/* The caches are about to go: give back everything. */
+void claim_free(struct remote *remote);
 
 /* ---- count.c ---- */
-/* These pages came, by so many reads, for a process or (NULL) for none. */
+/* Count pages that came by this many reads, for the remote and for a process (or NULL). */
 void fetch_count(struct remote *remote, struct process_counters *counters, unsigned reads,
                  uint64_t pages);
+
 /* ---- fetch.c ---- */
 void fetch_init(struct remote *remote);
-void fetch_renewed(struct remote *remote);      /* post what was held */
-/* The regions of what is held, for peer_events.wants: their count. */
+void fetch_renewed(struct remote *remote);      /* keys are here: post the pieces that were held */
+/* Which regions the held pieces need, for peer_events.wants. Returns how many ranges. */
 unsigned fetch_wants(const struct remote *remote, struct peer_want *wants, unsigned most);
-void fetch_fail(struct remote *remote, int error);      /* give up what is held */
-/* The piece once more, from the publisher's host, after a helper did not have it. */
+/* Settle, with this error, the pieces that are held or wait for a helper. */
+void fetch_fail(struct remote *remote, int error);
+/* Read the piece from the publisher's host. helper.c calls it if a helper does not have it. */
 void fetch_direct(struct piece *piece);
-void fetch_relayed(struct piece *piece, struct fabric_peer *peer, uint64_t base, uint64_t key,
-                   uint64_t deadline);
+/* Read the piece from a helper's memory, at base with this key. */
+void fetch_from_helper(struct piece *piece, struct fabric_peer *peer, uint64_t base, uint64_t key,
+                       uint64_t deadline);
 
 /* ---- helper.c ---- */
 extern const struct piece_source helper_source;
-void relay_begin(struct remote *remote, const struct rm_fabric_addr *helper);   /* or NULL */
+/* The publisher's host has named a helper, or (NULL) none. Naming the same again is no change. */
+void helper_begin(struct remote *remote, const struct rm_fabric_addr *address);
 
 /* ---- pass_on.c ---- */
 extern const struct page_source pass_on_source;

@@ -2,9 +2,11 @@
 /*
  * life.c - how long a publication of another host stays in memory, and finding it
  *
- * Callbacks hold it. Once nobody has it any more and no read is under way it is idle, and
- * remote.c frees it. Worker thread only.
+ * A function that calls back holds it meanwhile. When nobody has it attached, nothing holds it
+ * and no read is under way, it is idle, and remote.c frees it. Worker thread only; does not
+ * allocate.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "internal.h"
@@ -39,7 +41,7 @@ bool remote_whole(const struct remote *remote)
 	if (remote->caches && !remote->absent)
 		return true;
 	for (user = remote->users; user; user = user->next)
-		if (user->sweep.remote || (user->done && user->eager == UINT64_MAX))
+		if (user->fetch_all.remote || (user->done && user->eager == UINT64_MAX))
 			return true;
 	return false;
 }

@@ -2,13 +2,14 @@
 /*
  * pass_on.c - pages of another host's publication that are here, for other readers' hosts
  *
- * Worker thread; does not allocate.
+ * peer/ calls this through struct page_source. Worker thread only; does not allocate.
  */
 #include <errno.h>
 
 #include "internal.h"
 
-static struct remote *source_find(void *remotes, const struct fabric *fabric,
+/* One that is read over the same fabric: only there its memory is registered. */
+static struct remote *pass_on_find(void *remotes, const struct fabric *fabric,
                                   const uint8_t id[RM_ID_BYTES], const uint8_t **secret)
 {
 	struct remote *remote = remotes_find(remotes, id);
@@ -19,7 +20,11 @@ static struct remote *source_find(void *remotes, const struct fabric *fabric,
 	return remote;
 }
 
-static int source_fetch(struct remote *remote, struct page_wait *waiter)
+/*
+ * The range comes from another host, so it is checked. Absent pages are promised only if this
+ * host fetches all pages anyway.
+ */
+static int pass_on_fetch(struct remote *remote, struct page_wait *waiter)
 {
 	const struct cache *cache;
 
@@ -34,20 +39,20 @@ static int source_fetch(struct remote *remote, struct page_wait *waiter)
 	return 0;
 }
 
-static void *source_data(struct remote *remote, uint32_t layer, uint64_t page)
+static void *pass_on_data(struct remote *remote, uint32_t layer, uint64_t page)
 {
 	return remote->caches[layer].map + page * RM_PAGE;
 }
 
-static void source_passed(struct remote *remote, uint64_t bytes)
+static void pass_on_passed(struct remote *remote, uint64_t bytes)
 {
-	remote->relay.passed += bytes;
+	remote->helper.passed += bytes;
 }
 
 const struct page_source pass_on_source = {
-	.find = source_find,
-	.fetch = source_fetch,
+	.find = pass_on_find,
+	.fetch = pass_on_fetch,
 	.forget = remote_forget,
-	.data = source_data,
-	.passed = source_passed,
+	.data = pass_on_data,
+	.passed = pass_on_passed,
 };

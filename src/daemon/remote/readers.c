@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * remote_users.c - who has which publication of another host, and whom that host admits
+ * readers.c - who has a publication of another host attached, and whom that host admits
  *
- * Pages are shared here, readers are counted there: each new user waits until the other
- * host has said that one more may come, also where all pages are here already. Worker
- * thread; allocates.
+ * Processes of this host share its pages, but its own host counts the readers. So each new
+ * user waits until that host has admitted one more, even if all pages are here already.
+ * Worker thread only; user_add() allocates.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,57 +15,62 @@
 #include "internal.h"
 #include "../base/container.h"
 
-void remote_kick(struct remote *remote)
+void remote_notify(struct remote *remote)
 {
-	loop_timer(remote->remotes->context->loop, &remote->kick, rm_now_ns());
+	loop_timer(remote->remotes->context->loop, &remote->notify_timer, rm_now_ns());
 }
 
+/* done() is to be called with this error, or 0. */
 static void user_due(struct remote_user *user, int error)
 {
 	user->due = true;
 	user->error = error;
-	remote_kick(user->remote);
+	remote_notify(user->remote);
 }
 
-/* There is no memory for what it needs. */
+/* As user_due(). -ENOSPC is this host's own limit, which remote.why does not explain. */
 static void user_refuse(struct remote_user *user, int error)
 {
 	if (error == -ENOSPC)
-		rm_format(user->why, sizeof user->why, "%s",
+		rm_format(user->why, sizeof(user->why), "%s",
 		          user->remote->remotes->context->limit.why);
 	user_due(user, error);
 }
 
-static void swept(struct sweep *sweep, int error)
+static void user_fetched(struct fetch_all *all, int error)
 {
-	struct remote_user *user = container_of(sweep, struct remote_user, sweep);
+	struct remote_user *user = container_of(all, struct remote_user, fetch_all);
 
 	claim_trim(user->remote);
 	user_refuse(user, error);
 }
 
-/* Pages that come one by one need each segment mapped by itself, in each process. */
-static bool comes_whole(const struct remote_user *user)
+/*
+ * Does the user get all pages before done()? So it does if they are few, or if there are more
+ * segments than lazy attachments may have, which map each segment by itself.
+ */
+static bool user_wants_all(const struct remote_user *user)
 {
 	return user->remote->data_bytes <= user->eager ||
 	       remote_table(user->remote)->segment_count > RM_LAZY_SEGMENTS_MAX;
 }
 
-/* It is admitted: get what it needs before it is told. */
+/* An admitted user: have fetched what it needs before done(). */
 static void user_fetch(struct remote_user *user)
 {
 	struct remote *remote = user->remote;
-	bool all = remote->absent && comes_whole(user);
+	bool all = remote->absent && user_wants_all(user);
 	int error = all ? claim_all(remote) : remote->absent ? claim_some(remote) : 0;
 
 	if (error)
 		user_refuse(user, error);
 	else if (all)
-		sweep_start(&user->sweep, remote, user->attachment, swept);
+		fetch_all_start(&user->fetch_all, remote, user->attachment, user_fetched);
 	else
 		user_due(user, 0);
 }
 
+/* Do for one user what the remote's state allows now. */
 static void user_start(struct remote_user *user)
 {
 	struct remote *remote = user->remote;
@@ -79,13 +84,17 @@ static void user_start(struct remote_user *user)
 		user_fetch(user);
 }
 
-static bool waits(const struct remote_user *user)
+/* Neither admitted nor refused. */
+static bool user_waits(const struct remote_user *user)
 {
 	return user->done && !user->due && user->admission != USER_ADMITTED;
 }
 
-/* For those who wait: the one reader that the attach was for, then the question for more. */
-static void admit(struct remote *remote)
+/*
+ * Admit those who wait: one by the credit of the attach itself, the others by one question for
+ * all of them. There is one question at a time.
+ */
+static void users_admit(struct remote *remote)
 {
 	struct remote_user *user;
 	unsigned count = 0;
@@ -93,7 +102,7 @@ static void admit(struct remote *remote)
 	if (remote->state != REMOTE_READY || remote->admitting || remote->dying)
 		return;
 	for (user = remote->users; user && count < PEER_ADMIT_MAX; user = user->next) {
-		if (!waits(user))
+		if (!user_waits(user))
 			continue;
 		if (remote->credit) {
 			remote->credit = false;
@@ -107,9 +116,9 @@ static void admit(struct remote *remote)
 	if (!count)
 		return;
 	if (!remote->session)
-		remote_renew(remote);   /* complete since before a restart: it had no need of one */
+		remote_renew(remote);   /* it was complete before a restart: no session was needed */
 	if (!remote->session)
-		return;                 /* lost, and they will be told */
+		return;                 /* it is lost, and the users were told */
 	remote->admitting = true;
 	peer_admit(remote->session, count);
 }
@@ -119,23 +128,26 @@ void users_start(struct remote *remote)
 	struct remote_user *user;
 
 	for (user = remote->users; user; user = user->next)
-		if (user->done && !user->due && !user->sweep.remote)
+		if (user->done && !user->due && !user->fetch_all.remote)
 			user_start(user);
-	admit(remote);
+	users_admit(remote);
 }
 
-/* Of those asked for: they may have left meanwhile; what is over then is nobody's. */
+/*
+ * Give one of *count admissions to the user. A user may have detached meanwhile; admissions that
+ * are left over are dropped.
+ */
 static void user_answer(struct remote_user *user, int error, const char *why, unsigned *count)
 {
 	if (error) {
-		rm_format(user->why, sizeof user->why, "%s", why);
+		rm_format(user->why, sizeof(user->why), "%s", why);
 		user_due(user, error);
 	} else if (*count) {
 		--*count;
 		user->admission = USER_ADMITTED;
 		user_start(user);
 	} else {
-		user->admission = USER_WAITS;   /* asked for again, to be refused in words */
+		user->admission = USER_WAITS;   /* asked for again: that answer says why not */
 	}
 }
 
@@ -146,10 +158,10 @@ void users_admitted(void *arg, int error, const char *why, unsigned count)
 
 	remote->admitting = false;
 	for (user = remote->users; user; user = user->next)
-		/* Who came while a silent host was asked does not wait as long once more. */
-		if (waits(user) && (user->admission == USER_ASKED || error == -EHOSTUNREACH))
+		/* If the host is silent, users who came meanwhile need not wait for it again. */
+		if (user_waits(user) && (user->admission == USER_ASKED || error == -EHOSTUNREACH))
 			user_answer(user, error, why, &count);
-	admit(remote);
+	users_admit(remote);
 }
 
 static void user_unlink(struct remote_user *user)
@@ -159,7 +171,7 @@ static void user_unlink(struct remote_user *user)
 	while (*at != user)
 		at = &(*at)->next;
 	*at = user->next;
-	sweep_cancel(&user->sweep);
+	fetch_all_cancel(&user->fetch_all);
 	claim_trim(user->remote);
 	user->attachment->remote = NULL;
 }
@@ -174,14 +186,14 @@ static const char *user_why(const struct remote_user *user)
 		"the other host stopped answering while its pages were fetched";
 }
 
-/* Call one user's done(): what it was waiting for is there, or cannot be had. */
+/* Call one user's done(). On an error the user is freed first. */
 static void user_tell(struct remote_user *user)
 {
 	struct remote *remote = user->remote;
 	remote_done *done = user->done;
 	void *arg = user->arg;
 	int error = user->error;
-	char why[sizeof user->why];
+	char why[sizeof(user->why)];
 
 	user->done = NULL;
 	user->due = false;
@@ -190,7 +202,7 @@ static void user_tell(struct remote_user *user)
 		done(arg, 0, "", remote);
 		return;
 	}
-	rm_format(why, sizeof why, "%s", user_why(user));
+	rm_format(why, sizeof(why), "%s", user_why(user));
 	user_unlink(user);
 	free(user);
 	if (!remote->users && !remote->dying)
@@ -214,7 +226,7 @@ void users_tell(struct remote *remote)
 void user_add(struct remote *remote, struct attachment *attachment, uint64_t eager,
               remote_done *done, void *arg)
 {
-	struct remote_user *user = log_need(sizeof *user);
+	struct remote_user *user = log_need(sizeof(*user));
 
 	user->attachment = attachment;
 	attachment->remote = remote;

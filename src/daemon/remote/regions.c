@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * remote_regions.c - what the other host sent of a publication: keys of its regions, pages
+ * regions.c - what the other host sent of a publication: keys of its regions, pages
  *
- * Nothing of it is trusted before it was compared with the table. Worker thread; allocates.
+ * All of it is checked against the table before it is used. Worker thread only; allocates.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
 
-static int by_place(const void *a, const void *b)
+static int region_compare(const void *a, const void *b)
 {
 	const struct peer_region *x = a, *y = b;
 
@@ -19,8 +20,8 @@ static int by_place(const void *a, const void *b)
 	return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-/* Every page of layer i that is shown lies in a region. */
-static bool covered(const struct remote *remote, uint32_t i)
+/* Does each visible page of layer i lie in a region? */
+static bool layer_covered(const struct remote *remote, uint32_t i)
 {
 	const struct cache *cache = &remote->caches[i];
 	uint64_t at = 0, start, count, end;
@@ -36,7 +37,7 @@ static bool covered(const struct remote *remote, uint32_t i)
 	return true;
 }
 
-static bool sane(const struct remote *remote, const struct peer_region *region)
+static bool region_fits(const struct remote *remote, const struct peer_region *region)
 {
 	uint64_t length;
 
@@ -50,23 +51,23 @@ static bool sane(const struct remote *remote, const struct peer_region *region)
 int remote_regions(struct remote *remote, const struct peer_region *regions, unsigned count,
                    const char **why)
 {
-	struct peer_region *copy = calloc(count ? count : 1, sizeof *copy);
+	struct peer_region *copy = calloc(count ? count : 1, sizeof(*copy));
 	uint32_t i;
 
 	if (!copy)
 		return -ENOMEM;
 	if (count)
-		memcpy(copy, regions, count * sizeof *copy);
-	qsort(copy, count, sizeof *copy, by_place);
+		memcpy(copy, regions, count * sizeof(*copy));
+	qsort(copy, count, sizeof(*copy), region_compare);
 	free(remote->regions);
 	remote->regions = copy;
 	remote->region_count = count;
 	*why = "the other host's rmmapd sent keys that do not fit its table";
 	for (i = 0; i < count; i++)
-		if (!sane(remote, &copy[i]))
+		if (!region_fits(remote, &copy[i]))
 			return -EPROTO;
 	for (i = 0; i < remote->table.layer_count; i++)
-		if (!covered(remote, i))
+		if (!layer_covered(remote, i))
 			return -EPROTO;
 	return 0;
 }
@@ -88,9 +89,12 @@ int remote_keys(struct remote *remote, const struct peer_region *regions, unsign
 	return 0;
 }
 
-/* A copy of what is here may be mapped already, but it is the same: only what is absent. */
-static int take_run(struct remote *remote, struct cache *cache, uint64_t start, uint64_t count,
-                    const uint8_t *data)
+/*
+ * Take the absent pages of a run. Pages that are present have the same content, and processes may
+ * have them mapped, so they are not written again.
+ */
+static int pages_take(struct remote *remote, struct cache *cache, uint64_t start, uint64_t count,
+                      const uint8_t *data)
 {
 	uint64_t at = start, end = start + count, first, n;
 	int error;
@@ -101,8 +105,9 @@ static int take_run(struct remote *remote, struct cache *cache, uint64_t start, 
 			return error;
 		memcpy(cache->map + first * RM_PAGE, data + (first - start) * RM_PAGE, n * RM_PAGE);
 		cache_mark_present(cache, first, n);
+		assert(remote->absent >= n);
 		remote->absent -= n;
-		claim_found(remote, n); /* a few messages' worth, and asked for by the attach */
+		claim_found(remote, n); /* no claim before: a few messages' worth at most */
 		fetch_count(remote, remote->users ? remote->users->attachment->counters : NULL, 0,
 		            n);
 		at = first + n;
@@ -125,7 +130,7 @@ int remote_take(struct remote *remote, const uint8_t *data, size_t size, const c
 
 		for (at = 0; rm_bit_run(cache->data, at, cache->pages, true, &start, &count);
 		     at = start + count) {
-			error = take_run(remote, cache, start, count, data);
+			error = pages_take(remote, cache, start, count, data);
 			if (error)
 				return error;
 			data += count * RM_PAGE;

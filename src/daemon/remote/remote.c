@@ -2,11 +2,12 @@
 /*
  * remote.c - publications of other hosts, and the session with each one's host
  *
- * A secret is compared here only with one that the other host accepted, so while that
- * host is still being asked, two attachments with different secrets ask each for itself.
- * A lost publication serves those who have it as far as its pages are here; whoever comes
- * new has the other host asked again. Worker thread; allocates.
+ * A secret is compared here only with one that the other host has accepted. So while that host
+ * is still being asked, two attachments with different secrets ask separately. A lost
+ * publication serves those who have it attached with the pages that are here; for a new
+ * attachment the other host is asked again. Worker thread only; allocates.
  */
+#include <assert.h>
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -19,21 +20,23 @@
 #include "internal.h"
 #include "../base/container.h"
 
-#define LINGER_NS 30000000000ull        /* after a restart, for attachments to come back */
-#define BUSY_NS 200000000ull            /* between looks at memory that may be written late */
+#define GRACE_NS 30000000000ull         /* after a restart, for attachments to come back */
+#define BUSY_NS 200000000ull            /* between two looks at memory that is still written */
 
-static void renew(struct remote *remote);
-static void kick(struct timer *timer);
-static void linger(struct timer *timer);
+static void session_renew(struct remote *remote);
+static void notify_timer_fired(struct timer *timer);
+static void grace_timer_fired(struct timer *timer);
 
-static void drop(struct remote *remote);
+static void remote_dismiss(struct remote *remote);
 static void remote_idle(struct remote *remote);
 
-static const struct remote_ops remote_ops = { .renew = renew, .drop = drop, .idle = remote_idle };
+static const struct remote_ops remote_ops = {
+	.renew = session_renew, .drop = remote_dismiss, .idle = remote_idle,
+};
 
 struct remotes *remotes_new(struct context *context, struct nets *nets)
 {
-	struct remotes *remotes = calloc(1, sizeof *remotes);
+	struct remotes *remotes = calloc(1, sizeof(*remotes));
 
 	if (remotes) {
 		remotes->context = context;
@@ -46,13 +49,13 @@ struct remotes *remotes_new(struct context *context, struct nets *nets)
 
 static struct remote *remote_new(struct remotes *remotes, const struct rm_handle *handle)
 {
-	struct remote *remote = log_need(sizeof *remote);
+	struct remote *remote = log_need(sizeof(*remote));
 
 	remote->remotes = remotes;
 	remote->handle = *handle;
 	remote->table_fd = remote->state_fd = -1;
-	remote->kick.fire = kick;
-	remote->linger.fire = linger;
+	remote->notify_timer.fire = notify_timer_fired;
+	remote->grace_timer.fire = grace_timer_fired;
 	remote->created_ns = rm_now_ns();
 	remote->source = &helper_source;
 	fetch_init(remote);
@@ -69,17 +72,17 @@ static void remote_free(struct remote *remote)
 	while (*at != remote)
 		at = &(*at)->next;
 	*at = remote->next;
-	loop_timer_cancel(loop, &remote->kick);
-	loop_timer_cancel(loop, &remote->linger);
+	loop_timer_cancel(loop, &remote->notify_timer);
+	loop_timer_cancel(loop, &remote->grace_timer);
 	if (remote->session)
 		peer_detach(remote->session);
 	remote_unbuild(remote);
-	sodium_memzero(&remote->handle, sizeof remote->handle);
+	sodium_memzero(&remote->handle, sizeof(remote->handle));
 	free(remote);
 }
 
-/* May a read that was given up still come, late, into one of the caches? */
-static bool memory_busy(const struct remote *remote)
+/* May a read that was given up still write into one of the caches? */
+static bool remote_memory_busy(const struct remote *remote)
 {
 	const struct fabric *fabric = remote->fabric;
 	uint32_t i;
@@ -91,25 +94,28 @@ static bool memory_busy(const struct remote *remote)
 	return false;
 }
 
-/* Nobody has it any more, and no read is under way. */
+/* See remote_ops. */
 static void remote_idle(struct remote *remote)
 {
+	assert(remote->dying && !remote->users && !remote->fetch.outstanding);
 	if (remote->session)
 		peer_detach(remote->session);
 	remote->session = NULL;
-	if (memory_busy(remote))
-		loop_timer(remote->remotes->context->loop, &remote->linger, rm_now_ns() + BUSY_NS);
+	if (remote_memory_busy(remote))
+		loop_timer(remote->remotes->context->loop, &remote->grace_timer,
+		           rm_now_ns() + BUSY_NS);
 	else
 		remote_free(remote);
 }
 
 /*
- * Nobody has it any more. Reads that are under way go into its memory: wait for them, and with
- * the detach, too, since they would meet closed keys, and that ends the connection: the next
- * message would be lost with it, and repeated a second later.
+ * See remote_ops. Reads that are under way write into its memory, so it is freed after them. The
+ * session is detached after them, too: a read that meets a closed key ends the connection, and
+ * the next message would be lost with it and repeated a second later.
  */
-static void drop(struct remote *remote)
+static void remote_dismiss(struct remote *remote)
 {
+	assert(!remote->users);
 	remote_hold(remote);
 	remote->dying = true;
 	fetch_fail(remote, -ECANCELED);
@@ -127,7 +133,7 @@ void remotes_free(struct remotes *remotes)
 			struct remote_user *user = remote->users;
 
 			remote->users = user->next;
-			sweep_cancel(&user->sweep);
+			fetch_all_cancel(&user->fetch_all);
 			free(user);
 		}
 		fetch_fail(remote, -ECANCELED);
@@ -136,31 +142,32 @@ void remotes_free(struct remotes *remotes)
 	free(remotes);
 }
 
-static void kick(struct timer *timer)
+static void notify_timer_fired(struct timer *timer)
 {
-	struct remote *remote = container_of(timer, struct remote, kick);
+	struct remote *remote = container_of(timer, struct remote, notify_timer);
 
 	remote_hold(remote);
 	if (remote->restored && remote->absent)
-		renew(remote); /* so that its lease with the other host goes on */
+		session_renew(remote);  /* so that its lease with the other host goes on */
 	remote->restored = false;
 	users_tell(remote);
 	remote_unhold(remote);
 }
 
-static void linger(struct timer *timer)
+static void grace_timer_fired(struct timer *timer)
 {
-	struct remote *remote = container_of(timer, struct remote, linger);
+	struct remote *remote = container_of(timer, struct remote, grace_timer);
 
 	remote_hold(remote);
 	if (!remote->users && !remote->dying)
-		drop(remote);
-	remote_unhold(remote); /* a dying one: is its memory left alone by now? */
+		remote_dismiss(remote);
+	remote_unhold(remote);  /* if it is dying, this looks at its memory once more */
 }
 
 /* ---- the session ---- */
 
-static void lose(struct remote *remote, int error, const char *why)
+/* No further page will come. Everybody who waits is told. */
+static void remote_lose(struct remote *remote, int error, const char *why)
 {
 	char id[9];
 
@@ -170,7 +177,7 @@ static void lose(struct remote *remote, int error, const char *why)
 	remote->state = REMOTE_LOST;
 	remote->renewing = remote->admitting = false;
 	remote->error = error;
-	rm_format(remote->why, sizeof remote->why, "%s",
+	rm_format(remote->why, sizeof(remote->why), "%s",
 	          why && *why ? why : rm_errno_text(-error));
 	remote_hold(remote);
 	fetch_fail(remote, error);
@@ -178,7 +185,8 @@ static void lose(struct remote *remote, int error, const char *why)
 	remote_unhold(remote);
 }
 
-static int take_snapshot(struct remote *remote, const struct peer_snapshot *snapshot,
+/* Take what the other host answered: keys alone, or the table, all keys, and perhaps all data. */
+static int snapshot_take(struct remote *remote, const struct peer_snapshot *snapshot,
                          const char **why)
 {
 	int error = 0;
@@ -199,21 +207,22 @@ static int take_snapshot(struct remote *remote, const struct peer_snapshot *snap
 	return error;
 }
 
-static void attached(void *arg, int error, const char *why, const struct peer_snapshot *snapshot)
+static void session_attached(void *arg, int error, const char *why,
+                             const struct peer_snapshot *snapshot)
 {
 	struct remote *remote = arg;
 	const char *reason = NULL;
 
 	if (error) {
-		remote->session = NULL; /* gone with the error */
-		lose(remote, error, why);
+		remote->session = NULL; /* the session ends with the error */
+		remote_lose(remote, error, why);
 		return;
 	}
-	error = take_snapshot(remote, snapshot, &reason);
+	error = snapshot_take(remote, snapshot, &reason);
 	if (error) {
 		peer_detach(remote->session);
 		remote->session = NULL;
-		lose(remote, error, reason);
+		remote_lose(remote, error, reason);
 		return;
 	}
 	if (remote->state == REMOTE_ASKING)
@@ -221,7 +230,7 @@ static void attached(void *arg, int error, const char *why, const struct peer_sn
 	remote->state = REMOTE_READY;
 	remote->renewing = false;
 	remote_hold(remote);
-	relay_begin(remote, snapshot->helper);
+	helper_begin(remote, snapshot->helper);
 	fetch_renewed(remote);
 	users_start(remote);
 	remote_unhold(remote);
@@ -232,57 +241,59 @@ static void session_lost(void *arg, int error, const char *why)
 	struct remote *remote = arg;
 
 	remote->session = NULL;
-	lose(remote, error, why);
+	remote_lose(remote, error, why);
 }
 
-static unsigned wants(void *arg, struct peer_want *wants, unsigned most)
+static unsigned session_wants(void *arg, struct peer_want *wants, unsigned most)
 {
 	return fetch_wants(arg, wants, most);
 }
 
-static bool complete(void *arg)
+static bool session_complete(void *arg)
 {
 	const struct remote *remote = arg;
 
 	return remote->state == REMOTE_READY && !remote->absent;
 }
 
-static bool whole(void *arg)
+static bool session_whole(void *arg)
 {
 	return remote_whole(arg);
 }
 
 static const struct peer_events session_events = {
-	.attached = attached,
+	.attached = session_attached,
 	.admitted = users_admitted,
 	.lost = session_lost,
-	.wants = wants,
-	.complete = complete,
-	.whole = whole,
+	.wants = session_wants,
+	.complete = session_complete,
+	.whole = session_whole,
 	.data = true,
 };
 
-static void ask(struct remote *remote)
+/* Ask its host, as for a first attach or, if it is ready, for a renewal. */
+static void session_open(struct remote *remote)
 {
 	struct nets *nets = remote->remotes->nets;
-	char why[sizeof remote->why] = "";
+	char why[sizeof(remote->why)] = "";
 	struct peers *peers;
 	int error = nets_reach(nets, "", &remote->handle.fabric, &peers);
 
 	if (error) {
-		rm_format(why, sizeof why, "%s", nets_why(nets));
+		rm_format(why, sizeof(why), "%s", nets_why(nets));
 	} else {
 		remote->fabric = peers_fabric(peers);
 		error = peer_attach(peers, &remote->handle, remote->state == REMOTE_READY,
-		                    &session_events, remote, &remote->session, why, sizeof why);
+		                    &session_events, remote, &remote->session, why, sizeof(why));
 	}
 	if (error) {
 		remote->session = NULL;
-		lose(remote, error, why);
+		remote_lose(remote, error, why);
 	}
 }
 
-static void renew(struct remote *remote)
+/* See remote_ops. Does nothing while a renewal is under way. */
+static void session_renew(struct remote *remote)
 {
 	if (remote->renewing || remote->dying || remote->state != REMOTE_READY)
 		return;
@@ -290,18 +301,18 @@ static void renew(struct remote *remote)
 	if (remote->session)
 		peer_again(remote->session);
 	else
-		ask(remote);
+		session_open(remote);
 }
 
 /* ---- the interface ---- */
 
-static bool same_secret(const struct remote *remote, const struct rm_handle *handle)
+static bool remote_same_secret(const struct remote *remote, const struct rm_handle *handle)
 {
 	return !sodium_memcmp(remote->handle.secret, handle->secret, RM_SECRET_BYTES);
 }
 
-/* The one to join: ready, or being asked for with this very secret. */
-static struct remote *find(struct remotes *remotes, const struct rm_handle *handle)
+/* The one that an attachment joins: it is ready, or is being asked for with the same secret. */
+static struct remote *remote_find(struct remotes *remotes, const struct rm_handle *handle)
 {
 	struct remote *remote;
 
@@ -309,18 +320,18 @@ static struct remote *find(struct remotes *remotes, const struct rm_handle *hand
 		if (remote->dying || memcmp(remote->handle.id, handle->id, RM_ID_BYTES))
 			continue;
 		if (remote->state == REMOTE_READY ||
-		    (remote->state == REMOTE_ASKING && same_secret(remote, handle)))
+		    (remote->state == REMOTE_ASKING && remote_same_secret(remote, handle)))
 			return remote;
 	}
 	return NULL;
 }
 
-/* Answer as the other host would, by one that is lost from the start. */
-static void refuse(struct remote *remote)
+/* Make a new remote refuse its user as the other host would: it is lost from the start. */
+static void remote_refuse(struct remote *remote)
 {
 	remote->state = REMOTE_LOST;
 	remote->error = -EACCES;
-	rm_format(remote->why, sizeof remote->why,
+	rm_format(remote->why, sizeof(remote->why),
 	          "the secret in the handle is wrong: use the handle as it was printed");
 	users_start(remote);
 }
@@ -328,17 +339,17 @@ static void refuse(struct remote *remote)
 void remote_attach(struct remotes *remotes, struct attachment *attachment,
                    const struct rm_handle *handle, uint64_t eager, remote_done *done, void *arg)
 {
-	struct remote *known = find(remotes, handle), *remote = known;
+	struct remote *known = remote_find(remotes, handle), *remote = known;
 
-	if (!known || !same_secret(known, handle))
+	if (!known || !remote_same_secret(known, handle))
 		remote = remote_new(remotes, handle);
 	user_add(remote, attachment, eager, done, arg);
 	if (remote == known)
 		users_start(remote);
 	else if (known)
-		refuse(remote);
+		remote_refuse(remote);
 	else
-		ask(remote);
+		session_open(remote);
 }
 
 void remote_reattach(struct remote *remote, struct attachment *attachment)
@@ -347,10 +358,11 @@ void remote_reattach(struct remote *remote, struct attachment *attachment)
 }
 
 /*
- * A worker that ended between its record of a remote and the end of the one before left two,
- * restored in that order. The last one has all pages of the others.
+ * A worker that died after it had put its own record of a remote, and before it had deleted the
+ * earlier worker's record, left both. They are restored in that order, and the last one has all
+ * pages of the others.
  */
-static void drop_earlier(struct remotes *remotes, const struct remote *last)
+static void remotes_drop_earlier(struct remotes *remotes, const struct remote *last)
 {
 	struct remote *remote, *next;
 
@@ -382,9 +394,9 @@ void remotes_restore(struct remotes *remotes, const struct record *record)
 		remote_free(remote);
 		return;
 	}
-	drop_earlier(remotes, remote);
+	remotes_drop_earlier(remotes, remote);
 	remote->state = REMOTE_READY;
 	remote->restored = true;
-	remote_kick(remote);
-	loop_timer(remotes->context->loop, &remote->linger, rm_now_ns() + LINGER_NS);
+	remote_notify(remote);
+	loop_timer(remotes->context->loop, &remote->grace_timer, rm_now_ns() + GRACE_NS);
 }

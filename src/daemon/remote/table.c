@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * remote_cache.c - the table, caches and record of a remote publication
+ * table.c - the table, caches and record of a remote publication
  *
  * The record holds the handle and, as descriptors, the table, the state (which pages are
- * present) and the caches' read-only ends: all that a new worker needs to go on, as
- * cache.h describes. It goes on under a record of its own, whose number is the generation
- * of the caches that it makes: keeper_number() only grows. Worker thread; allocates.
+ * present) and the caches' read-only descriptors: all that a new worker needs to continue, as
+ * cache.h describes. The new worker puts a record of its own. Its number is the generation of
+ * the caches that the worker makes: keeper_number() only grows. Worker thread only; allocates.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,13 +31,8 @@ struct remote_record {          /* data of RECORD_REMOTE */
 };
 _Static_assert(sizeof(struct remote_record) <= RECORD_DATA_MAX, "record too long");
 
-static size_t bitmap_words(const struct rm_layer_desc *layer)
-{
-	return shown_words(layer->length);
-}
-
 /* A sealed copy of the table, mapped read-only; its descriptor is handed out. */
-static int make_table(struct remote *remote, const void *table, size_t size)
+static int remote_make_table(struct remote *remote, const void *table, size_t size)
 {
 	int fd = memfd_create("rmmap-table", MFD_ALLOW_SEALING | MFD_CLOEXEC);
 	const char *from = table;
@@ -59,7 +54,8 @@ static int make_table(struct remote *remote, const void *table, size_t size)
 	return 0;
 }
 
-static int map_table(struct remote *remote, const char **why)
+/* Map and check remote->table_fd, which nobody can write. 0 or -errno. */
+static int remote_map_table(struct remote *remote, const char **why)
 {
 	/* Private: kernels before 6.7 refuse a shared mapping of a sealed file. */
 	void *map = mmap(NULL, remote->table_size, PROT_READ, MAP_PRIVATE, remote->table_fd, 0);
@@ -69,22 +65,25 @@ static int map_table(struct remote *remote, const char **why)
 	remote->table_map = map;
 	if (rm_table_check(map, remote->table_size, &remote->table, why))
 		return -EPROTO;
-	remote->shown = shown_make(&remote->table);
-	if (!remote->shown)
+	remote->visible = visible_make(&remote->table);
+	if (!remote->visible)
 		return -ENOMEM;
-	remote->data_bytes = shown_pages(&remote->table, remote->shown) * RM_PAGE;
+	remote->data_bytes = visible_pages(&remote->table, remote->visible) * RM_PAGE;
 	return 0;
 }
 
-/* Of each layer the generation of its file, then of each layer the bitmap of present pages. */
-static int make_state(struct remote *remote)
+/*
+ * The state: an array of each layer's generation, then each layer's bitmap of present pages. It
+ * lies in a memfd, for the next worker.
+ */
+static int remote_make_state(struct remote *remote)
 {
 	size_t words = remote->table.layer_count;
 	uint32_t i;
 	void *map;
 
 	for (i = 0; i < remote->table.layer_count; i++)
-		words += bitmap_words(&remote->table.layers[i]);
+		words += visible_words(remote->table.layers[i].length);
 	remote->state_size = rm_page_up((words ? words : 1) * sizeof(uint64_t));
 	remote->state_fd = memfd_create("rmmap-state", MFD_CLOEXEC);
 	if (remote->state_fd < 0 || ftruncate(remote->state_fd, (off_t)remote->state_size))
@@ -97,12 +96,12 @@ static int make_state(struct remote *remote)
 	return 0;
 }
 
-/* Room for the caches; their number is the table's. */
-static int make_caches(struct remote *remote)
+/* Room for as many caches as the table has layers. */
+static int remote_make_caches(struct remote *remote)
 {
 	uint32_t i, n = remote->table.layer_count;
 
-	remote->caches = calloc(n ? n : 1, sizeof *remote->caches);
+	remote->caches = calloc(n ? n : 1, sizeof(*remote->caches));
 	if (!remote->caches)
 		return -ENOMEM;
 	for (i = 0; i < n; i++)
@@ -110,12 +109,13 @@ static int make_caches(struct remote *remote)
 	return 0;
 }
 
-static void set_generation(struct remote *remote, uint32_t layer, uint64_t generation)
+static void cache_set_generation(struct remote *remote, uint32_t layer, uint64_t generation)
 {
 	remote->caches[layer].generation = remote->state_map[layer] = generation;
 }
 
-static void put_record(struct remote *remote)
+/* A record has no more than FDS_PER_PUT descriptors in one message: further ones are added. */
+static void remote_put_record(struct remote *remote)
 {
 	struct keeper *keeper = remote->remotes->context->keeper;
 	struct remote_record data = {
@@ -134,45 +134,45 @@ static void put_record(struct remote *remote)
 		fds[count++] = remote->caches[i].fd;
 		if (count < FDS_PER_PUT)
 			continue;
-		keeper_put(keeper, RECORD_REMOTE, remote->record, &data, sizeof data, fds, count);
+		keeper_put(keeper, RECORD_REMOTE, remote->record, &data, sizeof(data), fds, count);
 		count = 0;
 	}
 	if (count)
-		keeper_put(keeper, RECORD_REMOTE, remote->record, &data, sizeof data, fds, count);
-	explicit_bzero(&data, sizeof data);
+		keeper_put(keeper, RECORD_REMOTE, remote->record, &data, sizeof(data), fds, count);
+	explicit_bzero(&data, sizeof(data));
 }
 
 int remote_build(struct remote *remote, const void *table, size_t size, const char **why)
 {
 	uint64_t *present;
 	uint32_t i;
-	int error = make_table(remote, table, size);
+	int error = remote_make_table(remote, table, size);
 
 	if (!error)
-		error = map_table(remote, why);
+		error = remote_map_table(remote, why);
 	if (!error)
-		error = make_state(remote);
+		error = remote_make_state(remote);
 	if (!error)
-		error = make_caches(remote);
+		error = remote_make_caches(remote);
 	if (error)
 		return error;
 	remote->record = remote->origin = keeper_number(remote->remotes->context->keeper);
 	present = remote->state_map + remote->table.layer_count;
 	for (i = 0; i < remote->table.layer_count; i++) {
 		error = cache_make(&remote->caches[i], remote->table.layers[i].length,
-		                   remote->shown[i], present);
+		                   remote->visible[i], present);
 		if (error)
 			return error;
-		set_generation(remote, i, remote->record);
+		cache_set_generation(remote, i, remote->record);
 		remote->absent += remote->caches[i].absent;
-		present += bitmap_words(&remote->table.layers[i]);
+		present += visible_words(remote->table.layers[i].length);
 	}
-	put_record(remote);
+	remote_put_record(remote);
 	return 0;
 }
 
-/* Is all data of a layer in what the last worker had? */
-static bool had_all(const uint64_t *data, const uint64_t *had, size_t words)
+/* Did the last worker have all data of a layer? */
+static bool bitmap_had_all(const uint64_t *data, const uint64_t *had, size_t words)
 {
 	size_t i;
 
@@ -183,24 +183,24 @@ static bool had_all(const uint64_t *data, const uint64_t *had, size_t words)
 }
 
 /*
- * Layer i as the last worker left it: fd is its cache, of that generation, taken; had is its
- * bitmap.
+ * Layer i as the last worker left it: fd is its cache, which this takes, generation is that of
+ * the file, and had the bitmap of its pages. present is this worker's bitmap.
  */
-static int rebuild_cache(struct remote *remote, uint32_t i, int fd, uint64_t generation,
+static int remote_rebuild_cache(struct remote *remote, uint32_t i, int fd, uint64_t generation,
                          const uint64_t *had, uint64_t *present)
 {
 	const struct rm_layer_desc *layer = &remote->table.layers[i];
-	const uint64_t *data = remote->shown[i];
-	size_t words = bitmap_words(layer);
+	const uint64_t *data = remote->visible[i];
+	size_t words = visible_words(layer->length);
 	struct cache *cache = &remote->caches[i];
 	uint64_t pages = rm_bit_count(had, layer->length / RM_PAGE);
 	int error;
 
-	if (had_all(data, had, words)) {
-		memcpy(present, had, words * sizeof *had);
+	if (bitmap_had_all(data, had, words)) {
+		memcpy(present, had, words * sizeof(*had));
 		claim_found(remote, pages);
 		error = cache_adopt(cache, fd, layer->length, data, present);
-		set_generation(remote, i, generation);
+		cache_set_generation(remote, i, generation);
 		return error;
 	}
 	error = cache_make(cache, layer->length, data, present);
@@ -208,8 +208,11 @@ static int rebuild_cache(struct remote *remote, uint32_t i, int fd, uint64_t gen
 		close(fd);
 		return error;
 	}
-	set_generation(remote, i, remote->record);
-	/* The earlier one is there until the keeper lets go: without room for both, read again. */
+	cache_set_generation(remote, i, remote->record);
+	/*
+	 * The earlier file stays until the keeper deletes its record. Without room for both, its
+	 * pages are fetched again.
+	 */
 	if (limit_room(remote->remotes->context) < pages * RM_PAGE) {
 		close(fd);
 		return 0;
@@ -218,8 +221,8 @@ static int rebuild_cache(struct remote *remote, uint32_t i, int fd, uint64_t gen
 	return cache_inherit(cache, fd, had);
 }
 
-/* used counts the descriptors that were taken; earlier is the last worker's state. */
-static int rebuild_caches(struct remote *remote, const int *fds, unsigned *used,
+/* *used counts the descriptors of fds that were taken. earlier is the last worker's state. */
+static int remote_rebuild_caches(struct remote *remote, const int *fds, unsigned *used,
                           const uint64_t *earlier)
 {
 	uint32_t i, layers = remote->table.layer_count;
@@ -229,8 +232,8 @@ static int rebuild_caches(struct remote *remote, const int *fds, unsigned *used,
 	int error;
 
 	for (i = 0; i < layers; i++) {
-		words = bitmap_words(&remote->table.layers[i]);
-		error = rebuild_cache(remote, i, fds[(*used)++], earlier[i], had, present);
+		words = visible_words(remote->table.layers[i].length);
+		error = remote_rebuild_cache(remote, i, fds[(*used)++], earlier[i], had, present);
 		if (error)
 			return error;
 		remote->absent += remote->caches[i].absent;
@@ -241,7 +244,7 @@ static int rebuild_caches(struct remote *remote, const int *fds, unsigned *used,
 }
 
 /* The state memfd of the last worker, mapped; NULL if it is not what it should be. */
-static const uint64_t *map_earlier(const struct remote *remote, int fd)
+static const uint64_t *state_map_earlier(const struct remote *remote, int fd)
 {
 	struct stat st;
 	void *map;
@@ -252,7 +255,8 @@ static const uint64_t *map_earlier(const struct remote *remote, int fd)
 	return map == MAP_FAILED ? NULL : map;
 }
 
-static int rebuild(struct remote *remote, const struct record *record, unsigned *used)
+/* *used counts the record's descriptors that were taken. 0 or -errno. */
+static int remote_rebuild_from(struct remote *remote, const struct record *record, unsigned *used)
 {
 	const struct remote_record *data = record->data;
 	const uint64_t *earlier;
@@ -266,23 +270,23 @@ static int rebuild(struct remote *remote, const struct record *record, unsigned 
 	remote->created_ns = data->created_ns;
 	remote->admitted = data->admitted;
 	remote->origin = data->origin;
-	error = map_table(remote, NULL);
+	error = remote_map_table(remote, NULL);
 	if (error)
 		return error;
 	if (record->count != remote->table.layer_count + 2)
-		return -EPROTO; /* the last worker died while it made the record */
-	error = make_state(remote);
+		return -EPROTO; /* the last worker died while it put the record */
+	error = remote_make_state(remote);
 	if (!error)
-		error = make_caches(remote);
+		error = remote_make_caches(remote);
 	if (error)
 		return error;
-	earlier = map_earlier(remote, record->fds[1]);
+	earlier = state_map_earlier(remote, record->fds[1]);
 	if (!earlier)
 		return -EPROTO;
 	close(record->fds[1]);
 	*used = 2;
 	remote->record = keeper_number(remote->remotes->context->keeper);
-	error = rebuild_caches(remote, record->fds, used, earlier);
+	error = remote_rebuild_caches(remote, record->fds, used, earlier);
 	munmap((void *)(uintptr_t)earlier, remote->state_size);
 	return error;
 }
@@ -290,12 +294,12 @@ static int rebuild(struct remote *remote, const struct record *record, unsigned 
 int remote_rebuild(struct remote *remote, const struct record *record)
 {
 	unsigned used = 0;
-	int error = rebuild(remote, record, &used);
+	int error = remote_rebuild_from(remote, record, &used);
 
 	for (; used < record->count; used++)
 		close(record->fds[used]);
 	if (!error)
-		put_record(remote);
+		remote_put_record(remote);
 	keeper_delete(remote->remotes->context->keeper, record->number);
 	return error;
 }
@@ -304,7 +308,7 @@ const struct rm_handle *remote_record_handle(const struct record *record)
 {
 	const struct remote_record *data = record->data;
 
-	return record->length == sizeof *data ? &data->handle : NULL;
+	return record->length == sizeof(*data) ? &data->handle : NULL;
 }
 
 const uint8_t *remote_record_id(const struct record *record)
@@ -323,7 +327,7 @@ void remote_unbuild(struct remote *remote)
 	for (i = 0; remote->caches && i < remote->table.layer_count; i++)
 		cache_drop(&remote->caches[i], remote->fabric);
 	free(remote->caches);
-	free(remote->shown);
+	free(remote->visible);
 	free(remote->regions);
 	if (remote->state_map)
 		munmap(remote->state_map, remote->state_size);

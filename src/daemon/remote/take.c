@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * peer_take.c - a publication of another host that this host is to have as its own
+ * take.c - a publication of another host that this host is to take over as its own
  *
- * Only who seals the request with the key that both have in common is heard, and only who
- * knows the number that was chosen here a moment ago is obeyed: a recorded request, played
- * back, is none. All of it is fetched as for any reader; then the caches become layers, and
- * the table a publication. Until then nothing outlives this worker: the other host asks again.
+ * A request must be sealed with the key that both hosts have, and must name the number that this
+ * host chose a moment ago (the challenge): so a recorded request that is played back has no
+ * effect. All pages are fetched as for any reader. Then the caches become layers, and the table
+ * becomes a publication. Until then nothing outlives this worker: the other host asks again.
  *
- * Worker thread only.
+ * Worker thread only; allocates.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,96 +22,100 @@
 #include "../peer/internal.h"
 #include "remote.h"
 
-#define TAKINGS_MAX 16
-#define ASKED_NS (10 * PEER_SECOND)     /* so long the number holds */
-#define OVER_NS (30 * PEER_SECOND)      /* and the answer, for who did not get it */
+#define INCOMING_MAX 16
+#define ASKED_NS (10 * PEER_SECOND)     /* how long the challenge is valid */
+#define OVER_NS (30 * PEER_SECOND)      /* how long the last answer is kept, to be repeated */
 
-struct peer_taking {
+struct incoming_move {
 	struct peers *peers;
-	uint64_t session;
-	struct peer_move_body order;
-	struct peer_moving_body answer;
-	struct attachment attachment;   /* of nobody: the reader is this host */
-	struct timer timer;             /* its end, unless it fetches */
-	struct peer_taking *next;
+	uint64_t session;               /* of the other host; unique among those of peers */
+	struct peer_move_body order;    /* the last one */
+	struct peer_moving_body answer; /* the present state, sent for each order */
+	struct attachment attachment;   /* this host's own; its remote is set while it fetches */
+	struct timer timer;             /* frees this; does not run while it fetches */
+	struct incoming_move *next;
 };
 
-static void keep_for(struct peer_taking *taking, uint64_t ns)
+/* Free it after this time. */
+static void incoming_keep(struct incoming_move *incoming, uint64_t ns)
 {
-	loop_timer(taking->peers->context->loop, &taking->timer, rm_now_ns() + ns);
+	loop_timer(incoming->peers->context->loop, &incoming->timer, rm_now_ns() + ns);
 }
 
-static void taking_free(struct peer_taking *taking)
+static void incoming_free(struct incoming_move *incoming)
 {
-	struct peers *peers = taking->peers;
-	struct peer_taking **link = &peers->takings;
+	struct peers *peers = incoming->peers;
+	struct incoming_move **link = &peers->incoming_moves;
 
-	while (*link != taking)
+	while (*link != incoming)
 		link = &(*link)->next;
-	*link = taking->next;
-	loop_timer_cancel(peers->context->loop, &taking->timer);
-	if (taking->attachment.remote)
-		remote_detach(&taking->attachment);
-	process_counters_unref(taking->attachment.counters);
-	sodium_memzero(taking, sizeof(*taking));
-	free(taking);
+	*link = incoming->next;
+	loop_timer_cancel(peers->context->loop, &incoming->timer);
+	if (incoming->attachment.remote)
+		remote_detach(&incoming->attachment);
+	process_counters_unref(incoming->attachment.counters);
+	sodium_memzero(incoming, sizeof(*incoming));
+	free(incoming);
 }
 
-static void over(struct timer *timer)
+static void incoming_timer_fired(struct timer *timer)
 {
-	taking_free(container_of(timer, struct peer_taking, timer));
+	incoming_free(container_of(timer, struct incoming_move, timer));
 }
 
-static void failed(struct peer_taking *taking, int error, const char *why)
+static void incoming_failed(struct incoming_move *incoming, int error, const char *why)
 {
-	taking->answer.step = MOVE_FAILED;
-	taking->answer.error = (uint32_t)-error;
-	rm_format(taking->answer.text, sizeof(taking->answer.text), "%s", why);
-	keep_for(taking, OVER_NS);
+	incoming->answer.step = MOVE_FAILED;
+	incoming->answer.error = (uint32_t)-error;
+	rm_format(incoming->answer.text, sizeof(incoming->answer.text), "%s", why);
+	incoming_keep(incoming, OVER_NS);
 }
 
-static void taken(struct peer_taking *taking, const struct publication *publication)
+/* The publication is here: answer with its handle. */
+static void incoming_done(struct incoming_move *incoming, const struct publication *publication)
 {
 	struct rm_handle handle = { .layout = rm_layout_here() };
 
-	handle.fabric = *fabric_addr(taking->peers->fabric);
+	handle.fabric = *fabric_addr(incoming->peers->fabric);
 	memcpy(handle.id, publication->id, RM_ID_BYTES);
 	memcpy(handle.secret, publication->secret, RM_SECRET_BYTES);
-	memcpy(handle.host, taking->peers->context->host, RM_ID_BYTES);
-	if (rm_handle_encode(&handle, taking->answer.text, sizeof(taking->answer.text))) {
-		failed(taking, -ERANGE, "its address does not fit a handle");
+	memcpy(handle.host, incoming->peers->context->host, RM_ID_BYTES);
+	if (rm_handle_encode(&handle, incoming->answer.text, sizeof(incoming->answer.text))) {
+		incoming_failed(incoming, -ERANGE, "its address does not fit a handle");
 	} else {
-		taking->answer.step = MOVE_DONE;
-		keep_for(taking, OVER_NS);
+		incoming->answer.step = MOVE_DONE;
+		incoming_keep(incoming, OVER_NS);
 	}
 	sodium_memzero(&handle, sizeof(handle));
 }
 
-/* ---- what is here, made a publication ---- */
+/* ---- making a publication of what was fetched ---- */
 
-static int adopt(struct peer_taking *taking, struct remote *remote, struct layer **layers)
+/* Make a layer of each cache. 0 or -errno; layers has a reference to each that was made. */
+static int incoming_adopt(struct incoming_move *incoming, struct remote *remote,
+                          struct stored_layer **layers)
 {
-	struct layers *all = store_layers(taking->peers->nets->store);
+	struct layers *all = store_layers(incoming->peers->nets->store);
 	const struct rm_table *table = remote_table(remote);
 	bool whole;
 	int error = 0;
 
 	for (uint32_t i = 0; !error && i < table->layer_count; i++) {
-		const uint64_t *shown = remote_shown(remote, i, &whole);
+		const uint64_t *visible = remote_visible(remote, i, &whole);
 
-		error = layers_adopt(all, &table->layers[i], remote_layer_fd(remote, i), shown, whole,
-		                     &layers[i]);
+		error = layers_adopt(all, &table->layers[i], remote_layer_fd(remote, i), visible,
+		                     whole, &layers[i]);
 	}
 	return error;
 }
 
-/* As a process's publication all of whose layers are known. */
-static int publish(struct peer_taking *taking, struct remote *remote,
-                   struct publication **publication, char *why, size_t why_size)
+/* Publish it as a process would whose layers are all held already. */
+static int incoming_publish(struct incoming_move *incoming, struct remote *remote,
+                            struct publication **publication, char *why, size_t why_size)
 {
 	const struct rm_table *table = remote_table(remote);
 	struct rm_wire_publish request = {
-		.terms = taking->order.terms,
+		.terms = incoming->order.terms,
 		.layer_count = table->layer_count, .known_layers = table->layer_count,
 		.slot = rm_slot_of(table->root),
 	};
@@ -122,53 +126,54 @@ static int publish(struct peer_taking *taking, struct remote *remote,
 		rm_format(why, why_size, "its rmmapd has no descriptors left");
 		return error;
 	}
-	memcpy(request.id, taking->order.id, RM_ID_BYTES);
-	memcpy(request.secret, taking->order.secret, RM_SECRET_BYTES);
-	error = store_add(taking->peers->nets->store, &request, 0, fd, -1, NULL, publication,
+	memcpy(request.id, incoming->order.id, RM_ID_BYTES);
+	memcpy(request.secret, incoming->order.secret, RM_SECRET_BYTES);
+	error = store_add(incoming->peers->nets->store, &request, 0, fd, -1, NULL, publication,
 	                  why, why_size);
 	sodium_memzero(&request, sizeof(request));
 	return error;
 }
 
-static void take_over(struct peer_taking *taking, struct remote *remote)
+static void incoming_take_over(struct incoming_move *incoming, struct remote *remote)
 {
 	uint32_t count = remote_layers(remote);
-	struct layer **layers = calloc(count, sizeof(*layers));
+	struct stored_layer **layers = calloc(count, sizeof(*layers));
 	struct publication *publication;
 	char why[RM_TEXT_MAX] = "its rmmapd has no memory or descriptors left", id[9];
-	int error = layers ? adopt(taking, remote, layers) : -ENOMEM;
+	int error = layers ? incoming_adopt(incoming, remote, layers) : -ENOMEM;
 
 	if (!error)
-		error = publish(taking, remote, &publication, why, sizeof(why));
+		error = incoming_publish(incoming, remote, &publication, why, sizeof(why));
 	for (uint32_t i = 0; layers && i < count; i++)
 		if (layers[i])
 			layer_unref(layers[i]);
 	free(layers);
 	if (error) {
-		failed(taking, error, why);
+		incoming_failed(incoming, error, why);
 		return;
 	}
 	rm_short_id(publication->id, id);
 	log_line("publication %s was taken over from another host", id);
-	taken(taking, publication);
+	incoming_done(incoming, publication);
 }
 
-static void here(void *arg, int error, const char *why, struct remote *remote)
+/* remote_done: all pages are here, or (error) cannot be had. */
+static void incoming_fetched(void *arg, int error, const char *why, struct remote *remote)
 {
-	struct peer_taking *taking = arg;
+	struct incoming_move *incoming = arg;
 
 	if (error) {
-		failed(taking, error, why);
+		incoming_failed(incoming, error, why);
 		return;
 	}
-	take_over(taking, remote);
-	remote_detach(&taking->attachment);
+	incoming_take_over(incoming, remote);
+	remote_detach(&incoming->attachment);
 }
 
-/* ---- what is asked ---- */
+/* ---- requests ---- */
 
-/* Said before anything is fetched; the store looks once more when it is here. */
-static bool too_much(const struct nets *nets, uint64_t bytes)
+/* Checked before anything is fetched. The store checks once more when all is here. */
+static bool incoming_over_limit(const struct nets *nets, uint64_t bytes)
 {
 	uint64_t limit = nets->context->options.limit;
 
@@ -178,13 +183,15 @@ static bool too_much(const struct nets *nets, uint64_t bytes)
 	return bytes > limit || store_bytes(nets->store) > limit - bytes;
 }
 
-static int acceptable(struct peer_taking *taking, struct rm_handle *handle, const char **why)
+/* 0 and the handle if the order can be carried out, else -errno and why. */
+static int incoming_check(struct incoming_move *incoming, struct rm_handle *handle,
+                          const char **why)
 {
-	struct context *context = taking->peers->context;
+	struct context *context = incoming->peers->context;
 
 	*why = "the handle of what it is to take makes no sense to it: are the versions of rmmap the "
 	       "same?";
-	if (rm_handle_decode(taking->order.handle, handle))
+	if (rm_handle_decode(incoming->order.handle, handle))
 		return -EPROTO;
 	*why = "its rmmapd is stopping";
 	if (context->draining)
@@ -194,100 +201,101 @@ static int acceptable(struct peer_taking *taking, struct rm_handle *handle, cons
 		return -EINVAL;
 	*why = "its rmmapd holds as much as RMMAP_LIMIT allows: unpublish something there, or raise "
 	       "the limit";
-	return too_much(taking->peers->nets, taking->order.bytes) ? -ENOSPC : 0;
+	return incoming_over_limit(incoming->peers->nets, incoming->order.bytes) ? -ENOSPC : 0;
 }
 
-static void start(struct peer_taking *taking)
+static void incoming_start(struct incoming_move *incoming)
 {
-	struct context *context = taking->peers->context;
-	struct publication *known = store_find(taking->peers->nets->store, taking->order.id);
+	struct context *context = incoming->peers->context;
+	struct publication *known = store_find(incoming->peers->nets->store, incoming->order.id);
 	struct rm_handle handle;
 	const char *why;
 	int error;
 
 	if (known && !known->unpublished &&
-	    !sodium_memcmp(known->secret, taking->order.secret, RM_SECRET_BYTES)) {
-		taken(taking, known);   /* by a worker before this one */
+	    !sodium_memcmp(known->secret, incoming->order.secret, RM_SECRET_BYTES)) {
+		incoming_done(incoming, known);         /* an earlier worker has taken it over */
 		return;
 	}
-	error = acceptable(taking, &handle, &why);
+	error = incoming_check(incoming, &handle, &why);
 	if (error) {
-		failed(taking, error, why);
+		incoming_failed(incoming, error, why);
 	} else {
-		loop_timer_cancel(context->loop, &taking->timer);
-		taking->answer.step = MOVE_FETCHING;
-		remote_attach(taking->peers->take_arg, &taking->attachment, &handle, UINT64_MAX,
-		              here, taking);
+		loop_timer_cancel(context->loop, &incoming->timer);
+		incoming->answer.step = MOVE_FETCHING;
+		remote_attach(incoming->peers->take_arg, &incoming->attachment, &handle, UINT64_MAX,
+		              incoming_fetched, incoming);
 	}
 	sodium_memzero(&handle, sizeof(handle));
 }
 
-static void undo(struct peer_taking *taking)
+static void incoming_undo(struct incoming_move *incoming)
 {
-	struct publication *publication = store_find(taking->peers->nets->store,
-	                                             taking->order.id);
+	struct publication *publication = store_find(incoming->peers->nets->store,
+	                                             incoming->order.id);
 
-	if (taking->attachment.remote)
-		remote_detach(&taking->attachment);
+	if (incoming->attachment.remote)
+		remote_detach(&incoming->attachment);
 	if (publication && !publication->unpublished &&
-	    !sodium_memcmp(publication->secret, taking->order.secret, RM_SECRET_BYTES))
+	    !sodium_memcmp(publication->secret, incoming->order.secret, RM_SECRET_BYTES))
 		store_unpublish(publication);
-	failed(taking, -ECANCELED, "the move was given up");
+	incoming_failed(incoming, -ECANCELED, "the move was given up");
 }
 
-static struct peer_taking *taking_of(struct peers *peers, uint64_t session)
+/* The one of this session, a new one if there is none. NULL: no room. */
+static struct incoming_move *incoming_of(struct peers *peers, uint64_t session)
 {
-	struct peer_taking *taking = peers->takings;
+	struct incoming_move *incoming = peers->incoming_moves;
 	unsigned count = 0;
 
-	for (; taking && taking->session != session; taking = taking->next)
+	for (; incoming && incoming->session != session; incoming = incoming->next)
 		count++;
-	if (taking || count >= TAKINGS_MAX)
-		return taking;
-	taking = calloc(1, sizeof(*taking));
-	if (!taking)
+	if (incoming || count >= INCOMING_MAX)
+		return incoming;
+	incoming = calloc(1, sizeof(*incoming));
+	if (!incoming)
 		return NULL;
-	taking->attachment.counters = process_counters_new();
-	if (!taking->attachment.counters) {
-		free(taking);
+	incoming->attachment.counters = process_counters_new();
+	if (!incoming->attachment.counters) {
+		free(incoming);
 		return NULL;
 	}
-	taking->attachment.pidfd = -1;
-	taking->peers = peers;
-	taking->session = session;
-	taking->timer.fire = over;
-	taking->answer.step = MOVE_READY;
-	memcpy(taking->answer.host, peers->context->host, RM_ID_BYTES);
-	randombytes_buf(&taking->answer.challenge, sizeof(taking->answer.challenge));
-	taking->next = peers->takings;
-	peers->takings = taking;
-	keep_for(taking, ASKED_NS);
-	return taking;
+	incoming->attachment.pidfd = -1;
+	incoming->peers = peers;
+	incoming->session = session;
+	incoming->timer.fire = incoming_timer_fired;
+	incoming->answer.step = MOVE_READY;
+	memcpy(incoming->answer.host, peers->context->host, RM_ID_BYTES);
+	randombytes_buf(&incoming->answer.challenge, sizeof(incoming->answer.challenge));
+	incoming->next = peers->incoming_moves;
+	peers->incoming_moves = incoming;
+	incoming_keep(incoming, ASKED_NS);
+	return incoming;
 }
 
-static void on_move(struct peers *peers, const struct peer_keys *keys,
+static void incoming_step(struct peers *peers, const struct peer_keys *keys,
                     const struct peer_envelope *envelope, const struct peer_move_body *order)
 {
-	struct peer_taking *taking = taking_of(peers, envelope->head.session);
+	struct incoming_move *incoming = incoming_of(peers, envelope->head.session);
 	uint8_t bytes[PEER_BODY_MAX];
 
-	if (!taking)
+	if (!incoming)
 		return;                 /* it will ask again */
-	taking->order = *order;
-	if (order->step == MOVE_GO && taking->answer.step == MOVE_READY &&
-	    order->challenge == taking->answer.challenge)
-		start(taking);
-	else if (order->step == MOVE_UNDO && taking->answer.error != ECANCELED)
-		undo(taking);
-	if (taking->attachment.remote)
-		taking->answer.left = remote_absent(taking->attachment.remote);
+	incoming->order = *order;
+	if (order->step == MOVE_GO && incoming->answer.step == MOVE_READY &&
+	    order->challenge == incoming->answer.challenge)
+		incoming_start(incoming);
+	else if (order->step == MOVE_UNDO && incoming->answer.error != ECANCELED)
+		incoming_undo(incoming);
+	if (incoming->attachment.remote)
+		incoming->answer.left = remote_absent(incoming->attachment.remote);
 	peers->context->active_ns = rm_now_ns();
 	served_reply(peers, envelope, PEER_MOVING, keys, bytes,
-	           peer_put_moving(&taking->answer, bytes));
+	           peer_put_moving(&incoming->answer, bytes));
 	sodium_memzero(bytes, sizeof(bytes));
 }
 
-static void taking_request(struct peers *peers, const void *message,
+static void incoming_request(struct peers *peers, const void *message,
                            const struct peer_envelope *envelope)
 {
 	struct peer_move_body order;
@@ -300,21 +308,21 @@ static void taking_request(struct peers *peers, const void *message,
 	    peer_open_request(message, envelope, keys.request, body, &size))
 		served_reply_bare(peers, envelope, PEER_DENIED);
 	else if (!peer_get_move(body, size, &order))
-		on_move(peers, &keys, envelope, &order);
+		incoming_step(peers, &keys, envelope, &order);
 	sodium_memzero(&keys, sizeof(keys));
 	sodium_memzero(&order, sizeof(order));
 	sodium_memzero(body, sizeof(body));
 }
 
-static void takings_free(struct peers *peers)
+static void incoming_free_all(struct peers *peers)
 {
-	while (peers->takings)
-		taking_free(peers->takings);
+	while (peers->incoming_moves)
+		incoming_free(peers->incoming_moves);
 }
 
 void remotes_take(struct remotes *remotes, struct peers *peers)
 {
 	peers->take_arg = remotes;
-	peers->take = taking_request;
-	peers->take_end = takings_free;
+	peers->take = incoming_request;
+	peers->take_end = incoming_free_all;
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * internal.h - what the files of store/ share. Worker thread only.
+ * internal.h - what the files of store/ share; no other room includes it
  *
- *   store.c        lives, leases, readers, records
- *   take.c         a publication that is handed in
- *   publication.c  what one is made of
- *   layers.c       layers, each once
- *   visible.c      which pages a table shows
+ *   store.c        publications: who may attach, leases, time to live, records
+ *   take.c         takes over what a publisher hands in
+ *   publication.c  what one publication is made of
+ *   layers.c       the layers, each held once
+ *   visible.c      which pages a publication shows
  *   sealed.c       memory files
+ *
+ * Worker thread only. What allocates says so.
  */
 #ifndef RM_STORE_INTERNAL_H
 #define RM_STORE_INTERNAL_H
@@ -19,10 +21,11 @@
 struct store {
 	struct context *context;
 	struct store_events events;
-	struct publication *first;
-	uint32_t count;
+	struct publication *first;      /* the newest; linked by next */
+	uint32_t count;                 /* publications in that list */
 	struct layers *layers;
-	uint64_t table_bytes;           /* with the layers': what RMMAP_LIMIT bounds */
+	uint64_t table_bytes;           /* sum of their tables' sizes; RMMAP_LIMIT bounds this plus
+	                                   layers_bytes() */
 };
 
 struct publication_record {             /* data of RECORD_PUBLICATION */
@@ -33,44 +36,60 @@ struct publication_record {             /* data of RECORD_PUBLICATION */
 	uint32_t slot, publisher_pid;
 	uint32_t layer_count;
 	uint8_t has_slot, unpublished;
-	uint8_t remote;                 /* other hosts have it */
+	uint8_t remote;                 /* another host had it attached */
 	uint8_t revoked;
 	uint8_t pad[4];
 	uint64_t created_ns;
-	uint64_t lease_ns;              /* end of the lease; 0: none ran */
-	uint64_t rejoin_ns;             /* for those that had it before; 0: none */
+	uint64_t lease_ns;              /* when the lease ends; 0: no lease was running */
+	uint64_t rejoin_ns;             /* publication.rejoin_ns; 0: no host may come back */
 	uint64_t served_bytes;
 };
 
 /* ---- store.c ---- */
+/* Add a publication to the list. It must not be in it yet. */
 void store_insert(struct store *store, struct publication *publication);
-void store_lease(struct publication *publication);      /* nobody has it: start it anew */
-/* Tell the keeper, with more descriptors or none. */
+/* Start the lease anew. Only while nobody has the publication attached. */
+void store_lease(struct publication *publication);
+/* Have the keeper keep the publication as it is now; fds are added to its record. */
 void store_save(struct publication *publication, const int *fds, unsigned count);
 
 /* ---- sealed.c ---- */
 /*
- * The same file, but nobody who gets this descriptor can write: some kernels refuse
- * mappings of writable ones. The new descriptor, or fd itself where /proc is not there; fd is
- * closed where it is replaced. -EMFILE, -ENFILE: fd stays open.
+ * Open the file again for reading only, close fd, and return the new descriptor. Only such
+ * descriptors may leave rmmapd: the kernel of Debian 12 refuses even a read-only shared
+ * mapping of a sealed file through a descriptor that may write. Where /proc is not mounted,
+ * fd itself is returned. On -EMFILE and -ENFILE fd stays open.
  */
 int file_reopen(int fd);
-/* Does this memory file have these seals, and this length? */
+/* Is this a regular memory file of this length that has at least these seals? */
 bool file_sealed(int fd, int seals, uint64_t length);
 
-/* ---- publication.c ---- */
-/* Its descriptors become the publication's. NULL: no memory, and they stay the caller's. */
+/* ---- publication.c: allocates ---- */
+/*
+ * A publication without table and layers, not in the list yet. It owns the descriptors from
+ * here on. NULL: no memory, and the descriptors stay the caller's.
+ */
 struct publication *publication_new(struct store *store, uint32_t layers, int table_fd,
                                     int slot_fd);
-/* Copy table_fd if it is not sealed, map and check it. 0 or -errno, *why in words. */
+/*
+ * Check table_fd and map it. A table that its publisher can still change is copied first. 0 or
+ * -errno, with the reason in *why.
+ */
 int publication_take_table(struct publication *publication, uint64_t size, const char **why);
-/* Its layers from this one on, among those that are here. 0; -ESTALE: one is not. */
+/*
+ * Find the publication's layers from number first on among the layers that are held, and take
+ * a reference to each. 0, or -ESTALE if one of them is not held.
+ */
 int publication_find_layers(struct store *store, struct publication *publication, uint32_t first,
                             const char **why);
-/* From the keeper; the descriptors become the publication's only on success, else NULL. */
+/*
+ * Make a publication from the keeper's record. It owns the descriptors if this succeeds. NULL
+ * otherwise; then they stay the caller's.
+ */
 struct publication *publication_from_record(struct store *store,
                                             const struct publication_record *record,
                                             const int *fds);
+/* Free a publication that is not in the list, and let go of its layers. */
 void publication_free(struct publication *publication);
 
 #endif

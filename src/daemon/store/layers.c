@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* layers.c - see layers.h. Worker thread only; allocates. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -17,12 +18,13 @@
 
 struct layers {
 	struct context *context;
-	struct layer *buckets[BUCKETS];
-	struct holding *holdings;
-	uint64_t bytes;
+	struct stored_layer *buckets[BUCKETS];  /* by id; unsorted lists */
+	struct held_layers *held;       /* of all processes */
+	uint64_t bytes;                 /* sum of the layers' bytes */
 };
 
-struct layer_record {                   /* data of RECORD_LAYER; its descriptor, and have_fd */
+/* Data of RECORD_LAYER. Its descriptors are the layer's fd, and have_fd if there is one. */
+struct layer_record {
 	uint8_t id[RM_ID_BYTES];
 	uint64_t length, bytes;
 };
@@ -41,8 +43,8 @@ uint64_t layers_bytes(const struct layers *layers)
 	return layers->bytes;
 }
 
-/* Ids are random. */
-static struct layer **bucket(struct layers *layers, const uint8_t id[RM_ID_BYTES])
+/* Ids are random, so any four bytes of one spread well. */
+static struct stored_layer **layer_bucket(struct layers *layers, const uint8_t id[RM_ID_BYTES])
 {
 	uint32_t n;
 
@@ -50,21 +52,22 @@ static struct layer **bucket(struct layers *layers, const uint8_t id[RM_ID_BYTES
 	return &layers->buckets[n % BUCKETS];
 }
 
-static bool has(const struct layer *layer, const uint64_t *shown)
+/* Does the layer have all pages of this bitmap? */
+static bool layer_has(const struct stored_layer *layer, const uint64_t *visible)
 {
-	for (size_t i = 0; layer->have && i < shown_words(layer->length); i++)
-		if (shown[i] & ~layer->have[i])
+	for (size_t i = 0; layer->have && i < visible_words(layer->length); i++)
+		if (visible[i] & ~layer->have[i])
 			return false;
 	return true;
 }
 
-struct layer *layers_find(struct layers *layers, const struct rm_layer_desc *desc,
-                          const uint64_t *shown)
+struct stored_layer *layers_find(struct layers *layers, const struct rm_layer_desc *desc,
+                                 const uint64_t *visible)
 {
-	struct layer *layer = *bucket(layers, desc->id);
+	struct stored_layer *layer = *layer_bucket(layers, desc->id);
 
 	while (layer && (memcmp(layer->id, desc->id, RM_ID_BYTES) != 0 ||
-	                 layer->length != desc->length || !has(layer, shown)))
+	                 layer->length != desc->length || !layer_has(layer, visible)))
 		layer = layer->next;
 	if (layer)
 		layer->refs++;
@@ -73,7 +76,7 @@ struct layer *layers_find(struct layers *layers, const struct rm_layer_desc *des
 
 bool layers_have(struct layers *layers, const struct rm_layer_desc *desc, bool whole)
 {
-	const struct layer *layer = *bucket(layers, desc->id);
+	const struct stored_layer *layer = *layer_bucket(layers, desc->id);
 
 	while (layer && (memcmp(layer->id, desc->id, RM_ID_BYTES) != 0 ||
 	                 layer->length != desc->length || (whole && layer->have)))
@@ -83,10 +86,11 @@ bool layers_have(struct layers *layers, const struct rm_layer_desc *desc, bool w
 
 /* ---- coming and going ---- */
 
-static struct layer *create(struct layers *layers, const uint8_t id[RM_ID_BYTES],
-                            uint64_t length, uint64_t bytes, int fd)
+/* Without a reference. The layer owns fd. NULL: no memory, and fd stays the caller's. */
+static struct stored_layer *layer_new(struct layers *layers, const uint8_t id[RM_ID_BYTES],
+                                      uint64_t length, uint64_t bytes, int fd)
 {
-	struct layer *layer = calloc(1, sizeof(*layer)), **head = bucket(layers, id);
+	struct stored_layer *layer = calloc(1, sizeof(*layer)), **head = layer_bucket(layers, id);
 
 	if (!layer)
 		return NULL;
@@ -102,13 +106,15 @@ static struct layer *create(struct layers *layers, const uint8_t id[RM_ID_BYTES]
 	return layer;
 }
 
-static void destroy(struct layer *layer)
+/* Leaves the keeper's record alone. */
+static void layer_free(struct stored_layer *layer)
 {
-	struct layer **link = bucket(layer->layers, layer->id);
+	struct stored_layer **link = layer_bucket(layer->layers, layer->id);
 
 	while (*link != layer)
 		link = &(*link)->next;
 	*link = layer->next;
+	assert(layer->layers->bytes >= layer->bytes);
 	layer->layers->bytes -= layer->bytes;
 	if (layer->map)
 		munmap(layer->map, layer->length);
@@ -119,25 +125,25 @@ static void destroy(struct layer *layer)
 	free(layer);
 }
 
-void layer_unref(struct layer *layer)
+void layer_unref(struct stored_layer *layer)
 {
+	assert(layer->refs > 0);
 	if (--layer->refs)
 		return;
 	if (layer->record)
 		keeper_delete(layer->layers->context->keeper, layer->record);
-	destroy(layer);
+	layer_free(layer);
 }
 
-/* The process ends: the keeper's copies stay. */
 void layers_free(struct layers *layers)
 {
 	for (unsigned i = 0; layers && i < BUCKETS; i++)
 		while (layers->buckets[i])
-			destroy(layers->buckets[i]);
+			layer_free(layers->buckets[i]);
 	free(layers);
 }
 
-void layer_keep(struct layer *layer)
+void layer_keep(struct stored_layer *layer)
 {
 	struct layer_record record = { .length = layer->length, .bytes = layer->bytes };
 	struct keeper *keeper = layer->layers->context->keeper;
@@ -153,7 +159,7 @@ void layer_keep(struct layer *layer)
 
 /* ---- from a publisher ---- */
 
-static bool same_file(int a, int b)
+static bool files_same(int a, int b)
 {
 	struct stat x, y;
 
@@ -163,16 +169,16 @@ static bool same_file(int a, int b)
 
 bool layers_hold_file(struct layers *layers, const struct rm_layer_desc *desc, int fd)
 {
-	const struct layer *layer = *bucket(layers, desc->id);
+	const struct stored_layer *layer = *layer_bucket(layers, desc->id);
 
 	while (layer && (memcmp(layer->id, desc->id, RM_ID_BYTES) != 0 ||
-	                 !same_file(layer->fd, fd)))
+	                 !files_same(layer->fd, fd)))
 		layer = layer->next;
 	return layer;
 }
 
-/* What the kernel says that it takes: bitmaps in tables are the publisher's word. */
-static uint64_t memory_of(int fd, uint64_t length)
+/* Memory that the kernel says the file takes: a table's bitmap is only the publisher's claim. */
+static uint64_t file_memory(int fd, uint64_t length)
 {
 	struct stat st;
 
@@ -181,8 +187,9 @@ static uint64_t memory_of(int fd, uint64_t length)
 	return (uint64_t)st.st_blocks * 512;
 }
 
-static int take_new(struct layers *layers, const struct rm_layer_desc *desc, int *fd,
-                    struct layer **out, const char **why)
+/* A layer of an id that is not held. *fd is replaced by the read-only descriptor. */
+static int layer_take_new(struct layers *layers, const struct rm_layer_desc *desc, int *fd,
+                          struct stored_layer **out, const char **why)
 {
 	int again = file_reopen(*fd);
 
@@ -191,22 +198,22 @@ static int take_new(struct layers *layers, const struct rm_layer_desc *desc, int
 		return again;
 	*fd = again;
 	*why = "it has no memory for a layer";
-	*out = create(layers, desc->id, desc->length, memory_of(again, desc->length), again);
+	*out = layer_new(layers, desc->id, desc->length, file_memory(again, desc->length), again);
 	return *out ? 0 : -ENOMEM;
 }
 
 int layers_take(struct layers *layers, const struct rm_layer_desc *desc, int fd,
-                struct layer **out, const char **why)
+                struct stored_layer **out, const char **why)
 {
-	struct layer *same = *bucket(layers, desc->id);
+	struct stored_layer *same = *layer_bucket(layers, desc->id);
 	bool known = false;
-	int ret = -EINVAL;
+	int error = -EINVAL;
 
 	for (; same; same = same->next) {
 		if (memcmp(same->id, desc->id, RM_ID_BYTES) != 0)
 			continue;
 		known = true;
-		if (same_file(same->fd, fd))
+		if (files_same(same->fd, fd))
 			break;
 	}
 	*out = NULL;
@@ -214,22 +221,22 @@ int layers_take(struct layers *layers, const struct rm_layer_desc *desc, int fd,
 	if (file_sealed(fd, SEALS, desc->length)) {
 		*why = "another layer has the id of one of its layers already";
 		if (!known)
-			ret = take_new(layers, desc, &fd, out, why);
+			error = layer_take_new(layers, desc, &fd, out, why);
 		else
 			*out = same;
 	}
 	if (!*out || *out == same)
 		close(fd);
 	if (!*out)
-		return ret;
+		return error;
 	(*out)->refs++;
 	return 0;
 }
 
-/* Which pages it has, for now and for the next worker. 0 or -errno. */
-static int note_pages(struct layer *layer, const uint64_t *have)
+/* Note which pages the layer has, here and in a file for the next worker. 0 or -errno. */
+static int layer_note_pages(struct stored_layer *layer, const uint64_t *have)
 {
-	size_t size = shown_words(layer->length) * sizeof(*have);
+	size_t size = visible_words(layer->length) * sizeof(*have);
 	ssize_t n;
 
 	layer->have = malloc(size);
@@ -245,9 +252,10 @@ static int note_pages(struct layer *layer, const uint64_t *have)
 	return n == (ssize_t)size ? 0 : -EIO;
 }
 
-static int read_pages(struct layer *layer, int fd)
+/* The same bitmap from the last worker's file, which is the layer's from here on. 0 or -EIO. */
+static int layer_read_pages(struct stored_layer *layer, int fd)
 {
-	size_t size = shown_words(layer->length) * sizeof(*layer->have);
+	size_t size = visible_words(layer->length) * sizeof(*layer->have);
 
 	layer->have_fd = fd;
 	layer->have = malloc(size);
@@ -255,9 +263,9 @@ static int read_pages(struct layer *layer, int fd)
 }
 
 int layers_adopt(struct layers *layers, const struct rm_layer_desc *desc, int fd,
-                 const uint64_t *have, bool whole, struct layer **out)
+                 const uint64_t *have, bool whole, struct stored_layer **out)
 {
-	int copy, ret;
+	int copy, error;
 
 	*out = layers_find(layers, desc, have);
 	if (*out)
@@ -265,16 +273,16 @@ int layers_adopt(struct layers *layers, const struct rm_layer_desc *desc, int fd
 	copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (copy < 0)
 		return -errno;
-	*out = create(layers, desc->id, desc->length, memory_of(copy, desc->length), copy);
+	*out = layer_new(layers, desc->id, desc->length, file_memory(copy, desc->length), copy);
 	if (!*out) {
 		close(copy);
 		return -ENOMEM;
 	}
-	ret = whole ? 0 : note_pages(*out, have);
-	if (ret < 0) {
-		destroy(*out);
+	error = whole ? 0 : layer_note_pages(*out, have);
+	if (error < 0) {
+		layer_free(*out);
 		*out = NULL;
-		return ret;
+		return error;
 	}
 	(*out)->refs++;
 	return 0;
@@ -282,44 +290,46 @@ int layers_adopt(struct layers *layers, const struct rm_layer_desc *desc, int fd
 
 /* ---- held for processes ---- */
 
-static void let_go(struct holding *holding)
+/* Release what is held for one process; nothing if nothing is. */
+static void held_layers_drop(struct held_layers *held)
 {
-	if (!holding->link)
+	if (!held->link)
 		return;
-	*holding->link = holding->next;
-	if (holding->next)
-		holding->next->link = holding->link;
-	for (uint32_t i = 0; i < holding->count; i++)
-		layer_unref(holding->layers[i]);
-	free(holding->layers);
-	memset(holding, 0, sizeof(*holding));
+	*held->link = held->next;
+	if (held->next)
+		held->next->link = held->link;
+	for (uint32_t i = 0; i < held->count; i++)
+		layer_unref(held->layers[i]);
+	free(held->layers);
+	memset(held, 0, sizeof(*held));
 }
 
-void layers_hold(struct layers *layers, struct holding *holding, struct layer *const *held,
-                 uint32_t count)
+void layers_hold(struct layers *layers, struct held_layers *held,
+                 struct stored_layer *const *list, uint32_t count)
 {
-	struct layer **copy = count ? calloc(count, sizeof(*copy)) : NULL;
+	struct stored_layer **copy = count ? calloc(count, sizeof(*copy)) : NULL;
 
 	for (uint32_t i = 0; copy && i < count; i++) {
-		copy[i] = held[i];
+		copy[i] = list[i];
 		copy[i]->refs++;
 	}
-	let_go(holding);
+	/* Only now: the two may have layers in common. */
+	held_layers_drop(held);
 	if (!copy)
 		return;
-	holding->layers = copy;
-	holding->count = count;
-	holding->next = layers->holdings;
-	holding->link = &layers->holdings;
-	if (holding->next)
-		holding->next->link = &holding->next;
-	layers->holdings = holding;
+	held->layers = copy;
+	held->count = count;
+	held->next = layers->held;
+	held->link = &layers->held;
+	if (held->next)
+		held->next->link = &held->next;
+	layers->held = held;
 }
 
 void layers_let_go(struct layers *layers)
 {
-	while (layers->holdings)
-		let_go(layers->holdings);
+	while (layers->held)
+		held_layers_drop(layers->held);
 }
 
 /* ---- after a restart ---- */
@@ -327,17 +337,17 @@ void layers_let_go(struct layers *layers)
 void layers_restore(struct layers *layers, const struct record *record)
 {
 	const struct layer_record *saved = record->data;
-	struct layer *layer = NULL;
+	struct stored_layer *layer = NULL;
 
 	if (record->length == sizeof(*saved) && (record->count == 1 || record->count == 2))
-		layer = create(layers, saved->id, saved->length, saved->bytes, record->fds[0]);
+		layer = layer_new(layers, saved->id, saved->length, saved->bytes, record->fds[0]);
 	if (layer) {
 		layer->record = record->number;
-		if (record->count == 1 || !read_pages(layer, record->fds[1]))
+		if (record->count == 1 || !layer_read_pages(layer, record->fds[1]))
 			return;
-		/* Whoever refers to it cannot be had either. */
+		/* Publications that refer to it will not find it, and are dropped as well. */
 		keeper_delete(layers->context->keeper, record->number);
-		destroy(layer);
+		layer_free(layer);
 		return;
 	}
 	for (unsigned i = 0; i < record->count; i++)
@@ -346,15 +356,15 @@ void layers_restore(struct layers *layers, const struct record *record)
 }
 
 /*
- * What processes held is not kept over a restart, and a worker may die between the
- * records of layers and that of their publication.
+ * Layers without a user are left over where processes held them, which is not recorded, or
+ * where the last worker died after it had recorded the layers and before their publication.
  */
 void layers_restored(struct layers *layers)
 {
 	for (unsigned i = 0; i < BUCKETS; i++) {
-		struct layer *next;
+		struct stored_layer *next;
 
-		for (struct layer *layer = layers->buckets[i]; layer; layer = next) {
+		for (struct stored_layer *layer = layers->buckets[i]; layer; layer = next) {
 			next = layer->next;
 			if (layer->refs)
 				continue;

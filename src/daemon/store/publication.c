@@ -2,8 +2,8 @@
 /*
  * publication.c - what a publication is made of: its table, its layers, its record
  *
- * Worker thread only; allocates. A table that its publisher could still change is copied
- * before it is checked, and nothing is believed about lengths.
+ * Nothing that a publisher or a record says about lengths is believed. Worker thread only;
+ * allocates.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +32,7 @@ void publication_free(struct publication *publication)
 	if (publication->slot_fd >= 0)
 		close(publication->slot_fd);
 	free(publication->layers);
-	free(publication->shown);
+	free(publication->visible);
 	free(publication);
 }
 
@@ -41,7 +41,7 @@ struct publication *publication_new(struct store *store, uint32_t layers, int ta
 	struct publication *publication = calloc(1, sizeof(*publication));
 
 	if (publication)
-		publication->layers = calloc(layers ? layers : 1, sizeof(struct layer *));
+		publication->layers = calloc(layers ? layers : 1, sizeof(struct stored_layer *));
 	if (!publication || !publication->layers) {
 		free(publication);
 		return NULL;
@@ -53,7 +53,10 @@ struct publication *publication_new(struct store *store, uint32_t layers, int ta
 	return publication;
 }
 
-/* A table that its publisher could still change would be checked in vain. */
+/*
+ * A sealed copy of a table that its publisher can still change: checking the original would
+ * prove nothing. The copy's descriptor, or -errno.
+ */
 static int table_copy(int fd, uint64_t size)
 {
 	int copy = memfd_create("rmmap-table", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -83,25 +86,26 @@ static int table_copy(int fd, uint64_t size)
 	return copy;
 }
 
+/* Map a table that nobody can change any more, and check it. Sets table, visible, data_bytes. */
 static int table_map(struct publication *publication, uint64_t size, const char **why)
 {
 	void *memory = mmap(NULL, size, PROT_READ, MAP_PRIVATE, publication->table_fd, 0);
-	int ret;
+	int error;
 
 	*why = "no memory for its table";
 	if (memory == MAP_FAILED)
 		return -errno;
-	ret = rm_table_check(memory, size, &publication->table, why);
-	if (ret < 0) {
+	error = rm_table_check(memory, size, &publication->table, why);
+	if (error < 0) {
 		publication->table.header = NULL;
 		munmap(memory, size);
-		return ret;
+		return error;
 	}
 	*why = "no memory for what its table shows";
-	publication->shown = shown_make(&publication->table);
-	if (!publication->shown)
+	publication->visible = visible_make(&publication->table);
+	if (!publication->visible)
 		return -ENOMEM;
-	publication->data_bytes = shown_pages(&publication->table, publication->shown) * RM_PAGE;
+	publication->data_bytes = visible_pages(&publication->table, publication->visible) * RM_PAGE;
 	return 0;
 }
 
@@ -129,11 +133,11 @@ int publication_take_table(struct publication *publication, uint64_t size, const
 }
 
 int publication_find_layers(struct store *store, struct publication *publication, uint32_t first,
-                       const char **why)
+                            const char **why)
 {
 	for (uint32_t i = first; i < publication->layer_count; i++) {
 		publication->layers[i] = layers_find(store->layers, &publication->table.layers[i],
-		                                     publication->shown[i]);
+		                                     publication->visible[i]);
 		if (publication->layers[i])
 			continue;
 		*why = "it no longer holds what was published before: publish everything again";
@@ -142,7 +146,7 @@ int publication_find_layers(struct store *store, struct publication *publication
 	return 0;
 }
 
-/* Descriptors stay the caller's where this fails. */
+/* Table and layers that a record names. On failure the descriptors are the caller's again. */
 static int record_take(struct store *store, struct publication *publication,
                        const struct publication_record *record)
 {
@@ -164,7 +168,7 @@ struct publication *publication_from_record(struct store *store,
                                             const int *fds)
 {
 	struct publication *publication = publication_new(store, record->layer_count, fds[0],
-	                                         record->has_slot ? fds[1] : -1);
+	                                                  record->has_slot ? fds[1] : -1);
 
 	if (!publication)
 		return NULL;

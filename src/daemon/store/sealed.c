@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * sealed.c - memory files that others hand in: sealed, and opened again for reading only
+ * sealed.c - memory files that publishers hand in: are they sealed, and a read-only descriptor
  *
- * Does not allocate.
+ * Worker thread only; does not allocate.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,11 +11,6 @@
 
 #include "internal.h"
 
-/*
- * Only descriptors that were opened O_RDONLY after the seal may leave rmmapd: the kernel of
- * Debian 12 refuses even read-only shared mappings of a sealed file through a writable one.
- * Where /proc is not mounted, the descriptor stays as it is.
- */
 int file_reopen(int fd)
 {
 	char path[32];

@@ -2,9 +2,10 @@
 /*
  * store.c - publications of this host: who may attach, and until when they live
  *
- * Worker thread only. What comes from outside is checked in store_take.c; here a
- * publication is whole.
+ * Every publication in the list is complete: take.c and publication.c have checked what came
+ * from outside. Worker thread only; allocates.
  */
+#include <assert.h>
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 #include "internal.h"
 
 #define MSEC UINT64_C(1000000)
-/* Other hosts that had it before a restart come back within this time (peer.h renews). */
+/* Hosts that had a publication attached before a restart come back within this time. */
 #define REJOIN_NS (60000 * MSEC)
 
 struct store *store_new(struct context *context, const struct store_events *events)
@@ -36,7 +37,6 @@ struct store *store_new(struct context *context, const struct store_events *even
 	return store;
 }
 
-/* The process ends: the keeper's copies stay, nothing is unpublished by this. */
 void store_free(struct store *store)
 {
 	while (store->first) {
@@ -44,7 +44,7 @@ void store_free(struct store *store)
 
 		store->first = publication->next;
 		loop_timer_cancel(store->context->loop, &publication->lease);
-		publication->layer_count = 0;
+		publication->layer_count = 0;   /* layers_free() frees them */
 		publication_free(publication);
 	}
 	layers_free(store->layers);
@@ -80,16 +80,24 @@ void store_save(struct publication *publication, const int *fds, unsigned count)
 
 /* ---- the end of a publication ---- */
 
-static void drop(struct publication *publication)
+static bool publication_held(const struct publication *publication)
+{
+	return publication->attached || publication->remote_attached;
+}
+
+/* Nobody has it attached any more: take it out of the list, and free it. */
+static void publication_drop(struct publication *publication)
 {
 	struct store *store = publication->store;
 	struct context *context = store->context;
 	struct publication **link = &store->first;
 	char id[9];
 
+	assert(!publication_held(publication));
 	while (*link != publication)
 		link = &(*link)->next;
 	*link = publication->next;
+	assert(store->count > 0 && store->table_bytes >= publication->table.size);
 	store->count--;
 	store->table_bytes -= publication->table.size;
 	loop_timer_cancel(context->loop, &publication->lease);
@@ -101,44 +109,39 @@ static void drop(struct publication *publication)
 	context->active_ns = rm_now_ns();
 }
 
-static bool held(const struct publication *publication)
-{
-	return publication->attached || publication->remote_attached;
-}
-
-/* Nobody can attach it any more: with the last one who has, it goes. */
-static bool over(const struct publication *publication)
+/* Is nobody new admitted? Then the publication is dropped when its last reader leaves. */
+static bool publication_closed(const struct publication *publication)
 {
 	return publication->unpublished ||
 	       rm_terms_used_up(publication->terms, publication->admitted);
 }
 
-/* Other hosts had it when a worker died, and may still come back. */
-static bool awaited(const struct publication *publication)
+/* May other hosts still come back that had it attached when a worker died? */
+static bool publication_awaited(const struct publication *publication)
 {
 	return rm_now_ns() < publication->rejoin_ns;
 }
 
-static void lease_over(struct timer *timer)
+static void lease_expired(struct timer *timer)
 {
 	struct publication *publication = container_of(timer, struct publication, lease);
 
-	if (!held(publication))
-		drop(publication);
+	if (!publication_held(publication))
+		publication_drop(publication);
 }
 
-/* While nobody has it: UINT64_MAX if it is for ever. */
-static uint64_t lives_until(const struct publication *publication)
+/* The end of a lease that begins now; UINT64_MAX: it has none. */
+static uint64_t lease_end(const struct publication *publication)
 {
 	uint64_t at = rm_now_ns();
 
-	if (!over(publication))
+	if (!publication_closed(publication))
 		at = publication->terms.ttl_ms == RM_TTL_NONE ? UINT64_MAX :
 		     at + publication->terms.ttl_ms * MSEC;
 	return at > publication->rejoin_ns ? at : publication->rejoin_ns;
 }
 
-static void lease_until(struct publication *publication, uint64_t at)
+static void lease_set(struct publication *publication, uint64_t at)
 {
 	if (at == UINT64_MAX)
 		loop_timer_cancel(publication->store->context->loop, &publication->lease);
@@ -148,12 +151,13 @@ static void lease_until(struct publication *publication, uint64_t at)
 
 void store_lease(struct publication *publication)
 {
-	lease_until(publication, lives_until(publication));
+	assert(!publication_held(publication));
+	lease_set(publication, lease_end(publication));
 }
 
 void store_insert(struct store *store, struct publication *publication)
 {
-	publication->lease.fire = lease_over;
+	publication->lease.fire = lease_expired;
 	publication->next = store->first;
 	store->first = publication;
 	store->count++;
@@ -162,7 +166,7 @@ void store_insert(struct store *store, struct publication *publication)
 
 /* ---- readers ---- */
 
-static void hold(struct publication *publication, bool remote)
+static void reader_add(struct publication *publication, bool remote)
 {
 	if (remote)
 		publication->remote_attached++;
@@ -171,8 +175,11 @@ static void hold(struct publication *publication, bool remote)
 	loop_timer_cancel(publication->store->context->loop, &publication->lease);
 }
 
-/* A worker that was kept from running hears of a reader before it fires what is due. */
-static bool lease_is_over(const struct publication *publication)
+/*
+ * Has the lease ended, though its timer has not fired yet? A worker that was kept from running
+ * reads requests before it fires its timers.
+ */
+static bool lease_due(const struct publication *publication)
 {
 	return publication->lease.index && publication->lease.at <= rm_now_ns();
 }
@@ -182,13 +189,13 @@ int store_admit(struct publication *publication, const uint8_t secret[RM_SECRET_
 {
 	if (sodium_memcmp(secret, publication->secret, RM_SECRET_BYTES) != 0)
 		return -EACCES;
-	if (publication->revoked || (!again && (publication->unpublished || lease_is_over(publication))))
+	if (publication->revoked || (!again && (publication->unpublished || lease_due(publication))))
 		return -ENOENT;
 	if (!again && rm_terms_used_up(publication->terms, publication->admitted))
 		return -ENOENT;
 	if (!again)
 		publication->admitted++;
-	hold(publication, remote);
+	reader_add(publication, remote);
 	return 0;
 }
 
@@ -201,35 +208,39 @@ void store_readmit(struct publication *publication, uint32_t admitted)
 {
 	if (publication->admitted < admitted)
 		publication->admitted = admitted;
-	hold(publication, false);
+	reader_add(publication, false);
 }
 
 void store_release(struct publication *publication, bool remote)
 {
 	uint32_t *count = remote ? &publication->remote_attached : &publication->attached;
 
-	if (*count)
+	if (*count)             /* 0 if it was revoked meanwhile */
 		--*count;
-	if (held(publication)) {
+	if (publication_held(publication)) {
 		if (remote && !*count)
 			store_save(publication, NULL, 0);
 		return;
 	}
-	if (over(publication) && !awaited(publication))
-		return drop(publication);
+	if (publication_closed(publication) && !publication_awaited(publication))
+		return publication_drop(publication);
 	store_lease(publication);
 	store_save(publication, NULL, 0);
 }
 
-/* The caller has words to say of the publication yet, so it goes at the loop's next turn. */
+/*
+ * The caller still uses the publication. So the publication is not dropped here, even if it is
+ * closed: its lease is over at once, and the loop drops it in its next iteration.
+ */
 void store_unadmit(struct publication *publication, bool remote, bool again)
 {
 	uint32_t *count = remote ? &publication->remote_attached : &publication->attached;
 
+	assert(*count > 0 && (again || publication->admitted > 0));
 	--*count;
 	if (!again)
 		publication->admitted--;
-	if (!held(publication))
+	if (!publication_held(publication))
 		store_lease(publication);
 	store_save(publication, NULL, 0);
 }
@@ -237,9 +248,9 @@ void store_unadmit(struct publication *publication, bool remote, bool again)
 void store_unpublish(struct publication *publication)
 {
 	publication->unpublished = true;
-	if (!held(publication) && !awaited(publication))
-		return drop(publication);
-	if (!held(publication))
+	if (!publication_held(publication) && !publication_awaited(publication))
+		return publication_drop(publication);
+	if (!publication_held(publication))
 		store_lease(publication);
 	store_save(publication, NULL, 0);
 }
@@ -262,14 +273,15 @@ void store_revoke(struct publication *publication)
 /* ---- after a restart ---- */
 
 /*
- * Attachments of this host are counted again by local.c before the loop runs. Other hosts ask
- * again when they notice, so what they had must wait for them. Both deadlines are recorded at
- * once: one that nobody came back for stays what it was, however many workers die meanwhile.
+ * Set both deadlines of a restored publication. local/ counts the attachments of this host again
+ * before the loop runs. Other hosts ask again only when they notice the restart, so a
+ * publication that they had waits REJOIN_NS for them. Both deadlines are recorded at once: if
+ * nobody comes back, they stay the same however many workers die meanwhile.
  */
-static void restore_lease(struct publication *publication, const struct publication_record *record)
+static void lease_restore(struct publication *publication, const struct publication_record *record)
 {
 	publication->rejoin_ns = record->remote ? rm_now_ns() + REJOIN_NS : record->rejoin_ns;
-	lease_until(publication, record->lease_ns ? record->lease_ns : lives_until(publication));
+	lease_set(publication, record->lease_ns ? record->lease_ns : lease_end(publication));
 	store_save(publication, NULL, 0);
 }
 
@@ -291,7 +303,7 @@ void store_restore(struct store *store, const struct record *record)
 	if (record->length == sizeof(*saved) && record->count == 1u + saved->has_slot)
 		publication = publication_from_record(store, saved, record->fds);
 	if (!publication) {
-		/* descriptors did not fit into the keeper: its log says so */
+		/* The keeper had no room for its descriptors: the keeper's log says so. */
 		log_line("a publication was not kept whole and is dropped");
 		for (unsigned i = 0; i < record->count; i++)
 			close(record->fds[i]);
@@ -300,7 +312,7 @@ void store_restore(struct store *store, const struct record *record)
 	}
 	publication->record = record->number;
 	store_insert(store, publication);
-	restore_lease(publication, saved);
+	lease_restore(publication, saved);
 }
 
 /* ---- finding ---- */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * store_take.c - take over what a publisher hands in, checked
+ * take.c - takes over what a publisher hands in, and checks it
  *
- * Worker thread only. A publisher is of our own uid and may still be broken: what
- * could change under us later (a table, a layer that is not sealed) is refused or
- * copied, and nothing is believed about lengths.
+ * A publisher has our own uid and may still be broken. What it could change later (a table, a
+ * layer that is not sealed) is refused or copied, and lengths are measured. Worker thread only;
+ * allocates.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,44 +16,44 @@
 #include <unistd.h>
 
 #include "../../common/channel.h"
-#include "visible.h"
 #include "internal.h"
 
 /* ---- layers ---- */
 
-/* Those that came; each descriptor is the registry's from here, also where it refuses. */
-static int take_layers(struct store *store, struct publication *publication, int *layer_fds,
-                       uint32_t came, const char **why)
+/* The first layers, whose files came. layers_take() owns each descriptor that it is given. */
+static int publication_take_layers(struct store *store, struct publication *publication,
+                                   int *layer_fds, uint32_t came, const char **why)
 {
 	const struct rm_layer_desc *descs = publication->table.layers;
-	int ret = 0;
+	int error = 0;
 
-	for (uint32_t i = 0; ret == 0 && i < came; i++) {
-		ret = layers_take(store->layers, &descs[i], layer_fds[i], &publication->layers[i], why);
+	for (uint32_t i = 0; error == 0 && i < came; i++) {
+		error = layers_take(store->layers, &descs[i], layer_fds[i], &publication->layers[i], why);
 		layer_fds[i] = -1;
 	}
-	return ret;
+	return error;
 }
 
-
-static int fill(struct store *store, struct publication *publication,
-                const struct rm_wire_publish *request, int *layer_fds, char *why, size_t why_size)
+/* Its table and layers, as far as RMMAP_LIMIT allows. 0, or -errno with the reason in why. */
+static int publication_fill(struct store *store, struct publication *publication,
+                            const struct rm_wire_publish *request, int *layer_fds, char *why,
+                            size_t why_size)
 {
 	uint32_t came = request->layer_count - request->known_layers;
 	const char *reason = NULL;
-	int ret = publication_take_table(publication, request->table_size, &reason);
+	int error = publication_take_table(publication, request->table_size, &reason);
 
-	if (ret == 0 && publication->table.layer_count != publication->layer_count) {
+	if (error == 0 && publication->table.layer_count != publication->layer_count) {
 		reason = "its table names more or fewer layers than came";
-		ret = -EINVAL;
+		error = -EINVAL;
 	}
-	if (ret == 0)
-		ret = publication_find_layers(store, publication, came, &reason);
-	if (ret == 0)
-		ret = take_layers(store, publication, layer_fds, came, &reason);
-	if (ret < 0) {
+	if (error == 0)
+		error = publication_find_layers(store, publication, came, &reason);
+	if (error == 0)
+		error = publication_take_layers(store, publication, layer_fds, came, &reason);
+	if (error < 0) {
 		rm_format(why, why_size, "rmmapd refused the publication: %s", reason);
-		return ret;
+		return error;
 	}
 	if (!limit_admits(store->context, publication->table.size)) {
 		rm_format(why, why_size, "rmmapd may hold %llu bytes, and with this publication of "
@@ -69,8 +69,8 @@ static int fill(struct store *store, struct publication *publication,
 
 /* ---- into the store ---- */
 
-/* Its layers are kept before it is: a record never names what the keeper does not have. */
-static void insert(struct store *store, struct publication *publication)
+/* The keeper gets the layers first: a record never names a layer that the keeper has not. */
+static void publication_insert(struct store *store, struct publication *publication)
 {
 	int fds[2] = { publication->table_fd, publication->slot_fd };
 
@@ -82,30 +82,31 @@ static void insert(struct store *store, struct publication *publication)
 	store_save(publication, fds, publication->slot_fd >= 0 ? 2 : 1);
 }
 
-static int add_new(struct store *store, const struct rm_wire_publish *request,
-                   uint32_t publisher_pid, struct publication *publication, int *layer_fds,
-                   char *why, size_t why_size)
+static int publication_add_new(struct store *store, const struct rm_wire_publish *request,
+                               uint32_t publisher_pid, struct publication *publication,
+                               int *layer_fds, char *why, size_t why_size)
 {
-	int ret = fill(store, publication, request, layer_fds, why, why_size);
+	int error = publication_fill(store, publication, request, layer_fds, why, why_size);
 
-	if (ret < 0)
-		return ret;
+	if (error < 0)
+		return error;
 	memcpy(publication->id, request->id, RM_ID_BYTES);
 	memcpy(publication->secret, request->secret, RM_SECRET_BYTES);
 	publication->slot = request->slot;
 	publication->publisher_pid = publisher_pid;
 	publication->terms = rm_terms_or(request->terms, store->context->options.terms);
 	publication->created_ns = rm_now_ns();
-	insert(store, publication);
+	publication_insert(store, publication);
 	return 0;
 }
 
-static int add(struct store *store, const struct rm_wire_publish *request, uint32_t publisher_pid,
-               int table_fd, int slot_fd, int *layer_fds,
-               struct publication **out, char *why, size_t why_size)
+static int publication_add(struct store *store, const struct rm_wire_publish *request,
+                           uint32_t publisher_pid, int table_fd, int slot_fd, int *layer_fds,
+                           struct publication **out, char *why, size_t why_size)
 {
-	struct publication *publication = publication_new(store, request->layer_count, table_fd, slot_fd);
-	int ret;
+	struct publication *publication = publication_new(store, request->layer_count, table_fd,
+	                                                  slot_fd);
+	int error;
 
 	if (!publication) {
 		close(table_fd);
@@ -114,17 +115,18 @@ static int add(struct store *store, const struct rm_wire_publish *request, uint3
 		rm_format(why, why_size, "rmmapd has no memory for it");
 		return -ENOMEM;
 	}
-	ret = add_new(store, request, publisher_pid, publication, layer_fds, why, why_size);
-	if (ret < 0)
+	error = publication_add_new(store, request, publisher_pid, publication, layer_fds, why, why_size);
+	if (error < 0)
 		publication_free(publication);
 	else
 		*out = publication;
-	return ret;
+	return error;
 }
 
-/* Asked again after RM_RESTARTED: the first one was taken. */
-static int add_again(struct publication *publication, const struct rm_wire_publish *request,
-                     int table_fd, int slot_fd, char *why, size_t why_size)
+/* The publisher asks again after RM_RESTARTED, and its first request had succeeded. */
+static int publication_add_again(struct publication *publication,
+                                 const struct rm_wire_publish *request, int table_fd, int slot_fd,
+                                 char *why, size_t why_size)
 {
 	close(table_fd);
 	if (slot_fd >= 0)
@@ -140,18 +142,17 @@ int store_add(struct store *store, const struct rm_wire_publish *request, uint32
               struct publication **out, char *why, size_t why_size)
 {
 	struct publication *publication = store_find(store, request->id);
-	int ret;
+	int error;
 
 	*out = publication;
 	if (publication)
-		ret = add_again(publication, request, table_fd, slot_fd, why, why_size);
+		error = publication_add_again(publication, request, table_fd, slot_fd, why, why_size);
 	else
-		ret = add(store, request, publisher_pid, table_fd, slot_fd, layer_fds, out,
+		error = publication_add(store, request, publisher_pid, table_fd, slot_fd, layer_fds, out,
 		          why, why_size);
-	/* those that the registry did not take */
+	/* The descriptors that layers_take() was not given. */
 	for (uint32_t i = 0; i < request->layer_count - request->known_layers; i++)
 		if (layer_fds[i] >= 0)
 			close(layer_fds[i]);
-	return ret;
+	return error;
 }
-

@@ -1,40 +1,40 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* shown.c - see shown.h */
+/* visible.c - see visible.h. Worker thread only; visible_make() allocates. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "visible.h"
 
-uint64_t **shown_make(const struct rm_table *table)
+uint64_t **visible_make(const struct rm_table *table)
 {
 	size_t words = 0;
-	uint64_t **shown, *bits;
+	uint64_t **visible, *bits;
 
 	for (uint32_t i = 0; i < table->layer_count; i++)
-		words += shown_words(table->layers[i].length);
-	shown = calloc(1, (table->layer_count + 1) * sizeof(*shown) + words * sizeof(*bits));
-	if (!shown)
+		words += visible_words(table->layers[i].length);
+	visible = calloc(1, (table->layer_count + 1) * sizeof(*visible) + words * sizeof(*bits));
+	if (!visible)
 		return NULL;
-	bits = (uint64_t *)(shown + table->layer_count + 1);
+	bits = (uint64_t *)(visible + table->layer_count + 1);
 	for (uint32_t i = 0; i < table->layer_count; i++) {
-		shown[i] = bits;
-		bits += shown_words(table->layers[i].length);
+		visible[i] = bits;
+		bits += visible_words(table->layers[i].length);
 	}
-	rm_table_visible(table, shown);
-	return shown;
+	rm_table_visible(table, visible);
+	return visible;
 }
 
-uint64_t shown_pages(const struct rm_table *table, uint64_t *const *shown)
+uint64_t visible_pages(const struct rm_table *table, uint64_t *const *visible)
 {
 	uint64_t pages = 0;
 
 	for (uint32_t i = 0; i < table->layer_count; i++)
-		pages += rm_bit_count(shown[i], table->layers[i].length / RM_PAGE);
+		pages += rm_bit_count(visible[i], table->layers[i].length / RM_PAGE);
 	return pages;
 }
 
-bool shown_whole(const struct rm_table *table, uint64_t *const *shown, uint32_t layer)
+bool visible_whole(const struct rm_table *table, uint64_t *const *visible, uint32_t layer)
 {
-	return !memcmp(shown[layer], rm_table_view_bitmap(table, layer),
-	               shown_words(table->layers[layer].length) * sizeof(uint64_t));
+	return !memcmp(visible[layer], rm_table_view_bitmap(table, layer),
+	               visible_words(table->layers[layer].length) * sizeof(uint64_t));
 }

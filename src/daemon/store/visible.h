@@ -1,24 +1,32 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * shown.h - which pages of its layers a publication shows
+ * visible.h - which pages of its layers a publication shows
  *
- * Nothing else of a layer leaves this host: what newer layers override, or what only other
- * publications show, is no business of who has this one's handle. Allocates.
+ * A newer layer of the same publication may override pages of a layer, and other publications
+ * may show other pages of it. Only the pages that a publication shows leave this host for it:
+ * whoever has its handle has no claim to the rest.
+ *
+ * Worker thread only. Only visible_make() allocates.
  */
-#ifndef RM_SHOWN_H
-#define RM_SHOWN_H
+#ifndef RM_VISIBLE_H
+#define RM_VISIBLE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "../../common/segment.h"
 
-/* A bitmap for each layer, in one block of malloc's; NULL: no memory. */
-uint64_t **shown_make(const struct rm_table *table);
-uint64_t shown_pages(const struct rm_table *table, uint64_t *const *shown);
-/* It shows all pages with data of this layer. */
-bool shown_whole(const struct rm_table *table, uint64_t *const *shown, uint32_t layer);
-static inline size_t shown_words(uint64_t length)
+/*
+ * One bitmap for each layer of a checked table: bit N is set if page N of the layer is shown.
+ * All lie in one block, which the caller frees with free(). NULL: no memory.
+ */
+uint64_t **visible_make(const struct rm_table *table);
+/* The number of pages that are shown, of all layers. */
+uint64_t visible_pages(const struct rm_table *table, uint64_t *const *visible);
+/* Does the publication show every page with data of this layer? */
+bool visible_whole(const struct rm_table *table, uint64_t *const *visible, uint32_t layer);
+/* Words of the bitmap of a layer of this length. */
+static inline size_t visible_words(uint64_t length)
 {
 	return (length / RM_PAGE + 63) / 64;
 }

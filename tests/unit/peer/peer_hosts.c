@@ -118,12 +118,12 @@ static void make_publication(unsigned n)
 	memset(publication->secret, 40 + (int)n, sizeof(publication->secret));
 	publication->terms.readers = n == BIG ? 2 : 0;
 	EXPECT(!rm_table_check(table, size, &publication->table, &why));
-	publication->shown = shown_make(&publication->table);
-	EXPECT(publication->shown);
+	publication->visible = visible_make(&publication->table);
+	EXPECT(publication->visible);
 	publication->layer_count = LAYERS;
 	publication->layers = calloc(LAYERS, sizeof(*publication->layers));
 	for (i = 0; i < LAYERS; i++) {
-		struct layer *layer = calloc(1, sizeof(*layer));
+		struct stored_layer *layer = calloc(1, sizeof(*layer));
 		char path[64];
 		int fd = memfd_create("layer", MFD_ALLOW_SEALING | MFD_CLOEXEC);
 

@@ -533,7 +533,7 @@ END_TEST
 
 START_TEST(holdings)
 {
-	struct holding a = { 0 }, b = { 0 };
+	struct held_layers a = { 0 }, b = { 0 };
 	struct layers *layers;
 	struct publication *p;
 
@@ -559,7 +559,7 @@ END_TEST
 /* What is only held gives way to what is published; each layer counts once. */
 START_TEST(limit_with_layers)
 {
-	struct holding held = { 0 };
+	struct held_layers held = { 0 };
 	struct publication *p;
 
 	setup();
@@ -582,7 +582,7 @@ END_TEST
 
 START_TEST(restart_with_layers)
 {
-	struct holding held = { 0 };
+	struct held_layers held = { 0 };
 	struct publication *p, *q;
 	uint64_t bytes;
 
