@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * lazy_ahead.c - what is fetched before anybody asks for it, and whether it was of use
+ * ahead.c - policy: what is fetched before anybody asks for it, and whether it was of use
  *
- * Pages that arrive are scanned for addresses of the publication (pointers.h), and what they
- * lead to is queued and fetched in that order, so breadth-first, as far as budget.h goes.
- * Neighbours that are queued come along. What rmmap_prefetch() asked for goes first.
+ * Pages that arrive are scanned for addresses of the publication (pointers.h). The pages that
+ * these lead to are queued and fetched in that order, so breadth-first, as far as budget.h
+ * allows. Neighbours that are queued are fetched with them. Ranges of rmmap_prefetch() go first.
  *
- * Prefetched pages are mapped at once, which saves a fault each, and then nobody sees whether
- * they are used. So one of 16, later of 64, is left for a fault, and counts for all of them;
- * of readahead stream.h says which.
+ * Prefetched pages are mapped at once. That saves a fault for each, but hides whether they are
+ * used. So one page of 16, later of 64, is left unmapped, and its fault counts for all of them.
+ * For pages of readahead, stream.h says which one is left.
  *
- * Worker thread; allocates.
+ * Worker thread only; allocates.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -19,39 +20,40 @@
 #include "internal.h"
 #include "../base/container.h"
 
-/* The state of a page, in a byte. Who brought it, plus 1, until its use is known: */
-#define WHY 3
-#define QUEUED 4                        /* in the queue */
-#define SCANNED 8
-#define LEFT 16                         /* not mapped: a fault will tell */
-#define RARE 32                         /* it counts for 64, and not for 16 */
-#define MARK 64                         /* it counts for itself: a stream's mark */
-#define LONE 128                        /* the mark of a lone batch */
+/* The state of a page, in one byte. */
+#define WHY 3                           /* enum rm_ahead plus 1 of who brought it, until its use
+                                           is known; 0: nobody did, or it is known */
+#define QUEUED 4                        /* in the queue, and not fetched with a neighbour yet */
+#define SCANNED 8                       /* for pointers */
+#define LEFT 16                         /* left unmapped: a fault tells that it is used */
+#define RARE 32                         /* with LEFT: it counts for 64 pages, not for 16 */
+#define MARK 64                         /* with LEFT: a stream's mark; it counts for itself */
+#define LONE 128                        /* with LEFT: the mark of a lone batch */
 
 #define OFTEN_SHIFT 4
 #define RARE_SHIFT 6
-#define RARE_AFTER 1024                 /* pages of a kind */
-#define FLYING_MAX 24                   /* so that the fabric has room for who waits */
+#define RARE_AFTER 1024                 /* pages that came for one reason */
+#define FLYING_MAX 24                   /* batches: leaves the fabric room for faults */
 #define ASKED_WINDOW 512                /* pages under way for rmmap_prefetch() */
-#define ASKED_MAX 1024                  /* ranges that it asked for and that are still to come */
-#define SHOWN_MAX 64                    /* pages that are here and get mapped, in one go */
+#define ASKED_MAX 1024                  /* ranges of rmmap_prefetch() that wait */
+#define MAPPED_MAX 64                   /* queued pages that one ahead_pump() maps */
 
-/* As good as drawn at random, and the same for a page each time. */
-static uint64_t draw(uint64_t number)
+/* A hash: looks random, and is the same each time for a page. */
+static uint64_t page_draw(uint64_t number)
 {
 	number *= UINT64_C(0x9e3779b97f4a7c15);
 	return (number ^ number >> 29) * UINT64_C(0xff51afd7ed558ccd);
 }
 
-static struct rm_ahead_counters *counters_of(const struct lazy *lazy, enum rm_ahead why)
+static struct rm_ahead_counters *ahead_counters(const struct lazy *lazy, enum rm_ahead why)
 {
 	return &lazy->attachment->counters->sum.ahead[why];
 }
 
-/* For the process, and for the publication. */
-static void count(const struct lazy *lazy, enum rm_ahead why, uint64_t pages, uint64_t used)
+/* Count pages fetched and pages used, for the process and for the publication. */
+static void ahead_count(const struct lazy *lazy, enum rm_ahead why, uint64_t pages, uint64_t used)
 {
-	struct rm_ahead_counters *ours = counters_of(lazy, why);
+	struct rm_ahead_counters *ours = ahead_counters(lazy, why);
 	struct rm_ahead_counters *all = &remote_counters(lazy->remote)->ahead[why];
 
 	ours->pages += pages;
@@ -62,12 +64,13 @@ static void count(const struct lazy *lazy, enum rm_ahead why, uint64_t pages, ui
 
 /* ---- is it used? ---- */
 
-static uint8_t noted(const struct lazy *lazy, uint64_t number, enum rm_ahead why)
+/* The state of a page that is fetched for this reason: is it one of the sample? */
+static uint8_t ahead_state_new(const struct lazy *lazy, uint64_t number, enum rm_ahead why)
 {
-	bool rare = counters_of(lazy, why)->pages >= RARE_AFTER;
+	bool rare = ahead_counters(lazy, why)->pages >= RARE_AFTER;
 	uint8_t state = (uint8_t)(why + 1);
 
-	if (!(draw(number) >> (64 - (rare ? RARE_SHIFT : OFTEN_SHIFT))))
+	if (!(page_draw(number) >> (64 - (rare ? RARE_SHIFT : OFTEN_SHIFT))))
 		state |= rare ? LEFT | RARE : LEFT;
 	return state;
 }
@@ -84,11 +87,11 @@ uint64_t ahead_note(struct lazy *lazy, const struct lazy_batch *batch, uint64_t 
 		    !remote_wanted(lazy->remote, s->layer, s->offset / RM_PAGE + page))
 			continue;
 		*state &= (uint8_t)~(WHY | RARE);
-		*state |= batch->why != RM_AHEAD_SCAN ? noted(lazy, first + page, batch->why) :
+		*state |= batch->why != RM_AHEAD_SCAN ? ahead_state_new(lazy, first + page, batch->why) :
 			  RM_AHEAD_SCAN + 1;
 		n++;
 	}
-	count(lazy, batch->why, n, 0);
+	ahead_count(lazy, batch->why, n, 0);
 	if (!batch->waited) {
 		lazy->ahead.flying++;
 		lazy->ahead.flying_pages += batch->count;
@@ -101,15 +104,16 @@ void ahead_mark(struct lazy *lazy, uint64_t number, bool lone)
 	lazy->ahead.state[number] |= lone ? LEFT | LONE : LEFT | MARK;
 }
 
-static void used(struct lazy *lazy, uint8_t state, uint64_t pages)
+/* Pages that came for the reason in state were used. */
+static void ahead_used(struct lazy *lazy, uint8_t state, uint64_t pages)
 {
 	enum rm_ahead why = (state & WHY) - 1;
-	const struct rm_ahead_counters *counters = counters_of(lazy, why);
+	const struct rm_ahead_counters *counters = ahead_counters(lazy, why);
 
-	/* What one page stands for may be more than there were. */
+	/* One page may stand for more pages than there were. */
 	if (pages > counters->pages - counters->used)
 		pages = counters->pages - counters->used;
-	count(lazy, why, 0, pages);
+	ahead_count(lazy, why, 0, pages);
 	if (why == RM_AHEAD_POINTER)
 		budget_used(&lazy->ahead.budget, pages);
 }
@@ -122,11 +126,11 @@ bool ahead_touched(struct lazy *lazy, uint64_t number)
 	if (!(was & WHY))
 		return was & LEFT;
 	if (was & LONE)
-		used(lazy, was, streams_lone_used(&lazy->ahead.streams));
+		ahead_used(lazy, was, streams_lone_used(&lazy->ahead.streams));
 	else if (was & LEFT && !(was & MARK))
-		used(lazy, was, was & RARE ? 1 << RARE_SHIFT : 1 << OFTEN_SHIFT);
+		ahead_used(lazy, was, was & RARE ? 1 << RARE_SHIFT : 1 << OFTEN_SHIFT);
 	else
-		used(lazy, was, 1);     /* seen while it was on its way */
+		ahead_used(lazy, was, 1);       /* touched while it was under way */
 	return was & LEFT;
 }
 
@@ -144,7 +148,7 @@ void ahead_proven(struct lazy *lazy, const struct stream_plan *plan)
 		number += (uint64_t)plan->step;
 	}
 	if (n)
-		used(lazy, RM_AHEAD_SCAN + 1, n);
+		ahead_used(lazy, RM_AHEAD_SCAN + 1, n);
 }
 
 void ahead_missed(struct lazy *lazy, uint64_t number)
@@ -153,8 +157,11 @@ void ahead_missed(struct lazy *lazy, uint64_t number)
 		budget_missed(&lazy->ahead.budget);
 }
 
-/* While one thread waits for it, another one's fault may have chosen a page to be left. */
-static bool is_left(const struct lazy *lazy, uint32_t segment, uint64_t page)
+/*
+ * Is the page to be left unmapped? Not if a thread waits for it: another thread's fault may have
+ * chosen it as a mark meanwhile.
+ */
+static bool page_is_left(const struct lazy *lazy, uint32_t segment, uint64_t page)
 {
 	uint64_t addr = remote_table(lazy->remote)->segments[segment].addr + page * RM_PAGE;
 
@@ -166,7 +173,7 @@ void ahead_map(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t end)
 	uint64_t run;
 
 	for (; page < end; page = run + 1) {
-		for (run = page; run < end && !is_left(lazy, segment, run); run++)
+		for (run = page; run < end && !page_is_left(lazy, segment, run); run++)
 			;
 		if (run > page)
 			lazy_map(lazy, segment, page, run);
@@ -175,7 +182,7 @@ void ahead_map(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t end)
 
 /* ---- where do pages point to? ---- */
 
-static void enqueue(struct lazy *lazy, uint64_t number)
+static void queue_push(struct lazy *lazy, uint64_t number)
 {
 	struct lazy_ahead *ahead = &lazy->ahead;
 
@@ -200,7 +207,7 @@ void ahead_scan(struct lazy *lazy, uint32_t segment, uint64_t page)
 	    !rm_bit(rm_table_view_bitmap(table, s->layer), s->offset / RM_PAGE + page))
 		return;
 	if (!ahead->queue)
-		ahead->queue = malloc(LAZY_QUEUE * sizeof *ahead->queue);
+		ahead->queue = malloc(LAZY_QUEUE * sizeof(*ahead->queue));
 	if (!ahead->queue)
 		return;
 	*state |= SCANNED;
@@ -208,27 +215,28 @@ void ahead_scan(struct lazy *lazy, uint32_t segment, uint64_t page)
 	                      found);
 	for (unsigned i = 0; i < count; i++) {
 		other = lazy->first[found[i].segment] + found[i].page;
-		/* What lies next to what a stream brought, it will bring too. */
+		/* The neighbours of a page that a stream brought come by the stream anyway. */
 		if ((*state & WHY) != RM_AHEAD_POINTER + 1 &&
 		    other - number + STREAM_LONE <= 2 * STREAM_LONE)
 			continue;
 		if (!rm_bit(lazy->mapped, other))
-			enqueue(lazy, other);
+			queue_push(lazy, other);
 	}
 }
 
 void ahead_arrived(struct lazy *lazy, const struct lazy_batch *batch, int error)
 {
-	const struct rm_ahead_counters *counters = counters_of(lazy, batch->why);
+	const struct rm_ahead_counters *counters = ahead_counters(lazy, batch->why);
 	uint64_t page;
 
 	if (!batch->waited) {
+		assert(lazy->ahead.flying > 0 && lazy->ahead.flying_pages >= batch->count);
 		lazy->ahead.flying--;
 		lazy->ahead.flying_pages -= batch->count;
 	}
 	if (error) {
 		page = counters->pages - counters->used;
-		count(lazy, batch->why, -(batch->ahead < page ? batch->ahead : page), 0);
+		ahead_count(lazy, batch->why, -(batch->ahead < page ? batch->ahead : page), 0);
 		return;
 	}
 	if (batch->trip && batch->count <= STREAM_LONE)
@@ -239,7 +247,7 @@ void ahead_arrived(struct lazy *lazy, const struct lazy_batch *batch, int error)
 
 /* ---- fetching on ---- */
 
-static bool absent(const struct lazy *lazy, uint32_t segment, uint64_t page)
+static bool page_is_absent(const struct lazy *lazy, uint32_t segment, uint64_t page)
 {
 	const struct rm_segment *s = &remote_table(lazy->remote)->segments[segment];
 
@@ -247,11 +255,11 @@ static bool absent(const struct lazy *lazy, uint32_t segment, uint64_t page)
 }
 
 /*
- * The absent pages around one that come along: those that are queued, too, and where there is
- * time for more, near ones, which are nothing to a wire that is waited for anyway.
+ * Widen a page to the run of absent pages that is fetched with it: neighbours that are queued,
+ * and, on a slow network, near ones, which cost little during a long round trip.
  */
-static void around(const struct lazy *lazy, uint32_t segment, uint64_t max, uint64_t *page,
-                   uint64_t *count)
+static void queue_widen(const struct lazy *lazy, uint32_t segment, uint64_t max, uint64_t *page,
+                        uint64_t *count)
 {
 	uint64_t pages = remote_table(lazy->remote)->segments[segment].length / RM_PAGE;
 	uint64_t near = budget_window(&lazy->ahead.budget) / 8, low = *page, high = low + 1, block;
@@ -259,27 +267,30 @@ static void around(const struct lazy *lazy, uint32_t segment, uint64_t max, uint
 
 	near = near < STREAM_LONE ? near : STREAM_LONE;
 	block = low - low % (near ? near : 1);
-	while (high < pages && high - low < max && absent(lazy, segment, high) &&
+	while (high < pages && high - low < max && page_is_absent(lazy, segment, high) &&
 	       (state[high] & QUEUED || high < block + near))
 		high++;
-	while (low && high - low < max && absent(lazy, segment, low - 1) &&
+	while (low && high - low < max && page_is_absent(lazy, segment, low - 1) &&
 	       (state[low - 1] & QUEUED || low > block))
 		low--;
 	*page = low;
 	*count = high - low;
 }
 
-/* The queue's first page, with those that come along; false if nothing was done. */
-static bool follow(struct lazy *lazy, unsigned *shown)
+/*
+ * Take the queue's oldest page: fetch it with its neighbours, or map it if it is here by now.
+ * *mapped counts the latter. False if nothing may be done now.
+ */
+static bool queue_follow(struct lazy *lazy, unsigned *mapped)
 {
 	struct lazy_ahead *ahead = &lazy->ahead;
 	uint64_t max = budget_window(&ahead->budget), number, page, count;
 	uint32_t segment;
 
 	if (!ahead->queued || !ahead->budget.credit || ahead->flying >= FLYING_MAX ||
-	    *shown >= SHOWN_MAX)
+	    *mapped >= MAPPED_MAX)
 		return false;
-	/* As one page arrives, one more would be asked for, and never a run of them. */
+	/* Wait for half a window: otherwise each page that arrives asks for one more, never a run. */
 	if (ahead->flying_pages > max / 2)
 		return false;
 	number = ahead->queue[ahead->head];
@@ -287,19 +298,19 @@ static bool follow(struct lazy *lazy, unsigned *shown)
 	ahead->queued--;
 	segment = lazy_segment(lazy, number);
 	page = number - lazy->first[segment];
-	if (!(ahead->state[number] & QUEUED)) /* it came along with another */
+	if (!(ahead->state[number] & QUEUED))   /* it was fetched with another one */
 		return true;
 	ahead->state[number] &= (uint8_t)~QUEUED;
-	if (!absent(lazy, segment, page)) {
+	if (!page_is_absent(lazy, segment, page)) {
 		if (lazy_available(lazy, segment, page) && !rm_bit(lazy->mapped, number)) {
 			ahead_map(lazy, segment, page, page + 1);
 			ahead_scan(lazy, segment, page);
-			(*shown)++;
+			(*mapped)++;
 		}
 		return true;
 	}
 	max = max < ahead->budget.credit ? max : ahead->budget.credit;
-	around(lazy, segment, max < LAZY_PART ? max : LAZY_PART, &page, &count);
+	queue_widen(lazy, segment, max < LAZY_PART ? max : LAZY_PART, &page, &count);
 	for (uint64_t i = 0; i < count; i++)
 		ahead->state[lazy->first[segment] + page + i] &= (uint8_t)~QUEUED;
 	budget_spend(&ahead->budget, count);
@@ -307,8 +318,8 @@ static bool follow(struct lazy *lazy, unsigned *shown)
 	return true;
 }
 
-/* The next part of what rmmap_prefetch() asked for; false if nothing was done. */
-static bool fetch_asked(struct lazy *lazy)
+/* Fetch the next part of a range of rmmap_prefetch(). False if nothing may be done now. */
+static bool asked_fetch(struct lazy *lazy)
 {
 	struct lazy_ahead *ahead = &lazy->ahead;
 	struct lazy_asked *asked = ahead->asked;
@@ -323,6 +334,7 @@ static bool fetch_asked(struct lazy *lazy)
 	count = asked->end - asked->at < LAZY_PART ? asked->end - asked->at : LAZY_PART;
 	if (count > pages - page)
 		count = pages - page;
+	assert(asked->at < asked->end && ahead->asked_count > 0);
 	asked->at += count;
 	if (asked->at >= asked->end) {
 		ahead->asked = asked->next;
@@ -333,21 +345,22 @@ static bool fetch_asked(struct lazy *lazy)
 	return true;
 }
 
-static int ask(struct lazy *lazy, uint64_t at, uint64_t end)
+/* Page numbers [at, end) are to be fetched. 0, -EAGAIN or -ENOMEM. */
+static int asked_add(struct lazy *lazy, uint64_t at, uint64_t end)
 {
 	struct lazy_ahead *ahead = &lazy->ahead;
 	struct lazy_asked **last = &ahead->asked, *asked;
 
 	while (*last && (*last)->next)
 		last = &(*last)->next;
-	/* Pages that go on where the last ones end, in the next segment or the next call. */
+	/* The next segment or the next call often continues the last range. */
 	if (*last && (*last)->end == at) {
 		(*last)->end = end;
 		return 0;
 	}
 	if (ahead->asked_count == ASKED_MAX)
 		return -EAGAIN;
-	asked = calloc(1, sizeof *asked);
+	asked = calloc(1, sizeof(*asked));
 	if (!asked)
 		return -ENOMEM;
 	asked->at = at;
@@ -372,7 +385,7 @@ int lazy_prefetch(struct lazy *lazy, uint64_t addr, uint64_t length)
 		from = addr > s->addr ? addr : s->addr;
 		to = end < s->addr + s->length ? end : s->addr + s->length;
 		if (from < to)
-			error = ask(lazy, lazy->first[i] + (from - s->addr) / RM_PAGE,
+			error = asked_add(lazy, lazy->first[i] + (from - s->addr) / RM_PAGE,
 			            lazy->first[i] + rm_page_up(to - s->addr) / RM_PAGE);
 	}
 	ahead_pump(lazy);
@@ -382,13 +395,13 @@ int lazy_prefetch(struct lazy *lazy, uint64_t addr, uint64_t length)
 void ahead_pump(struct lazy *lazy)
 {
 	struct lazy_ahead *ahead = &lazy->ahead;
-	unsigned shown = 0;
+	unsigned mapped = 0;
 
-	/* A fetch of what is here by now is over at once, and leads back here. */
+	/* A fetch that ends at once calls this from below, which must not recurse. */
 	if (ahead->pumping)
 		return;
 	ahead->pumping = true;
-	while (!lazy->finished && !lazy->dead && (fetch_asked(lazy) || follow(lazy, &shown)))
+	while (!lazy->finished && !lazy->dead && (asked_fetch(lazy) || queue_follow(lazy, &mapped)))
 		;
 	ahead->pumping = false;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * batch.c - having pages fetched, a batch at a time
+ * batch.c - has pages fetched, a batch at a time
  *
- * Mechanism only: which pages, and what is done with those that came, is decided by
- * lazy_events, which fault.c implements. Worker thread; allocates.
+ * Mechanism only. lazy_events, which fault.c implements, decides which pages are fetched and what
+ * becomes of them. Worker thread only; allocates, for a fault from base/reserve.h if need be.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include "../base/reserve.h"
 #include "internal.h"
 
-#define STARVED_NS 100000000ull         /* without memory for a fault: until all fault anew */
+#define STARVED_NS 100000000ull         /* until threads whose fault had no memory are woken */
 
 void lazy_starved(struct lazy *lazy)
 {
@@ -35,7 +35,8 @@ uint32_t lazy_segment(const struct lazy *lazy, uint64_t number)
 	return low;
 }
 
-static void part_done(struct page_wait *waiter, int error)
+/* page_wait.done of a batch. */
+static void batch_done(struct page_wait *waiter, int error)
 {
 	struct lazy_batch *batch = container_of(waiter, struct lazy_batch, waiter), **at;
 	struct lazy *lazy = batch->lazy;
@@ -61,7 +62,7 @@ void lazy_fetch(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t cou
                 enum rm_ahead why, uint64_t waited)
 {
 	const struct rm_segment *s = lazy_segment_at(lazy, segment);
-	struct lazy_batch *batch = reserve_zalloc(sizeof *batch, waited != LAZY_NOBODY);
+	struct lazy_batch *batch = reserve_zalloc(sizeof(*batch), waited != LAZY_NOBODY);
 
 	if (!batch) {
 		if (waited != LAZY_NOBODY)
@@ -80,7 +81,7 @@ void lazy_fetch(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t cou
 	batch->waiter.count = count;
 	batch->waiter.later = !batch->waited;
 	batch->waiter.vital = batch->waited;
-	batch->waiter.done = part_done;
+	batch->waiter.done = batch_done;
 	batch->trip = batch->waited && remote_wanted(lazy->remote, s->layer, batch->waiter.page +
 	                                             waited - lazy->first[segment] - page);
 	batch->ahead = lazy->events->note(lazy, batch, waited);

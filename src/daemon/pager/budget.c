@@ -2,7 +2,7 @@
 /* budget.c - see budget.h. Any thread; does not allocate. */
 #include "budget.h"
 
-static void earn(struct budget *budget, uint64_t pages)
+static void budget_earn(struct budget *budget, uint64_t pages)
 {
 	budget->credit += pages;
 	if (budget->credit > BUDGET_MAX)
@@ -10,8 +10,9 @@ static void earn(struct budget *budget, uint64_t pages)
 }
 
 /*
- * The shortest counts: others are of a read that waited behind others, and a window that
- * grows with them would make them longer still. It may rise slowly, as networks do.
+ * The shortest read counts. A longer one waited behind other reads, and a window that grew with
+ * it would make the next one longer still. The value rises slowly, in case the network is slower
+ * now.
  */
 void budget_trip(struct budget *budget, uint64_t ns)
 {
@@ -22,7 +23,7 @@ void budget_trip(struct budget *budget, uint64_t ns)
 	else
 		budget->trip_ns += (ns - budget->trip_ns) / 64;
 	if (first)
-		earn(budget, BUDGET_TRIPS * budget_window(budget));
+		budget_earn(budget, BUDGET_TRIPS * budget_window(budget));
 }
 
 uint64_t budget_window(const struct budget *budget)
@@ -43,7 +44,7 @@ void budget_spend(struct budget *budget, uint64_t pages)
 void budget_used(struct budget *budget, uint64_t pages)
 {
 	budget->used += pages;
-	earn(budget, 2 * pages);
+	budget_earn(budget, 2 * pages);
 }
 
 void budget_missed(struct budget *budget)
@@ -52,5 +53,5 @@ void budget_missed(struct budget *budget)
 
 	if (!budget->trip_ns)
 		return;
-	earn(budget, budget->used >= budget->spent / 4 ? window : window / 4);
+	budget_earn(budget, budget->used >= budget->spent / 4 ? window : window / 4);
 }

@@ -2,8 +2,8 @@
 /*
  * end.c - the end of a lazy attachment: filled, lost, detached
  *
- * A consumer's uffd is never closed while something is absent and not marked as lost, unless
- * its address space is gone: it would read zeros. Worker thread.
+ * A userfaultfd is never closed while a page is absent and not marked as lost, unless the
+ * address space is gone: the process would read zeros. Worker thread only; does not allocate.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,9 +27,10 @@ void lazy_close_fds(int *fds)
 }
 
 /*
- * The kernel shall not end a consumer any more when rmmapd goes. The library arms the lifeline
- * when it has read the answer to RM_LAZY, which may be after this: without an owner nobody is
- * signalled however it is armed, and the library sees by it that all is well.
+ * From now on the kernel must not end the process when rmmapd ends. The library arms the
+ * lifeline after it has read the answer to RM_LAZY, which may be later than this: without an
+ * owner nobody is signalled even if it is armed, and the library sees by the missing owner that
+ * everything was served.
  */
 static void lifeline_disarm(const struct lazy *lazy)
 {
@@ -66,14 +67,14 @@ bool lazy_is_filled(const struct lazy *lazy)
 	return !lazy->left || (!lazy->left_copies && remote_complete(lazy->remote));
 }
 
-/* Stop serving: from here on the kernel, or nobody, answers faults. */
+/* Stop serving: from here on the kernel answers faults, or nobody does. */
 static void lazy_shut(struct lazy *lazy)
 {
 	if (lazy->fds[LAZY_UFFD] < 0)
 		return;
 	loop_timer_cancel(lazy->context->loop, &lazy->starved);
 	loop_remove(lazy->context->loop, &lazy->source);
-	fetch_all_cancel(&lazy->sweep);
+	fetch_all_cancel(&lazy->fetch_all);
 	batches_free(lazy);
 	lazy_faults_free(lazy);
 	lifeline_disarm(lazy);
@@ -107,7 +108,7 @@ void lazy_stop(struct lazy *lazy)
 	lazy_free(lazy);
 }
 
-/* Nothing is absent, or all that is was marked as lost. Freed by the timer: callers go on. */
+/* The timer frees it, since callers still use it. */
 void lazy_finish(struct lazy *lazy, int error)
 {
 	if (lazy->finished || lazy->broken)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * lazy_fetch.c - which pages a fault brings, and having them fetched
+ * fault.c - policy: which pages a fault brings
  *
- * stream.h says what a fault brings. A batch is fetched in parts, so that who waits for its
- * beginning goes on while the rest arrives. With RMMAP_PREFETCH=off a fault brings its page
- * and no other. Worker thread; allocates.
+ * stream.h decides which pages. A batch is fetched in parts, so that the thread that waits for
+ * its beginning continues while the rest arrives. With RMMAP_PREFETCH=off a fault brings its own
+ * page only. Worker thread only; allocates.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,10 +14,10 @@
 #include "../base/reserve.h"
 #include "../base/container.h"
 
-#define FIRST_PART 16                   /* so many pages come first, for who waits */
+#define FIRST_PART 16                   /* pages: the part that a thread waits for is small */
 
-/* Pages without gaps, in the order in which they will be wanted. */
-static void fetch_range(struct lazy *lazy, const struct stream_plan *plan, uint64_t waited)
+/* Fetch a plan without gaps, in the order in which the stream will reach the pages. */
+static void plan_fetch_range(struct lazy *lazy, const struct stream_plan *plan, uint64_t waited)
 {
 	bool down = plan->step < 0;
 	uint64_t low = down ? plan->first + 1 - plan->count : plan->first, high = low + plan->count;
@@ -45,8 +45,8 @@ static void fetch_range(struct lazy *lazy, const struct stream_plan *plan, uint6
 	}
 }
 
-/* What is in flight is not read twice. */
-static void fetch_plan(struct lazy *lazy, const struct stream_plan *plan, uint64_t waited)
+/* Fetch what is planned. remote/ does not read pages twice that are in flight. */
+static void plan_fetch(struct lazy *lazy, const struct stream_plan *plan, uint64_t waited)
 {
 	uint64_t number = plan->first;
 	uint32_t segment;
@@ -55,7 +55,7 @@ static void fetch_plan(struct lazy *lazy, const struct stream_plan *plan, uint64
 	if (plan->mark != STREAM_NONE)
 		ahead_mark(lazy, plan->mark, plan->lone);
 	if (plan->step == 1 || plan->step == -1) {
-		fetch_range(lazy, plan, waited);
+		plan_fetch_range(lazy, plan, waited);
 		return;
 	}
 	for (uint64_t i = 0; i < plan->count && !lazy->finished; i++) {
@@ -66,7 +66,8 @@ static void fetch_plan(struct lazy *lazy, const struct stream_plan *plan, uint64
 	}
 }
 
-static void alone(struct lazy *lazy, uint32_t segment, uint64_t page)
+/* The page and no other. */
+static void fault_alone(struct lazy *lazy, uint32_t segment, uint64_t page)
 {
 	if (lazy_available(lazy, segment, page))
 		lazy_map(lazy, segment, page, page + 1);
@@ -83,7 +84,7 @@ void lazy_fault(struct lazy *lazy, uint32_t segment, uint64_t page)
 	struct stream_plan plan;
 
 	if (lazy->attachment->prefetch == RM_PREFETCH_OFF) {
-		alone(lazy, segment, page);
+		fault_alone(lazy, segment, page);
 		ahead_pump(lazy);
 		return;
 	}
@@ -95,22 +96,22 @@ void lazy_fault(struct lazy *lazy, uint32_t segment, uint64_t page)
 	} else if (!coming) {
 		if (!here)
 			ahead_missed(lazy, number);
-		/* What another process had fetched is mapped by the same rules. */
+		/* A page that another process had fetched is mapped by the same rules. */
 		streams_fault(streams, number, lazy->pages, &plan);
-		fetch_plan(lazy, &plan, number);
+		plan_fetch(lazy, &plan, number);
 		ahead_pump(lazy);
 		return;
 	}
 	if (streams_touch(streams, number, lazy->pages, &plan))
-		fetch_plan(lazy, &plan, LAZY_NOBODY);
+		plan_fetch(lazy, &plan, LAZY_NOBODY);
 	ahead_pump(lazy);
 }
 
-/* A batch has ended: use what it brought, and fetch on. The caller frees it. */
+/* lazy_events.arrived: map what the batch brought, and fetch on. */
 static void batch_arrived(struct lazy *lazy, const struct lazy_batch *batch, int error)
 {
 	ahead_map(lazy, batch->segment, batch->page, batch->page + batch->count);
-	/* Who waits for a page of it asks for that page by himself. */
+	/* Memory was short: the threads that wait are woken soon, and fault again. */
 	if (error == -EAGAIN || (error == -ENOMEM && !batch->waited))
 		lazy_starved(lazy);
 	else if (error)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * lazy_filled.c - nothing is unregistered that could be read as zeros
+ * filled.c - proves that nothing is unregistered that could be read as zeros
  *
- * Once a range is unregistered the kernel answers faults there from the file that is mapped,
- * with zeros where the file has no page. So before that each page of data must have been
- * resolved, or be in that file: the present one if the process shares it, and not the one
- * that was made since. This is looked at page by page, from what was noted of each, and not
- * from the counts that said it was time to unregister; and of each segment the kernel is
- * asked for one page. Worker thread; does not allocate.
+ * Once a range is unregistered, the kernel answers faults there from the file that the process
+ * maps, with zeros where the file has no page. So before that, each page of data must have been
+ * resolved, or be in that very file, and not in one that a later worker made. This is checked
+ * page by page from the bitmaps, independently of the counters that said it was time to
+ * unregister; and the kernel is asked for one page of each segment. Worker thread only; does not
+ * allocate.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -24,9 +24,12 @@ bool lazy_shares(const struct lazy *lazy, uint32_t layer)
 	return remote_shares(lazy->remote, layer, lazy->attachment->generation);
 }
 
-/* Pages [page, end) of a segment were not resolved: are they holes, or in the file? */
-static bool in_file(const struct lazy *lazy, const struct rm_segment *s, uint64_t page,
-                    uint64_t end)
+/*
+ * Pages [page, end) of a segment were not resolved: is each of them a hole, or in the file that
+ * the process maps?
+ */
+static bool file_has_pages(const struct lazy *lazy, const struct rm_segment *s, uint64_t page,
+                           uint64_t end)
 {
 	const uint64_t *data = rm_table_view_bitmap(remote_table(lazy->remote), s->layer);
 	uint64_t first = s->offset / RM_PAGE, start, count;
@@ -36,8 +39,9 @@ static bool in_file(const struct lazy *lazy, const struct rm_segment *s, uint64_
 	return !rm_bit_run(data, first + page, first + end, true, &start, &count);
 }
 
-/* The kernel has the last word, for one of these pages: does the file have it? */
-static bool kernel_has(struct lazy *lazy, const struct rm_segment *s, uint64_t page, uint64_t end)
+/* Ask the kernel for the first page of data among these: does the process's file have it? */
+static bool kernel_has_page(struct lazy *lazy, const struct rm_segment *s, uint64_t page,
+                            uint64_t end)
 {
 	const uint64_t *data = rm_table_view_bitmap(remote_table(lazy->remote), s->layer);
 	uint64_t first = s->offset / RM_PAGE, start, count, done;
@@ -49,10 +53,10 @@ static bool kernel_has(struct lazy *lazy, const struct rm_segment *s, uint64_t p
 }
 
 /*
- * The process maps something else than was noted, which it may have done itself: from now on
- * all that it is given is a copy.
+ * The process maps another file than was recorded, perhaps by its own doing. From now on all
+ * pages that it is given are copies.
  */
-static void distrust(struct lazy *lazy)
+static void lazy_distrust(struct lazy *lazy)
 {
 	char id[9];
 
@@ -67,14 +71,14 @@ static void distrust(struct lazy *lazy)
 void lazy_no_page(struct lazy *lazy)
 {
 	if (lazy->attachment->generation)
-		distrust(lazy);
+		lazy_distrust(lazy);
 }
 
 /*
- * Who is sent SIGBUS may handle it, and stays registered. A worker that ends is replaced by
- * one that finds generation 0 in the record, so this happens once to an attachment.
+ * A process that is sent SIGBUS may handle it, and so stays registered. If this worker ends, its
+ * successor finds generation 0 in the record: so that happens once for an attachment.
  */
-static void end_worker(struct lazy *lazy)
+static void lazy_end_worker(struct lazy *lazy)
 {
 	struct attachment *attachment = lazy->attachment;
 	bool last = !attachment->generation || !keeper_alive(lazy->context->keeper);
@@ -104,12 +108,12 @@ static bool segment_filled(struct lazy *lazy, uint32_t segment)
 
 	for (; rm_bit_run(lazy->mapped, at, end, false, &start, &count); at = start + count) {
 		page = start - lazy->first[segment];
-		if (!in_file(lazy, s, page, page + count)) {
-			end_worker(lazy);
+		if (!file_has_pages(lazy, s, page, page + count)) {
+			lazy_end_worker(lazy);
 			return false;
 		}
-		if (!asked && !kernel_has(lazy, s, page, page + count)) {
-			distrust(lazy);
+		if (!asked && !kernel_has_page(lazy, s, page, page + count)) {
+			lazy_distrust(lazy);
 			return false;
 		}
 		asked = true;

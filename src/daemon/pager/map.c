@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * lazy_map.c - pages into a consumer: mapped, copied, zero, or lost
+ * map.c - gives pages to the process: mapped, copied, zero, or marked as lost
  *
- * Pages go in runs, one ioctl a run. A run may meet pages that are mapped already (another
- * thread's fault), that the consumer unmapped, or where it keeps content of its own: then
- * it is gone through page by page. Worker thread.
+ * Pages are resolved in runs, with one ioctl for a run. A run may meet pages that are mapped
+ * already (by another thread's fault), that the process unmapped, or where it keeps content of
+ * its own: then the run continues page by page. Worker thread only; does not allocate.
  */
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -21,47 +22,46 @@
 
 #define TRIES 64                        /* of a call that resolves nothing */
 
-static const struct rm_segment *segment_of(const struct lazy *lazy, uint32_t segment)
-{
-	return &remote_table(lazy->remote)->segments[segment];
-}
-
-static uint64_t layer_page(const struct rm_segment *segment, uint64_t page)
+static uint64_t segment_layer_page(const struct rm_segment *segment, uint64_t page)
 {
 	return segment->offset / RM_PAGE + page;
 }
 
-static bool is_hole(const struct lazy *lazy, const struct rm_segment *segment, uint64_t page)
+static bool page_is_hole(const struct lazy *lazy, const struct rm_segment *segment, uint64_t page)
 {
 	return !rm_bit(rm_table_view_bitmap(remote_table(lazy->remote), segment->layer),
-	               layer_page(segment, page));
+	               segment_layer_page(segment, page));
 }
 
 bool lazy_available(const struct lazy *lazy, uint32_t segment, uint64_t page)
 {
-	const struct rm_segment *s = segment_of(lazy, segment);
+	const struct rm_segment *s = lazy_segment_at(lazy, segment);
 
-	return remote_present(lazy->remote, s->layer, layer_page(s, page));
+	return remote_present(lazy->remote, s->layer, segment_layer_page(s, page));
 }
 
-static bool is_mapped(const struct lazy *lazy, uint32_t segment, uint64_t page)
+static bool page_is_mapped(const struct lazy *lazy, uint32_t segment, uint64_t page)
 {
 	return rm_bit(lazy->mapped, lazy->first[segment] + page);
 }
 
-static void mark(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t count)
+/* These pages were resolved or marked as lost. */
+static void pages_mark(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t count)
 {
-	const struct rm_segment *s = segment_of(lazy, segment);
+	const struct rm_segment *s = lazy_segment_at(lazy, segment);
 	bool shares = lazy_shares(lazy, s->layer);
 
 	for (; count; count--, page++) {
-		if (is_mapped(lazy, segment, page))
+		if (page_is_mapped(lazy, segment, page))
 			continue;
 		rm_bit_set(lazy->mapped, lazy->first[segment] + page);
-		if (is_hole(lazy, s, page))
+		if (page_is_hole(lazy, s, page))
 			continue;
+		/* A broken one goes on although its counters were found to be wrong. */
+		assert(lazy->broken || (lazy->left > 0 && (shares || lazy->left_copies > 0)));
 		lazy->left--;
 		lazy->left_copies -= !shares;
+		assert(lazy->broken || lazy->left_copies <= lazy->left);
 	}
 }
 
@@ -74,7 +74,7 @@ bool lazy_waited_for(const struct lazy *lazy, uint64_t addr)
 	return fault != NULL;
 }
 
-/* Who waited in [addr, end) has got his page. */
+/* Forget and count the faults in [addr, end): their pages were given or marked as lost. */
 static void faults_served(struct lazy *lazy, uint64_t addr, uint64_t end)
 {
 	struct rm_counters *counters = &lazy->attachment->counters->sum;
@@ -94,16 +94,16 @@ static void faults_served(struct lazy *lazy, uint64_t addr, uint64_t end)
 	}
 }
 
-/* SIGBUS for the whole process: where a page cannot be marked, or not be given. */
-static void send_sigbus(struct lazy *lazy, uint64_t addr)
+/* The kernel cannot mark the page as lost: the whole process gets SIGBUS. */
+static void lazy_send_sigbus(struct lazy *lazy, uint64_t addr)
 {
 	syscall(SYS_pidfd_send_signal, lazy->attachment->pidfd, SIGBUS, NULL, 0);
-	/* A handler may return on another thread: the one that waits shall not wait for ever. */
+	/* Another thread may handle the signal: the thread that waits must not wait for ever. */
 	uffd_wake(lazy->fds[LAZY_UFFD], addr, RM_PAGE);
 }
 
-/* Noted first: the process is not whole, unless the next worker has the page. */
-static void note_lost(struct lazy *lazy)
+/* Recorded before a page is marked. The next worker gives the page anew if it can be had then. */
+static void lazy_note_lost(struct lazy *lazy)
 {
 	if (lazy->attachment->served & SERVED_LOST)
 		return;
@@ -112,16 +112,17 @@ static void note_lost(struct lazy *lazy)
 }
 
 /*
- * True: whoever touches the page gets SIGBUS, or what is mapped there. False: it could not be
- * marked, and must stay registered; the process was sent SIGBUS, or faults again.
+ * Mark a page as lost. True: whoever touches it gets SIGBUS, or finds what is mapped there.
+ * False: it could not be marked and must stay registered; the process was sent SIGBUS, or the
+ * thread faults again.
  */
-static bool poison_page(struct lazy *lazy, uint64_t addr)
+static bool page_poison(struct lazy *lazy, uint64_t addr)
 {
 	enum uffd_result result = UFFD_FAILED;
 	unsigned tries = 0;
 	uint64_t done;
 
-	note_lost(lazy);
+	lazy_note_lost(lazy);
 	if (lazy->features & RM_UFFD_POISON)
 		do
 			result = uffd_resolve(lazy->fds[LAZY_UFFD], UFFD_POISON, addr, RM_PAGE, NULL,
@@ -141,12 +142,12 @@ static bool poison_page(struct lazy *lazy, uint64_t addr)
 		uffd_wake(lazy->fds[LAZY_UFFD], addr, RM_PAGE);
 		return false;
 	default:
-		send_sigbus(lazy, addr);
+		lazy_send_sigbus(lazy, addr);
 		return false;
 	}
 }
 
-static const char *reason(const struct lazy *lazy, int error)
+static const char *loss_reason(const struct lazy *lazy, int error)
 {
 	const char *why = remote_why(lazy->remote);
 
@@ -157,7 +158,8 @@ static const char *reason(const struct lazy *lazy, int error)
 	return error == -ETIMEDOUT ? "its host does not answer" : rm_errno_text(-error);
 }
 
-static void tell_loss(struct lazy *lazy, uint64_t addr, int error)
+/* Say once, on the process's stderr, that a page is lost, and why. */
+static void loss_tell(struct lazy *lazy, uint64_t addr, int error)
 {
 	char text[512], id[9];
 
@@ -165,31 +167,31 @@ static void tell_loss(struct lazy *lazy, uint64_t addr, int error)
 		return;
 	lazy->told = true;
 	rm_short_id(remote_id(lazy->remote), id);
-	rm_format(text, sizeof text, "rmmap: publication %s: the page at 0x%llx can no longer be "
+	rm_format(text, sizeof(text), "rmmap: publication %s: the page at 0x%llx can no longer be "
 	          "had (%s); whoever touches it gets SIGBUS: have it published again, or attach "
 	          "with RMMAP_FETCH=eager\n", id, (unsigned long long)addr,
-	          reason(lazy, error));
+	          loss_reason(lazy, error));
 	keeper_tell(lazy->context->keeper, lazy->fds[LAZY_STDERR], text);
 }
 
 struct run {
-	uint64_t most;                  /* pages that the next call may have */
-	unsigned tries;
-	bool resolved;                  /* the pages of the last call: nobody can read zeros there */
+	uint64_t most;                  /* pages for the next call, at most */
+	unsigned tries;                 /* calls that returned UFFD_AGAIN without any page */
+	bool resolved;                  /* nobody can read zeros in the pages of the last call */
 };
 
-/* The kernel cannot give this page: who waits for it is told, others may try again. */
-static bool give_up(struct lazy *lazy, uint64_t addr)
+/* The kernel cannot give this page. It is lost for a thread that waits; others may try again. */
+static bool page_give_up(struct lazy *lazy, uint64_t addr)
 {
 	if (!lazy_waited_for(lazy, addr))
 		return false;
-	tell_loss(lazy, addr, -ENOMEM);
-	return poison_page(lazy, addr);
+	loss_tell(lazy, addr, -ENOMEM);
+	return page_poison(lazy, addr);
 }
 
-/* One call; how many pages it was about. */
-static uint64_t step(struct lazy *lazy, enum uffd_how how, uint64_t addr, uint64_t count,
-                     const void *from, struct run *run)
+/* One call. Returns how many pages are done with; run->resolved says in which way. */
+static uint64_t run_step(struct lazy *lazy, enum uffd_how how, uint64_t addr, uint64_t count,
+                         const void *from, struct run *run)
 {
 	int fd = lazy->fds[LAZY_UFFD];
 	enum uffd_result result;
@@ -207,7 +209,7 @@ static uint64_t step(struct lazy *lazy, enum uffd_how how, uint64_t addr, uint64
 		}
 		/* fall through */
 	case UFFD_THERE:
-		/* The kernel has done nothing for the rest of the range, and woken nobody. */
+		/* The kernel did nothing for the rest of the range, and woke nobody. */
 		uffd_wake(fd, addr, RM_PAGE);
 		return 1;
 	case UFFD_DEAD:
@@ -222,29 +224,30 @@ static uint64_t step(struct lazy *lazy, enum uffd_how how, uint64_t addr, uint64
 	case UFFD_NO_PAGE:
 		run->resolved = false;
 		if (how != UFFD_CONTINUE)
-			return give_up(lazy, addr), 1;
+			return page_give_up(lazy, addr), 1;
 		lazy_no_page(lazy);
 		return 0;
 	default:
-		run->resolved = give_up(lazy, addr);
+		run->resolved = page_give_up(lazy, addr);
 		return 1;
 	}
 }
 
-static void map_run(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t count)
+/* Resolve a run of pages that are here and either all holes or all data. */
+static void run_map(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t count)
 {
-	const struct rm_segment *s = segment_of(lazy, segment);
-	bool hole = is_hole(lazy, s, page);
+	const struct rm_segment *s = lazy_segment_at(lazy, segment);
+	bool hole = page_is_hole(lazy, s, page);
 	struct run run = { .most = count };
 	enum uffd_how how;
 	uint64_t n;
 
 	while (count && !lazy->dead) {
 		how = hole ? UFFD_ZERO : lazy_shares(lazy, s->layer) ? UFFD_CONTINUE : UFFD_COPY;
-		n = step(lazy, how, s->addr + page * RM_PAGE, count < run.most ? count : run.most,
-		         remote_data(lazy->remote, s->layer, layer_page(s, page)), &run);
+		n = run_step(lazy, how, s->addr + page * RM_PAGE, count < run.most ? count : run.most,
+		             remote_data(lazy->remote, s->layer, segment_layer_page(s, page)), &run);
 		if (run.resolved)
-			mark(lazy, segment, page, n);
+			pages_mark(lazy, segment, page, n);
 		page += n;
 		count -= n;
 	}
@@ -252,21 +255,21 @@ static void map_run(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t
 
 void lazy_map(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t end)
 {
-	const struct rm_segment *s = segment_of(lazy, segment);
+	const struct rm_segment *s = lazy_segment_at(lazy, segment);
 	uint64_t from = page, run;
 
 	while (page < end && !lazy->dead) {
 		if (!lazy_available(lazy, segment, page) ||
-		    (is_mapped(lazy, segment, page) && !lazy_waited_for(lazy, s->addr + page * RM_PAGE))) {
+		    (page_is_mapped(lazy, segment, page) && !lazy_waited_for(lazy, s->addr + page * RM_PAGE))) {
 			page++;
 			continue;
 		}
 		run = 1;
-		while (page + run < end && !is_mapped(lazy, segment, page + run) &&
+		while (page + run < end && !page_is_mapped(lazy, segment, page + run) &&
 		       lazy_available(lazy, segment, page + run) &&
-		       is_hole(lazy, s, page + run) == is_hole(lazy, s, page))
+		       page_is_hole(lazy, s, page + run) == page_is_hole(lazy, s, page))
 			run++;
-		map_run(lazy, segment, page, run);
+		run_map(lazy, segment, page, run);
 		page += run;
 	}
 	for (page = from; page < end; page = run) {
@@ -281,17 +284,17 @@ void lazy_map(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t end)
 
 void lazy_lost(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t end, int error)
 {
-	const struct rm_segment *s = segment_of(lazy, segment);
+	const struct rm_segment *s = lazy_segment_at(lazy, segment);
 	uint64_t addr;
 
 	for (; page < end && lazy->faults && !lazy->dead; page++) {
 		addr = s->addr + page * RM_PAGE;
 		if (lazy_available(lazy, segment, page) || !lazy_waited_for(lazy, addr))
 			continue;
-		/* Told first: the signal may end the process, and its stderr's reader with it. */
-		tell_loss(lazy, addr, error);
-		if (poison_page(lazy, addr))
-			mark(lazy, segment, page, 1);
+		/* Before the page is marked: SIGBUS may end the process and its stderr's reader. */
+		loss_tell(lazy, addr, error);
+		if (page_poison(lazy, addr))
+			pages_mark(lazy, segment, page, 1);
 		faults_served(lazy, addr, addr + RM_PAGE);
 	}
 }
@@ -308,11 +311,11 @@ bool lazy_poison(struct lazy *lazy, int error)
 	for (i = 0; i < table->segment_count; i++) {
 		pages = table->segments[i].length / RM_PAGE;
 		for (page = 0; page < pages && !lazy->dead; page++) {
-			if (lazy_available(lazy, i, page) || is_mapped(lazy, i, page))
+			if (lazy_available(lazy, i, page) || page_is_mapped(lazy, i, page))
 				continue;
-			tell_loss(lazy, table->segments[i].addr + page * RM_PAGE, error);
-			if (poison_page(lazy, table->segments[i].addr + page * RM_PAGE))
-				mark(lazy, i, page, 1);
+			loss_tell(lazy, table->segments[i].addr + page * RM_PAGE, error);
+			if (page_poison(lazy, table->segments[i].addr + page * RM_PAGE))
+				pages_mark(lazy, i, page, 1);
 			else
 				all = false;
 		}

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * pager.c - lazy attachments: fault events in, batches of pages out
+ * pager.c - lazy attachments: fault events, completion, the record
  *
- * A fault on a page that is here is resolved at once, with its neighbours; one on an absent
- * page has a batch fetched, which grows while faults go up through the addresses. When all
- * data is in the file that the consumer maps, the kernel alone can go on: the ranges are
- * unregistered and everything is closed.
+ * A fault on a page that is here is resolved at once, with its neighbours. A fault on an absent
+ * page has a batch fetched, which grows while faults follow a stream. When all data is in the
+ * file that the process maps, the kernel needs no help any more: the ranges are unregistered
+ * and everything is closed.
  *
- * A consumer's uffd is never closed while something is absent and not marked as lost, unless
- * its address space is gone: it would read zeros. Worker thread; allocates.
+ * A userfaultfd is never closed while a page is absent and not marked as lost, unless the
+ * address space is gone: the process would read zeros. Worker thread only; allocates.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,14 +27,14 @@
 #include "uffd.h"
 #include "../base/container.h"
 
-#define READS_PER_EVENT 4               /* then it is others' turn */
+#define READS_PER_EVENT 4               /* then others have their turn */
 #define FAULTS_PER_READ 32
 
 /* ---- faults ---- */
 
-static bool add_fault(struct lazy *lazy, uint64_t addr)
+static bool fault_add(struct lazy *lazy, uint64_t addr)
 {
-	struct lazy_fault *fault = reserve_zalloc(sizeof *fault, true);
+	struct lazy_fault *fault = reserve_zalloc(sizeof(*fault), true);
 
 	lazy->attachment->counters->sum.faults++;
 	if (!fault)
@@ -46,21 +46,21 @@ static bool add_fault(struct lazy *lazy, uint64_t addr)
 	return true;
 }
 
-static void handle_fault(struct lazy *lazy, uint64_t addr)
+static void fault_handle(struct lazy *lazy, uint64_t addr)
 {
 	const struct rm_table *table = remote_table(lazy->remote);
 	const struct rm_segment *s = rm_table_find(table, addr);
 
 	if (!s)
 		uffd_wake(lazy->fds[LAZY_UFFD], addr, RM_PAGE);
-	else if (!add_fault(lazy, addr))
+	else if (!fault_add(lazy, addr))
 		lazy_starved(lazy);
 	else
 		lazy_fault(lazy, (uint32_t)(s - table->segments), (addr - s->addr) / RM_PAGE);
 }
 
-/* All who wait fault anew: those who could not even be noted, too. */
-static void fed(struct timer *timer)
+/* Wake all threads, to fault again: for some of the faults there was no memory to note them. */
+static void starved_timer_fired(struct timer *timer)
 {
 	struct lazy *lazy = container_of(timer, struct lazy, starved);
 	const struct rm_table *table = remote_table(lazy->remote);
@@ -71,7 +71,8 @@ static void fed(struct timer *timer)
 	uffd_wake(lazy->fds[LAZY_UFFD], addr, last->addr + last->length - addr);
 }
 
-static void ready(struct source *source, uint32_t events)
+/* source.ready of the userfaultfd. */
+static void lazy_uffd_ready(struct source *source, uint32_t events)
 {
 	struct lazy *lazy = container_of(source, struct lazy, source);
 	uint64_t addrs[FAULTS_PER_READ];
@@ -81,20 +82,20 @@ static void ready(struct source *source, uint32_t events)
 	for (round = 0; round < READS_PER_EVENT && n; round++) {
 		n = uffd_faults(lazy->fds[LAZY_UFFD], addrs, FAULTS_PER_READ);
 		for (i = 0; i < n && !lazy->dead && !lazy->finished; i++)
-			handle_fault(lazy, addrs[i]);
+			fault_handle(lazy, addrs[i]);
 		if (lazy->finished)
 			return;
 	}
 	if (lazy->dead)
-		loop_remove(lazy->context->loop, source); /* local.c will notice, and stop it */
+		loop_remove(lazy->context->loop, source);       /* local/ notices, and stops it */
 	else
 		lazy_progress(lazy);
 }
 
 /* ---- completing ---- */
 
-/* What is here and not in the files that the process maps. */
-static void give(struct lazy *lazy)
+/* Give the process the pages that are here but not in the files that it maps. */
+static void lazy_give_copies(struct lazy *lazy)
 {
 	const struct rm_table *table = remote_table(lazy->remote);
 	uint32_t i;
@@ -104,12 +105,13 @@ static void give(struct lazy *lazy)
 			lazy_map(lazy, i, 0, table->segments[i].length / RM_PAGE);
 }
 
-static void swept(struct fetch_all *sweep, int error)
+/* fetch_all.done: all pages are here, or (error) some will not come. */
+static void lazy_all_fetched(struct fetch_all *all, int error)
 {
-	struct lazy *lazy = container_of(sweep, struct lazy, sweep);
+	struct lazy *lazy = container_of(all, struct lazy, fetch_all);
 
-	give(lazy);
-	lazy->completed = error ? error : -EIO;         /* unless finish() knows better */
+	lazy_give_copies(lazy);
+	lazy->completed = error ? error : -EIO;         /* unless lazy_finish() changes it */
 	if (lazy->dead)
 		lazy->completed = -ESRCH;
 	else if (error ? lazy_poison(lazy, error) && !lazy->left_copies : lazy_is_filled(lazy))
@@ -119,7 +121,7 @@ static void swept(struct fetch_all *sweep, int error)
 
 void lazy_complete(struct lazy *lazy, void (*done)(void *arg, int error), void *arg)
 {
-	struct lazy_completion *completion = calloc(1, sizeof *completion);
+	struct lazy_completion *completion = calloc(1, sizeof(*completion));
 
 	if (!completion) {
 		done(arg, -ENOMEM);
@@ -129,8 +131,8 @@ void lazy_complete(struct lazy *lazy, void (*done)(void *arg, int error), void *
 	completion->arg = arg;
 	completion->next = lazy->completions;
 	lazy->completions = completion;
-	if (!lazy->finished && !lazy->sweep.remote)
-		fetch_all_start(&lazy->sweep, lazy->remote, lazy->attachment, swept);
+	if (!lazy->finished && !lazy->fetch_all.remote)
+		fetch_all_start(&lazy->fetch_all, lazy->remote, lazy->attachment, lazy_all_fetched);
 }
 
 bool lazy_gone(struct lazy *lazy)
@@ -144,11 +146,11 @@ bool lazy_gone(struct lazy *lazy)
 
 /* ---- the beginning ---- */
 
-/* Takes the descriptors, not on failure; the caller puts or knows the record. */
-static int start(struct attachment *attachment, const int *fds, unsigned count,
-                 uint32_t features, struct lazy **out)
+/* Takes the descriptors unless it fails. The caller puts the record, or has it already. */
+static int lazy_begin(struct attachment *attachment, const int *fds, unsigned count,
+                      uint32_t features, struct lazy **out)
 {
-	struct lazy *lazy = calloc(1, sizeof *lazy);
+	struct lazy *lazy = calloc(1, sizeof(*lazy));
 	int mine[LAZY_FDS] = { -1, -1, -1, -1, -1 };
 	unsigned i, to;
 	int error;
@@ -160,16 +162,16 @@ static int start(struct attachment *attachment, const int *fds, unsigned count,
 	}
 	if (!lazy)
 		return -ENOMEM;
-	memcpy(lazy->fds, mine, sizeof mine);
+	memcpy(lazy->fds, mine, sizeof(mine));
 	lazy->remote = attachment->remote;
 	lazy->context = remote_context(attachment->remote);
 	lazy->attachment = attachment;
 	lazy->features = features;
 	lazy->events = &fault_events;
 	lazy->timer.fire = lazy_timer_fired;
-	lazy->starved.fire = fed;
+	lazy->starved.fire = starved_timer_fired;
 	lazy->source.fd = mine[LAZY_UFFD];
-	lazy->source.ready = ready;
+	lazy->source.ready = lazy_uffd_ready;
 	error = lazy_number(lazy);
 	/* The kernel lets only a non-blocking uffd be polled. */
 	if (!error && fcntl(mine[LAZY_UFFD], F_SETFL, O_NONBLOCK))
@@ -195,9 +197,9 @@ int lazy_start(struct attachment *attachment, const int *fds, unsigned count, ui
 	int error;
 
 	error = count < least || count > least + 1 || !attachment->remote ? -EINVAL : 0;
-	/* Else asked once more after a restart: it is served already. */
+	/* If there is one already, the process asks again after a restart, and is served. */
 	if (!error && !attachment->lazy)
-		error = start(attachment, fds, count, features, &lazy);
+		error = lazy_begin(attachment, fds, count, features, &lazy);
 	if (error || !lazy) {
 		for (i = 0; i < count; i++)
 			close(fds[i]);
@@ -205,13 +207,17 @@ int lazy_start(struct attachment *attachment, const int *fds, unsigned count, ui
 	}
 	keeper = lazy->context->keeper;
 	lazy->record = keeper_number(keeper);
-	keeper_put(keeper, RECORD_LAZY, lazy->record, &data, sizeof data, fds, count);
+	keeper_put(keeper, RECORD_LAZY, lazy->record, &data, sizeof(data), fds, count);
 	lazy_progress(lazy);
 	return 0;
 }
 
-/* The keeper has the uffd open: nobody reads zeros, but nobody is served. */
-static void cannot_restore(struct attachment *attachment, const struct record *record, int error)
+/*
+ * Nobody serves the process. It reads no zeros, since the keeper has the userfaultfd open; so that
+ * it does not hang, it gets SIGBUS.
+ */
+static void lazy_cannot_restore(struct attachment *attachment, const struct record *record,
+                                int error)
 {
 	const struct lazy_record *data = record->data;
 	unsigned least = data->features & RM_UFFD_RANGES ? LAZY_STDERR : LAZY_RANGES, i;
@@ -219,7 +225,7 @@ static void cannot_restore(struct attachment *attachment, const struct record *r
 	char text[300], id[9];
 
 	rm_short_id(remote_id(attachment->remote), id);
-	rm_format(text, sizeof text, "rmmap: publication %s: rmmapd's worker was replaced, and this "
+	rm_format(text, sizeof(text), "rmmap: publication %s: rmmapd's worker was replaced, and this "
 	          "one cannot serve the pages that are absent (%s): this process gets SIGBUS\n", id,
 	          rm_errno_text(-error));
 	log_line("publication %s: a process of which pages are absent cannot be taken "
@@ -238,14 +244,14 @@ void lazy_restore(struct attachment *attachment, const struct record *record)
 	const struct rm_segment *last = &table->segments[table->segment_count - 1];
 	uint64_t addr = table->segments[0].addr;
 	struct lazy *lazy;
-	int error = start(attachment, record->fds, record->count, data->features, &lazy);
+	int error = lazy_begin(attachment, record->fds, record->count, data->features, &lazy);
 
 	if (error) {
-		cannot_restore(attachment, record, error);
+		lazy_cannot_restore(attachment, record, error);
 		return;
 	}
 	lazy->record = record->number;
-	attachment->served = 0; /* what was marked as lost is given anew, if it can be had now */
-	/* Who waited for the earlier worker faults again, and the events come here. */
+	attachment->served = 0; /* pages that were marked as lost are given if they can be had now */
+	/* Threads that waited for the earlier worker fault again, and the events come here. */
 	uffd_wake(lazy->fds[LAZY_UFFD], addr, last->addr + last->length - addr);
 }

@@ -2,10 +2,12 @@
 /*
  * pager.h - page faults of lazy attachments, by userfaultfd
  *
- * Reads fault events, has remote.c fetch a batch of pages, resolves them by
- * UFFDIO_CONTINUE; pages that can no longer be had by UFFDIO_POISON, or, where
- * the kernel has none, by a SIGBUS to the process. Never sees the network.
- * Worker thread only.
+ * Reads fault events, has remote/ fetch pages, and maps them with UFFDIO_CONTINUE. A page that
+ * can no longer be had is marked with UFFDIO_POISON; where the kernel has no such call, the
+ * process gets SIGBUS. Never sees the network.
+ *
+ * Called by local/. Worker thread only. Allocates with malloc; what a fault needs comes from
+ * base/reserve.h where malloc fails.
  */
 #ifndef RM_PAGER_H
 #define RM_PAGER_H
@@ -21,31 +23,42 @@
 struct lazy;
 
 struct lazy_record {                    /* data of RECORD_LAZY */
-	uint64_t attachment;            /* its number, to find the attachment for lazy_restore() */
+	uint64_t attachment;            /* attachment.number, to find it for lazy_restore() */
 	uint32_t features;
 	uint32_t reserved;
 };
 
 /*
- * Serve uffd for this attachment from now on. Descriptors are the pager's, on failure
- * too: uffd, the consumer's lifeline end (SIGBUS; O_ASYNC once it has the answer), ours, the
- * ranges if features has RM_UFFD_RANGES, and its stderr if there is one more. 0 or -errno. Sets
- * attachment->lazy, which is NULL again when everything was filled or the attachment stopped.
+ * Serve the faults of this attachment from now on. The descriptors are the pager's from here on,
+ * on failure too. They are, in this order: the userfaultfd; the process's end of its lifeline
+ * (the kernel sends SIGBUS for it if rmmapd ends, once the process has set O_ASYNC); our end of
+ * it; the file of ranges if features has RM_UFFD_RANGES; and the process's stderr if there is
+ * one more. Sets attachment->lazy, which becomes NULL again when every page is settled or after
+ * lazy_stop(). 0 or -errno.
  */
 int lazy_start(struct attachment *attachment, const int *fds, unsigned count, uint32_t features);
-/* After a restart: the same, from the keeper's record; attachment->remote is set. */
+/*
+ * The same after a restart, from the keeper's record. attachment->remote must be set. If it
+ * fails, the process gets SIGBUS.
+ */
 void lazy_restore(struct attachment *attachment, const struct record *record);
 
-/* Fill every absent page, tell when done: 0, or -errno if some had to be poisoned. */
+/*
+ * Fetch and map every absent page, then call done(), perhaps from here if there is no memory. 0,
+ * or -errno if some pages had to be marked as lost.
+ */
 void lazy_complete(struct lazy *lazy, void (*done)(void *arg, int error), void *arg);
 /*
- * Fetch what is absent of [addr, addr + length), which may lie anywhere, while nobody waits.
- * 0, -ENOMEM, or -EAGAIN if too much of that is still to be done.
+ * Start to fetch the absent pages of [addr, addr + length); parts that lie in no segment are
+ * ignored. 0, -ENOMEM, or -EAGAIN if too many ranges are waiting already.
  */
 int lazy_prefetch(struct lazy *lazy, uint64_t addr, uint64_t length);
-/* The consumer's socket closed: true if its memory is gone (exec, exit). */
+/* After the process's socket closed: is its address space gone (exec, exit)? */
 bool lazy_gone(struct lazy *lazy);
-/* Detached or dead: close all, disarm the lifeline; a done() still owed gets -ECANCELED. */
+/*
+ * The attachment was detached, or its process is dead: stop serving, disarm the lifeline, and
+ * free it. A done() that is still owed gets -ECANCELED.
+ */
 void lazy_stop(struct lazy *lazy);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "pointers.h"
 
-#define RECENT 32                       /* pages remembered, by their number: a power of two */
+#define RECENT 32                       /* page numbers remembered, to skip repetitions */
 
 unsigned pointers_find(const struct rm_table *table, const void *page,
                        struct pointer found[POINTERS_MAX])

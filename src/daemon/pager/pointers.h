@@ -2,9 +2,11 @@
 /*
  * pointers.h - which pages of a publication a page points to
  *
- * C has no types to walk: every aligned word that is an address of a segment counts, also in
- * freed blocks, also a number that happens to look so. What is scanned comes from another
- * host and may hold anything. Pure: no globals, no allocation.
+ * Nothing tells which words of a page are pointers. So every aligned word counts whose value is
+ * an address in a segment, be it in a freed block or a number that happens to look like one.
+ * The page comes from another host and may hold anything.
+ *
+ * Called by ahead.c. Pure: no globals, no allocation.
  */
 #ifndef RM_POINTERS_H
 #define RM_POINTERS_H
@@ -19,8 +21,8 @@ struct pointer {
 };
 
 /*
- * The pages that words of this page point to, in the order of the words; most repetitions
- * are left out. How many: at most POINTERS_MAX.
+ * Find the pages that the words of this page point to, in the order of the words. Most
+ * repetitions are left out. Returns how many there are, at most POINTERS_MAX.
  */
 unsigned pointers_find(const struct rm_table *table, const void *page,
                        struct pointer found[POINTERS_MAX]);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * lazy_ranges.c - which addresses of a publication a consumer has this uffd for
+ * ranges.c - which addresses of a publication this userfaultfd covers
  *
- * All of it, unless the consumer says otherwise: it may have left pages to content of its
- * own, or share them with another attachment, whose uffd serves them. The kernel does not
- * tell: a page may be put, and marked as lost, through any uffd of the process, and some
- * kernels even let one unregister what is another's. Worker thread; allocates.
+ * All of them, unless the process says otherwise: it may keep content of its own in some pages,
+ * or share pages with another attachment, whose userfaultfd serves them. The kernel does not
+ * enforce it: a page may be mapped, and marked as lost, through any userfaultfd of the process,
+ * and some kernels even let one unregister another's range. Worker thread only; allocates.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,10 +15,11 @@
 #include "internal.h"
 #include "uffd.h"
 
-static int all_ranges(struct lazy *lazy, const struct rm_table *table)
+/* The process named no ranges: all segments. */
+static int ranges_all(struct lazy *lazy, const struct rm_table *table)
 {
 	lazy->range_count = table->segment_count;
-	lazy->ranges = calloc(table->segment_count + 1, sizeof *lazy->ranges);
+	lazy->ranges = calloc(table->segment_count + 1, sizeof(*lazy->ranges));
 	if (!lazy->ranges)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < table->segment_count; i++)
@@ -27,20 +28,21 @@ static int all_ranges(struct lazy *lazy, const struct rm_table *table)
 	return 0;
 }
 
-static int read_ranges(struct lazy *lazy, const struct rm_table *table, uint64_t pages)
+/* The ranges that the process named: untrusted, so they are checked to ascend in the window. */
+static int ranges_read(struct lazy *lazy, const struct rm_table *table, uint64_t pages)
 {
 	uint64_t end = 0;
 	size_t size;
 	struct stat st;
 
 	if (lazy->fds[LAZY_RANGES] < 0)
-		return all_ranges(lazy, table);
-	if (fstat(lazy->fds[LAZY_RANGES], &st) || st.st_size % (off_t)sizeof *lazy->ranges ||
-	    (uint64_t)st.st_size > pages * sizeof *lazy->ranges)
+		return ranges_all(lazy, table);
+	if (fstat(lazy->fds[LAZY_RANGES], &st) || st.st_size % (off_t)sizeof(*lazy->ranges) ||
+	    (uint64_t)st.st_size > pages * sizeof(*lazy->ranges))
 		return -EINVAL;
 	size = (size_t)st.st_size;
-	lazy->range_count = size / sizeof *lazy->ranges;
-	lazy->ranges = calloc(lazy->range_count + 1, sizeof *lazy->ranges);
+	lazy->range_count = size / sizeof(*lazy->ranges);
+	lazy->ranges = calloc(lazy->range_count + 1, sizeof(*lazy->ranges));
 	if (!lazy->ranges)
 		return -ENOMEM;
 	if (pread(lazy->fds[LAZY_RANGES], lazy->ranges, size, 0) != (ssize_t)size)
@@ -63,7 +65,7 @@ int lazy_number(struct lazy *lazy)
 	size_t range = 0;
 	int error;
 
-	lazy->first = calloc(table->segment_count + 1, sizeof *lazy->first);
+	lazy->first = calloc(table->segment_count + 1, sizeof(*lazy->first));
 	if (!lazy->first)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < table->segment_count; i++) {
@@ -71,13 +73,13 @@ int lazy_number(struct lazy *lazy)
 		pages += table->segments[i].length / RM_PAGE;
 	}
 	lazy->pages = pages;
-	error = read_ranges(lazy, table, pages);
+	error = ranges_read(lazy, table, pages);
 	if (error)
 		return error;
-	lazy->ahead.state = calloc(pages + 1, sizeof *lazy->ahead.state);
+	lazy->ahead.state = calloc(pages + 1, sizeof(*lazy->ahead.state));
 	if (!lazy->ahead.state)
 		return -ENOMEM;
-	lazy->mapped = calloc((pages + 63) / 64 + 1, sizeof *lazy->mapped);
+	lazy->mapped = calloc((pages + 63) / 64 + 1, sizeof(*lazy->mapped));
 	if (!lazy->mapped)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < table->segment_count; i++) {
@@ -103,9 +105,9 @@ int lazy_number(struct lazy *lazy)
 }
 
 /*
- * UFFDIO_UNREGISTER wakes all waiters and then takes the range out. A thread that faults once
- * more in between would wait for ever (seen once in 250 lazy walks on a busy machine, Linux
- * 6.18). So all are woken again at the end.
+ * UFFDIO_UNREGISTER wakes all threads that wait, and then takes the range out. A thread that
+ * faults again in between would wait for ever (seen once in 250 lazy walks on a busy machine,
+ * Linux 6.18). So all are woken again at the end.
  */
 void lazy_unregister(const struct lazy *lazy)
 {

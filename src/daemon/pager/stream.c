@@ -4,34 +4,34 @@
 
 #include "stream.h"
 
-/* Pages of total from first on, each step further. */
-static uint64_t room(uint64_t first, int64_t step, uint64_t total)
+/* How many pages there are from first on, in these steps, among total pages. */
+static uint64_t stream_room(uint64_t first, int64_t step, uint64_t total)
 {
 	if (first >= total)
 		return 0;
 	return step > 0 ? (total - 1 - first) / (uint64_t)step + 1 : first / (uint64_t)-step + 1;
 }
 
-static bool strided(const struct stream *stream)
+static bool stream_strided(const struct stream *stream)
 {
 	return stream->step > 1 || stream->step < -1;
 }
 
-/* The page that comes after its last batch; it may lie outside of all pages. */
-static uint64_t next_of(const struct stream *stream)
+/* The page that follows the stream's last batch. It may lie beyond the last page. */
+static uint64_t stream_next(const struct stream *stream)
 {
 	return stream->first + (uint64_t)stream->step * stream->count;
 }
 
-/* Does a fault here go on with it? Sets the direction, where that is open. */
-static bool goes_on(struct stream *stream, uint64_t page)
+/* Does a fault here continue the stream? If so, sets a gapless stream's direction. */
+static bool stream_goes_on(struct stream *stream, uint64_t page)
 {
 	uint64_t low, high;
 
 	if (!stream->step)
 		return false;
-	if (strided(stream))
-		return page == next_of(stream);
+	if (stream_strided(stream))
+		return page == stream_next(stream);
 	low = stream->step > 0 ? stream->first : stream->first - stream->count + 1;
 	high = low + stream->count;
 	if (page - high < STREAM_LONE) {
@@ -49,8 +49,8 @@ static bool goes_on(struct stream *stream, uint64_t page)
 	return false;
 }
 
-/* How many steps from the stream's unproven page to this one; 0 if it does not lie there. */
-static uint64_t steps_to(const struct stream *stream, uint64_t page)
+/* Steps from the stream's unproven page to this one; 0 if that is further than a batch goes. */
+static uint64_t stream_steps_to(const struct stream *stream, uint64_t page)
 {
 	uint64_t way = stream->step > 0 ? page - stream->unproven : stream->unproven - page;
 	uint64_t step = (uint64_t)(stream->step > 0 ? stream->step : -stream->step);
@@ -58,18 +58,18 @@ static uint64_t steps_to(const struct stream *stream, uint64_t page)
 	return way / step <= 2 * STREAM_MAX + STREAM_LONE ? way / step : 0;
 }
 
-/* The next batch begins at page; somebody is at the page at. */
-static void advance(struct streams *streams, struct stream *stream, uint64_t page, uint64_t at,
-                    uint64_t total, struct stream_plan *plan)
+/* Plan the stream's next batch, which begins at page. The thread is at the page at. */
+static void stream_advance(struct streams *streams, struct stream *stream, uint64_t page,
+                           uint64_t at, uint64_t total, struct stream_plan *plan)
 {
-	uint64_t max = strided(stream) ? STREAM_STEPS_MAX : STREAM_MAX, most;
+	uint64_t max = stream_strided(stream) ? STREAM_STEPS_MAX : STREAM_MAX, most;
 
 	plan->proven = stream->unproven;
-	plan->proven_count = steps_to(stream, at);
+	plan->proven_count = stream_steps_to(stream, at);
 	stream->unproven = at;
 	stream->lone = false;
 	stream->size = 2 * stream->size < max ? 2 * stream->size : max;
-	most = room(page, stream->step, total);
+	most = stream_room(page, stream->step, total);
 	stream->first = page;
 	stream->count = most < stream->size ? most : stream->size;
 	stream->used_at = ++streams->clock;
@@ -78,11 +78,11 @@ static void advance(struct streams *streams, struct stream *stream, uint64_t pag
 	plan->step = stream->step;
 	plan->lone = false;
 	plan->mark = STREAM_NONE;
-	if (stream->count >= (strided(stream) ? 4 : STREAM_MARKED))
+	if (stream->count >= (stream_strided(stream) ? 4 : STREAM_MARKED))
 		plan->mark = page + (uint64_t)stream->step * (stream->count / 2);
 }
 
-static struct stream *oldest(struct streams *streams)
+static struct stream *streams_oldest(struct streams *streams)
 {
 	struct stream *stream, *old = streams->all;
 
@@ -92,8 +92,8 @@ static struct stream *oldest(struct streams *streams)
 	return old;
 }
 
-/* Three lone faults at equal distances: how far the last two are apart; 0: there are none. */
-static int64_t find_step(const struct streams *streams, uint64_t page)
+/* The distance if this and two remembered lone faults are equally far apart; 0: they are not. */
+static int64_t streams_find_step(const struct streams *streams, uint64_t page)
 {
 	for (unsigned i = 0; i < STREAM_LONES; i++) {
 		uint64_t middle = streams->lone[i], step, before;
@@ -103,7 +103,7 @@ static int64_t find_step(const struct streams *streams, uint64_t page)
 		step = page - middle;
 		before = middle - step;
 		if (step + STREAM_LONE <= 2 * STREAM_LONE)
-			continue;               /* so near that the middle one brought it */
+			continue;               /* the middle one's batch brought this page */
 		for (unsigned j = 0; j < STREAM_LONES; j++)
 			if (streams->lone[j] && streams->lone[j] - 1 == before)
 				return (int64_t)step;
@@ -111,32 +111,34 @@ static int64_t find_step(const struct streams *streams, uint64_t page)
 	return 0;
 }
 
-static void start_strided(struct streams *streams, uint64_t page, int64_t step, uint64_t total,
-                          struct stream_plan *plan)
+static void streams_start_strided(struct streams *streams, uint64_t page, int64_t step,
+                                  uint64_t total, struct stream_plan *plan)
 {
-	struct stream *stream = oldest(streams);
+	struct stream *stream = streams_oldest(streams);
 
 	*stream = (struct stream){ .step = step, .size = 2, .unproven = page };
-	advance(streams, stream, page, page, total, plan);
+	stream_advance(streams, stream, page, page, total, plan);
 }
 
-static unsigned probed(const struct streams *streams)
+/* One of this many lone batches has a mark. */
+static unsigned streams_probed(const struct streams *streams)
 {
 	return streams->judged ? STREAM_PROBED : 1;
 }
 
 uint64_t streams_lone_used(struct streams *streams)
 {
-	streams->lone_used += probed(streams);
-	return probed(streams) * ((streams->lone_pages ? streams->lone_pages : STREAM_LONE) - 1);
+	streams->lone_used += streams_probed(streams);
+	return streams_probed(streams) * ((streams->lone_pages ? streams->lone_pages : STREAM_LONE) - 1);
 }
 
 /*
- * A page that comes along costs 4 us or so, a fault 100 and more: neighbours of which one in
- * 25 is used are worth it. The marks that are touched may be of any time: in a walk over all
- * pages in any order they are, the more there are of them.
+ * How many pages a lone fault brings; revised every STREAM_JUDGED lone faults. A neighbour costs
+ * about 4 us and a fault 100 us or more, so neighbours are worth it if one in 25 is used. The
+ * marks that were touched may be of earlier batches: a walk over all pages in random order
+ * touches more of them the more there are.
  */
-static uint64_t lone_pages(struct streams *streams)
+static uint64_t streams_lone_pages(struct streams *streams)
 {
 	if (!streams->lone_pages)
 		streams->lone_pages = STREAM_LONE;
@@ -151,13 +153,13 @@ static uint64_t lone_pages(struct streams *streams)
 	return streams->lone_pages;
 }
 
-static void start_lone(struct streams *streams, uint64_t page, uint64_t total,
+static void streams_start_lone(struct streams *streams, uint64_t page, uint64_t total,
                        struct stream_plan *plan)
 {
-	struct stream *stream = oldest(streams);
-	uint64_t most = lone_pages(streams), low = page - page % most;
+	struct stream *stream = streams_oldest(streams);
+	uint64_t most = streams_lone_pages(streams), low = page - page % most;
 	uint64_t count = total - low < most ? total - low : most;
-	bool marked = streams->next_lone % probed(streams) == 0 && count > 1;
+	bool marked = streams->next_lone % streams_probed(streams) == 0 && count > 1;
 
 	streams->lone[streams->next_lone++ % STREAM_LONES] = page + 1;
 	*stream = (struct stream){ .first = low, .count = count, .step = 1, .size = STREAM_LONE,
@@ -175,27 +177,27 @@ void streams_fault(struct streams *streams, uint64_t page, uint64_t total,
 	int64_t step;
 
 	for (stream = streams->all; stream < streams->all + STREAMS; stream++) {
-		if (!goes_on(stream, page))
+		if (!stream_goes_on(stream, page))
 			continue;
-		advance(streams, stream, page, page, total, plan);
+		stream_advance(streams, stream, page, page, total, plan);
 		return;
 	}
-	step = find_step(streams, page);
+	step = streams_find_step(streams, page);
 	if (step)
-		start_strided(streams, page, step, total, plan);
+		streams_start_strided(streams, page, step, total, plan);
 	else
-		start_lone(streams, page, total, plan);
+		streams_start_lone(streams, page, total, plan);
 }
 
-/* Is the page in the second half of the stream's batch? */
-static bool second_half(const struct stream *stream, uint64_t page)
+/* Is the page in the second half of a batch that is large enough to have a mark? */
+static bool stream_second_half(const struct stream *stream, uint64_t page)
 {
 	uint64_t way = stream->step > 0 ? page - stream->first : stream->first - page;
 	uint64_t step = (uint64_t)(stream->step > 0 ? stream->step : -stream->step);
 
 	if (!stream->step || stream->lone || way % step)
 		return false;
-	if (stream->count < (strided(stream) ? 4 : STREAM_MARKED))
+	if (stream->count < (stream_strided(stream) ? 4 : STREAM_MARKED))
 		return false;
 	return way / step < stream->count && way / step >= stream->count / 2;
 }
@@ -206,11 +208,11 @@ bool streams_touch(struct streams *streams, uint64_t page, uint64_t total,
 	struct stream *stream;
 
 	for (stream = streams->all; stream < streams->all + STREAMS; stream++) {
-		if (!second_half(stream, page))
+		if (!stream_second_half(stream, page))
 			continue;
-		if (!room(next_of(stream), stream->step, total))
+		if (!stream_room(stream_next(stream), stream->step, total))
 			return false;
-		advance(streams, stream, next_of(stream), page, total, plan);
+		stream_advance(streams, stream, stream_next(stream), page, total, plan);
 		return true;
 	}
 	return false;

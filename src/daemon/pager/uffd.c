@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* uffd.c - a thin seam to userfaultfd, see uffd.h. Does not allocate. */
+/* uffd.c - see uffd.h. Any thread; does not allocate. */
 #include <errno.h>
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
@@ -8,7 +8,7 @@
 #include "../../common/layout.h"
 #include "uffd.h"
 
-/* Linux 6.6; the headers of Debian 12 are older than the kernels it may run on. */
+/* UFFDIO_POISON of Linux 6.6, which the headers of Debian 12 lack. */
 struct poison {
 	struct uffdio_range range;
 	uint64_t mode;
@@ -18,7 +18,7 @@ struct poison {
 
 #define MESSAGES 32
 
-static enum uffd_result sort(int error)
+static enum uffd_result uffd_result_of(int error)
 {
 	switch (error) {
 	case 0:
@@ -68,7 +68,7 @@ enum uffd_result uffd_resolve(int fd, enum uffd_how how, uint64_t addr, uint64_t
 		break;
 	}
 	*done = bytes > 0 ? (uint64_t)bytes : 0;
-	return sort(failed ? errno : 0);
+	return uffd_result_of(failed ? errno : 0);
 }
 
 void uffd_wake(int fd, uint64_t addr, uint64_t length)
@@ -87,7 +87,7 @@ void uffd_unregister(int fd, uint64_t addr, uint64_t length)
 
 bool uffd_alive(int fd, uint64_t addr)
 {
-	/* Not registered for write-protection: ENOENT while the address space lives. */
+	/* The range is not registered for write-protection: ENOENT while the address space lives. */
 	struct uffdio_writeprotect probe = { .range = { .start = addr, .len = RM_PAGE } };
 
 	return !ioctl(fd, UFFDIO_WRITEPROTECT, &probe) || errno != ESRCH;
@@ -97,9 +97,9 @@ unsigned uffd_faults(int fd, uint64_t *addrs, unsigned max)
 {
 	struct uffd_msg messages[MESSAGES];
 	unsigned want = max < MESSAGES ? max : MESSAGES, n = 0, i;
-	ssize_t got = read(fd, messages, want * sizeof *messages);
+	ssize_t got = read(fd, messages, want * sizeof(*messages));
 
-	for (i = 0; got > 0 && i < (size_t)got / sizeof *messages; i++)
+	for (i = 0; got > 0 && i < (size_t)got / sizeof(*messages); i++)
 		if (messages[i].event == UFFD_EVENT_PAGEFAULT)
 			addrs[n++] = rm_page_down(messages[i].arg.pagefault.address);
 	return n;
