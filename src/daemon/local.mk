@@ -42,7 +42,8 @@ libdaemon_la_SOURCES += \
 	src/daemon/fabric/here.c \
 	src/daemon/fabric/memory.c src/daemon/fabric/name.c src/daemon/fabric/peer.c \
 	src/daemon/fabric/read.c src/daemon/fabric/callers.h src/daemon/fabric/callers.c \
-	src/daemon/fabric/rdma.h src/daemon/fabric/rdma.c
+	src/daemon/fabric/rdma.h src/daemon/fabric/rdma.c \
+	src/daemon/fabric/providers.h src/daemon/fabric/providers.c
 
 # control between hosts
 libdaemon_la_SOURCES += \

@@ -95,6 +95,7 @@ daemon_tests = \
 	tests/unit/fabric/test_callers \
 	tests/unit/pager/test_pointers \
 	tests/unit/fabric/test_poll_time \
+	tests/unit/fabric/test_providers \
 	tests/unit/pager/test_stream \
 	tests/unit/base/test_loop \
 	tests/unit/peer/test_nets \
@@ -116,6 +117,9 @@ tests_unit_pager_test_pointers_LDADD = $(daemon_test_ldadd)
 tests_unit_fabric_test_poll_time_SOURCES = tests/unit/fabric/test_poll_time.c tests/unit/unit.h
 tests_unit_fabric_test_poll_time_CFLAGS = $(daemon_test_cflags)
 tests_unit_fabric_test_poll_time_LDADD = $(daemon_test_ldadd)
+tests_unit_fabric_test_providers_SOURCES = tests/unit/fabric/test_providers.c tests/unit/unit.h
+tests_unit_fabric_test_providers_CFLAGS = $(daemon_test_cflags)
+tests_unit_fabric_test_providers_LDADD = $(daemon_test_ldadd)
 tests_unit_pager_test_stream_SOURCES = tests/unit/pager/test_stream.c tests/unit/unit.h
 tests_unit_pager_test_stream_CFLAGS = $(daemon_test_cflags)
 tests_unit_pager_test_stream_LDADD = $(daemon_test_ldadd)

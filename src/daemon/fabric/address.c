@@ -12,6 +12,7 @@
 #include "../../common/number.h"
 #include "../../common/say.h"
 #include "internal.h"
+#include "providers.h"
 
 socklen_t fabric_address_size(const union fabric_address *address)
 {
@@ -58,7 +59,7 @@ int fabric_host_parse(const char *host, union fabric_address *out)
 	return 0;
 }
 
-static void add_scope(const union fabric_address *address, char *host, size_t size)
+static void host_add_scope(const union fabric_address *address, char *host, size_t size)
 {
 	char name[IF_NAMESIZE];
 	size_t length = strlen(host);
@@ -80,7 +81,7 @@ int fabric_host_port(const union fabric_address *address, char *host, size_t siz
 	if (!fabric_address_size(address) || !inet_ntop(address->any.sa_family, ip, host, (socklen_t)size))
 		return -EINVAL;
 	if (fabric_link_local(address))
-		add_scope(address, host, size);
+		host_add_scope(address, host, size);
 	*port = ntohs(v4 ? address->v4.sin_port : address->v6.sin6_port);
 	return 0;
 }
@@ -98,6 +99,12 @@ int fabric_numeric(const struct rm_fabric_addr *addr, char *host, size_t host_si
 	return fabric_host_port(&address, host, host_size, port);
 }
 
+bool fabric_has_sockaddr(const struct rm_fabric_addr *addr)
+{
+	return addr->addr_format == FI_SOCKADDR || addr->addr_format == FI_SOCKADDR_IN ||
+	       addr->addr_format == FI_SOCKADDR_IN6;
+}
+
 /* One can be inserted where the other is: the same format, and of sockaddrs the same family. */
 bool fabric_same_kind(const struct rm_fabric_addr *a, const struct rm_fabric_addr *b)
 {
@@ -106,8 +113,7 @@ bool fabric_same_kind(const struct rm_fabric_addr *a, const struct rm_fabric_add
 	if (a->addr_format != b->addr_format || a->length != b->length ||
 	    a->length > sizeof(x.bytes))
 		return false;
-	if (a->addr_format != FI_SOCKADDR && a->addr_format != FI_SOCKADDR_IN &&
-	    a->addr_format != FI_SOCKADDR_IN6)
+	if (!fabric_has_sockaddr(a))
 		return true;
 	memset(&x, 0, sizeof(x));
 	memset(&y, 0, sizeof(y));
@@ -135,7 +141,7 @@ void fabric_network(const void *name, size_t length, uint8_t network[16])
 	}
 }
 
-static bool address_of(const struct rm_fabric_addr *addr, union fabric_address *out)
+static bool address_decode(const struct rm_fabric_addr *addr, union fabric_address *out)
 {
 	memset(out, 0, sizeof(*out));
 	if (addr->length > sizeof(out->bytes))
@@ -150,7 +156,7 @@ int fabric_scoped(const struct rm_fabric_addr *ours, struct rm_fabric_addr *thei
 {
 	union fabric_address here, there;
 
-	if (!address_of(ours, &here) || !address_of(theirs, &there) || !fabric_link_local(&there))
+	if (!address_decode(ours, &here) || !address_decode(theirs, &there) || !fabric_link_local(&there))
 		return 0;
 	if (!fabric_link_local(&here)) {
 		rm_format(why, why_size, "the other host's address is link-local: name the interface "
@@ -182,5 +188,5 @@ const struct rm_fabric_addr *fabric_addr(const struct fabric *fabric)
 
 const char *fabric_device(const struct fabric *fabric)
 {
-	return strncmp(fabric->addr.provider, "verbs", 5) ? NULL : fabric->info->domain_attr->name;
+	return provider_has_device(fabric->addr.provider) ? fabric->info->domain_attr->name : NULL;
 }

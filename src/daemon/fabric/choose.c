@@ -13,6 +13,7 @@
 
 #include "../../common/say.h"
 #include "internal.h"
+#include "providers.h"
 #include "rdma.h"
 
 #define RDMA_ADDRESSES 32       /* of this host, tried in turn */
@@ -39,7 +40,7 @@ void fabric_environment(void)
 }
 
 /* What we ask for: reliable datagrams, messages, one-sided reads. */
-static struct fi_info *wanted(const char *provider, int more_modes)
+static struct fi_info *hints_new(const char *provider, int more_modes)
 {
 	struct fi_info *hints = fi_allocinfo();
 
@@ -63,54 +64,29 @@ static struct fi_info *wanted(const char *provider, int more_modes)
 	return hints;
 }
 
-/* shm stays on one host; udp;ofi_rxd loses to tcp everywhere and crawls. */
-static const char *const preferred[] = {
-	"verbs;ofi_rxm", "efa", "psm3", "tcp;ofi_rxm", "tcp", "net", "sockets",
-};
-
-static int rank(const char *provider)
-{
-	size_t i, count = sizeof(preferred) / sizeof(preferred[0]);
-
-	for (i = 0; i < count && strcmp(preferred[i], provider) != 0; i++)
-		;
-	return (int)i;
-}
-
-/* provider itself, or over the utility that makes datagrams of its connections. */
-static int match(const char *named, const char *provider)
-{
-	size_t length = strlen(named);
-
-	if (!strcmp(named, provider))
-		return 0;
-	return !strncmp(named, provider, length) && !strcmp(provider + length, ";ofi_rxm") ? 1 : 2;
-}
-
-static bool is_verbs(const char *provider)
-{
-	return !strcmp(provider, "verbs") || !strncmp(provider, "verbs;", 6);
-}
-
-/* Processes of one host have layers by their descriptors. */
-static bool stays_here(const struct fi_info *info)
+/* No use: processes of one host get the layers of a publication by their descriptors. */
+static bool info_is_local(const struct fi_info *info)
 {
 	return info->ep_attr->protocol == FI_PROTO_SHM;
 }
 
-/* Take the best one out of the list, free the rest. Some ask for modes that we do not have. */
-static struct fi_info *best(struct fi_info *list, const char *named, bool rdma, int modes)
+/*
+ * Return a copy of the best entry of list, and free the list. named, if it is not "", has to be the
+ * entry's provider, with or without the layer; rdma: a device may be taken though none is named.
+ * Entries that demand an mr_mode outside of modes are passed over.
+ */
+static struct fi_info *info_best(struct fi_info *list, const char *named, bool rdma, int modes)
 {
 	struct fi_info *entry, *found = NULL, *copy;
-	int place, found_place = named[0] ? 2 : rank("");
+	unsigned place, found_place = named[0] ? PROVIDER_OTHER : provider_count;
 
 	for (entry = list; entry; entry = entry->next) {
 		const char *provider = entry->fabric_attr->prov_name;
 
-		place = named[0] ? match(named, provider) : rank(provider);
-		if (place < found_place && !stays_here(entry) &&
+		place = named[0] ? (unsigned)provider_match(named, provider) : provider_rank(provider);
+		if (place < found_place && !info_is_local(entry) &&
 		    !(entry->domain_attr->mr_mode & ~modes) &&
-		    (named[0] || rdma || !is_verbs(provider))) {
+		    (named[0] || rdma || !provider_has_device(provider))) {
 			found = entry;
 			found_place = place;
 		}
@@ -121,9 +97,9 @@ static struct fi_info *best(struct fi_info *list, const char *named, bool rdma, 
 }
 
 /* "tcp, net, sockets": what would have worked on some address of this host. */
-static void list_providers(char *text, size_t size)
+static void providers_list(char *text, size_t size)
 {
-	struct fi_info *hints = wanted("", 0), *list = NULL, *entry;
+	struct fi_info *hints = hints_new("", 0), *list = NULL, *entry;
 	size_t at = 0, length;
 	unsigned seen = 0;
 
@@ -131,12 +107,12 @@ static void list_providers(char *text, size_t size)
 	if (hints && !fi_getinfo(FABRIC_API, NULL, NULL, 0, hints, &list)) {
 		for (entry = list; entry; entry = entry->next) {
 			const char *provider = entry->fabric_attr->prov_name;
-			int place = rank(provider);
+			unsigned place = provider_rank(provider);
 
-			if (place == rank("") || seen >> place & 1 || at >= size)
+			if (place == provider_count || seen >> place & 1 || at >= size)
 				continue;
 			seen |= 1u << place;
-			length = strcspn(provider, ";");
+			length = provider_base_length(provider);
 			at += rm_format(text + at, size - at, "%s%.*s", at ? ", " : "",
 			                (int)length, provider);
 		}
@@ -149,9 +125,9 @@ static void list_providers(char *text, size_t size)
 }
 
 /* Is provider, without what it is layered under, one of that list? */
-static bool listed(const char *list, const char *provider)
+static bool providers_listed(const char *list, const char *provider)
 {
-	size_t length = strcspn(provider, ";");
+	size_t length = provider_base_length(provider);
 	const char *at;
 
 	for (at = list; *at; at += strcspn(at, ","), at += strspn(at, ", "))
@@ -165,10 +141,10 @@ static bool listed(const char *list, const char *provider)
  * process's first fi_getinfo() only: a worker that began while no port was active has no verbs
  * until it ends.
  */
-static int get_info(const char *provider, const char *host, uint16_t port, bool rdma,
+static int info_get(const char *provider, const char *host, uint16_t port, bool rdma,
                     int more_modes, struct fi_info **info)
 {
-	struct fi_info *hints = wanted(provider, more_modes), *list = NULL;
+	struct fi_info *hints = hints_new(provider, more_modes), *list = NULL;
 	char service[8];
 	int error;
 
@@ -179,15 +155,15 @@ static int get_info(const char *provider, const char *host, uint16_t port, bool 
 	fi_freeinfo(hints);
 	if (error)
 		return error;
-	*info = best(list, provider, rdma, FABRIC_MR_MODES | more_modes);
+	*info = info_best(list, provider, rdma, FABRIC_MR_MODES | more_modes);
 	return *info ? 0 : -FI_ENODATA;
 }
 
 /* There, but with keys that are longer than messages have room for? */
-static bool long_keys(const char *provider, const char *host)
+static bool provider_has_long_keys(const char *provider, const char *host)
 {
 	struct fi_info *info;
-	int error = get_info(provider, host, 0, true, FI_MR_RAW, &info);
+	int error = info_get(provider, host, 0, true, FI_MR_RAW, &info);
 
 	if (!error)
 		fi_freeinfo(info);
@@ -206,40 +182,39 @@ static int choose_named(const struct rm_fabric_spec *spec, const struct rm_fabri
 	              : fabric_address_here(spec->address, host, sizeof(host), why, why_size);
 	if (error)
 		return error;
-	error = get_info(provider, host, port, rdma, 0, info);
+	error = info_get(provider, host, port, rdma, 0, info);
 	if (!error)
 		return 0;
-	list_providers(there, sizeof(there));
+	providers_list(there, sizeof(there));
 	if (error != -FI_ENODATA)
 		rm_format(why, why_size, "libfabric: %s", fi_strerror(-error));
 	else if (!provider[0])
 		rm_format(why, why_size, "no libfabric provider can read over %s; this libfabric "
 		          "has: %s", host, there);
-	else if (long_keys(provider, host))
+	else if (provider_has_long_keys(provider, host))
 		rm_format(why, why_size, "provider '%s' has memory keys that must be mapped by who "
 		          "reads (FI_MR_RAW), which rmmap does not do; this libfabric also has: %s",
 		          provider, there);
-	else if (listed(there, provider))
+	else if (providers_listed(there, provider))
 		rm_format(why, why_size, "provider '%s' cannot use the address %s: name another "
 		          "address or interface in RMMAP_FABRIC", provider, host);
 	else
 		rm_format(why, why_size, "unknown provider '%s'; this libfabric has: %s",
 		          provider, there);
 	if (error == -FI_ENODATA)
-		error = provider[0] && !listed(there, provider) ? -EINVAL : -EADDRNOTAVAIL;
+		error = provider[0] && !providers_listed(there, provider) ? -EINVAL : -EADDRNOTAVAIL;
 	return error;
 }
 
 /*
- * verbs on an address of this host: rdma_cm knows which are an RDMA device's. The default
- * route's comes first, then whatever is up: a cluster's RDMA network often has no route out.
+ * The addresses of this host that may be an RDMA device's: the one of the default route first, then
+ * all others that are up, since a cluster's RDMA network often has no route out. Their number.
  */
-static int choose_rdma(uint16_t listen, struct fi_info **info)
+static unsigned rdma_addresses(char hosts[RDMA_ADDRESSES][FABRIC_HOST_MAX])
 {
-	char hosts[RDMA_ADDRESSES][FABRIC_HOST_MAX];
 	struct ifaddrs *all = NULL, *entry;
 	union fabric_address found;
-	unsigned count = 0, i;
+	unsigned count = 0;
 	uint16_t port;
 
 	memset(&found, 0, sizeof(found));
@@ -254,9 +229,23 @@ static int choose_rdma(uint16_t listen, struct fi_info **info)
 			count++;
 	if (all)
 		freeifaddrs(all);
-	for (i = 0; i < count; i++)
-		if (!get_info("verbs;ofi_rxm", hosts[i], listen, true, 0, info))
-			return 0;
+	return count;
+}
+
+/* A device's provider on an address of this host: rdma_cm knows which addresses are a device's. */
+static int choose_rdma(uint16_t listen, struct fi_info **info)
+{
+	char hosts[RDMA_ADDRESSES][FABRIC_HOST_MAX], provider[RM_PROVIDER_MAX];
+	unsigned count = rdma_addresses(hosts);
+
+	for (unsigned row = 0; row < provider_count; row++) {
+		if (!providers[row].device)
+			continue;
+		provider_full_name(&providers[row], provider);
+		for (unsigned i = 0; i < count; i++)
+			if (!info_get(provider, hosts[i], listen, true, 0, info))
+				return 0;
+	}
 	return -FI_ENODATA;
 }
 
@@ -268,9 +257,9 @@ int fabric_choose(const struct rm_fabric_spec *spec, const struct rm_fabric_addr
 	if (any && rdma)
 		rdma = rdma_usable(why, why_size) == 1;
 	/* An endpoint might still open, and then no connection to it could be made. */
-	if (!again && is_verbs(spec->provider) && rdma_usable(why, why_size) < 0)
+	if (!again && provider_has_device(spec->provider) && rdma_usable(why, why_size) < 0)
 		return -EINVAL;
-	if (!again && !spec->address[0] && (any ? rdma : is_verbs(spec->provider)) &&
+	if (!again && !spec->address[0] && (any ? rdma : provider_has_device(spec->provider)) &&
 	    !choose_rdma(spec->port, info))
 		return 0;
 	return choose_named(spec, again, rdma, info, why, why_size);

@@ -23,7 +23,7 @@
 
 #define AGAIN_NS 2000000000u    /* how long to try for the port that an earlier worker had */
 
-static void complete(struct fabric *fabric, struct fabric_op *op, size_t length, int error)
+static void op_complete(struct fabric *fabric, struct fabric_op *op, size_t length, int error)
 {
 	if (op->kind == FABRIC_PIECE_READ)
 		fabric_piece_done(fabric, op, error);
@@ -32,7 +32,7 @@ static void complete(struct fabric *fabric, struct fabric_op *op, size_t length,
 }
 
 /* One failed operation. The provider's ECANCELED is a lost connection, not our cancel. */
-static bool read_failed(struct fabric *fabric)
+static bool queue_read_error(struct fabric *fabric)
 {
 	struct fi_cq_err_entry entry;
 
@@ -40,12 +40,12 @@ static bool read_failed(struct fabric *fabric)
 	if (fi_cq_readerr(fabric->cq, &entry, 0) != 1)
 		return false;
 	if (entry.op_context)
-		complete(fabric, entry.op_context, 0,
+		op_complete(fabric, entry.op_context, 0,
 		         entry.err > 0 && entry.err != FI_ECANCELED ? -entry.err : -EIO);
 	return true;
 }
 
-static bool read_completions(struct fabric *fabric)
+static bool queue_read(struct fabric *fabric)
 {
 	struct fi_cq_msg_entry entries[16];
 	bool any = false;
@@ -62,7 +62,7 @@ static bool read_completions(struct fabric *fabric)
 		errno = 0;
 		count = fi_cq_read(fabric->cq, entries, 16);
 		if (count == -FI_EAVAIL) {
-			if (!read_failed(fabric))
+			if (!queue_read_error(fabric))
 				break;
 			count = 0;
 		} else if (count <= 0) {
@@ -71,13 +71,13 @@ static bool read_completions(struct fabric *fabric)
 		any = true;
 		for (i = 0; i < count; i++)
 			if (entries[i].op_context)
-				complete(fabric, entries[i].op_context, entries[i].len, 0);
+				op_complete(fabric, entries[i].op_context, entries[i].len, 0);
 	}
 	return any;
 }
 
 /* Post what waits. Peers that said EAGAIN are asked again after progress or a while. */
-static bool post(struct fabric *fabric, bool progress, uint64_t now)
+static bool fabric_post(struct fabric *fabric, bool progress, uint64_t now)
 {
 	struct fabric_peer *peer;
 	bool any, stalled = false;
@@ -98,7 +98,7 @@ static bool post(struct fabric *fabric, bool progress, uint64_t now)
 }
 
 /* Wake the poller at the next deadline or retry. */
-static void set_timer(struct fabric *fabric, uint64_t now)
+static void fabric_set_timer(struct fabric *fabric, uint64_t now)
 {
 	uint64_t at = fabric->next_deadline;
 
@@ -124,19 +124,19 @@ static bool fabric_poll(struct poller *poller)
 	if (fabric->quiet && !fabric->asked)
 		return false;
 	fabric->quiet = false;
-	progress = read_completions(fabric);
+	progress = queue_read(fabric);
 	now = rm_now_ns();
 	fabric->asked = false;
 	fabric_reads_expire(fabric, now);
 	fabric_peers_expire(fabric, now);
-	progress |= post(fabric, progress, now);
+	progress |= fabric_post(fabric, progress, now);
 	progress |= fabric_reads_finish(fabric);
 	if (progress || fabric->woken)
-		fabric->active_until = spin_until(&fabric->spin, now);
+		fabric->active_until = poll_time_until(&fabric->poll_time, now);
 	fabric->woken = false;
 	if (now < fabric->active_until)
 		return true;
-	set_timer(fabric, now);
+	fabric_set_timer(fabric, now);
 	return false;
 }
 
@@ -172,7 +172,7 @@ static void fabric_wake(struct timer *timer)
 	container_of(timer, struct fabric, timer)->asked = true;
 }
 
-static int open_queue(struct fabric *fabric)
+static int queue_open(struct fabric *fabric)
 {
 	struct fi_cq_attr attr = {
 		.size = FABRIC_CQ_SIZE,
@@ -190,7 +190,7 @@ static int open_queue(struct fabric *fabric)
 	return fi_cq_open(fabric->domain, &attr, &fabric->cq, NULL);
 }
 
-static int open_endpoint(struct fabric *fabric)
+static int endpoint_open(struct fabric *fabric)
 {
 	struct fi_av_attr attr = { .type = FI_AV_UNSPEC };
 	int error;
@@ -201,7 +201,7 @@ static int open_endpoint(struct fabric *fabric)
 	if (!error)
 		error = fi_av_open(fabric->domain, &attr, &fabric->av, NULL);
 	if (!error)
-		error = open_queue(fabric);
+		error = queue_open(fabric);
 	if (!error)
 		error = fi_endpoint(fabric->domain, fabric->info, &fabric->ep, NULL);
 	if (!error)
@@ -215,7 +215,7 @@ static int open_endpoint(struct fabric *fabric)
  * libfabric 1.17's net never takes a signal back, after which its descriptor is readable
  * for good and a loop that trusts it spins. Signal, and see whether fi_trywait() clears it.
  */
-static bool wait_works(struct fabric *fabric)
+static bool wait_fd_works(struct fabric *fabric)
 {
 	struct fid *fids[1] = { &fabric->cq->fid };
 	struct pollfd look = { .fd = fabric->wait.fd, .events = POLLIN };
@@ -226,35 +226,35 @@ static bool wait_works(struct fabric *fabric)
 	if (fi_cq_signal(fabric->cq))
 		return true;            /* cannot be tried: believe it */
 	for (i = 0; i < 8; i++) {
-		read_completions(fabric);
+		queue_read(fabric);
 		if (fi_trywait(fabric->net, fids, 1) == FI_SUCCESS && !poll(&look, 1, 1))
 			return true;
 	}
 	return false;
 }
 
-static void close_fid(struct fid *fid)
+static void fid_close(struct fid *fid)
 {
 	if (fid)
 		fi_close(fid);
 }
 
-static void close_endpoint(struct fabric *fabric)
+static void endpoint_close(struct fabric *fabric)
 {
-	close_fid(fabric->ep ? &fabric->ep->fid : NULL);
+	fid_close(fabric->ep ? &fabric->ep->fid : NULL);
 	fabric->ep = NULL;
 	fabric_messages_close(fabric);
 	fabric_reads_close(fabric);
 	fabric_locals_close(fabric);
-	close_fid(fabric->cq ? &fabric->cq->fid : NULL);
-	close_fid(fabric->av ? &fabric->av->fid : NULL);
-	close_fid(fabric->domain ? &fabric->domain->fid : NULL);
-	close_fid(fabric->net ? &fabric->net->fid : NULL);
+	fid_close(fabric->cq ? &fabric->cq->fid : NULL);
+	fid_close(fabric->av ? &fabric->av->fid : NULL);
+	fid_close(fabric->domain ? &fabric->domain->fid : NULL);
+	fid_close(fabric->net ? &fabric->net->fid : NULL);
 	if (fabric->info)
 		fi_freeinfo(fabric->info);
 }
 
-static int describe(struct fabric *fabric)
+static int fabric_describe(struct fabric *fabric)
 {
 	const char *provider = fabric->info->fabric_attr->prov_name;
 	size_t length = sizeof(fabric->addr.name);
@@ -273,7 +273,7 @@ static int describe(struct fabric *fabric)
 }
 
 /* One attempt; *out is closed again on failure. */
-static int try_open(struct fabric **out, const struct rm_fabric_spec *spec,
+static int fabric_try_open(struct fabric **out, const struct rm_fabric_spec *spec,
                     const struct rm_fabric_addr *again, bool rdma, char *why, size_t why_size)
 {
 	struct fabric *fabric = calloc(1, sizeof(*fabric));
@@ -293,18 +293,18 @@ static int try_open(struct fabric **out, const struct rm_fabric_spec *spec,
 	if (fabric->piece_size > FABRIC_PIECE)
 		fabric->piece_size = FABRIC_PIECE;
 	/* Neither fi_inject nor more than one buffer an operation: those limits cannot matter. */
-	error = fabric->piece_size < FABRIC_MESSAGE_MAX ? -FI_EMSGSIZE : open_endpoint(fabric);
-	if (!error && !wait_works(fabric))
+	error = fabric->piece_size < FABRIC_MESSAGE_MAX ? -FI_EMSGSIZE : endpoint_open(fabric);
+	if (!error && !wait_fd_works(fabric))
 		fabric->wait.fd = -1;
 	if (!error)
 		error = fabric_messages_open(fabric);
 	if (!error)
-		error = describe(fabric);
+		error = fabric_describe(fabric);
 	if (!error)
 		error = fabric_mr_probe(fabric);
 	if (error) {
 		fabric_failed(fabric->info, error, why, why_size);
-		close_endpoint(fabric);
+		endpoint_close(fabric);
 		free(fabric);
 		return error;
 	}
@@ -313,7 +313,7 @@ static int try_open(struct fabric **out, const struct rm_fabric_spec *spec,
 }
 
 /* The dead worker's sockets may take a moment to go. */
-static int open_again(struct fabric **out, const struct rm_fabric_spec *spec,
+static int fabric_reopen(struct fabric **out, const struct rm_fabric_spec *spec,
                       const struct rm_fabric_addr *again, char *why, size_t why_size)
 {
 	uint64_t end = rm_now_ns() + AGAIN_NS;
@@ -321,7 +321,7 @@ static int open_again(struct fabric **out, const struct rm_fabric_spec *spec,
 	int error;
 
 	for (;;) {
-		error = try_open(out, spec, again, true, why, why_size);
+		error = fabric_try_open(out, spec, again, true, why, why_size);
 		if (error != -EADDRINUSE || rm_now_ns() >= end)
 			return error;
 		nanosleep(&pause, NULL);
@@ -329,16 +329,16 @@ static int open_again(struct fabric **out, const struct rm_fabric_spec *spec,
 }
 
 /* The best there is: where that is an RDMA device which fails, the best without. */
-static int open_new(struct fabric **out, const struct rm_fabric_spec *spec, char *why,
+static int fabric_open_new(struct fabric **out, const struct rm_fabric_spec *spec, char *why,
                     size_t why_size)
 {
 	char reason[160], again[160] = "";
-	int error = try_open(out, spec, NULL, true, why, why_size);
+	int error = fabric_try_open(out, spec, NULL, true, why, why_size);
 
 	if (!error || spec->provider[0])
 		return error;
 	rm_format(reason, sizeof(reason), "%s", why);
-	if (try_open(out, spec, NULL, false, again, sizeof(again)))
+	if (fabric_try_open(out, spec, NULL, false, again, sizeof(again)))
 		return error;
 	rm_format(why, why_size, "RDMA is not used: %s", reason);
 	return 0;
@@ -355,11 +355,11 @@ int fabric_open(struct fabric **out, struct loop *loop, const struct rm_fabric_s
 	fabric_environment();
 	why[0] = 0;
 	if (again)
-		error = open_again(&fabric, spec, again, why, why_size);
+		error = fabric_reopen(&fabric, spec, again, why, why_size);
 	if (error) {
 		rm_format(reason, sizeof(reason), "%s", why);
 		why[0] = 0;
-		error = open_new(&fabric, spec, why, why_size);
+		error = fabric_open_new(&fabric, spec, why, why_size);
 		if (error)
 			return error;
 		if (again) {
@@ -378,7 +378,7 @@ int fabric_open(struct fabric **out, struct loop *loop, const struct rm_fabric_s
 		error = loop_add(loop, &fabric->wait, EPOLLIN);
 	if (error) {
 		rm_format(why, why_size, "epoll: %s", rm_errno_text(-error));
-		close_endpoint(fabric);
+		endpoint_close(fabric);
 		free(fabric);
 		return error;
 	}
@@ -388,7 +388,7 @@ int fabric_open(struct fabric **out, struct loop *loop, const struct rm_fabric_s
 }
 
 /* done() may drop any peer: look from the start after each. */
-static void cancel_all(struct fabric *fabric)
+static void fabric_cancel_all(struct fabric *fabric)
 {
 	struct fabric_peer *peer = fabric->peers;
 
@@ -410,7 +410,7 @@ void fabric_close(struct fabric *fabric)
 
 	if (!fabric)
 		return;
-	cancel_all(fabric);
+	fabric_cancel_all(fabric);
 	loop_poller_remove(fabric->loop, &fabric->poller);
 	loop_timer_cancel(fabric->loop, &fabric->timer);
 	if (fabric->wait.fd >= 0)
@@ -424,7 +424,7 @@ void fabric_close(struct fabric *fabric)
 		}
 		free(peer);
 	}
-	close_endpoint(fabric);
+	endpoint_close(fabric);
 	free(fabric);
 }
 

@@ -112,7 +112,7 @@ struct fabric {
 	struct poller poller;
 	struct source wait;             /* the queue's descriptor, or fd -1 */
 	struct timer timer;             /* wakes the poller: deadlines, retries */
-	struct spin spin;
+	struct poll_time poll_time;
 	uint64_t active_until;          /* spin until then */
 	uint64_t retry_at;              /* something got EAGAIN: next try; 0: nothing did */
 	uint64_t idle_at;               /* look for idle peers, and stuck ones, then; UINT64_MAX:
@@ -181,6 +181,7 @@ int fabric_host_port(const union fabric_address *address, char *host, size_t siz
                      uint16_t *port);
 /* The address of a sockaddr in name[], as numeric host and port; -EINVAL if it is none. */
 int fabric_numeric(const struct rm_fabric_addr *addr, char *host, size_t host_size, uint16_t *port);
+bool fabric_has_sockaddr(const struct rm_fabric_addr *addr);    /* name[] is a sockaddr_in* */
 bool fabric_same_kind(const struct rm_fabric_addr *a, const struct rm_fabric_addr *b);
 
 /* fabric_here.c */

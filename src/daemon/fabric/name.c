@@ -20,8 +20,7 @@ int fabric_addr_of(const struct fabric *fabric, const char *host, uint16_t port,
 	size_t size;
 
 	*addr = *fabric_addr(fabric);
-	if (addr->addr_format != FI_SOCKADDR && addr->addr_format != FI_SOCKADDR_IN &&
-	    addr->addr_format != FI_SOCKADDR_IN6) {
+	if (!fabric_has_sockaddr(addr)) {
 		rm_format(why, why_size, "provider %s has no addresses of a host and a port: name "
 		          "another one in RMMAP_FABRIC", addr->provider);
 		return -ENOTSUP;

@@ -11,8 +11,9 @@
 #include "../../common/channel.h"
 #include "../../common/say.h"
 #include "internal.h"
+#include "providers.h"
 
-static bool same_name(const struct rm_fabric_addr *a, const struct rm_fabric_addr *b)
+static bool fabric_peer_is(const struct rm_fabric_addr *a, const struct rm_fabric_addr *b)
 {
 	return a->length == b->length && !memcmp(a->name, b->name, a->length);
 }
@@ -42,7 +43,7 @@ int fabric_peer(struct fabric *fabric, const struct rm_fabric_addr *addr,
 	if (fabric_scoped(ours, &name, why, why_size))
 		return -EPROTO;
 	for (peer = fabric->peers; peer; peer = peer->next)
-		if (same_name(&peer->name, &name))
+		if (fabric_peer_is(&peer->name, &name))
 			break;
 	if (!peer) {
 		peer = calloc(1, sizeof(*peer));
@@ -61,21 +62,15 @@ int fabric_peer(struct fabric *fabric, const struct rm_fabric_addr *addr,
 unsigned fabric_tcp_address(const struct fabric *fabric, const struct fabric_peer *peer,
                             struct sockaddr_storage *address)
 {
-	static const char *const over_tcp[] = { "tcp", "net", "sockets" };
-	const char *provider = fabric->addr.provider;
-	size_t length = strcspn(provider, ";");
 	union fabric_address name;
 
 	memset(&name, 0, sizeof(name));
 	memset(address, 0, sizeof(*address));
 	memcpy(name.bytes, peer->name.name, peer->name.length);
-	for (unsigned i = 0; i < sizeof(over_tcp) / sizeof(over_tcp[0]); i++) {
-		if (strlen(over_tcp[i]) != length || strncmp(over_tcp[i], provider, length) != 0)
-			continue;
-		memcpy(address, name.bytes, fabric_address_size(&name));
-		return fabric_address_size(&name);
-	}
-	return 0;
+	if (!provider_uses_tcp(fabric->addr.provider))
+		return 0;
+	memcpy(address, name.bytes, fabric_address_size(&name));
+	return fabric_address_size(&name);
 }
 
 void fabric_peer_hear(struct fabric_peer *peer)
@@ -110,7 +105,7 @@ int fabric_peer_reach(struct fabric *fabric, struct fabric_peer *peer)
 	return 0;
 }
 
-static void look_again(struct fabric *fabric, uint64_t at)
+static void peers_look_at(struct fabric *fabric, uint64_t at)
 {
 	if (at < fabric->idle_at) {
 		fabric->idle_at = at;
@@ -118,12 +113,12 @@ static void look_again(struct fabric *fabric, uint64_t at)
 	}
 }
 
-static bool idle(const struct fabric_peer *peer)
+static bool fabric_peer_idle(const struct fabric_peer *peer)
 {
 	return !peer->users && !peer->first && !peer->pieces && !peer->sends;
 }
 
-static void drop(struct fabric *fabric, struct fabric_peer **link)
+static void fabric_peer_drop(struct fabric *fabric, struct fabric_peer **link)
 {
 	struct fabric_peer *peer = *link;
 
@@ -144,21 +139,21 @@ void fabric_peer_reap(struct fabric *fabric, struct fabric_peer *peer)
 	struct fabric_peer **link, **oldest = NULL;
 	unsigned count = 0;
 
-	if (!idle(peer))
+	if (!fabric_peer_idle(peer))
 		return;
 	if (fabric_device(fabric)) {
 		peer->idle_since = rm_now_ns();
-		look_again(fabric, peer->idle_since + FABRIC_PEER_IDLE_NS);
+		peers_look_at(fabric, peer->idle_since + FABRIC_PEER_IDLE_NS);
 	}
 	for (link = &fabric->peers; *link; link = &(*link)->next) {
-		if (!idle(*link))
+		if (!fabric_peer_idle(*link))
 			continue;
 		oldest = link;
 		count++;
 	}
 	if (count <= FABRIC_IDLE_PEERS)
 		return;
-	drop(fabric, oldest);
+	fabric_peer_drop(fabric, oldest);
 }
 
 /*
@@ -169,18 +164,17 @@ void fabric_peer_reap(struct fabric *fabric, struct fabric_peer *peer)
  */
 void fabric_peer_stuck(struct fabric *fabric, struct fabric_peer *peer)
 {
-	const char *layer = strchr(fabric->addr.provider, ';');
 	uint64_t now = rm_now_ns();
 
 	peer->stuck_since = 0;
-	if (!peer->pieces || !layer || strcmp(layer, ";ofi_rxm") != 0 || fabric_device(fabric))
+	if (!peer->pieces || !provider_layered(fabric->addr.provider) || fabric_device(fabric))
 		return;
 	peer->stuck_since = now;
-	look_again(fabric, now + FABRIC_PEER_STUCK_NS);
+	peers_look_at(fabric, now + FABRIC_PEER_STUCK_NS);
 }
 
 /* True: it is to be looked at then. */
-static bool still_stuck(struct fabric *fabric, struct fabric_peer *peer, uint64_t now)
+static bool fabric_peer_still_stuck(struct fabric *fabric, struct fabric_peer *peer, uint64_t now)
 {
 	if (!peer->stuck_since)
 		return false;
@@ -206,14 +200,14 @@ void fabric_peers_expire(struct fabric *fabric, uint64_t now)
 		return;
 	fabric->idle_at = UINT64_MAX;
 	while ((peer = *link)) {
-		if (still_stuck(fabric, peer, now))
-			look_again(fabric, peer->stuck_since + FABRIC_PEER_STUCK_NS);
-		if (idle(peer) && fabric_device(fabric)) {
+		if (fabric_peer_still_stuck(fabric, peer, now))
+			peers_look_at(fabric, peer->stuck_since + FABRIC_PEER_STUCK_NS);
+		if (fabric_peer_idle(peer) && fabric_device(fabric)) {
 			if (now >= peer->idle_since + FABRIC_PEER_IDLE_NS) {
-				drop(fabric, link);
+				fabric_peer_drop(fabric, link);
 				continue;
 			}
-			look_again(fabric, peer->idle_since + FABRIC_PEER_IDLE_NS);
+			peers_look_at(fabric, peer->idle_since + FABRIC_PEER_IDLE_NS);
 		}
 		link = &peer->next;
 	}

@@ -7,33 +7,33 @@
  * where things happen soon after one another polling lasts until the next, where they do not
  * it gets shorter, down to not at all. Pure.
  */
-#ifndef RM_SPIN_H
-#define RM_SPIN_H
+#ifndef RM_POLL_TIME_H
+#define RM_POLL_TIME_H
 
 #include <stdint.h>
 
-#define SPIN_START_NS 80000u
-#define SPIN_MAX_NS 160000u
-#define SPIN_MIN_NS 10000u              /* less is none */
+#define POLL_TIME_START_NS 80000u
+#define POLL_TIME_MAX_NS 160000u
+#define POLL_TIME_MIN_NS 10000u              /* less is none */
 
-struct spin {
+struct poll_time {
 	uint64_t last_ns;               /* when something happened; 0: never */
 	uint64_t limit_ns;              /* poll for so long after that */
 };
 
 /* Something happened: poll until the time that is returned. */
-static inline uint64_t spin_until(struct spin *spin, uint64_t now)
+static inline uint64_t poll_time_until(struct poll_time *poll_time, uint64_t now)
 {
-	uint64_t gap = now - spin->last_ns;
+	uint64_t gap = now - poll_time->last_ns;
 
-	if (!spin->last_ns)
-		spin->limit_ns = SPIN_START_NS;
-	else if (gap > SPIN_MAX_NS)     /* polling would not have met it */
-		spin->limit_ns = spin->limit_ns / 2 < SPIN_MIN_NS ? 0 : spin->limit_ns / 2;
-	else if (gap > spin->limit_ns)  /* a bit longer, and it would have */
-		spin->limit_ns = 2 * gap < SPIN_MAX_NS ? 2 * gap : SPIN_MAX_NS;
-	spin->last_ns = now;
-	return now + spin->limit_ns;
+	if (!poll_time->last_ns)
+		poll_time->limit_ns = POLL_TIME_START_NS;
+	else if (gap > POLL_TIME_MAX_NS)     /* polling would not have met it */
+		poll_time->limit_ns = poll_time->limit_ns / 2 < POLL_TIME_MIN_NS ? 0 : poll_time->limit_ns / 2;
+	else if (gap > poll_time->limit_ns)  /* a bit longer, and it would have */
+		poll_time->limit_ns = 2 * gap < POLL_TIME_MAX_NS ? 2 * gap : POLL_TIME_MAX_NS;
+	poll_time->last_ns = now;
+	return now + poll_time->limit_ns;
 }
 
 #endif

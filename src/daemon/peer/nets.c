@@ -21,6 +21,7 @@
 #include "../fabric/fabric.h"
 #include "../fabric/callers.h"
 #include "internal.h"
+#include "../fabric/providers.h"
 #include "../fabric/rdma.h"
 
 #define SECOND UINT64_C(1000000000)
@@ -37,20 +38,12 @@ static const char *provider_of(const struct net *net)
 	return fabric_addr(net->fabric)->provider;
 }
 
-/* "tcp" asks for "tcp;ofi_rxm" as well. */
-static bool same_provider(const char *asked, const char *open)
-{
-	size_t length = strlen(asked);
-
-	return strncmp(asked, open, length) == 0 && (!open[length] || open[length] == ';');
-}
-
 static struct net *net_find(struct nets *nets, const char *provider)
 {
 	unsigned i;
 
 	for (i = 0; i < nets->count; i++)
-		if (same_provider(provider, provider_of(&nets->open[i])))
+		if (provider_fits(provider, provider_of(&nets->open[i])))
 			return &nets->open[i];
 	return NULL;
 }
@@ -299,14 +292,14 @@ int nets_reach(struct nets *nets, const char *text, const struct rm_fabric_addr 
 /* tcp, or whatever else is open and has no device. */
 static struct net *net_fallback(struct nets *nets)
 {
-	struct rm_fabric_spec spec = { .provider = "tcp" };
+	struct rm_fabric_spec spec = { .provider = PROVIDER_FALLBACK };
 	struct net *net = NULL;
 	unsigned i;
 
 	for (i = 0; i < nets->count && !net; i++)
 		if (!fabric_device(nets->open[i].fabric) && !nets->open[i].down)
 			net = &nets->open[i];
-	if (!net && net_need(nets, "tcp", &spec, &net) < 0)
+	if (!net && net_need(nets, PROVIDER_FALLBACK, &spec, &net) < 0)
 		return NULL;
 	return net;
 }
