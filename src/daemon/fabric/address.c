@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fabric_address.c - what is in a provider's addresses, as far as they are sockaddrs
+ * address.c - what is in a provider's addresses, as far as they are sockaddrs
+ *
+ * name[] of an address may come from another host. So it is copied into a union before it is looked
+ * at, and its length is compared with the size that its family demands.
  *
  * Worker thread only. Does not allocate.
  */
@@ -59,6 +62,7 @@ int fabric_host_parse(const char *host, union fabric_address *out)
 	return 0;
 }
 
+/* Append "%eth0", or "%2" if this host has no interface of that number. */
 static void host_add_scope(const union fabric_address *address, char *host, size_t size)
 {
 	char name[IF_NAMESIZE];
@@ -70,7 +74,7 @@ static void host_add_scope(const union fabric_address *address, char *host, size
 		rm_format(host + length, size - length, "%%%u", address->v6.sin6_scope_id);
 }
 
-/* Numeric host and port; getnameinfo() could do it, but may look into files. */
+/* getnameinfo() could do it, but may look into files. */
 int fabric_host_port(const union fabric_address *address, char *host, size_t size,
                      uint16_t *port)
 {
@@ -78,7 +82,8 @@ int fabric_host_port(const union fabric_address *address, char *host, size_t siz
 	const void *ip = v4 ? (const void *)&address->v4.sin_addr
 	                    : (const void *)&address->v6.sin6_addr;
 
-	if (!fabric_address_size(address) || !inet_ntop(address->any.sa_family, ip, host, (socklen_t)size))
+	if (!fabric_address_size(address) ||
+	    !inet_ntop(address->any.sa_family, ip, host, (socklen_t)size))
 		return -EINVAL;
 	if (fabric_link_local(address))
 		host_add_scope(address, host, size);
@@ -105,7 +110,7 @@ bool fabric_has_sockaddr(const struct rm_fabric_addr *addr)
 	       addr->addr_format == FI_SOCKADDR_IN6;
 }
 
-/* One can be inserted where the other is: the same format, and of sockaddrs the same family. */
+/* The same format and length, and for sockaddrs the same family. */
 bool fabric_same_kind(const struct rm_fabric_addr *a, const struct rm_fabric_addr *b)
 {
 	union fabric_address x, y;
@@ -129,7 +134,8 @@ void fabric_network(const void *name, size_t length, uint8_t network[16])
 
 	memset(network, 0, 16);
 	memset(&address, 0, sizeof(address));
-	memcpy(address.bytes, name, length < sizeof(address.bytes) ? length : sizeof(address.bytes));
+	memcpy(address.bytes, name,
+	       length < sizeof(address.bytes) ? length : sizeof(address.bytes));
 	if (!fabric_address_size(&address) || length < fabric_address_size(&address)) {
 		memcpy(network, address.bytes, 16);
 	} else if (address.any.sa_family == AF_INET) {
@@ -141,6 +147,7 @@ void fabric_network(const void *name, size_t length, uint8_t network[16])
 	}
 }
 
+/* Copy the sockaddr in addr->name. False: it is none. */
 static bool address_decode(const struct rm_fabric_addr *addr, union fabric_address *out)
 {
 	memset(out, 0, sizeof(*out));
@@ -156,11 +163,12 @@ int fabric_scoped(const struct rm_fabric_addr *ours, struct rm_fabric_addr *thei
 {
 	union fabric_address here, there;
 
-	if (!address_decode(ours, &here) || !address_decode(theirs, &there) || !fabric_link_local(&there))
+	if (!address_decode(ours, &here) || !address_decode(theirs, &there) ||
+	    !fabric_link_local(&there))
 		return 0;
 	if (!fabric_link_local(&here)) {
-		rm_format(why, why_size, "the other host's address is link-local: name the interface "
-		          "that leads to it in RMMAP_FABRIC (tcp@INTERFACE)");
+		rm_format(why, why_size, "the other host's address is link-local: name the "
+		          "interface that leads to it in RMMAP_FABRIC (tcp@INTERFACE)");
 		return -EPROTO;
 	}
 	there.v6.sin6_scope_id = here.v6.sin6_scope_id;
@@ -175,7 +183,7 @@ void fabric_addr_text(const struct rm_fabric_addr *addr, char *text, size_t size
 
 	if (fabric_numeric(addr, host, sizeof(host), &port))
 		rm_format(text, size, "%s (address format %u)", addr->provider, addr->addr_format);
-	else if (strcspn(host, "%") < strlen(host))     /* the scope may be another host's */
+	else if (strcspn(host, "%") < strlen(host))     /* no scope: it may be another host's */
 		rm_format(text, size, "[%.*s]:%u", (int)strcspn(host, "%"), host, port);
 	else
 		rm_format(text, size, strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, port);

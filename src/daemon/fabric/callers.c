@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fabric_callers.c - bounds for who connects to the fabric's ports, see fabric_callers.h
+ * callers.c - limits on who connects to the fabric's ports; see callers.h
  *
- * Half of the descriptors that this process may have are for callers, the rest for this host's
- * processes and what they publish. Who has sent no message that could be opened is a stranger:
- * it is hung up on when it has been silent for ten seconds, and, the one that came first before
- * others, where there is no room for the next. One address has half of the places at most, and
- * fewer for strangers.
+ * Half of the descriptors that this process may have are for callers. The rest is for processes of
+ * this host and what they publish. A caller is a stranger until a message from its address could be
+ * opened. A stranger is closed after ten seconds of silence. If there is no place for a new caller,
+ * the stranger that came first is closed. One address has at most half of the places, and strangers
+ * of one address have fewer.
  *
- * A connection is ended by shutdown(2), never by close(2): the descriptor is the provider's, who
- * sees the end of the stream and closes it. The provider's listener cannot be taken out of its
- * epoll set, so nobody is left waiting in its queue, where it would be ready for ever: who finds
- * no place is accepted and closed, and asks again like after any other failure.
+ * A connection is ended by shutdown(2), never by close(2): the descriptor belongs to the provider,
+ * which sees the end of the stream and closes it. The provider's listener cannot be taken out of
+ * the provider's epoll set. A caller left in its queue would keep it ready and the worker
+ * spinning. So a caller without a place is accepted and closed, and tries again as after any other
+ * failure.
+ *
+ * Worker thread only, but for accept(). Allocates the array of callers with malloc.
  */
 #include "../base/log.h"
 #include "callers.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/tcp.h>
@@ -34,22 +38,22 @@
 
 #define SECOND UINT64_C(1000000000)
 #define CALLERS_MAX 8192u       /* connections, whatever the limit of descriptors allows */
-#define STRANGERS_MAX 1024u     /* of those; a connection has buffers of some 40 KiB */
+#define STRANGERS_MAX 1024u     /* of those; the buffers of a connection take some 40 KiB */
 #define STRANGERS_ADDRESS 256u  /* of those, from one address */
-#define LEAST 4u
-#define TOLD_NS (60 * SECOND)
-#define PAUSE_NS 10000000       /* where nobody can be turned away: the host has no files left */
+#define CALLERS_LEAST 4u        /* even if the limit of descriptors is tiny */
+#define TOLD_NS (60 * SECOND)   /* between two log lines */
+#define PAUSE_NS 10000000       /* if no caller can be turned away: the host is out of files */
 
 static struct callers callers = {
 	.spare = -1, .silent = 10 * SECOND, .idle = 30 * SECOND, .lapse = 60 * SECOND,
 	.tick = SECOND,
 };
-static pthread_t watched;
+static pthread_t watched;               /* the thread of callers_watch() */
 
 /* ---- one caller ---- */
 
-/* 0: the kernel tells none. */
-static uint64_t cookie_of(int fd)
+/* The kernel's unique number for a socket; 0: fd is none. */
+static uint64_t socket_cookie(int fd)
 {
 	uint64_t cookie = 0;
 	socklen_t size = sizeof(cookie);
@@ -57,9 +61,10 @@ static uint64_t cookie_of(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) ? 0 : cookie;
 }
 
+/* Is fd still this caller's connection? The provider may have closed it. */
 static bool caller_there(const struct caller *caller)
 {
-	return cookie_of(caller->fd) == caller->cookie;
+	return socket_cookie(caller->fd) == caller->cookie;
 }
 
 static bool caller_stranger(const struct caller *caller, uint64_t now)
@@ -67,7 +72,9 @@ static bool caller_stranger(const struct caller *caller, uint64_t now)
 	return !caller->known || now >= caller->known + callers.lapse;
 }
 
-/* A provider's own first words are words: who has said them may pause for longer. */
+/*
+ * Silent for too long? The provider's own first bytes count: after them a longer pause is allowed.
+ */
 static bool caller_idle(const struct caller *caller, uint64_t now)
 {
 	struct tcp_info info;
@@ -81,13 +88,15 @@ static bool caller_idle(const struct caller *caller, uint64_t now)
 	       info.tcpi_last_data_recv * UINT64_C(1000000) >= callers.idle;
 }
 
+/* The connection itself is left alone. The order of the others stays. */
 static void caller_forget(unsigned i)
 {
+	assert(i < callers.count);
 	memmove(&callers.all[i], &callers.all[i + 1],
 	        (--callers.count - i) * sizeof(*callers.all));
 }
 
-/* The provider closes it when it next looks. */
+/* The provider closes the descriptor when it next reads from it. */
 static void caller_hang_up(unsigned i)
 {
 	if (caller_there(&callers.all[i]))
@@ -97,7 +106,7 @@ static void caller_hang_up(unsigned i)
 
 /* ---- all of them ---- */
 
-static void look_at_all(struct timer *timer)
+static void callers_look(struct timer *timer)
 {
 	uint64_t now = rm_now_ns();
 
@@ -113,19 +122,20 @@ static void look_at_all(struct timer *timer)
 		loop_timer(callers.context->loop, timer, now + callers.tick);
 }
 
-static void forget_closed(void)
+static void callers_forget_closed(void)
 {
 	for (unsigned i = callers.count; i-- > 0;)
 		if (!caller_there(&callers.all[i]))
 			caller_forget(i);
 }
 
+/* How many callers there are, as seen by a new one from some address. */
 struct crowd {
 	unsigned from_there, strangers, strangers_from_there;
-	unsigned oldest, oldest_from_there;     /* strangers; callers.count: there is none */
+	unsigned oldest, oldest_from_there;     /* strangers, as indices; callers.count: none */
 };
 
-static struct crowd count_crowd(const uint8_t address[16], uint64_t now)
+static struct crowd crowd_count(const uint8_t address[16], uint64_t now)
 {
 	struct crowd crowd = { .oldest = callers.count, .oldest_from_there = callers.count };
 
@@ -146,33 +156,33 @@ static struct crowd count_crowd(const uint8_t address[16], uint64_t now)
 	return crowd;
 }
 
-/* How many there may be. The limit is asked for each time: somebody may have changed it. */
-static unsigned places(void)
+/* How many callers there may be. The limit is read each time, since it may be changed. */
+static unsigned callers_limit(void)
 {
 	struct rlimit limit;
 	unsigned most = CALLERS_MAX;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 2 < most)
 		most = (unsigned)(limit.rlim_cur / 2);
-	return most > LEAST ? most : LEAST;
+	return most > CALLERS_LEAST ? most : CALLERS_LEAST;
 }
 
-static unsigned least_of(unsigned a, unsigned b)
+static unsigned smaller_of(unsigned a, unsigned b)
 {
 	return a < b ? a : b;
 }
 
-/* Is there a place for one more from this address? Strangers are hung up on for it. */
-static bool place_for(const uint8_t address[16], uint64_t now)
+/* Is there a place for one more from this address? A stranger may be closed for it. */
+static bool callers_make_place(const uint8_t address[16], uint64_t now)
 {
-	unsigned most = places(), victim;
+	unsigned most = callers_limit(), victim;
 	struct crowd crowd;
 
 	if (callers.count >= most)
-		forget_closed();
-	crowd = count_crowd(address, now);
+		callers_forget_closed();
+	crowd = crowd_count(address, now);
 	if (crowd.from_there >= most / 2 ||
-	    crowd.strangers_from_there >= least_of(STRANGERS_ADDRESS, most / 4))
+	    crowd.strangers_from_there >= smaller_of(STRANGERS_ADDRESS, most / 4))
 		victim = crowd.oldest_from_there;
 	else if (callers.count >= most || crowd.strangers >= STRANGERS_MAX)
 		victim = crowd.oldest;
@@ -184,11 +194,12 @@ static bool place_for(const uint8_t address[16], uint64_t now)
 	return true;
 }
 
+/* Add a caller. False: no memory. */
 static bool caller_note(int fd, const uint8_t address[16], uint64_t now)
 {
 	struct caller *more;
 
-	/* what had this number is closed, or it would not be this one's */
+	/* An earlier caller with this descriptor is closed, or the kernel would not reuse it. */
 	for (unsigned i = callers.count; i-- > 0;)
 		if (callers.all[i].fd == fd)
 			caller_forget(i);
@@ -201,7 +212,7 @@ static bool caller_note(int fd, const uint8_t address[16], uint64_t now)
 		callers.all = more;
 		callers.capacity = capacity;
 	}
-	callers.all[callers.count] = (struct caller){ .fd = fd, .cookie = cookie_of(fd),
+	callers.all[callers.count] = (struct caller){ .fd = fd, .cookie = socket_cookie(fd),
 	                                              .since = now };
 	memcpy(callers.all[callers.count++].address, address, 16);
 	if (!callers.timer.index)
@@ -209,18 +220,18 @@ static bool caller_note(int fd, const uint8_t address[16], uint64_t now)
 	return true;
 }
 
-static bool let_in(int fd, const struct sockaddr *from, socklen_t length)
+static bool caller_let_in(int fd, const struct sockaddr *from, socklen_t length)
 {
 	uint64_t now = rm_now_ns();
 	uint8_t address[16];
 
 	fabric_network(from, length, address);
-	return place_for(address, now) && caller_note(fd, address, now);
+	return callers_make_place(address, now) && caller_note(fd, address, now);
 }
 
 /* ---- accept(2), as libfabric calls it ---- */
 
-static void tell_full(void)
+static void callers_tell_full(void)
 {
 	uint64_t now = rm_now_ns();
 
@@ -229,11 +240,15 @@ static void tell_full(void)
 	callers.told = now;
 	log_line("no place for a connection of another host: there are %u, half of "
 	         "them for one address; if they are needed raise the limit of rmmapd (ulimit -n, "
-	         "LimitNOFILE=)", places());
+	         "LimitNOFILE=)", callers_limit());
 }
 
-/* There is no descriptor to accept it with, and it may not stay in the queue. */
-static void turn_away(int listener)
+/*
+ * There is no descriptor left to accept a caller with, and it must not stay in the queue: use the
+ * spare one. If the whole host is out of files, not even that works, and all that can be done is
+ * not to spin.
+ */
+static void caller_turn_away(int listener)
 {
 	static const struct timespec pause = { .tv_nsec = PAUSE_NS };
 	struct pollfd look = { .fd = listener, .events = POLLIN };
@@ -250,24 +265,28 @@ static void turn_away(int listener)
 	callers.spare = open("/", O_PATH | O_CLOEXEC);
 }
 
+/* A caller that finds no place is EAGAIN, as if nobody had called. */
 static int accept_watched(int listener, struct sockaddr_storage *from, socklen_t *length)
 {
 	int fd = accept4(listener, (struct sockaddr *)from, length, SOCK_CLOEXEC);
 
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
-		tell_full();
-		turn_away(listener);
+		callers_tell_full();
+		caller_turn_away(listener);
 		errno = EAGAIN;
 	}
-	if (fd < 0 || let_in(fd, (const struct sockaddr *)from, *length))
+	if (fd < 0 || caller_let_in(fd, (const struct sockaddr *)from, *length))
 		return fd;
-	tell_full();
+	callers_tell_full();
 	close(fd);
 	errno = EAGAIN;
 	return -1;
 }
 
-/* Libraries find this before libc's, since the program's symbols come first. */
+/*
+ * Libraries find this before libc's, since the program's symbols come first. Any thread may call
+ * it; only the watched one's callers are counted.
+ */
 __attribute__((visibility("default")))
 int accept(int listener, struct sockaddr *address, socklen_t *length)
 {
@@ -280,7 +299,7 @@ int accept(int listener, struct sockaddr *address, socklen_t *length)
 	memset(&from, 0, sizeof(from));
 	fd = accept_watched(listener, &from, &size);
 	if (fd >= 0 && address && length) {
-		memcpy(address, &from, least_of(*length, size));
+		memcpy(address, &from, smaller_of(*length, size));
 		*length = size;
 	}
 	return fd;
@@ -291,7 +310,7 @@ struct callers *callers_watch(struct context *context)
 	if (!callers.context) {
 		callers.context = context;
 		watched = pthread_self();
-		callers.timer.fire = look_at_all;
+		callers.timer.fire = callers_look;
 		callers.spare = open("/", O_PATH | O_CLOEXEC);
 	}
 	return &callers;

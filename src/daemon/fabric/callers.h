@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fabric_callers.h - who connects to the ports that libfabric listens on
+ * callers.h - limits on who connects to the ports that libfabric listens on
  *
- * The tcp provider accepts by itself and keeps whatever connects, for as long as the other end
- * likes. It does so by accept(2), and in rmmapd that is fabric_callers.c's, which bounds how
- * many there are and hangs up on those that say nothing.
+ * The tcp provider accepts whatever connects and keeps the connection for as long as the other end
+ * likes. It accepts by accept(2), and in rmmapd that name is the function in callers.c. It limits
+ * the number of connections and hangs up on those that stay silent.
  *
- * Worker thread only; what other threads accept is none of this. May allocate with malloc.
+ * Worker thread only. accept() in another thread behaves like libc's. May allocate with malloc.
  */
 #ifndef RM_FABRIC_CALLERS_H
 #define RM_FABRIC_CALLERS_H
@@ -17,34 +17,42 @@
 #include "../base/loop.h"
 #include "../base/context.h"
 
-struct caller {                         /* a connection that was accepted */
-	int fd;                         /* the provider's: it may be another file by now */
-	uint64_t cookie;                /* the kernel's for the socket: is it still that one? */
-	uint64_t since;
-	uint64_t known;                 /* when a message came from its address that was sealed
-	                                   with a key that we have; 0: never */
-	uint8_t address[16];            /* fabric_network() of it */
+/*
+ * A connection that was accepted. The provider owns the descriptor and may have closed it: then
+ * the number may be another file's, which the cookie tells.
+ */
+struct caller {
+	int fd;                         /* at most one caller has a given number */
+	uint64_t cookie;                /* the kernel's number for the socket; 0: it has none */
+	uint64_t since;                 /* ns: when it was accepted */
+	uint64_t known;                 /* ns: the last message from its address that was sealed
+	                                   with a key that we have; 0: there was none */
+	uint8_t address[16];            /* as fabric_network() gives it */
 };
 
 struct callers {
-	struct context *context;          /* NULL: nothing is watched yet */
-	struct timer timer;             /* runs while there is a caller */
-	int spare;                      /* open for nothing: to accept who is turned away; or -1 */
-	struct caller *all;             /* in the order of coming */
-	unsigned count, capacity;
-	uint64_t told;                  /* when it was last logged that there is no room; 0: never */
-	/* ns; a test makes them short */
-	uint64_t silent;                /* a stranger may say nothing for so long, */
-	uint64_t idle;                  /* or stop talking, */
-	uint64_t lapse;                 /* and who is known is a stranger again after so long */
-	uint64_t tick;
+	struct context *context;        /* NULL: nothing is watched yet */
+	struct timer timer;             /* runs while count > 0 */
+	int spare;                      /* a descriptor held in reserve: closed in order to accept,
+	                                   and turn away, a caller when none is left; or -1 */
+	struct caller *all;             /* in the order of coming; room for capacity of them */
+	unsigned count, capacity;       /* count <= capacity */
+	uint64_t told;                  /* ns: the last log line that there is no room; 0: none */
+	/* Durations in ns; tests shorten them. */
+	uint64_t silent;                /* a stranger that has sent no byte by then is closed */
+	uint64_t idle;                  /* a stranger that has sent none for this long, too */
+	uint64_t lapse;                 /* a known caller becomes a stranger after this long */
+	uint64_t tick;                  /* between two looks at all callers */
 };
 
-/* The one there is; accept() has no argument for it. From here on its thread is watched. */
+/*
+ * Begin to watch what this thread accepts. Returns the only instance, which must be a global:
+ * accept() has no argument for it. Later calls change nothing.
+ */
 struct callers *callers_watch(struct context *context);
 /*
- * A message was opened with its key that says it is of here (a provider's address, which may be
- * no sockaddr): who calls from there is no stranger.
+ * A message was opened with its key, and says that it comes from this provider's address, which
+ * may be no sockaddr. Callers from that address are no strangers from now on.
  */
 void callers_known(const void *address, size_t length);
 

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fabric_choose.c - which provider to open
+ * choose.c - which provider to open, on which address
  *
- * Worker thread only.
+ * With no provider named, the best of providers.c is taken that can be opened here. A device is
+ * taken only if rdma.c says that it is usable, since libfabric may open one that nothing can
+ * connect to.
+ *
+ * Worker thread only. Allocates what libfabric does, and frees it.
  */
 #include <errno.h>
 #include <ifaddrs.h>
@@ -19,14 +23,17 @@
 #define RDMA_ADDRESSES 32       /* of this host, tried in turn */
 
 /*
- * Ours is the process, so the environment may be set, whatever the program that happened to
- * start us has there for its MPI. FI_PROVIDER would have libfabric hide all providers but those:
- * which one is RMMAP_FABRIC's to say. The registration cache would keep keys of closed regions
- * alive (a revoked reader could go on reading) and fights with userfaultfd. ofi_rxm multiplies
- * its queues by the universe's size: more than 64 is beyond what some RDMA devices have. After
- * a remote access error (a key that was closed) an RDMA connection is dead and nobody hangs
- * up: removing the address has to close it. Messages are small and few: over tcp ofi_rxm
- * would keep 4,096 buffers of 16 KiB for them.
+ * The process is rmmapd's own. So its environment is overwritten: the program that started rmmapd
+ * may have variables of libfabric there for its MPI.
+ *
+ * FI_PROVIDER: libfabric would hide all providers but the named ones. RMMAP_FABRIC decides.
+ * FI_MR_CACHE_*: the registration cache would keep keys of closed regions open, so that a revoked
+ * reader could go on reading; and it conflicts with userfaultfd.
+ * FI_UNIVERSE_SIZE: ofi_rxm multiplies its queues by it, and more than 64 is beyond what some RDMA
+ * devices have.
+ * FI_AV_REMOVE_CLEANUP: after a remote access error (a key that was closed) an RDMA connection is
+ * dead and neither end hangs up. Removing the address has to close it.
+ * FI_OFI_RXM_*: messages are small and few; ofi_rxm would keep 4,096 buffers of 16 KiB over tcp.
  */
 void fabric_environment(void)
 {
@@ -39,7 +46,7 @@ void fabric_environment(void)
 	setenv("FI_OFI_RXM_BUFFER_SIZE", "4096", 1);
 }
 
-/* What we ask for: reliable datagrams, messages, one-sided reads. */
+/* Hints: reliable datagrams, messages, one-sided reads. provider may be "". NULL: no memory. */
 static struct fi_info *hints_new(const char *provider, int more_modes)
 {
 	struct fi_info *hints = fi_allocinfo();
@@ -83,7 +90,8 @@ static struct fi_info *info_best(struct fi_info *list, const char *named, bool r
 	for (entry = list; entry; entry = entry->next) {
 		const char *provider = entry->fabric_attr->prov_name;
 
-		place = named[0] ? (unsigned)provider_match(named, provider) : provider_rank(provider);
+		place = named[0] ? (unsigned)provider_match(named, provider)
+		                 : provider_rank(provider);
 		if (place < found_place && !info_is_local(entry) &&
 		    !(entry->domain_attr->mr_mode & ~modes) &&
 		    (named[0] || rdma || !provider_has_device(provider))) {
@@ -96,7 +104,7 @@ static struct fi_info *info_best(struct fi_info *list, const char *named, bool r
 	return copy;
 }
 
-/* "tcp, net, sockets": what would have worked on some address of this host. */
+/* "tcp, net, sockets": the providers that work on some address of this host. */
 static void providers_list(char *text, size_t size)
 {
 	struct fi_info *hints = hints_new("", 0), *list = NULL, *entry;
@@ -124,7 +132,7 @@ static void providers_list(char *text, size_t size)
 		rm_format(text, size, "none that reads over a network");
 }
 
-/* Is provider, without what it is layered under, one of that list? */
+/* Is provider, without its layer, in a list that providers_list() made? */
 static bool providers_listed(const char *list, const char *provider)
 {
 	size_t length = provider_base_length(provider);
@@ -137,9 +145,9 @@ static bool providers_listed(const char *list, const char *provider)
 }
 
 /*
- * rdma: verbs may be taken where no provider is named. libfabric looks for RDMA devices at the
- * process's first fi_getinfo() only: a worker that began while no port was active has no verbs
- * until it ends.
+ * The best entry for provider ("": any) on host. rdma: a device may be taken though no provider is
+ * named. libfabric looks for RDMA devices only at the process's first fi_getinfo(), so a worker
+ * that began while no port was active has no verbs until it ends. 0 or -errno (-FI_ENODATA: none).
  */
 static int info_get(const char *provider, const char *host, uint16_t port, bool rdma,
                     int more_modes, struct fi_info **info)
@@ -159,7 +167,7 @@ static int info_get(const char *provider, const char *host, uint16_t port, bool 
 	return *info ? 0 : -FI_ENODATA;
 }
 
-/* There, but with keys that are longer than messages have room for? */
+/* Does libfabric have the provider, but with keys longer than messages have room for? */
 static bool provider_has_long_keys(const char *provider, const char *host)
 {
 	struct fi_info *info;
@@ -170,6 +178,7 @@ static bool provider_has_long_keys(const char *provider, const char *host)
 	return !error;
 }
 
+/* On the address that spec names, or again has: the provider named, or else the best one. */
 static int choose_named(const struct rm_fabric_spec *spec, const struct rm_fabric_addr *again,
                         bool rdma, struct fi_info **info, char *why, size_t why_size)
 {
@@ -202,7 +211,8 @@ static int choose_named(const struct rm_fabric_spec *spec, const struct rm_fabri
 		rm_format(why, why_size, "unknown provider '%s'; this libfabric has: %s",
 		          provider, there);
 	if (error == -FI_ENODATA)
-		error = provider[0] && !providers_listed(there, provider) ? -EINVAL : -EADDRNOTAVAIL;
+		error = provider[0] && !providers_listed(there, provider) ? -EINVAL
+		                                                          : -EADDRNOTAVAIL;
 	return error;
 }
 
@@ -225,7 +235,8 @@ static unsigned rdma_addresses(char hosts[RDMA_ADDRESSES][FABRIC_HOST_MAX])
 		all = NULL;
 	for (entry = all; entry && count < RDMA_ADDRESSES; entry = entry->ifa_next)
 		if (fabric_usable(entry) && !(entry->ifa_flags & IFF_LOOPBACK) &&
-		    !fabric_host_port((const void *)entry->ifa_addr, hosts[count], sizeof(hosts[0]), &port))
+		    !fabric_host_port((const void *)entry->ifa_addr, hosts[count], sizeof(hosts[0]),
+		                      &port))
 			count++;
 	if (all)
 		freeifaddrs(all);
@@ -256,7 +267,7 @@ int fabric_choose(const struct rm_fabric_spec *spec, const struct rm_fabric_addr
 
 	if (any && rdma)
 		rdma = rdma_usable(why, why_size) == 1;
-	/* An endpoint might still open, and then no connection to it could be made. */
+	/* An endpoint on an unusable device might open, but no connection to it could be made. */
 	if (!again && provider_has_device(spec->provider) && rdma_usable(why, why_size) < 0)
 		return -EINVAL;
 	if (!again && !spec->address[0] && (any ? rdma : provider_has_device(spec->provider)) &&
@@ -274,11 +285,11 @@ void fabric_failed(const struct fi_info *info, int error, char *why, size_t why_
 	if (!info->src_addr || fabric_host_port(info->src_addr, host, sizeof(host), &port))
 		port = 0;
 	if (error == -FI_EADDRINUSE && port)
-		rm_format(why, why_size, "port %u of %s is in use by another program: name another one "
-		          "in RMMAP_FABRIC, or none for a free one", port, host);
+		rm_format(why, why_size, "port %u of %s is in use by another program: name another "
+		          "one in RMMAP_FABRIC, or none for a free one", port, host);
 	else if (error == -FI_EACCES && port)
-		rm_format(why, why_size, "port %u of %s may not be opened by this user: name one from "
-		          "1024 on in RMMAP_FABRIC, or none for a free one", port, host);
+		rm_format(why, why_size, "port %u of %s may not be opened by this user: name one "
+		          "from 1024 on in RMMAP_FABRIC, or none for a free one", port, host);
 	else
 		rm_format(why, why_size, "libfabric provider %s cannot be opened: %s", provider,
 		          error == -EKEYREVOKED ?

@@ -2,13 +2,12 @@
 /*
  * fabric.c - one endpoint: opened, driven by the loop, closed
  *
- * The provider makes progress only while its completion queue is read, for what others
- * read here too, so the poller runs whenever the queue's descriptor fires. After each
- * sign of life it keeps polling for as long as that is worth it (spin.h), then the loop
- * sleeps on the descriptor. A provider without a descriptor, or
- * whose descriptor is of no use, is polled once a millisecond.
+ * The provider makes progress only while its completion queue is read, also with what other hosts
+ * read here. So the poller runs whenever the queue's descriptor fires. After each event it goes on
+ * polling for as long as poll_time.h says, and then the loop sleeps on the descriptor. A provider
+ * without a descriptor, or with one that does not work, is polled once a millisecond.
  *
- * Worker thread only.
+ * Worker thread only. Allocates struct fabric with malloc.
  */
 #include <errno.h>
 #include <poll.h>
@@ -21,7 +20,7 @@
 #include "../../common/say.h"
 #include "internal.h"
 
-#define AGAIN_NS 2000000000u    /* how long to try for the port that an earlier worker had */
+#define AGAIN_NS 2000000000u    /* how long to try for the port of an earlier worker */
 
 static void op_complete(struct fabric *fabric, struct fabric_op *op, size_t length, int error)
 {
@@ -31,7 +30,7 @@ static void op_complete(struct fabric *fabric, struct fabric_op *op, size_t leng
 		fabric_message_done(fabric, op, length, error);
 }
 
-/* One failed operation. The provider's ECANCELED is a lost connection, not our cancel. */
+/* Read one failed operation. ECANCELED from the provider means a lost connection, not a cancel. */
 static bool queue_read_error(struct fabric *fabric)
 {
 	struct fi_cq_err_entry entry;
@@ -45,6 +44,7 @@ static bool queue_read_error(struct fabric *fabric)
 	return true;
 }
 
+/* True: at least one operation has ended. */
 static bool queue_read(struct fabric *fabric)
 {
 	struct fi_cq_msg_entry entries[16];
@@ -52,12 +52,12 @@ static bool queue_read(struct fabric *fabric)
 	unsigned rounds;
 	ssize_t count, i;
 
-	/* Bounded, so that the loop gets to its other work. */
+	/* The rounds are bounded, so that the loop gets to its other work. */
 	for (rounds = 0; rounds < 16; rounds++) {
 		/*
-		 * Where somebody connects and hangs up without a word, a port scan say, the tcp
-		 * provider (xnet_recv_cm_msg() in 1.17, and later) takes an EAGAIN that errno
-		 * still has from elsewhere for its own, and keeps the socket, readable for ever.
+		 * If somebody connects and hangs up without a byte (a port scan does), the tcp
+		 * provider (xnet_recv_cm_msg() in 1.17 and later) reads an old EAGAIN in errno as
+		 * its own, and keeps the socket, which stays readable for ever.
 		 */
 		errno = 0;
 		count = fi_cq_read(fabric->cq, entries, 16);
@@ -76,13 +76,13 @@ static bool queue_read(struct fabric *fabric)
 	return any;
 }
 
-/* Post what waits. Peers that said EAGAIN are asked again after progress or a while. */
+/* Post what waits. Peers that got EAGAIN are tried again after progress, or after a while. */
 static bool fabric_post(struct fabric *fabric, bool progress, uint64_t now)
 {
 	struct fabric_peer *peer;
 	bool any, stalled = false;
 
-	/* Failures come as completions too: a broken peer waits its turn, or this would spin. */
+	/* Failures are completions too. A broken peer waits for the retry, or this would spin. */
 	for (peer = fabric->peers; peer; peer = peer->next)
 		if (now >= fabric->retry_at || (progress && !peer->broken))
 			peer->stalled = false;
@@ -120,7 +120,7 @@ static bool fabric_poll(struct poller *poller)
 	bool progress;
 	uint64_t now;
 
-	/* The loop was woken for others: nothing has come, and nothing was asked. */
+	/* The loop was woken for something else: nothing has come, and nothing was asked. */
 	if (fabric->quiet && !fabric->asked)
 		return false;
 	fabric->quiet = false;
@@ -140,7 +140,7 @@ static bool fabric_poll(struct poller *poller)
 	return false;
 }
 
-/* The descriptor is good for sleeping only after this; otherwise something has come. */
+/* True: the loop may sleep on the descriptor. False: something has come or is to be posted. */
 static bool fabric_arm(struct poller *poller)
 {
 	struct fabric *fabric = container_of(poller, struct fabric, poller);
@@ -151,12 +151,12 @@ static bool fabric_arm(struct poller *poller)
 	if (fabric->quiet)
 		return true;
 	fabric->armed = fabric->wait.fd < 0 || fi_trywait(fabric->net, fids, 1) == FI_SUCCESS;
-	/* a device's connections may want to be looked at more often than their descriptor says */
+	/* A device's connections may need the poller more often than the descriptor fires. */
 	fabric->quiet = fabric->armed && fabric->wait.fd >= 0 && !fabric_device(fabric);
 	return fabric->armed;
 }
 
-/* Between two fi_trywait() the descriptor stays readable, and that is no sign of life. */
+/* Between two calls of fi_trywait() the descriptor stays readable, which is no event. */
 static void fabric_ready(struct source *source, uint32_t events)
 {
 	struct fabric *fabric = container_of(source, struct fabric, wait);
@@ -166,12 +166,13 @@ static void fabric_ready(struct source *source, uint32_t events)
 	fabric->armed = fabric->quiet = false;
 }
 
-/* Timers fire between polling and sleeping: have the loop poll once more. */
+/* A timer fires between polling and sleeping: make the loop poll once more. */
 static void fabric_wake(struct timer *timer)
 {
 	container_of(timer, struct fabric, timer)->asked = true;
 }
 
+/* A completion queue, with a descriptor if the provider has one: fabric->wait.fd, or -1. */
 static int queue_open(struct fabric *fabric)
 {
 	struct fi_cq_attr attr = {
@@ -190,6 +191,7 @@ static int queue_open(struct fabric *fabric)
 	return fi_cq_open(fabric->domain, &attr, &fabric->cq, NULL);
 }
 
+/* 0 or -errno; endpoint_close() closes what was opened in either case. */
 static int endpoint_open(struct fabric *fabric)
 {
 	struct fi_av_attr attr = { .type = FI_AV_UNSPEC };
@@ -212,8 +214,9 @@ static int endpoint_open(struct fabric *fabric)
 }
 
 /*
- * libfabric 1.17's net never takes a signal back, after which its descriptor is readable
- * for good and a loop that trusts it spins. Signal, and see whether fi_trywait() clears it.
+ * Does the descriptor work? That of the net provider in libfabric 1.17 stays readable for ever
+ * after a signal, and a loop that sleeps on it would spin. So signal it once, and see whether
+ * fi_trywait() clears it.
  */
 static bool wait_fd_works(struct fabric *fabric)
 {
@@ -224,7 +227,7 @@ static bool wait_fd_works(struct fabric *fabric)
 	if (look.fd < 0)
 		return false;
 	if (fi_cq_signal(fabric->cq))
-		return true;            /* cannot be tried: believe it */
+		return true;            /* it cannot be tried: trust it */
 	for (i = 0; i < 8; i++) {
 		queue_read(fabric);
 		if (fi_trywait(fabric->net, fids, 1) == FI_SUCCESS && !poll(&look, 1, 1))
@@ -239,6 +242,7 @@ static void fid_close(struct fid *fid)
 		fi_close(fid);
 }
 
+/* First the endpoint, so that nothing is under way any more in what is closed after it. */
 static void endpoint_close(struct fabric *fabric)
 {
 	fid_close(fabric->ep ? &fabric->ep->fid : NULL);
@@ -254,6 +258,7 @@ static void endpoint_close(struct fabric *fabric)
 		fi_freeinfo(fabric->info);
 }
 
+/* Set fabric->addr. */
 static int fabric_describe(struct fabric *fabric)
 {
 	const char *provider = fabric->info->fabric_attr->prov_name;
@@ -272,7 +277,7 @@ static int fabric_describe(struct fabric *fabric)
 	return 0;
 }
 
-/* One attempt; *out is closed again on failure. */
+/* One attempt. On failure everything is closed again, and *out is not set. */
 static int fabric_try_open(struct fabric **out, const struct rm_fabric_spec *spec,
                     const struct rm_fabric_addr *again, bool rdma, char *why, size_t why_size)
 {
@@ -292,7 +297,7 @@ static int fabric_try_open(struct fabric **out, const struct rm_fabric_spec *spe
 	fabric->piece_size = fabric->info->ep_attr->max_msg_size;
 	if (fabric->piece_size > FABRIC_PIECE)
 		fabric->piece_size = FABRIC_PIECE;
-	/* Neither fi_inject nor more than one buffer an operation: those limits cannot matter. */
+	/* Other limits do not matter: fi_inject() is not used, nor two buffers in one operation. */
 	error = fabric->piece_size < FABRIC_MESSAGE_MAX ? -FI_EMSGSIZE : endpoint_open(fabric);
 	if (!error && !wait_fd_works(fabric))
 		fabric->wait.fd = -1;
@@ -312,7 +317,7 @@ static int fabric_try_open(struct fabric **out, const struct rm_fabric_spec *spe
 	return 0;
 }
 
-/* The dead worker's sockets may take a moment to go. */
+/* At an earlier worker's address. The kernel may need a moment to close that one's sockets. */
 static int fabric_reopen(struct fabric **out, const struct rm_fabric_spec *spec,
                       const struct rm_fabric_addr *again, char *why, size_t why_size)
 {
@@ -328,7 +333,7 @@ static int fabric_reopen(struct fabric **out, const struct rm_fabric_spec *spec,
 	}
 }
 
-/* The best there is: where that is an RDMA device which fails, the best without. */
+/* The best provider that there is. If that is an RDMA device and fails, the best without one. */
 static int fabric_open_new(struct fabric **out, const struct rm_fabric_spec *spec, char *why,
                     size_t why_size)
 {
@@ -387,7 +392,7 @@ int fabric_open(struct fabric **out, struct loop *loop, const struct rm_fabric_s
 	return 0;
 }
 
-/* done() may drop any peer: look from the start after each. */
+/* done() may drop any peer, so the search starts anew after each. */
 static void fabric_cancel_all(struct fabric *fabric)
 {
 	struct fabric_peer *peer = fabric->peers;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fabric_here.c - which address of this host to listen on
+ * here.c - which address of this host to listen on
  *
- * Never "all addresses": rmmapd listens where its handles say, nowhere else.
- * Worker thread only.
+ * Never "all addresses": rmmapd listens where its handles say, and nowhere else.
+ *
+ * Worker thread only. Allocates nothing itself; getifaddrs() does.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,7 +28,8 @@ int fabric_default_source(int family, union fabric_address *out)
 		inet_pton(family, "192.0.2.1", &to.v4.sin_addr);
 	else
 		inet_pton(family, "2001:db8::1", &to.v6.sin6_addr);
-	to.v4.sin_port = htons(9);      /* the same place in both; connecting UDP sends nothing */
+	/* v4 and v6 have the port in the same place. Connecting a UDP socket sends nothing. */
+	to.v4.sin_port = htons(9);
 	fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
@@ -37,7 +39,8 @@ int fabric_default_source(int family, union fabric_address *out)
 	return error;
 }
 
-static bool up(const struct ifaddrs *entry)
+/* Up, with an IPv4 or IPv6 address. */
+static bool interface_up(const struct ifaddrs *entry)
 {
 	const union fabric_address *address = (const void *)entry->ifa_addr;
 
@@ -46,10 +49,11 @@ static bool up(const struct ifaddrs *entry)
 
 bool fabric_usable(const struct ifaddrs *entry)
 {
-	return up(entry) && !fabric_link_local((const void *)entry->ifa_addr);
+	return interface_up(entry) && !fabric_link_local((const void *)entry->ifa_addr);
 }
 
-static bool same_host(const union fabric_address *a, const union fabric_address *b)
+/* Without a scope in b, any interface will do. */
+static bool address_same_host(const union fabric_address *a, const union fabric_address *b)
 {
 	if (a->any.sa_family != b->any.sa_family)
 		return false;
@@ -59,19 +63,25 @@ static bool same_host(const union fabric_address *a, const union fabric_address 
 	       (!b->v6.sin6_scope_id || a->v6.sin6_scope_id == b->v6.sin6_scope_id);
 }
 
-/* Is it of the interface called name, or equal to want, or (both NULL) as IFF_LOOPBACK says? */
-static bool asked_for(const struct ifaddrs *entry, const char *name,
+/*
+ * Is entry what was asked for: of the interface called name; else equal to want; else, if both are
+ * NULL, a loopback interface or not?
+ */
+static bool interface_asked_for(const struct ifaddrs *entry, const char *name,
                       const union fabric_address *want, bool loopback)
 {
 	if (name)
 		return !strcmp(name, entry->ifa_name);
 	if (want)
-		return same_host((const void *)entry->ifa_addr, want);
+		return address_same_host((const void *)entry->ifa_addr, want);
 	return !(entry->ifa_flags & IFF_LOOPBACK) != loopback;
 }
 
-/* The first one asked for. IPv4 before IPv6, and a link-local one last, and only if named. */
-static int find_address(const char *name, const union fabric_address *want, bool loopback,
+/*
+ * The first address that was asked for: IPv4 before IPv6, and link-local ones last. Those are taken
+ * only if an interface or address is named. 0 or -errno.
+ */
+static int address_find(const char *name, const union fabric_address *want, bool loopback,
                         union fabric_address *out)
 {
 	static const struct { int family; bool link_local; } kinds[] = {
@@ -87,9 +97,9 @@ static int find_address(const char *name, const union fabric_address *want, bool
 		for (entry = all; entry && error; entry = entry->ifa_next) {
 			const union fabric_address *address = (const void *)entry->ifa_addr;
 
-			if (!up(entry) || address->any.sa_family != kinds[i].family ||
+			if (!interface_up(entry) || address->any.sa_family != kinds[i].family ||
 			    fabric_link_local(address) != kinds[i].link_local ||
-			    !asked_for(entry, name, want, loopback))
+			    !interface_asked_for(entry, name, want, loopback))
 				continue;
 			memset(out, 0, sizeof(*out));
 			memcpy(out, address, fabric_address_size(address));
@@ -100,8 +110,8 @@ static int find_address(const char *name, const union fabric_address *want, bool
 	return error;
 }
 
-/* "eth0 10.0.0.1, lo 127.0.0.1": what could have been named. */
-static void list_addresses(char *text, size_t size)
+/* "eth0 10.0.0.1, lo 127.0.0.1": the addresses that could have been named. */
+static void addresses_list(char *text, size_t size)
 {
 	struct ifaddrs *all, *entry;
 	char host[FABRIC_HOST_MAX];
@@ -112,7 +122,7 @@ static void list_addresses(char *text, size_t size)
 	if (getifaddrs(&all))
 		return;
 	for (entry = all; entry && at < size; entry = entry->ifa_next) {
-		if (!up(entry) ||
+		if (!interface_up(entry) ||
 		    fabric_host_port((const void *)entry->ifa_addr, host, sizeof(host), &port))
 			continue;
 		at += rm_format(text + at, size - at, "%s%s %s", at ? ", " : "",
@@ -130,18 +140,20 @@ int fabric_address_here(const char *named, char *host, size_t host_size, char *w
 	int error;
 
 	if (!named[0]) {
-		if (fabric_default_source(AF_INET, &found) && find_address(NULL, NULL, false, &found) &&
-		    fabric_default_source(AF_INET6, &found) && find_address(NULL, NULL, true, &found)) {
+		if (fabric_default_source(AF_INET, &found) &&
+		    address_find(NULL, NULL, false, &found) &&
+		    fabric_default_source(AF_INET6, &found) &&
+		    address_find(NULL, NULL, true, &found)) {
 			rm_format(why, why_size, "no network interface is up, not even loopback");
 			return -EADDRNOTAVAIL;
 		}
 		return fabric_host_port(&found, host, host_size, &port);
 	}
-	error = fabric_host_parse(named, &want) == 0 ? find_address(NULL, &want, false, &found)
-	                           : find_address(named, NULL, false, &found);
+	error = fabric_host_parse(named, &want) == 0 ? address_find(NULL, &want, false, &found)
+	                                             : address_find(named, NULL, false, &found);
 	if (!error)
 		return fabric_host_port(&found, host, host_size, &port);
-	list_addresses(there, sizeof(there));
+	addresses_list(there, sizeof(there));
 	rm_format(why, why_size, "this host has no interface or address '%s' that is up "
 	          "(RMMAP_FABRIC); it has: %s", named, there);
 	return -EADDRNOTAVAIL;

@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fabric_internal.h - what fabric*.c share; nobody else includes it
+ * internal.h - what the files of this room share; no other room includes it
  *
  * Worker thread only. May allocate with malloc.
  *
- *   fabric.c          open, close, and the poller that drives all of it
- *   fabric_peer.c     the addresses it talks to
- *   fabric_address.c  what is in an address
- *   fabric_choose.c   which provider
- *   fabric_here.c     which address to listen on
- *   fabric_message.c  buffers of messages, receiving and sending
- *   fabric_mr.c       registering memory
- *   fabric_rma.c      reads, cut into pieces
+ * struct fabric is the endpoint, with all lists. Each other host's address is a struct
+ * fabric_peer. Whatever libfabric works on is a struct fabric_op: a posted receive, a message being
+ * sent, or a piece of a read. Completions lead back to the op through its context.
+ *
+ * Errors of libfabric are negative errno values (-FI_EAGAIN is -EAGAIN); some have no errno
+ * counterpart and only appear with fi_strerror().
  */
 #ifndef RM_FABRIC_INTERNAL_H
 #define RM_FABRIC_INTERNAL_H
 
-#include "../base/container.h"              /* before libfabric, which has a container_of of its own */
+#include "../base/container.h"          /* before libfabric, which has its own container_of */
 
 #include <netinet/in.h>
 #include <rdma/fabric.h>
@@ -33,212 +31,250 @@
 #define FABRIC_MR_MODES \
 	(FI_MR_LOCAL | FI_MR_VIRT_ADDR | FI_MR_ALLOCATED | FI_MR_PROV_KEY | FI_MR_ENDPOINT)
 
-#define FABRIC_RECEIVES 32      /* message buffers posted */
-#define FABRIC_SENDS 128        /* messages on their way, to all peers */
-#define FABRIC_SENDS_LEFT 64    /* of those, for what cannot do without: see fabric_room() */
-#define FABRIC_PEER_SENDS 32    /* of those, to one: a stopped peer must not starve the others */
-#define FABRIC_PEER_IDLE_NS UINT64_C(30000000000) /* three renewals: an RDMA peer is gone */
-#define FABRIC_PEER_STUCK_NS UINT64_C(5000000000) /* no piece ends though reads were given up */
-#define FABRIC_RESPITES 10      /* a read's deadline is put off so often, */
-#define FABRIC_MOVED_NS UINT64_C(2000000000) /* to so long after the peer's last piece, */
-#define FABRIC_LATE_NS UINT64_C(100000000) /* or where we came so late to look at the time, */
-#define FABRIC_GRACE_NS UINT64_C(1000000000) /* by so much */
-#define FABRIC_IDLE_PEERS 64    /* addresses that stay, so that their connections do */
-#define FABRIC_PIECE ((size_t)1 << 20)
-#define FABRIC_PEER_PIECES 32   /* fi_read under way from one peer */
-#define FABRIC_PIECES 512       /* and from all: what the completion queue can hold */
-#define FABRIC_LOCALS 640       /* registrations for reads: all pieces' and some for later */
-#define FABRIC_IDLE ((size_t)16 << 20)  /* of those for later, so many bytes */
-#define FABRIC_CQ_SIZE 1024
-#define FABRIC_RETRY_NS 1000000 /* after EAGAIN, when nothing else wakes us */
+/* Messages. */
+#define FABRIC_RECEIVES 32      /* receive buffers that are posted */
+#define FABRIC_SENDS 128        /* messages on their way, to all peers together */
+#define FABRIC_SENDS_LEFT 64    /* of those, kept for messages that cannot be done without */
+#define FABRIC_PEER_SENDS 32    /* of those, to one peer: a stopped one must not starve others */
+
+/* Addresses. */
+#define FABRIC_IDLE_PEERS 64    /* unused addresses that stay, so that their connections do */
+#define FABRIC_PEER_IDLE_NS UINT64_C(30000000000) /* three renewals: then an RDMA peer is gone */
+#define FABRIC_PEER_STUCK_NS UINT64_C(5000000000) /* given-up pieces of a peer, and none ended */
+
+/* Reads. */
+#define FABRIC_PIECE ((size_t)1 << 20)  /* bytes of one fi_read() at most */
+#define FABRIC_PEER_PIECES 32   /* pieces under way from one peer */
+#define FABRIC_PIECES 512       /* pieces under way from all: the completion queue must hold them */
+#define FABRIC_RESPITES 10      /* how often a read's deadline may be put off: */
+#define FABRIC_MOVED_NS UINT64_C(2000000000) /* to this long after the peer's last piece, */
+#define FABRIC_LATE_NS UINT64_C(100000000) /* or, if this host looked this late at the time, */
+#define FABRIC_GRACE_NS UINT64_C(1000000000) /* by this much */
+
+/* Registrations that reads go into. */
+#define FABRIC_LOCALS 640       /* those of all pieces under way, and some for later reads */
+#define FABRIC_IDLE ((size_t)16 << 20)  /* bytes of those without a piece under way */
+
+#define FABRIC_CQ_SIZE 1024     /* > FABRIC_RECEIVES + FABRIC_SENDS + FABRIC_PIECES */
+#define FABRIC_RETRY_NS 1000000 /* after EAGAIN, if nothing else wakes the poller */
 
 enum fabric_op_kind { FABRIC_RECEIVE, FABRIC_SEND, FABRIC_PIECE_READ };
 
-/* Memory registered for reads to go into: where FI_MR_LOCAL is set. */
+/* Memory registered for reads to go into, where the provider demands it (FI_MR_LOCAL). */
 struct fabric_local {
 	struct fid_mr *mr;
 	uintptr_t start;
 	size_t length;
-	unsigned users;                 /* pieces under way; 0: may be closed */
-	struct fabric_local *next, *prev;       /* the newest first */
+	unsigned users;                 /* pieces under way into it; it is closed only at 0 */
+	struct fabric_local *next, *prev;       /* in fabric->locals: the newest first */
 };
 
-/* One libfabric operation under way; its context comes back in the completion. */
+/* One operation of libfabric. Its context comes back in the completion. */
 struct fabric_op {
-	struct fi_context2 context;     /* first: the provider's, where mode asks for FI_CONTEXT* */
-	enum fabric_op_kind kind;
-	struct fabric_peer *peer;       /* send, piece */
-	struct fabric_op *next, *prev;  /* in the peer's pieces, the free list, or the queue of sends */
-	/* message */
+	struct fi_context2 context;     /* the provider's while it is posted (FI_CONTEXT*); it must
+	                                   be first: the pointer to it is the pointer to the op */
+	enum fabric_op_kind kind;       /* never changes after the first use */
+	struct fabric_peer *peer;       /* of a send or a piece; NULL: the op is free */
+	struct fabric_op *next, *prev;  /* in one list: peer->posted (with prev), peer->again,
+	                                   fabric->queue, free_sends or free_pieces */
 	void *data;
-	size_t length;
-	uint64_t deadline;
-	bool posted;
-	/* piece: data and length say what may still be written */
-	struct fabric_read *read;       /* NULL: given up, its completion is only counted */
-	struct fabric_local *local;     /* NULL: not registered by us */
+	size_t length;                  /* of a piece: [data, data + length) may still be written */
+
+	/* Messages. */
+	uint64_t deadline;              /* of a send: dropped if not posted by then */
+	bool posted;                    /* the provider has it */
+
+	/* Pieces. */
+	struct fabric_read *read;       /* NULL: the read was given up, and nobody waits for it */
+	struct fabric_local *local;     /* counted in its users; NULL: nothing was registered */
 };
 
+/*
+ * The address of another endpoint. It is freed only if nobody uses it and nothing is under way
+ * (users, first, pieces and sends are all zero).
+ */
 struct fabric_peer {
 	struct rm_fabric_addr name;
-	fi_addr_t address;              /* FI_ADDR_NOTAVAIL: to be inserted */
+	fi_addr_t address;              /* FI_ADDR_NOTAVAIL: not inserted */
 	unsigned users;                 /* fabric_peer() minus fabric_peer_put() */
-	unsigned sends, pieces;         /* operations under way */
-	unsigned posted_sends;          /* of the sends, those that the provider has */
-	uint64_t idle_since;            /* nobody has named it since then */
-	uint64_t moved;                 /* when a piece of it last arrived; 0: none did */
-	uint64_t stuck_since;           /* pieces without an owner, and none ended; 0: it is not */
+	unsigned sends;                 /* messages queued or posted; <= FABRIC_PEER_SENDS */
+	unsigned posted_sends;          /* those of them that the provider has; <= sends */
+	unsigned pieces;                /* the length of the list posted */
+	uint64_t idle_since;            /* ns: when it became unused; kept for devices only */
+	uint64_t moved;                 /* ns: when a piece of it last arrived; 0: none did */
+	uint64_t stuck_since;           /* ns: a piece was given up then and none has ended since;
+	                                   0: no such piece */
 	bool broken;                    /* an operation failed: insert the address anew */
 	bool heard;                     /* it has answered something: fabric_peer_hear() */
-	bool stalled;                   /* the provider said EAGAIN in this round */
-	struct fabric_read *first, *last; /* not finished; in the order of asking */
-	struct fabric_read *cursor;     /* the first that has pieces left to post */
-	struct fabric_op *posted;       /* its pieces */
-	struct fabric_op *again;        /* pieces to be posted once more */
+	bool stalled;                   /* the provider returned EAGAIN in this round */
+	struct fabric_read *first, *last; /* unfinished reads: in the order of asking, but for those
+	                                     that overtook others of low priority */
+	struct fabric_read *cursor;     /* the first of them with pieces left to post; all before it
+	                                   have none; NULL: none has */
+	struct fabric_op *posted;       /* pieces under way */
+	struct fabric_op *again;        /* pieces to be posted once more; each has a read, which
+	                                   counts it as outstanding */
 	struct fabric_peer *next;
 };
 
 struct fabric {
 	struct loop *loop;
 	struct fabric_events events;
-	struct fi_info *info;           /* fi_getinfo's answer: it decides */
+	struct fi_info *info;           /* fi_getinfo()'s answer: decides about modes and limits */
 	struct fid_fabric *net;
 	struct fid_domain *domain;
 	struct fid_av *av;
 	struct fid_cq *cq;
 	struct fid_ep *ep;
-	struct rm_fabric_addr addr;     /* ours */
+	struct rm_fabric_addr addr;     /* ours, as handles name it */
 
+	/* Polling and sleeping: see fabric.c. */
 	struct poller poller;
-	struct source wait;             /* the queue's descriptor, or fd -1 */
-	struct timer timer;             /* wakes the poller: deadlines, retries */
+	struct source wait;             /* the queue's descriptor; fd -1: it has none that works */
+	struct timer timer;             /* wakes the poller for deadlines and retries */
 	struct poll_time poll_time;
-	uint64_t active_until;          /* spin until then */
-	uint64_t retry_at;              /* something got EAGAIN: next try; 0: nothing did */
-	uint64_t idle_at;               /* look for idle peers, and stuck ones, then; UINT64_MAX:
-	                                   there are none */
-	uint64_t next_deadline;         /* the earliest of all reads; UINT64_MAX: none */
-	bool armed;                     /* fi_trywait() said yes: the descriptor means something */
-	bool woken;                     /* it fired then */
-	bool quiet;                     /* it has not, and the queue was not read since */
-	bool asked;                     /* poll before sleeping: something was asked, or is due */
+	uint64_t active_until;          /* ns: poll until then without sleeping */
+	uint64_t retry_at;              /* ns: try what got EAGAIN again; UINT64_MAX: nothing did */
+	uint64_t idle_at;               /* ns: look at idle and stuck peers; UINT64_MAX: none are */
+	uint64_t next_deadline;         /* ns: <= that of each unfinished read; UINT64_MAX: none */
+	bool armed;                     /* fi_trywait() agreed, so the descriptor firing means a
+	                                   completion */
+	bool woken;                     /* it fired while armed */
+	bool quiet;                     /* it has not fired since, and the queue was not read */
+	bool asked;                     /* poll before sleeping: something is to be posted or due */
 
-	struct fabric_peer *peers;
-	unsigned pieces;                /* fi_read under way */
-	size_t piece_size;
+	/* Reads. */
+	struct fabric_peer *peers;      /* the newest first */
+	unsigned pieces;                /* under way: the sum over all peers */
+	size_t piece_size;              /* <= FABRIC_PIECE, and what the provider allows */
 	uint64_t read_calls;
-	struct fabric_op *free_pieces;
-	struct fabric_read *finished, **finished_end;   /* done() is still to be called */
+	struct fabric_op *free_pieces;  /* kept for the next piece */
+	struct fabric_read *finished, **finished_end;   /* done() is still to be called for these;
+	                                                   they are in no peer's list any more */
 
-	/* registrations */
-	size_t registered;              /* bytes, all together */
+	/* Registrations. */
+	size_t registered;              /* bytes: of all regions and locals */
 	struct fabric_local *locals, *oldest_local;
-	unsigned local_count;
-	size_t idle;                    /* bytes of locals without users */
+	unsigned local_count;           /* their number; if > FABRIC_LOCALS, all have users */
+	size_t idle;                    /* bytes of the locals without users */
 
-	/* messages */
-	void *slab;                     /* all buffers, one mapping */
+	/* Messages. */
+	void *slab;                     /* all buffers: one mapping, made at opening */
 	struct fabric_region slab_region;
 	struct fabric_op receives[FABRIC_RECEIVES];
 	struct fabric_op sends[FABRIC_SENDS];
 	struct fabric_op *free_sends;
-	unsigned sending;               /* of sends, those on their way */
-	struct fabric_op *queue, **queue_end;   /* not posted yet */
-	unsigned receive_count;
-	unsigned unposted_receives;     /* receives the provider did not take: tried again */
+	unsigned sending;               /* sends not in free_sends: the sum over all peers */
+	struct fabric_op *queue, **queue_end;   /* sends not posted yet, in order */
+	unsigned receive_count;         /* receives in use: what the provider takes at once */
+	unsigned unposted_receives;     /* those of them that it did not take: tried again */
 };
 
 /*
- * What a provider says when it was asked to send or read: -EAGAIN means later. ofi_rxm
- * says ENOTCONN between a connection's failure and its clean-up; after that it connects anew.
+ * The result of posting a send or a read; -FI_EAGAIN means try later. ofi_rxm returns ENOTCONN
+ * between the failure of a connection and its clean-up; after that it connects anew.
  */
 static inline int fabric_soon(ssize_t error)
 {
 	return error == -FI_ENOTCONN ? -FI_EAGAIN : (int)error;
 }
 
-/* address.c; fabric_addr() and fabric_device() of fabric.h, too */
+/* address.c (with fabric_network(), fabric_addr_text(), fabric_addr() and fabric_device()) */
 union fabric_address {
 	struct sockaddr any;
 	struct sockaddr_in v4;
 	struct sockaddr_in6 v6;
 	uint8_t bytes[RM_FABRIC_NAME_MAX];
 };
-socklen_t fabric_address_size(const union fabric_address *address);     /* 0: no sockaddr_in* */
-/* Has meaning on one link only: which one, its scope says, which differs from host to host. */
+/* The size of the sockaddr_in or sockaddr_in6; 0: it is neither. */
+socklen_t fabric_address_size(const union fabric_address *address);
+/* Is it valid on one link only? Its scope says on which, by a number of this host's own. */
 bool fabric_link_local(const union fabric_address *address);
-#define FABRIC_HOST_MAX 64              /* an address of IPv6, "%" and an interface */
-/* An address in numbers, "fe80::1%eth0" too, with no port. 0; -EINVAL. */
+#define FABRIC_HOST_MAX 64              /* an IPv6 address, "%" and an interface */
+/* Parse a numeric address without a port, "fe80::1%eth0" too. 0; -EINVAL. */
 int fabric_host_parse(const char *host, union fabric_address *out);
 /*
- * The address of another host as it is written here: a link-local one gets the scope of ours. 0,
- * or -EPROTO with why where ours has none.
+ * Adapt another host's address to this host: a link-local one gets the scope of our own address. 0;
+ * -EPROTO with why: our own has none.
  */
 int fabric_scoped(const struct rm_fabric_addr *ours, struct rm_fabric_addr *theirs, char *why,
                   size_t why_size);
-/* Numeric, so that no file is looked into; a scope by its interface's name. 0 or -EINVAL. */
+/* Format as numbers, so that no file is read; a scope as its interface's name. 0; -EINVAL. */
 int fabric_host_port(const union fabric_address *address, char *host, size_t size,
                      uint16_t *port);
-/* The address of a sockaddr in name[], as numeric host and port; -EINVAL if it is none. */
+/* The same of the sockaddr in addr->name. -EINVAL: it is none. */
 int fabric_numeric(const struct rm_fabric_addr *addr, char *host, size_t host_size, uint16_t *port);
-bool fabric_has_sockaddr(const struct rm_fabric_addr *addr);    /* name[] is a sockaddr_in* */
+/* Is name[] a sockaddr_in or sockaddr_in6, as its address format says? */
+bool fabric_has_sockaddr(const struct rm_fabric_addr *addr);
+/* Can b be inserted in the address vector of an endpoint at a, or a in that of b? */
 bool fabric_same_kind(const struct rm_fabric_addr *a, const struct rm_fabric_addr *b);
 
-/* fabric_here.c */
+/* here.c */
 struct ifaddrs;
-/* The source address of the route to a documentation address: the default route's. 0 or -errno. */
+/* The source address of the default route: the one for a documentation address. 0 or -errno. */
 int fabric_default_source(int family, union fabric_address *out);
-/* Up, of IPv4 or IPv6, and not link-local: that means something on its own link only. */
+/* Is the interface up, with an IPv4 or IPv6 address that is valid on more than its own link? */
 bool fabric_usable(const struct ifaddrs *entry);
 /*
- * The address to listen on, numeric: of an interface or equal to an address, or (named "") the
- * default route's. 0, or -EADDRNOTAVAIL with what there is in why.
+ * The numeric address to listen on. named is an interface, an address, or "": the one of the
+ * default route. 0; -EADDRNOTAVAIL, and why lists the addresses that there are.
  */
 int fabric_address_here(const char *named, char *host, size_t host_size, char *why,
                         size_t why_size);
 
-/* fabric_choose.c */
-void fabric_environment(void);          /* before libfabric is called at all */
-/* In words, why what info says could not be opened. */
+/* choose.c */
+void fabric_environment(void);          /* before the process's first call of libfabric */
+/* Put into why, in words, why the endpoint that info describes could not be opened. */
 void fabric_failed(const struct fi_info *info, int error, char *why, size_t why_size);
-/* rdma false: not verbs unless it is named. On success why may have a remark. */
+/*
+ * Choose the provider and address to open. rdma false: take no device unless one is named. 0 or
+ * -errno with why; on success why may have a remark about a device that is not used.
+ */
 int fabric_choose(const struct rm_fabric_spec *spec, const struct rm_fabric_addr *again, bool rdma,
                   struct fi_info **info, char *why, size_t why_size);
 
-/* fabric_message.c */
-int fabric_messages_open(struct fabric *fabric);
-void fabric_messages_close(struct fabric *fabric);
-bool fabric_messages_post(struct fabric *fabric, uint64_t now);  /* true: something was posted */
+/* message.c */
+int fabric_messages_open(struct fabric *fabric);        /* 0 or -errno; close it on failure too */
+void fabric_messages_close(struct fabric *fabric);      /* after the endpoint was closed */
+bool fabric_messages_post(struct fabric *fabric, uint64_t now);  /* true: it posted something */
+/* A receive or a send has ended. length is that of the message received. */
 void fabric_message_done(struct fabric *fabric, struct fabric_op *op, size_t length, int error);
 
-/* fabric_mr.c */
+/* memory.c */
+/* Register memory for access; unused locals are closed to make room. 0 or -errno. */
 int fabric_mr_open(struct fabric *fabric, void *memory, size_t length, uint64_t access,
                    struct fabric_region *region);
 /*
- * Can a key be closed while the endpoint is open? A provider that has keys of endpoints
- * (FI_MR_ENDPOINT) may refuse that. 0; -EKEYREVOKED: no; or why it cannot be tried.
+ * Can a key be closed while the endpoint is open? A provider whose keys belong to the endpoint
+ * (FI_MR_ENDPOINT) may refuse that. 0; -EKEYREVOKED: it cannot; or why it could not be tried.
  */
 int fabric_mr_probe(struct fabric *fabric);
 /*
- * The local descriptor for a piece, which is registered if it must be: op->local. 0 or -errno;
- * -ENOMEM: nothing is left that could be closed for it.
+ * Set op->local and *desc for a piece: its memory is registered if the provider demands that. 0 or
+ * -errno; -ENOMEM: there is nothing left to close for it.
  */
 int fabric_local_get(struct fabric *fabric, struct fabric_op *op, void *around,
                      size_t around_length, void **desc);
-void fabric_local_put(struct fabric *fabric, struct fabric_op *op);
-void fabric_locals_close(struct fabric *fabric);        /* the endpoint is closed */
+void fabric_local_put(struct fabric *fabric, struct fabric_op *op);     /* once for each get */
+void fabric_locals_close(struct fabric *fabric);        /* after the endpoint was closed */
 
-/* fabric_rma.c */
-bool fabric_reads_post(struct fabric *fabric);          /* true: something was posted */
+/* read.c */
+bool fabric_reads_post(struct fabric *fabric);          /* true: it posted something */
+/* Put off the deadlines that have passed by now, or give those reads up. */
 void fabric_reads_expire(struct fabric *fabric, uint64_t now);
-bool fabric_reads_finish(struct fabric *fabric);        /* calls done(); true: it called any */
+bool fabric_reads_finish(struct fabric *fabric);        /* calls done(); true: for at least one */
+/* A piece has ended; afterwards its peer may be gone. */
 void fabric_piece_done(struct fabric *fabric, struct fabric_op *op, int error);
-void fabric_reads_close(struct fabric *fabric);
+void fabric_reads_close(struct fabric *fabric);         /* after the endpoint was closed */
 
-/* fabric_peer.c */
-int fabric_peer_reach(struct fabric *fabric, struct fabric_peer *peer); /* address is usable */
+/* peer.c */
+/* See that the peer's address is inserted. 0; -EHOSTUNREACH: the provider does not take it. */
+int fabric_peer_reach(struct fabric *fabric, struct fabric_peer *peer);
+/* One reason to keep the peer has ended. If that was the last one, it may be freed here. */
 void fabric_peer_reap(struct fabric *fabric, struct fabric_peer *peer);
+/* A piece of this peer was given up, or ended: (re)start the time after which it is stuck. */
 void fabric_peer_stuck(struct fabric *fabric, struct fabric_peer *peer);
+/* Drop idle peers of a device, and close the connections of stuck peers. */
 void fabric_peers_expire(struct fabric *fabric, uint64_t now);
 
 #endif

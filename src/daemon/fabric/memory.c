@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fabric_mr.c - registering memory with the fabric, as its modes demand
+ * memory.c - registering memory with the fabric, as the provider's modes demand
  *
- * What others may read is registered until its owner closes it. What reads go into is
- * registered piece by piece as they are posted, where the provider wants that (FI_MR_LOCAL),
- * and stays for the next read of the same place, until others need the room: RDMA devices pin
- * what is registered, and RLIMIT_MEMLOCK bounds that.
+ * Memory that others may read (a region) is registered until its owner closes it. Memory that reads
+ * go into (a local) is registered when a piece is posted, if the provider demands it (FI_MR_LOCAL).
+ * A local stays for the next read of the same place until its room is needed: RDMA devices pin what
+ * is registered, and RLIMIT_MEMLOCK limits that.
  *
- * Worker thread only. Allocates the record of a local registration with malloc.
+ * Worker thread only. Allocates a local's record with malloc.
  */
+#include <assert.h>
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -18,18 +19,22 @@
 #include "../../common/say.h"
 #include "internal.h"
 
-static bool mode(const struct fabric *fabric, uint64_t bit)
+/* Does the provider demand this FI_MR_* mode? */
+static bool mr_needs(const struct fabric *fabric, uint64_t bit)
 {
 	return ((uint64_t)fabric->info->domain_attr->mr_mode & bit) != 0;
 }
 
-/* Where keys are ours to choose they are unguessable: whoever knows one can read. */
-static uint64_t random_key(const struct fabric *fabric)
+/*
+ * A key for a new registration. Whoever knows a key can read, so those that we choose are random;
+ * 0 if the provider chooses.
+ */
+static uint64_t mr_random_key(const struct fabric *fabric)
 {
 	size_t bytes = fabric->info->domain_attr->mr_key_size;
 	uint64_t key;
 
-	if (mode(fabric, FI_MR_PROV_KEY))
+	if (mr_needs(fabric, FI_MR_PROV_KEY))
 		return 0;
 	do {
 		randombytes_buf(&key, sizeof(key));
@@ -39,12 +44,12 @@ static uint64_t random_key(const struct fabric *fabric)
 	return key;
 }
 
-/* A region bound to an endpoint is usable only after these two. */
+/* A registration that belongs to an endpoint can be used only after these two calls. */
 static int mr_enable(struct fabric *fabric, struct fid_mr *mr)
 {
 	int error;
 
-	if (!mode(fabric, FI_MR_ENDPOINT))
+	if (!mr_needs(fabric, FI_MR_ENDPOINT))
 		return 0;
 	error = fi_mr_bind(mr, &fabric->ep->fid, 0);
 	return error ? error : fi_mr_enable(mr);
@@ -57,7 +62,7 @@ static int mr_reg(struct fabric *fabric, void *memory, size_t length, uint64_t a
 
 	/* A random key may be in use already where keys are short. */
 	do {
-		error = fi_mr_reg(fabric->domain, memory, length, access, 0, random_key(fabric),
+		error = fi_mr_reg(fabric->domain, memory, length, access, 0, mr_random_key(fabric),
 		                  0, out, NULL);
 	} while (error == -FI_ENOKEY && ++tries < 16);
 	if (error)
@@ -68,10 +73,13 @@ static int mr_reg(struct fabric *fabric, void *memory, size_t length, uint64_t a
 	return error;
 }
 
-/* ---- what reads go into ---- */
+/* ---- locals: what reads go into ---- */
 
+/* It has no users, or the endpoint is closed. */
 static void local_close(struct fabric *fabric, struct fabric_local *local)
 {
+	assert(fabric->local_count > 0 && fabric->registered >= local->length);
+	assert(local->users || fabric->idle >= local->length);
 	if (local->prev)
 		local->prev->next = local->next;
 	else
@@ -88,7 +96,7 @@ static void local_close(struct fabric *fabric, struct fabric_local *local)
 	free(local);
 }
 
-static void to_front(struct fabric *fabric, struct fabric_local *local)
+static void local_to_front(struct fabric *fabric, struct fabric_local *local)
 {
 	local->prev = NULL;
 	local->next = fabric->locals;
@@ -100,8 +108,8 @@ static void to_front(struct fabric *fabric, struct fabric_local *local)
 	fabric->local_count++;
 }
 
-/* The one of those without a read that was used longest ago; false if there is none. */
-static bool evict(struct fabric *fabric)
+/* Close the oldest local without users. False: there is none. */
+static bool local_evict(struct fabric *fabric)
 {
 	struct fabric_local *local = fabric->oldest_local;
 
@@ -121,7 +129,7 @@ int fabric_mr_open(struct fabric *fabric, void *memory, size_t length, uint64_t 
 	memset(region, 0, sizeof(*region));
 	do {
 		error = mr_reg(fabric, memory, length, access, &mr);
-	} while (error == -FI_ENOMEM && evict(fabric));
+	} while (error == -FI_ENOMEM && local_evict(fabric));
 	if (!error && (access & FI_REMOTE_READ) && fi_mr_key(mr) == FI_KEY_NOTAVAIL) {
 		fi_close(&mr->fid);
 		error = -FI_ENOKEY;
@@ -133,7 +141,7 @@ int fabric_mr_open(struct fabric *fabric, void *memory, size_t length, uint64_t 
 	region->mr = mr;
 	region->desc = fi_mr_desc(mr);
 	region->key = fi_mr_key(mr);
-	if (mode(fabric, FI_MR_VIRT_ADDR))
+	if (mr_needs(fabric, FI_MR_VIRT_ADDR))
 		region->base = (uintptr_t)memory;
 	return 0;
 }
@@ -148,6 +156,7 @@ int fabric_mr_probe(struct fabric *fabric)
 	return fi_close(&mr->fid) ? -EKEYREVOKED : 0;
 }
 
+/* The newest local that contains [start, end); NULL: none. */
 static struct fabric_local *local_find(struct fabric *fabric, uintptr_t start, uintptr_t end)
 {
 	struct fabric_local *local;
@@ -158,11 +167,13 @@ static struct fabric_local *local_find(struct fabric *fabric, uintptr_t start, u
 	return local;
 }
 
-static bool room(struct fabric *fabric)
+/* Ask the owners of regions to close some. False: they have none. */
+static bool fabric_make_room(struct fabric *fabric)
 {
 	return fabric->events.room && fabric->events.room(fabric->events.arg);
 }
 
+/* Register a local, without users yet. 0 or -errno; -ENOMEM: nothing could be closed for it. */
 static int local_open(struct fabric *fabric, void *memory, size_t length,
                       struct fabric_local **out)
 {
@@ -171,11 +182,11 @@ static int local_open(struct fabric *fabric, void *memory, size_t length,
 
 	if (!local)
 		return -ENOMEM;
-	while (fabric->local_count >= FABRIC_LOCALS && evict(fabric))
+	while (fabric->local_count >= FABRIC_LOCALS && local_evict(fabric))
 		;
 	do {
 		error = mr_reg(fabric, memory, length, FI_READ, &local->mr);
-	} while (error == -FI_ENOMEM && (evict(fabric) || room(fabric)));
+	} while (error == -FI_ENOMEM && (local_evict(fabric) || fabric_make_room(fabric)));
 	if (error) {
 		free(local);
 		return error;
@@ -184,7 +195,7 @@ static int local_open(struct fabric *fabric, void *memory, size_t length,
 	local->length = length;
 	fabric->registered += length;
 	fabric->idle += length;
-	to_front(fabric, local);
+	local_to_front(fabric, local);
 	*out = local;
 	return 0;
 }
@@ -200,7 +211,7 @@ int fabric_local_get(struct fabric *fabric, struct fabric_op *op, void *around,
 
 	*desc = NULL;
 	op->local = NULL;
-	if (!mode(fabric, FI_MR_LOCAL))
+	if (!mr_needs(fabric, FI_MR_LOCAL))
 		return 0;
 	local = local_find(fabric, start, end);
 	if (!local) {
@@ -221,10 +232,13 @@ void fabric_local_put(struct fabric *fabric, struct fabric_op *op)
 	struct fabric_local *local = op->local;
 
 	op->local = NULL;
-	if (!local || --local->users)
+	if (!local)
+		return;
+	assert(local->users > 0);
+	if (--local->users)
 		return;
 	fabric->idle += local->length;
-	while (fabric->idle > FABRIC_IDLE && evict(fabric))
+	while (fabric->idle > FABRIC_IDLE && local_evict(fabric))
 		;
 }
 
@@ -246,7 +260,7 @@ void fabric_locals_close(struct fabric *fabric)
 		local_close(fabric, fabric->locals);
 }
 
-/* ---- what others read ---- */
+/* ---- regions: what others read ---- */
 
 int fabric_register(struct fabric *fabric, void *memory, size_t length,
                     struct fabric_region *region)
@@ -262,6 +276,7 @@ void fabric_unregister(struct fabric *fabric, struct fabric_region *region)
 	struct fid_mr *mr = region->mr;
 
 	if (mr) {
+		assert(fabric->registered >= region->length);
 		fi_close(&mr->fid);
 		fabric->registered -= region->length;
 	}

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fabric_message.c - messages: posted receives, and a bounded pool of sends
+ * message.c - messages: posted receives, and a bounded pool of sends
  *
- * Worker thread only. All buffers are one mapping, made when the fabric is opened.
+ * A send is in fabric->free_sends, in fabric->queue (waiting to be posted), or posted. Messages
+ * have no reports: whoever sends one repeats it until it is answered.
+ *
+ * Worker thread only. All buffers are one mapping, made when the fabric is opened; nothing is
+ * allocated after that.
  */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,7 +18,7 @@
 
 #define SLAB_SIZE ((size_t)(FABRIC_RECEIVES + FABRIC_SENDS) * FABRIC_MESSAGE_MAX)
 
-static void post_receive(struct fabric *fabric, struct fabric_op *op)
+static void receive_post(struct fabric *fabric, struct fabric_op *op)
 {
 	op->posted = !fi_recv(fabric->ep, op->data, FABRIC_MESSAGE_MAX, fabric->slab_region.desc,
 	                      FI_ADDR_UNSPEC, &op->context);
@@ -21,7 +26,8 @@ static void post_receive(struct fabric *fabric, struct fabric_op *op)
 		fabric->unposted_receives++;
 }
 
-static void repost_receives(struct fabric *fabric)
+/* Receives that the provider did not take are offered again. */
+static void receives_repost(struct fabric *fabric)
 {
 	unsigned i;
 
@@ -30,7 +36,7 @@ static void repost_receives(struct fabric *fabric)
 	fabric->unposted_receives = 0;
 	for (i = 0; i < fabric->receive_count; i++)
 		if (!fabric->receives[i].posted)
-			post_receive(fabric, &fabric->receives[i]);
+			receive_post(fabric, &fabric->receives[i]);
 }
 
 int fabric_messages_open(struct fabric *fabric)
@@ -50,14 +56,14 @@ int fabric_messages_open(struct fabric *fabric)
 		if (error)
 			return error;
 	}
-	/* More than the provider takes would be offered again and again. */
+	/* No more than the provider takes: the rest would be offered again and again. */
 	fabric->receive_count = FABRIC_RECEIVES;
 	if (fabric->info->rx_attr->size && fabric->info->rx_attr->size < FABRIC_RECEIVES)
 		fabric->receive_count = (unsigned)fabric->info->rx_attr->size;
 	for (i = 0; i < fabric->receive_count; i++, at += FABRIC_MESSAGE_MAX) {
 		fabric->receives[i].kind = FABRIC_RECEIVE;
 		fabric->receives[i].data = at;
-		post_receive(fabric, &fabric->receives[i]);
+		receive_post(fabric, &fabric->receives[i]);
 	}
 	for (i = 0; i < FABRIC_SENDS; i++, at += FABRIC_MESSAGE_MAX) {
 		fabric->sends[i].kind = FABRIC_SEND;
@@ -68,7 +74,7 @@ int fabric_messages_open(struct fabric *fabric)
 	return 0;
 }
 
-/* The endpoint is closed: nothing is under way any more. */
+/* The endpoint is closed, so nothing is under way any more. */
 void fabric_messages_close(struct fabric *fabric)
 {
 	fabric_unregister(fabric, &fabric->slab_region);
@@ -76,12 +82,16 @@ void fabric_messages_close(struct fabric *fabric)
 		munmap(fabric->slab, SLAB_SIZE);
 }
 
-static void free_send(struct fabric *fabric, struct fabric_op *op)
+/* The send has ended, or was dropped. This may free its peer. */
+static void send_free(struct fabric *fabric, struct fabric_op *op)
 {
 	struct fabric_peer *peer = op->peer;
 
-	if (op->posted)
+	assert(peer->sends > 0 && fabric->sending > 0 && peer->posted_sends <= peer->sends);
+	if (op->posted) {
+		assert(peer->posted_sends > 0);
 		peer->posted_sends--;
+	}
 	op->posted = false;
 	op->peer = NULL;
 	op->next = fabric->free_sends;
@@ -106,6 +116,7 @@ int fabric_send(struct fabric *fabric, struct fabric_peer *peer, const void *dat
 		return -EMSGSIZE;
 	if (!op || peer->sends >= FABRIC_PEER_SENDS)
 		return -EAGAIN;
+	assert(!op->peer && fabric->sending < FABRIC_SENDS);
 	fabric->free_sends = op->next;
 	memcpy(op->data, data, length);
 	op->length = length;
@@ -122,8 +133,8 @@ int fabric_send(struct fabric *fabric, struct fabric_peer *peer, const void *dat
 }
 
 /*
- * What the provider takes now. While a connection is being made it says EAGAIN; for a
- * peer that is gone it may do so for ever, hence the deadline.
+ * Post what the provider takes now. It returns EAGAIN while a connection is being made, and perhaps
+ * for ever if the peer is gone: so each message has a deadline.
  */
 bool fabric_messages_post(struct fabric *fabric, uint64_t now)
 {
@@ -131,7 +142,7 @@ bool fabric_messages_post(struct fabric *fabric, uint64_t now)
 	bool any = false;
 	ssize_t error;
 
-	repost_receives(fabric);
+	receives_repost(fabric);
 	while ((op = *link)) {
 		error = -FI_EAGAIN;
 		if (now >= op->deadline)
@@ -151,7 +162,7 @@ bool fabric_messages_post(struct fabric *fabric, uint64_t now)
 		if (!op->next)
 			fabric->queue_end = link;
 		if (error) {
-			free_send(fabric, op);
+			send_free(fabric, op);
 		} else {
 			op->posted = true;
 			op->peer->posted_sends++;
@@ -166,12 +177,12 @@ void fabric_message_done(struct fabric *fabric, struct fabric_op *op, size_t len
 	if (op->kind == FABRIC_SEND) {
 		if (error)
 			op->peer->broken = true;
-		free_send(fabric, op);
+		send_free(fabric, op);
 		return;
 	}
 	op->posted = false;
-	/* The handler may send, but never receives: the buffer stays its own for the call. */
+	/* The handler may send. The buffer is not posted again before it returns. */
 	if (!error && length)
 		fabric->events.message(fabric->events.arg, op->data, length);
-	post_receive(fabric, op);
+	receive_post(fabric, op);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fabric_name.c - an address from numbers, where no handle says it
+ * name.c - an address made of a numeric host and a port, for a host that no handle names
  *
- * Worker thread only. Nothing is looked up: that may take long.
+ * Worker thread only. Does not allocate. Host names are not looked up: that may take long.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -31,11 +31,12 @@ int fabric_addr_of(const struct fabric *fabric, const char *host, uint16_t port,
 	}
 	*(name.any.sa_family == AF_INET ? &name.v4.sin_port : &name.v6.sin6_port) = htons(port);
 	size = fabric_address_size(&name);
-	/* of another family it is refused as an address in a handle is, by fabric_peer() */
+	/* fabric_peer() refuses an address of another family, as it does for one in a handle. */
 	memset(addr->name, 0, sizeof(addr->name));
 	memcpy(addr->name, &name, size);
 	addr->length = (uint8_t)size;
 	if (addr->addr_format != FI_SOCKADDR)
-		addr->addr_format = name.any.sa_family == AF_INET ? FI_SOCKADDR_IN : FI_SOCKADDR_IN6;
+		addr->addr_format = name.any.sa_family == AF_INET ? FI_SOCKADDR_IN
+		                                                  : FI_SOCKADDR_IN6;
 	return 0;
 }

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fabric_peer.c - the addresses that the endpoint talks to
+ * peer.c - the addresses that the endpoint talks to
+ *
+ * A peer lives as long as somebody uses it or something is under way with it, and then a while as
+ * an idle one: its address, once removed from the provider's vector, takes the connection with it.
  *
  * Worker thread only. Allocates a peer with malloc.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +37,7 @@ int fabric_peer(struct fabric *fabric, const struct rm_fabric_addr *addr,
 		          ours->provider, ours->protocol, ours->protocol_version);
 		return -EPROTO;
 	}
-	/* The provider takes name[] for an address of ours in kind, whatever is in it. */
+	/* The provider reads name[] as an address of our own kind, whatever is in it. */
 	if (!fabric_same_kind(addr, ours)) {
 		rm_format(why, why_size, "the other host's address is of another kind (%u) than "
 		          "this host's (%u), such as IPv6 and IPv4: name one of the same kind in "
@@ -84,9 +88,9 @@ bool fabric_peer_heard(const struct fabric_peer *peer)
 }
 
 /*
- * After a failure on it the provider may keep a dead connection under the address for
- * good: remove it, which closes the connection (FI_AV_REMOVE_CLEANUP), and insert it anew,
- * once nothing is under way under the old one.
+ * After a failure the provider may keep a dead connection under the address for good. So the
+ * address is removed, which closes the connection (FI_AV_REMOVE_CLEANUP), and inserted anew, as
+ * soon as nothing is under way with the old one.
  */
 int fabric_peer_reach(struct fabric *fabric, struct fabric_peer *peer)
 {
@@ -105,6 +109,7 @@ int fabric_peer_reach(struct fabric *fabric, struct fabric_peer *peer)
 	return 0;
 }
 
+/* Have fabric_peers_expire() look at all peers at this time. */
 static void peers_look_at(struct fabric *fabric, uint64_t at)
 {
 	if (at < fabric->idle_at) {
@@ -118,10 +123,12 @@ static bool fabric_peer_idle(const struct fabric_peer *peer)
 	return !peer->users && !peer->first && !peer->pieces && !peer->sends;
 }
 
+/* Forget an idle peer: this closes its connection. */
 static void fabric_peer_drop(struct fabric *fabric, struct fabric_peer **link)
 {
 	struct fabric_peer *peer = *link;
 
+	assert(fabric_peer_idle(peer) && !peer->posted && !peer->again);
 	*link = peer->next;
 	fabric->asked = true;
 	if (peer->address != FI_ADDR_NOTAVAIL)
@@ -130,9 +137,9 @@ static void fabric_peer_drop(struct fabric *fabric, struct fabric_peer **link)
 }
 
 /*
- * Nobody names it and the provider is done with it. Its address stays for a while, since the
- * connection goes with it, with what was just sent on that and has not arrived: of the idle
- * ones, the one that has been there longest goes.
+ * An idle peer's address stays for a while: the connection goes with it, and with the connection
+ * goes what was just sent and has not arrived. If there are too many idle peers, the one that was
+ * inserted first goes.
  */
 void fabric_peer_reap(struct fabric *fabric, struct fabric_peer *peer)
 {
@@ -157,9 +164,9 @@ void fabric_peer_reap(struct fabric *fabric, struct fabric_peer *peer)
 }
 
 /*
- * Reads were given up, and their pieces are under way: of a peer that has stopped, for ever. They
- * count, so that a few such peers would leave no piece for others, and their memory cannot be
- * used. Closing the connection ends them; other providers than ofi_rxm were seen to keep them,
+ * Pieces of reads that were given up are still under way; if the peer has stopped, for ever. They
+ * count, so that a few such peers would leave no pieces for others, and their memory cannot be
+ * used. Over ofi_rxm, closing the connection ends them. Other providers were seen to keep them,
  * and a device gives up by itself.
  */
 void fabric_peer_stuck(struct fabric *fabric, struct fabric_peer *peer)
@@ -173,7 +180,7 @@ void fabric_peer_stuck(struct fabric *fabric, struct fabric_peer *peer)
 	peers_look_at(fabric, now + FABRIC_PEER_STUCK_NS);
 }
 
-/* True: it is to be looked at then. */
+/* True: not yet, look at it again. Otherwise its connection is closed here if it was due. */
 static bool fabric_peer_still_stuck(struct fabric *fabric, struct fabric_peer *peer, uint64_t now)
 {
 	if (!peer->stuck_since)
@@ -188,9 +195,9 @@ static bool fabric_peer_still_stuck(struct fabric *fabric, struct fabric_peer *p
 }
 
 /*
- * An RDMA connection does not notice that the other side is gone, or was cut off and has given
- * the connection up; and while it stands here, ofi_rxm refuses that host's next one. Who is
- * there has been heard of: leases are renewed.
+ * An RDMA connection does not notice that the other side is gone, or was cut off and has given the
+ * connection up. While it stands here, ofi_rxm refuses that host's next one. Hosts that are there
+ * renew their leases, so their peers do not stay idle for that long.
  */
 void fabric_peers_expire(struct fabric *fabric, uint64_t now)
 {
@@ -215,6 +222,7 @@ void fabric_peers_expire(struct fabric *fabric, uint64_t now)
 
 void fabric_peer_put(struct fabric *fabric, struct fabric_peer *peer)
 {
+	assert(peer->users > 0);
 	peer->users--;
 	fabric_peer_reap(fabric, peer);
 }

@@ -24,7 +24,7 @@
 struct provider {
 	const char *name;       /* without the layer */
 	bool layered;           /* over ofi_rxm, which makes datagrams of its connections */
-	bool device;            /* an RDMA device's: taken without being named only if one is usable */
+	bool device;            /* an RDMA device's; if not named, taken only if one is usable */
 	bool tcp;               /* its endpoints listen on a TCP port, which their address names */
 };
 
@@ -32,7 +32,7 @@ struct provider {
 extern const struct provider providers[];
 extern const unsigned provider_count;
 
-/* The row of exactly this name, with the layer; the smaller the better. Not listed: provider_count. */
+/* The row of exactly this name, with the layer: the smaller the better; or provider_count. */
 unsigned provider_rank(const char *name);
 /* The row's name with the layer, as fi_getinfo() takes it. */
 void provider_full_name(const struct provider *provider, char name[RM_PROVIDER_MAX]);
@@ -40,7 +40,7 @@ void provider_full_name(const struct provider *provider, char name[RM_PROVIDER_M
 enum provider_match { PROVIDER_SAME, PROVIDER_LAYERED, PROVIDER_OTHER };
 /* Does name fulfil what was asked for: the same name, or the one asked for over ofi_rxm? */
 enum provider_match provider_match(const char *asked, const char *name);
-/* Is name the provider that was asked for, over whatever layer? "tcp" asks for "tcp;ofi_rxm", too. */
+/* Is name the provider asked for, over whatever layer? "tcp" asks for "tcp;ofi_rxm" too. */
 bool provider_fits(const char *asked, const char *name);
 
 /* The length of name without its layer. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * rdma.c - RDMA devices: usable or not and why, and the events of their ports
+ * rdma.c - RDMA devices: whether and why not they can be used, and the events of their ports
  *
  * Worker thread only. Allocates with malloc; libibverbs does, too.
  */
@@ -22,14 +22,15 @@ struct rdma_watch {
 	struct loop *loop;
 	struct source source;           /* the device's asynchronous events */
 	struct ibv_context *context;
-	bool active;                    /* as told last */
+	bool active;                    /* what changed() was told last; true at first */
 	void (*changed)(void *arg, bool active);
 	void *arg;
 };
 
 /* ---- may it be used? ---- */
 
-static bool any_active(struct ibv_context *context)
+/* Has the device an active port? */
+static bool device_active(struct ibv_context *context)
 {
 	struct ibv_device_attr device;
 	struct ibv_port_attr port;
@@ -46,7 +47,7 @@ static bool any_active(struct ibv_context *context)
 	return false;
 }
 
-static int check_memlock(const char *device, char *why, size_t size)
+static int device_check_memlock(const char *device, char *why, size_t size)
 {
 	uint64_t limit = rm_memlock_limit();
 
@@ -59,8 +60,8 @@ static int check_memlock(const char *device, char *why, size_t size)
 	return -ENOMEM;
 }
 
-/* What the kernel has and libibverbs does not list. */
-static int check_kernel(char *why, size_t size)
+/* libibverbs lists no device. 0: neither has the kernel one; -ENODEV with why: it has. */
+static int kernel_check_devices(char *why, size_t size)
 {
 	DIR *dir = opendir("/sys/class/infiniband");
 	struct dirent *entry;
@@ -79,7 +80,8 @@ static int check_kernel(char *why, size_t size)
 	return found;
 }
 
-static int check_device(struct ibv_device *device, char *why, size_t size)
+/* 0; -errno: the device cannot be used, with why. */
+static int device_check(struct ibv_device *device, char *why, size_t size)
 {
 	const char *name = ibv_get_device_name(device);
 	struct ibv_context *context;
@@ -94,13 +96,13 @@ static int check_device(struct ibv_device *device, char *why, size_t size)
 		          "in)", name, rm_errno_text(error));
 		return -error;
 	}
-	error = any_active(context) ? 0 : -ENETDOWN;
+	error = device_active(context) ? 0 : -ENETDOWN;
 	ibv_close_device(context);
 	if (error)
-		rm_format(why, size, "RDMA device %s is not used: no port of it is active: bring its "
-		          "link up (rdma link)", name);
+		rm_format(why, size, "RDMA device %s is not used: no port of it is active: bring "
+		          "its link up (rdma link)", name);
 	else
-		error = check_memlock(name, why, size);
+		error = device_check_memlock(name, why, size);
 	return error;
 }
 
@@ -111,19 +113,19 @@ int rdma_usable(char *why, size_t size)
 
 	why[0] = 0;
 	for (i = 0; devices && i < count && result != 1; i++) {
-		one = check_device(devices[i], why, size);
+		one = device_check(devices[i], why, size);
 		result = one ? one : 1;
 	}
 	if (devices)
 		ibv_free_device_list(devices);
 	if (result == 1)
 		why[0] = 0;
-	return result ? result : check_kernel(why, size);
+	return result ? result : kernel_check_devices(why, size);
 }
 
 /* ---- its events ---- */
 
-static void event(struct source *source, uint32_t events)
+static void watch_event(struct source *source, uint32_t events)
 {
 	struct rdma_watch *watch = container_of(source, struct rdma_watch, source);
 	struct ibv_async_event event;
@@ -134,15 +136,16 @@ static void event(struct source *source, uint32_t events)
 		fatal |= event.event_type == IBV_EVENT_DEVICE_FATAL;
 		ibv_ack_async_event(&event);
 	}
-	/* Whatever happened: look, since events of a port that flaps may be told together. */
-	active = !fatal && any_active(watch->context);
+	/* Look at the ports whatever the events were: those of a port that flaps may be merged. */
+	active = !fatal && device_active(watch->context);
 	if (active == watch->active)
 		return;
 	watch->active = active;
 	watch->changed(watch->arg, active);
 }
 
-static struct ibv_context *open_named(const char *name)
+/* Open the device that a domain's name of libfabric means. NULL: there is none. */
+static struct ibv_context *device_open_named(const char *name)
 {
 	struct ibv_device **devices = ibv_get_device_list(NULL);
 	struct ibv_context *context = NULL;
@@ -151,7 +154,7 @@ static struct ibv_context *open_named(const char *name)
 
 	for (i = 0; devices && devices[i] && !context; i++) {
 		length = strlen(ibv_get_device_name(devices[i]));
-		/* libfabric's domain may say more: "mlx5_0-xrc" */
+		/* libfabric's name may be longer: "mlx5_0-xrc". */
 		if (!strncmp(name, ibv_get_device_name(devices[i]), length) &&
 		    (!name[length] || name[length] == '-'))
 			context = ibv_open_device(devices[i]);
@@ -173,13 +176,13 @@ struct rdma_watch *rdma_watch(struct loop *loop, const char *device,
 	watch->changed = changed;
 	watch->arg = arg;
 	watch->active = true;
-	watch->context = open_named(device);
+	watch->context = device_open_named(device);
 	if (!watch->context) {
 		free(watch);
 		return NULL;
 	}
 	watch->source.fd = watch->context->async_fd;
-	watch->source.ready = event;
+	watch->source.ready = watch_event;
 	flags = fcntl(watch->source.fd, F_GETFL);
 	if (flags < 0 || fcntl(watch->source.fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
 	    loop_add(loop, &watch->source, EPOLLIN)) {

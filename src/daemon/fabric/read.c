@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fabric_rma.c - reads from other hosts' memory, cut into pieces
+ * read.c - reads from other hosts' memory, cut into pieces
  *
- * Each peer has a queue of reads in the order of asking; at most FABRIC_PEER_PIECES pieces
- * of them are under way, so a peer that stops answering holds up nobody else. A read that
- * is given up (deadline, cancel) leaves its pieces behind without an owner: the provider
- * cannot take a posted read back, and while the peer is merely slow they may still arrive,
- * with the bytes that were asked for, in the place that was named. fabric_busy() tells
- * where; nothing else may come to stand there until then.
+ * Each peer has a queue of reads in the order of asking. At most FABRIC_PEER_PIECES pieces of them
+ * are under way, so a peer that stops answering delays nobody else. A read that is given up
+ * (deadline, cancel) leaves its pieces behind without an owner: the provider cannot take back a
+ * posted read. If the peer is just slow they still arrive, with the right bytes, at the place that
+ * was named. fabric_busy() says where; nothing else may be put there until then.
  *
- * Worker thread only. Allocates the record of a piece; with one it gets by, see reserve.h.
+ * Worker thread only. Allocates the record of a piece. One record is enough to go on, and that one
+ * may come from the reserve of reserve.h.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,8 @@
 #include "internal.h"
 #include "../base/reserve.h"
 
-static struct fabric_op *new_piece(struct fabric *fabric)
+/* NULL: no memory. */
+static struct fabric_op *piece_new(struct fabric *fabric)
 {
 	struct fabric_op *op = fabric->free_pieces;
 
@@ -32,7 +34,7 @@ static struct fabric_op *new_piece(struct fabric *fabric)
 	return op;
 }
 
-static void free_piece(struct fabric *fabric, struct fabric_op *op)
+static void piece_free(struct fabric *fabric, struct fabric_op *op)
 {
 	if (reserve_has(op)) {
 		reserve_free(op);
@@ -42,7 +44,7 @@ static void free_piece(struct fabric *fabric, struct fabric_op *op)
 	fabric->free_pieces = op;
 }
 
-/* Under way: in the peer's list of posted pieces. */
+/* The piece was posted: put it into the peer's list. */
 static void piece_start(struct fabric *fabric, struct fabric_peer *peer, struct fabric_op *op)
 {
 	op->prev = NULL;
@@ -56,6 +58,7 @@ static void piece_start(struct fabric *fabric, struct fabric_peer *peer, struct 
 
 static void piece_stop(struct fabric *fabric, struct fabric_peer *peer, struct fabric_op *op)
 {
+	assert(peer->pieces > 0 && fabric->pieces >= peer->pieces);
 	if (op->prev)
 		op->prev->next = op->next;
 	else
@@ -66,11 +69,15 @@ static void piece_stop(struct fabric *fabric, struct fabric_peer *peer, struct f
 	fabric->pieces--;
 }
 
-/* Off its peer's queue; done() is called from the poller, never from inside a caller's call. */
-static void finish(struct fabric *fabric, struct fabric_read *read, int error)
+/*
+ * Move the read from its peer's queue to the finished ones. done() is called from the poller, never
+ * from inside fabric_read().
+ */
+static void read_finish(struct fabric *fabric, struct fabric_read *read, int error)
 {
 	struct fabric_peer *peer = read->peer;
 
+	assert(!read->outstanding && peer->first);
 	if (peer->cursor == read)
 		peer->cursor = read->next;
 	if (read->prev)
@@ -88,15 +95,15 @@ static void finish(struct fabric *fabric, struct fabric_read *read, int error)
 	fabric->finished_end = &read->next;
 }
 
-/* Nothing of it is under way: finished, if nothing is left to post or it failed. */
-static void settle(struct fabric *fabric, struct fabric_read *read)
+/* Finish the read if nothing of it is under way, and nothing is left to post or it failed. */
+static void read_settle(struct fabric *fabric, struct fabric_read *read)
 {
 	if (!read->outstanding && (read->error || read->posted == read->length))
-		finish(fabric, read, read->error);
+		read_finish(fabric, read, read->error);
 }
 
-/* Its pieces under way lose their owner. */
-static void give_up(struct fabric *fabric, struct fabric_read *read, int error)
+/* Finish the read now. Its pieces under way lose their owner. */
+static void read_give_up(struct fabric *fabric, struct fabric_read *read, int error)
 {
 	struct fabric_op *op, **link = &read->peer->again;
 
@@ -106,7 +113,7 @@ static void give_up(struct fabric *fabric, struct fabric_read *read, int error)
 	while ((op = *link)) {
 		if (op->read == read) {
 			*link = op->next;
-			free_piece(fabric, op);
+			piece_free(fabric, op);
 		} else {
 			link = &op->next;
 		}
@@ -114,17 +121,17 @@ static void give_up(struct fabric *fabric, struct fabric_read *read, int error)
 	read->outstanding = 0;
 	if (!read->peer->stuck_since)
 		fabric_peer_stuck(fabric, read->peer);
-	finish(fabric, read, error);
+	read_finish(fabric, read, error);
 }
 
-/* The first that may wait, of those that were not begun: a read that may not goes before it. */
-static struct fabric_read *first_later(const struct fabric_peer *peer)
+/* The first low-priority read of which no piece was posted. NULL: none. */
+static struct fabric_read *peer_first_low(const struct fabric_peer *peer)
 {
 	struct fabric_read *read = peer->cursor;
 
 	if (read && read->posted)
 		read = read->next;
-	while (read && !read->later)
+	while (read && !read->low_priority)
 		read = read->next;
 	return read;
 }
@@ -132,7 +139,7 @@ static struct fabric_read *first_later(const struct fabric_peer *peer)
 void fabric_read(struct fabric *fabric, struct fabric_read *read)
 {
 	struct fabric_peer *peer = read->peer;
-	struct fabric_read *next = read->later ? NULL : first_later(peer);
+	struct fabric_read *next = read->low_priority ? NULL : peer_first_low(peer);
 
 	read->posted = read->completed = 0;
 	read->outstanding = 0;
@@ -155,10 +162,11 @@ void fabric_read(struct fabric *fabric, struct fabric_read *read)
 	if (read->deadline < fabric->next_deadline)
 		fabric->next_deadline = read->deadline;
 	if (!read->length)
-		settle(fabric, read);
+		read_settle(fabric, read);
 }
 
-static int post_piece(struct fabric *fabric, struct fabric_op *op)
+/* 0; -EAGAIN; or why the piece can never be posted. The caller keeps op unless it is 0. */
+static int piece_post(struct fabric *fabric, struct fabric_op *op)
 {
 	struct fabric_read *read = op->read;
 	size_t offset = (size_t)((uint8_t *)op->data - (uint8_t *)read->to);
@@ -166,7 +174,7 @@ static int post_piece(struct fabric *fabric, struct fabric_op *op)
 	void *desc;
 
 	error = fabric_local_get(fabric, op, read->around, read->around_length, &desc);
-	/* The limit of locked memory: those under way make room when they end. */
+	/* The limit of locked memory is reached: pieces under way make room when they end. */
 	if (error == -ENOMEM && fabric->pieces)
 		return -FI_EAGAIN;
 	if (error)
@@ -182,22 +190,22 @@ static int post_piece(struct fabric *fabric, struct fabric_op *op)
 	return 0;
 }
 
-/* Post the next piece of read. 0, -EAGAIN, or why it cannot be done. */
-static int post_next(struct fabric *fabric, struct fabric_read *read)
+/* Post the next piece of read. 0; -EAGAIN; or why it cannot be posted. */
+static int read_post_next(struct fabric *fabric, struct fabric_read *read)
 {
 	size_t length = read->length - read->posted;
-	struct fabric_op *op = new_piece(fabric);
+	struct fabric_op *op = piece_new(fabric);
 	int error;
 
-	if (!op)                /* when one ends there is one more */
+	if (!op)                /* a piece that ends leaves its record */
 		return fabric->pieces ? -FI_EAGAIN : -ENOMEM;
 	op->peer = read->peer;
 	op->read = read;
 	op->data = (uint8_t *)read->to + read->posted;
 	op->length = length < fabric->piece_size ? length : fabric->piece_size;
-	error = post_piece(fabric, op);
+	error = piece_post(fabric, op);
 	if (error) {
-		free_piece(fabric, op);
+		piece_free(fabric, op);
 		return error;
 	}
 	read->posted += op->length;
@@ -205,8 +213,8 @@ static int post_next(struct fabric *fabric, struct fabric_read *read)
 	return 0;
 }
 
-/* Pieces that were caught in a connection's end, unless their read failed since. */
-static bool post_again(struct fabric *fabric, struct fabric_peer *peer)
+/* Post the pieces that met the end of a connection, unless their read has failed since. */
+static bool peer_post_again(struct fabric *fabric, struct fabric_peer *peer)
 {
 	struct fabric_read *read;
 	struct fabric_op *op;
@@ -218,7 +226,7 @@ static bool post_again(struct fabric *fabric, struct fabric_peer *peer)
 		peer->again = op->next;
 		error = read->error ? read->error : fabric_peer_reach(fabric, peer);
 		if (!error)
-			error = post_piece(fabric, op);
+			error = piece_post(fabric, op);
 		if (!error) {
 			any = true;
 		} else if (error == -FI_EAGAIN) {
@@ -226,32 +234,34 @@ static bool post_again(struct fabric *fabric, struct fabric_peer *peer)
 			peer->again = op;
 			peer->stalled = true;
 		} else {
-			free_piece(fabric, op);
+			piece_free(fabric, op);
 			read->error = error;
+			assert(read->outstanding > 0);
 			read->outstanding--;
-			settle(fabric, read);
+			read_settle(fabric, read);
 		}
 	}
 	return any;
 }
 
-static bool post_peer(struct fabric *fabric, struct fabric_peer *peer)
+/* True: it posted something. */
+static bool peer_post(struct fabric *fabric, struct fabric_peer *peer)
 {
-	bool any = post_again(fabric, peer);
+	bool any = peer_post_again(fabric, peer);
 	struct fabric_read *read;
 	int error;
 
 	while ((read = peer->cursor) && !peer->stalled) {
 		if (read->error || read->posted == read->length) {
 			peer->cursor = read->next;
-			settle(fabric, read);
+			read_settle(fabric, read);
 			continue;
 		}
 		if (peer->pieces >= FABRIC_PEER_PIECES || fabric->pieces >= FABRIC_PIECES)
 			break;
 		error = fabric_peer_reach(fabric, peer);
 		if (!error)
-			error = post_next(fabric, read);
+			error = read_post_next(fabric, read);
 		if (error == -FI_EAGAIN)
 			peer->stalled = true;
 		else if (error)
@@ -268,13 +278,13 @@ bool fabric_reads_post(struct fabric *fabric)
 	bool any = false;
 
 	for (peer = fabric->peers; peer; peer = peer->next)
-		any |= post_peer(fabric, peer);
+		any |= peer_post(fabric, peer);
 	return any;
 }
 
 /*
- * ENOTCONN: the connection was gone before the piece left; a new one is made on the next
- * try, and a peer that is gone for good is the deadline's matter.
+ * ENOTCONN: the connection was gone before the piece was sent, so it is posted again on a new one.
+ * If the peer is gone for good, the deadline ends that.
  */
 void fabric_piece_done(struct fabric *fabric, struct fabric_op *op, int error)
 {
@@ -296,24 +306,26 @@ void fabric_piece_done(struct fabric *fabric, struct fabric_op *op, int error)
 		return;
 	}
 	if (read) {
+		assert(read->outstanding > 0);
 		read->outstanding--;
 		if (!error)
 			read->completed += op->length;
 		else if (!read->error)
 			read->error = error;
-		settle(fabric, read);
+		read_settle(fabric, read);
 	}
-	free_piece(fabric, op);
+	piece_free(fabric, op);
 	fabric_peer_reap(fabric, peer);
 }
 
 /*
- * A deadline is for a peer that does not answer. One that is merely slow, on a crowded machine
- * say, still sends what was asked of it; and where it is us who were away (no core, a stopped
- * process, a virtual machine that was paused) what it sent was not looked at, or the read was
- * never posted. Both only so often. True: there is a later deadline.
+ * The read's deadline has passed. It is meant for peers that do not answer, so it is put off in two
+ * cases: pieces from the peer still arrive, so the peer is just slow; or we look at the deadline
+ * late, because this process had no core or was stopped or its virtual machine was paused, so that
+ * completions were not read, or the read was never posted. Each read is put off at most
+ * FABRIC_RESPITES times. True: it has a later deadline.
  */
-static bool put_off(struct fabric_read *read, uint64_t now)
+static bool read_put_off(struct fabric_read *read, uint64_t now)
 {
 	uint64_t until = 0;
 
@@ -341,10 +353,12 @@ void fabric_reads_expire(struct fabric *fabric, uint64_t now)
 	for (peer = fabric->peers; peer; peer = peer->next) {
 		for (read = peer->first; read; read = next) {
 			next = read->next;
-			if (now >= read->deadline && !put_off(read, now)) {
-				/* A peer this late may be gone: connect anew once that is possible. */
+			if (now >= read->deadline && !read_put_off(read, now)) {
+				/*
+				 * A peer this late may be gone: connect anew once that is possible.
+				 */
 				peer->broken = true;
-				give_up(fabric, read, read->error ? read->error : -ETIMEDOUT);
+				read_give_up(fabric, read, read->error ? read->error : -ETIMEDOUT);
 			} else if (read->deadline < fabric->next_deadline) {
 				fabric->next_deadline = read->deadline;
 			}
@@ -352,7 +366,7 @@ void fabric_reads_expire(struct fabric *fabric, uint64_t now)
 	}
 }
 
-/* done() may start, cancel and drop anything: take one at a time off the list. */
+/* done() may start, cancel and drop anything, so one read at a time is taken off the list. */
 bool fabric_reads_finish(struct fabric *fabric)
 {
 	struct fabric_read *read;
@@ -369,8 +383,8 @@ bool fabric_reads_finish(struct fabric *fabric)
 	return any;
 }
 
-/* Those of this peer that finished but were not told yet: with their own result. */
-static void tell_finished(struct fabric *fabric, struct fabric_peer *peer)
+/* Call done() of this peer's reads that have finished, with their own result. */
+static void peer_tell_finished(struct fabric *fabric, struct fabric_peer *peer)
 {
 	struct fabric_read *read, **link = &fabric->finished;
 
@@ -384,16 +398,16 @@ static void tell_finished(struct fabric *fabric, struct fabric_peer *peer)
 			fabric->finished_end = link;
 		read->next = NULL;
 		read->done(read, read->error);
-		link = &fabric->finished;       /* done() may have changed it */
+		link = &fabric->finished;       /* done() may have changed the list */
 	}
 }
 
 void fabric_cancel(struct fabric *fabric, struct fabric_peer *peer)
 {
-	peer->users++;                  /* done() may put it */
+	peer->users++;                  /* done() may put the peer */
 	while (peer->first)
-		give_up(fabric, peer->first, -ECANCELED);
-	tell_finished(fabric, peer);
+		read_give_up(fabric, peer->first, -ECANCELED);
+	peer_tell_finished(fabric, peer);
 	peer->users--;
 	fabric_peer_reap(fabric, peer);
 }
@@ -411,7 +425,7 @@ bool fabric_busy(const struct fabric *fabric, const void *memory, size_t length)
 	return false;
 }
 
-/* The endpoint is closed: no piece is under way any more. */
+/* The endpoint is closed, so no piece is under way any more. */
 void fabric_reads_close(struct fabric *fabric)
 {
 	struct fabric_op *op;

@@ -79,7 +79,7 @@ void lazy_fetch(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t cou
 	batch->waiter.layer = s->layer;
 	batch->waiter.page = s->offset / RM_PAGE + page;
 	batch->waiter.count = count;
-	batch->waiter.later = !batch->waited;
+	batch->waiter.low_priority = !batch->waited;
 	batch->waiter.vital = batch->waited;
 	batch->waiter.done = batch_done;
 	batch->trip = batch->waited && remote_wanted(lazy->remote, s->layer, batch->waiter.page +

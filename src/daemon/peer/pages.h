@@ -19,8 +19,7 @@ struct remote;                          /* remote/remote.h; opaque here */
 struct page_wait {
 	uint32_t layer;
 	uint64_t page, count;
-	bool later;                     /* low priority: reads posted later without this flag
-	                                   overtake it */
+	bool low_priority;              /* reads posted later without this flag overtake it */
 	bool vital;                     /* a fault waits for them: see base/reserve.h */
 	/* All pages are settled: they are here, or (error) one of them will not come. */
 	void (*done)(struct page_wait *wait, int error);

@@ -213,7 +213,7 @@ static void piece_post_read(struct piece *piece, struct fabric_peer *peer, uint6
 		.from = from,
 		.key = key,
 		.deadline = deadline,
-		.later = piece->later,
+		.low_priority = piece->later,
 		.done = piece_read_done,
 	};
 	remote->fetch.outstanding++;
@@ -311,7 +311,7 @@ static int piece_start(struct remote *remote, struct attachment *for_whom,
 	if (for_whom)
 		piece->counters = process_counters_ref(for_whom->counters);
 	piece->layer = layer;
-	piece->later = waiter->later;
+	piece->later = waiter->low_priority;
 	piece->page = page;
 	piece->count = *count;
 	cache_mark_inflight(&remote->caches[layer], page, *count, true);

@@ -583,7 +583,7 @@ int main(int argc, char **argv)
 	if (argc > 1)
 		return try_provider(argv[1]);
 	failed += try_names() != 0;
-	/* shm is not among them: fabric_choose.c takes no provider that stays on one host. */
+	/* shm is not among them: choose.c takes no provider that stays on one host. */
 	rm_format(list, sizeof(list), "%s", given && *given ? given : "tcp net sockets");
 	while ((provider = strtok_r(rest, " ", &rest))) {
 		ret = try_provider(provider);

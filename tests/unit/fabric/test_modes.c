@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test_modes.c - fabric_mr.c and the posting of reads, for whatever mr_mode a provider has, and
- * when fabric_peer.c drops who is not named any more
+ * test_modes.c - memory.c and the posting of reads, for whatever mr_mode a provider has, and
+ * when peer.c drops who is not named any more
  *
  * The provider is a fake one behind libfabric's tables of functions: it notes what it is asked
  * for, pins so much and no more, and completes nothing by itself.
