@@ -54,7 +54,7 @@ libdaemon_la_SOURCES += \
 	src/daemon/peer/served_bounds.c \
 	src/daemon/peer/move_key.c src/daemon/peer/move.c src/daemon/peer/probe.c src/daemon/remote/take.c \
 	src/daemon/peer/served_helper.c src/daemon/peer/fanout_ask.c src/daemon/peer/fanout_give.c \
-	src/daemon/peer/wire_pages.c src/daemon/peer/wire_data.c src/daemon/peer/session_data.c \
+	src/daemon/peer/wire_pages.c src/daemon/peer/wire_data.c src/daemon/peer/wire_move.c src/daemon/peer/session_data.c \
 	src/daemon/peer/wire.c
 
 # publications of other hosts

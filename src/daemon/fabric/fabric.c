@@ -40,7 +40,7 @@ static bool queue_read_error(struct fabric *fabric)
 		return false;
 	if (entry.op_context)
 		op_complete(fabric, entry.op_context, 0,
-		         entry.err > 0 && entry.err != FI_ECANCELED ? -entry.err : -EIO);
+		            entry.err > 0 && entry.err != FI_ECANCELED ? -entry.err : -EIO);
 	return true;
 }
 
@@ -279,7 +279,8 @@ static int fabric_describe(struct fabric *fabric)
 
 /* One attempt. On failure everything is closed again, and *out is not set. */
 static int fabric_try_open(struct fabric **out, const struct rm_fabric_spec *spec,
-                    const struct rm_fabric_addr *again, bool rdma, char *why, size_t why_size)
+                           const struct rm_fabric_addr *again, bool rdma, char *why,
+                           size_t why_size)
 {
 	struct fabric *fabric = calloc(1, sizeof(*fabric));
 	int error;
@@ -319,7 +320,7 @@ static int fabric_try_open(struct fabric **out, const struct rm_fabric_spec *spe
 
 /* At an earlier worker's address. The kernel may need a moment to close that one's sockets. */
 static int fabric_reopen(struct fabric **out, const struct rm_fabric_spec *spec,
-                      const struct rm_fabric_addr *again, char *why, size_t why_size)
+                         const struct rm_fabric_addr *again, char *why, size_t why_size)
 {
 	uint64_t end = rm_now_ns() + AGAIN_NS;
 	struct timespec pause = { .tv_nsec = 20000000 };
@@ -335,7 +336,7 @@ static int fabric_reopen(struct fabric **out, const struct rm_fabric_spec *spec,
 
 /* The best provider that there is. If that is an RDMA device and fails, the best without one. */
 static int fabric_open_new(struct fabric **out, const struct rm_fabric_spec *spec, char *why,
-                    size_t why_size)
+                           size_t why_size)
 {
 	char reason[160], again[160] = "";
 	int error = fabric_try_open(out, spec, NULL, true, why, why_size);

@@ -68,7 +68,7 @@ static bool address_same_host(const union fabric_address *a, const union fabric_
  * NULL, a loopback interface or not?
  */
 static bool interface_asked_for(const struct ifaddrs *entry, const char *name,
-                      const union fabric_address *want, bool loopback)
+                                const union fabric_address *want, bool loopback)
 {
 	if (name)
 		return !strcmp(name, entry->ifa_name);

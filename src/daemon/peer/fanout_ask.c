@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * peer_asker.c - pages asked of another reader's host
+ * fanout_ask.c - asks another reader's host, the helper, for pages
  *
- * A read cannot see whether a page is there, so each run of pages is asked for by a message
- * before it is read, and its key given back with a later one. A helper that is slow to have
- * them says so; one that says nothing is given up for good, and its pages are read from the
- * publisher's host.
+ * A read cannot see whether a page is present. So each run of pages is asked for by a message
+ * before it is read, and its key is given back with a later message. A helper that does not get
+ * the pages in time answers so. A helper that does not answer is given up for good, and its pages
+ * are read from the publisher's host.
  *
- * Worker thread only.
+ * Worker thread only. Allocates struct fanout_ask with malloc.
  */
+#include <assert.h>
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -16,248 +17,254 @@
 
 #include "internal.h"
 
-#define ASKED_MAX 8             /* a peer may have 16 messages on their way to it */
+#define ASKED_MAX 8             /* unanswered wants: far below the sends of one peer */
 #define ANSWER_NS (3 * PEER_SECOND)
-#define AGAIN_NS 1000000ull     /* a message could not be sent: when to try again */
+#define AGAIN_NS 1000000ull     /* until a message that could not be sent is tried again */
 
-struct peer_asker {
+struct fanout_ask {
 	struct peers *peers;
 	struct fabric_peer *peer;
 	uint8_t id[RM_ID_BYTES];
 	struct peer_keys keys;
-	uint64_t session, number;
-	struct peer_ask *asked;        /* unanswered */
-	unsigned asked_count;
-	struct peer_ask *first, **last;        /* to be asked */
-	uint64_t done[PEER_DONE_MAX];
+	uint64_t session;               /* random; ours, the helper keeps our keys under it */
+	uint64_t number;                /* of the last request that was sent */
+	struct fanout_want *asked;      /* sent and unanswered */
+	unsigned asked_count;           /* their number; <= ASKED_MAX */
+	struct fanout_want *first, **last;      /* not sent yet, in order */
+	uint64_t done[PEER_DONE_MAX];   /* numbers whose keys are to be given back: done_count */
 	unsigned done_count;
-	struct timer timer;
-	bool stopped;
-	unsigned hold;                  /* callbacks under way: do not free */
-	bool ended;
-	struct peer_asker *next;
+	struct timer timer;             /* the next deadline or retry */
+	bool stopped;                   /* nothing is sent any more, and all wants fail */
+	unsigned hold;                  /* calls of granted() under way: it may not be freed */
+	bool ended;                     /* to be freed when hold is 0 */
+	struct fanout_ask *next;
 };
 
-static bool say(struct peer_asker *asker, struct peer_pages_body *body)
+/* False: it could not be sent now. */
+static bool ask_send(struct fanout_ask *ask, struct peer_pages_body *body)
 {
 	struct peer_message message;
 	uint8_t bytes[PEER_BODY_MAX];
 
-	body->done_count = asker->done_count;
-	memcpy(body->done, asker->done, sizeof(body->done));
-	if (!peer_request(asker->peers, PEER_PAGES, asker->id, asker->session, asker->number + 1,
-	                  asker->keys.request, bytes, peer_put_pages(body, bytes), &message) ||
-	    fabric_send(asker->peers->fabric, asker->peer, message.bytes, message.length,
+	body->done_count = ask->done_count;
+	memcpy(body->done, ask->done, sizeof(body->done));
+	if (!peer_request(ask->peers, PEER_PAGES, ask->id, ask->session, ask->number + 1,
+	                  ask->keys.request, bytes, peer_put_pages(body, bytes), &message) ||
+	    fabric_send(ask->peers->fabric, ask->peer, message.bytes, message.length,
 	                rm_now_ns() + ANSWER_NS))
 		return false;
-	asker->number++;
-	asker->done_count = 0;
+	ask->number++;
+	ask->done_count = 0;
 	return true;
 }
 
-static void set_timer(struct peer_asker *asker, uint64_t at)
+static void ask_set_timer(struct fanout_ask *ask, uint64_t at)
 {
-	if (!asker->timer.index || at < asker->timer.at)
-		loop_timer(asker->peers->context->loop, &asker->timer, at);
+	if (!ask->timer.index || at < ask->timer.at)
+		loop_timer(ask->peers->context->loop, &ask->timer, at);
 }
 
-static void pump(struct peer_asker *asker)
+/* Send as many wants as may be unanswered. */
+static void ask_send_wants(struct fanout_ask *ask)
 {
-	struct peer_ask *want;
+	struct fanout_want *want;
 
-	while ((want = asker->first) && asker->asked_count < ASKED_MAX && !asker->stopped) {
+	while ((want = ask->first) && ask->asked_count < ASKED_MAX && !ask->stopped) {
 		struct peer_pages_body body = { .layer = want->layer, .count = want->count,
 		                               .page = want->page };
 
-		if (!say(asker, &body)) {
-			set_timer(asker, rm_now_ns() + AGAIN_NS);
+		if (!ask_send(ask, &body)) {
+			ask_set_timer(ask, rm_now_ns() + AGAIN_NS);
 			return;
 		}
-		asker->first = want->next;
-		if (!asker->first)
-			asker->last = &asker->first;
-		want->number = asker->number;
+		ask->first = want->next;
+		if (!ask->first)
+			ask->last = &ask->first;
+		want->number = ask->number;
 		want->deadline = rm_now_ns() + ANSWER_NS;
-		want->next = asker->asked;
-		asker->asked = want;
-		asker->asked_count++;
-		set_timer(asker, want->deadline);
+		want->next = ask->asked;
+		ask->asked = want;
+		ask->asked_count++;
+		ask_set_timer(ask, want->deadline);
 	}
 }
 
-static void asker_free(struct peer_asker *asker)
+static void ask_free(struct fanout_ask *ask)
 {
-	struct peers *peers = asker->peers;
-	struct peer_asker **link = &peers->askers;
+	struct peers *peers = ask->peers;
+	struct fanout_ask **link = &peers->asks;
 
-	while (*link != asker)
+	while (*link != ask)
 		link = &(*link)->next;
-	*link = asker->next;
-	loop_timer_cancel(peers->context->loop, &asker->timer);
-	fabric_peer_put(peers->fabric, asker->peer);
-	sodium_memzero(asker, sizeof(*asker));
-	free(asker);
+	*link = ask->next;
+	loop_timer_cancel(peers->context->loop, &ask->timer);
+	fabric_peer_put(peers->fabric, ask->peer);
+	sodium_memzero(ask, sizeof(*ask));
+	free(ask);
 }
 
-static void unhold(struct peer_asker *asker)
+static void ask_release(struct fanout_ask *ask)
 {
-	if (!--asker->hold && asker->ended)
-		asker_free(asker);
+	assert(ask->hold > 0);
+	if (!--ask->hold && ask->ended)
+		ask_free(ask);
 }
 
-/* All that was asked, or was to be: granted() may end the asker. */
-static void fail_all(struct peer_asker *asker)
+/* Fail all wants, sent or not. granted() may end the ask. */
+static void ask_fail_all(struct fanout_ask *ask)
 {
-	struct peer_ask *want;
+	struct fanout_want *want;
 
-	asker->stopped = true;
-	asker->hold++;
-	while ((want = asker->asked ? asker->asked : asker->first)) {
-		if (asker->asked)
-			asker->asked = want->next;
+	ask->stopped = true;
+	ask->hold++;
+	while ((want = ask->asked ? ask->asked : ask->first)) {
+		if (ask->asked)
+			ask->asked = want->next;
 		else
-			asker->first = want->next;
+			ask->first = want->next;
 		want->granted(want, -EHOSTUNREACH, 0, 0);
 	}
-	asker->last = &asker->first;
-	asker->asked_count = 0;
-	unhold(asker);
+	ask->last = &ask->first;
+	ask->asked_count = 0;
+	ask_release(ask);
 }
 
-static void tick(struct timer *timer)
+static void ask_tick(struct timer *timer)
 {
-	struct peer_asker *asker = container_of(timer, struct peer_asker, timer);
+	struct fanout_ask *ask = container_of(timer, struct fanout_ask, timer);
 	uint64_t now = rm_now_ns(), next = UINT64_MAX;
-	const struct peer_ask *want;
+	const struct fanout_want *want;
 	bool late = false;
 
-	for (want = asker->asked; want; want = want->next) {
+	for (want = ask->asked; want; want = want->next) {
 		late |= want->deadline <= now;
 		next = want->deadline < next ? want->deadline : next;
 	}
-	if (late || asker->stopped) {
-		fail_all(asker);
+	if (late || ask->stopped) {
+		ask_fail_all(ask);
 		return;
 	}
 	if (next != UINT64_MAX)
-		set_timer(asker, next);
-	pump(asker);
+		ask_set_timer(ask, next);
+	ask_send_wants(ask);
 }
 
-struct peer_asker *peer_asker_new(struct peer_session *session, const struct rm_fabric_addr *helper)
+struct fanout_ask *fanout_ask_new(struct peer_session *session, const struct rm_fabric_addr *helper)
 {
 	struct peers *peers = session->peers;
-	struct peer_asker *asker = calloc(1, sizeof(*asker));
+	struct fanout_ask *ask = calloc(1, sizeof(*ask));
 	char why[200];
 
-	if (!asker)
+	if (!ask)
 		return NULL;
-	if (fabric_peer(peers->fabric, helper, &asker->peer, why, sizeof(why))) {
-		free(asker);
+	if (fabric_peer(peers->fabric, helper, &ask->peer, why, sizeof(why))) {
+		free(ask);
 		return NULL;
 	}
-	asker->peers = peers;
-	memcpy(asker->id, session->handle.id, RM_ID_BYTES);
-	asker->keys = session->keys;
-	randombytes_buf(&asker->session, sizeof(asker->session));
-	asker->last = &asker->first;
-	asker->timer.fire = tick;
-	asker->next = peers->askers;
-	peers->askers = asker;
-	return asker;
+	ask->peers = peers;
+	memcpy(ask->id, session->handle.id, RM_ID_BYTES);
+	ask->keys = session->keys;
+	randombytes_buf(&ask->session, sizeof(ask->session));
+	ask->last = &ask->first;
+	ask->timer.fire = ask_tick;
+	ask->next = peers->asks;
+	peers->asks = ask;
+	return ask;
 }
 
-void peer_ask(struct peer_asker *asker, struct peer_ask *want)
+void fanout_ask_for(struct fanout_ask *ask, struct fanout_want *want)
 {
 	want->next = NULL;
-	*asker->last = want;
-	asker->last = &want->next;
-	if (asker->stopped)
-		set_timer(asker, rm_now_ns());
+	*ask->last = want;
+	ask->last = &want->next;
+	if (ask->stopped)
+		ask_set_timer(ask, rm_now_ns());
 	else
-		pump(asker);
+		ask_send_wants(ask);
 }
 
-void peer_asked(struct peer_asker *asker, uint64_t number)
+void fanout_ask_done(struct fanout_ask *ask, uint64_t number)
 {
 	struct peer_pages_body body = { .count = 0 };
 
-	if (asker->done_count == PEER_DONE_MAX)
-		return;                 /* no message gets through: it notices by itself */
-	asker->done[asker->done_count++] = number;
-	/* They go along with what is asked; without that, by themselves. */
-	if (!asker->stopped && asker->done_count > PEER_DONE_MAX / 2)
-		say(asker, &body);
+	if (ask->done_count == PEER_DONE_MAX)
+		return;                 /* no message gets through: the helper closes it in time */
+	ask->done[ask->done_count++] = number;
+	/* Numbers go along with the next want. If none comes, they are sent by themselves. */
+	if (!ask->stopped && ask->done_count > PEER_DONE_MAX / 2)
+		ask_send(ask, &body);
 }
 
-void peer_asker_stop(struct peer_asker *asker)
+void fanout_ask_stop(struct fanout_ask *ask)
 {
-	asker->stopped = true;
-	set_timer(asker, rm_now_ns());
+	ask->stopped = true;
+	ask_set_timer(ask, rm_now_ns());
 }
 
-struct fabric_peer *peer_asker_peer(struct peer_asker *asker)
+struct fabric_peer *fanout_ask_peer(struct fanout_ask *ask)
 {
-	return asker->peer;
+	return ask->peer;
 }
 
-/* If the goodbye is lost, its keys over there end when nothing is heard of it for long. */
-void peer_asker_end(struct peer_asker *asker)
+/* If the last message is lost, the helper closes our keys when its session expires. */
+void fanout_ask_end(struct fanout_ask *ask)
 {
 	struct peer_pages_body body = { .leave = true };
 
-	if (!asker->stopped)
-		say(asker, &body);
-	asker->stopped = asker->ended = true;
-	asker->asked = asker->first = NULL;
-	loop_timer_cancel(asker->peers->context->loop, &asker->timer);
-	asker->hold++;
-	unhold(asker);
+	if (!ask->stopped)
+		ask_send(ask, &body);
+	ask->stopped = ask->ended = true;
+	ask->asked = ask->first = NULL;
+	loop_timer_cancel(ask->peers->context->loop, &ask->timer);
+	ask->hold++;
+	ask_release(ask);
 }
 
-static void answered(struct peer_asker *asker, uint64_t number,
-                     const struct peer_granted_body *body)
+static void ask_answered(struct fanout_ask *ask, uint64_t number,
+                         const struct peer_granted_body *body)
 {
-	struct peer_ask **at = &asker->asked, *want;
+	struct fanout_want **at = &ask->asked, *want;
 
 	while (*at && (*at)->number != number)
 		at = &(*at)->next;
 	want = *at;
 	if (!want)
 		return;
+	assert(ask->asked_count > 0);
 	*at = want->next;
-	asker->asked_count--;
-	asker->hold++;
+	ask->asked_count--;
+	ask->hold++;
 	want->granted(want, body->here ? 0 : -ENODATA, body->base, body->key);
-	if (!asker->ended)
-		pump(asker);
-	unhold(asker);
+	if (!ask->ended)
+		ask_send_wants(ask);
+	ask_release(ask);
 }
 
-bool asker_answer(struct peers *peers, const void *message, const struct peer_envelope *envelope)
+bool fanout_ask_answer(struct peers *peers, const void *message,
+                       const struct peer_envelope *envelope)
 {
 	const struct peer_head *head = &envelope->head;
 	uint8_t body[FABRIC_MESSAGE_MAX];
 	struct peer_granted_body granted;
-	struct peer_asker *asker = peers->askers;
+	struct fanout_ask *ask = peers->asks;
 	size_t size = 0;
 
-	while (asker && (asker->session != head->session || memcmp(asker->id, head->id, RM_ID_BYTES)))
-		asker = asker->next;
-	if (!asker)
+	while (ask && (ask->session != head->session || memcmp(ask->id, head->id, RM_ID_BYTES)))
+		ask = ask->next;
+	if (!ask)
 		return false;
-	/* Who forges this bare one gains that the publisher's host is read instead. */
+	/* Whoever forges this bare refusal only makes us read from the publisher's host. */
 	if (!peer_type_sealed(head->type))
-		peer_asker_stop(asker);
+		fanout_ask_stop(ask);
 	else if (head->type == PEER_GRANTED &&
-	         !peer_open(message, envelope, asker->keys.reply, body, &size) &&
+	         !peer_open(message, envelope, ask->keys.reply, body, &size) &&
 	         !peer_get_granted(body, size, &granted))
-		answered(asker, head->number, &granted);
+		ask_answered(ask, head->number, &granted);
 	return true;
 }
 
-void askers_free(struct peers *peers)
+void fanout_asks_free(struct peers *peers)
 {
-	while (peers->askers)
-		asker_free(peers->askers);
+	while (peers->asks)
+		ask_free(peers->asks);
 }

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * peer_relay.c - pages of another host's publication, passed on to another reader's host
+ * fanout_give.c - passes pages of another host's publication on to another reader's host
  *
- * Who asks must seal his request with the publication's secret. Pages that are here, or will
- * be, since all are being fetched, are registered for him under a key of their own until he
- * has read them; others are refused at once. Nothing is kept for anybody: when this host lets
- * the publication go, or has lost it, the keys are closed, and the other host reads from the
- * publisher's.
+ * The host that asks must seal its request with the publication's secret. Pages that are here, or
+ * will be because all pages are being fetched, are registered under a key of their own until that
+ * host has read them. Others are refused at once. Nothing is kept here for another host: when this
+ * host lets the publication go, or loses it, the keys are closed, and the other host reads from the
+ * publisher's host.
  *
- * Worker thread only.
+ * Worker thread only. Allocates its records with malloc; without memory a request is refused.
  */
+#include <assert.h>
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -17,199 +18,210 @@
 
 #include "internal.h"
 
-#define RELAYS_MAX 256          /* hosts and publications */
-#define GRANTS_MAX 32           /* of each, waiting or registered: of 1 MiB at most */
-#define WAIT_NS (2 * PEER_SECOND)       /* pages that have not come by then: no */
+#define GIVES_MAX 256           /* sessions: one for each asking host and publication */
+#define GRANTS_MAX 32           /* grants of one session, of 1 MiB at most each */
+#define WAIT_NS (2 * PEER_SECOND)       /* pages that have not come by then are refused */
 
-struct peer_grant {
-	struct peer_relay *relay;
-	uint64_t number;
-	struct page_wait waiter;    /* for these pages */
-	bool waiting;
+/* One run of pages that was asked for: waited for, or registered. */
+struct fanout_grant {
+	struct fanout_give *give;
+	uint64_t number;                /* of the request; the asking host gives it back by this */
+	struct page_wait waiter;
+	bool waiting;                   /* waiter is with the page source, and the timer runs */
 	struct timer timer;
-	struct fabric_region region;
-	struct peer_grant *next;
+	struct fabric_region region;    /* registered if not waiting */
+	struct fanout_grant *next;
 };
 
-struct peer_relay {             /* one asker's session */
+/* The session of one asking host. In peers->gives. */
+struct fanout_give {
 	struct peers *peers;
 	struct remote *remote;
-	struct peer_envelope to;        /* its last request's head */
+	struct peer_envelope to;        /* only the head is set: of the last request taken */
 	struct peer_keys keys;
-	struct peer_grant *grants;
-	unsigned count;
-	struct timer expiry;
-	struct peer_relay *next;
+	struct fanout_grant *grants;
+	unsigned count;                 /* their number; <= GRANTS_MAX */
+	struct timer expiry;            /* it ends if no request comes for long */
+	struct fanout_give *next;
 };
 
-static const struct page_source *source_of(const struct peer_relay *relay)
+static const struct page_source *give_source(const struct fanout_give *give)
 {
-	return relay->peers->nets->source;
+	return give->peers->nets->source;
 }
 
-static void grant_free(struct peer_grant *grant)
+static void give_grant_free(struct fanout_grant *grant)
 {
-	struct peer_relay *relay = grant->relay;
-	struct peer_grant **link = &relay->grants;
+	struct fanout_give *give = grant->give;
+	struct fanout_grant **link = &give->grants;
 
 	while (*link != grant)
 		link = &(*link)->next;
+	assert(give->count > 0);
 	*link = grant->next;
-	relay->count--;
-	loop_timer_cancel(relay->peers->context->loop, &grant->timer);
+	give->count--;
+	loop_timer_cancel(give->peers->context->loop, &grant->timer);
 	if (grant->waiting)
-		source_of(relay)->forget(relay->remote, &grant->waiter);
-	fabric_unregister(relay->peers->fabric, &grant->region);
+		give_source(give)->forget(give->remote, &grant->waiter);
+	fabric_unregister(give->peers->fabric, &grant->region);
 	free(grant);
 }
 
-static void relay_free(struct peer_relay *relay)
+static void give_free(struct fanout_give *give)
 {
-	struct peers *peers = relay->peers;
-	struct peer_relay **link = &peers->relays;
+	struct peers *peers = give->peers;
+	struct fanout_give **link = &peers->gives;
 
-	while (*link != relay)
+	while (*link != give)
 		link = &(*link)->next;
-	*link = relay->next;
-	peers->relay_count--;
-	while (relay->grants)
-		grant_free(relay->grants);
-	loop_timer_cancel(peers->context->loop, &relay->expiry);
-	sodium_memzero(relay, sizeof(*relay));
-	free(relay);
+	assert(peers->give_count > 0);
+	*link = give->next;
+	peers->give_count--;
+	while (give->grants)
+		give_grant_free(give->grants);
+	loop_timer_cancel(peers->context->loop, &give->expiry);
+	sodium_memzero(give, sizeof(*give));
+	free(give);
 }
 
-static void expire(struct timer *timer)
+static void give_expire(struct timer *timer)
 {
-	relay_free(container_of(timer, struct peer_relay, expiry));
+	give_free(container_of(timer, struct fanout_give, expiry));
 }
 
-static void answer(struct peer_relay *relay, uint64_t number, const struct peer_granted_body *body)
+static void give_answer(struct fanout_give *give, uint64_t number,
+                        const struct peer_granted_body *body)
 {
-	struct peer_envelope to = relay->to;
+	struct peer_envelope to = give->to;
 	uint8_t bytes[32];
 
 	to.head.number = number;
-	served_reply(relay->peers, &to, PEER_GRANTED, &relay->keys, bytes,
+	served_reply(give->peers, &to, PEER_GRANTED, &give->keys, bytes,
 	             peer_put_granted(body, bytes));
 }
 
-static void refuse(struct peer_grant *grant)
+/* Answer that the pages are not here, and free the grant. */
+static void give_grant_refuse(struct fanout_grant *grant)
 {
-	answer(grant->relay, grant->number, &(struct peer_granted_body){ .here = false });
-	grant_free(grant);
+	give_answer(grant->give, grant->number, &(struct peer_granted_body){ .here = false });
+	give_grant_free(grant);
 }
 
-static void too_late(struct timer *timer)
+static void give_grant_late(struct timer *timer)
 {
-	refuse(container_of(timer, struct peer_grant, timer));
+	give_grant_refuse(container_of(timer, struct fanout_grant, timer));
 }
 
-static void arrived(struct page_wait *waiter, int error)
+static void give_grant_arrived(struct page_wait *waiter, int error)
 {
-	struct peer_grant *grant = container_of(waiter, struct peer_grant, waiter);
-	struct peer_relay *relay = grant->relay;
+	struct fanout_grant *grant = container_of(waiter, struct fanout_grant, waiter);
+	struct fanout_give *give = grant->give;
 	struct peer_granted_body body = { .here = true };
 	uint64_t length = waiter->count * RM_PAGE;
 
+	assert(grant->waiting);
 	grant->waiting = false;
-	loop_timer_cancel(relay->peers->context->loop, &grant->timer);
+	loop_timer_cancel(give->peers->context->loop, &grant->timer);
 	if (!error)
-		error = fabric_register(relay->peers->fabric,
-		                        source_of(relay)->data(relay->remote, waiter->layer,
-		                                               waiter->page),
+		error = fabric_register(give->peers->fabric,
+		                        give_source(give)->data(give->remote, waiter->layer,
+		                                                waiter->page),
 		                        length, &grant->region);
 	if (error) {
-		refuse(grant);
+		give_grant_refuse(grant);
 		return;
 	}
 	body.base = grant->region.base;
 	body.key = grant->region.key;
-	source_of(relay)->passed(relay->remote, length);
-	answer(relay, grant->number, &body);
+	give_source(give)->passed(give->remote, length);
+	give_answer(give, grant->number, &body);
 }
 
-static void want(struct peer_relay *relay, const struct peer_pages_body *body)
+/* Pages are wanted: register them when they are here. */
+static void give_grant_new(struct fanout_give *give, const struct peer_pages_body *body)
 {
-	struct peer_grant *grant = relay->count < GRANTS_MAX ? calloc(1, sizeof(*grant)) : NULL;
+	struct fanout_grant *grant = give->count < GRANTS_MAX ? calloc(1, sizeof(*grant)) : NULL;
 
 	if (!grant) {
-		answer(relay, relay->to.head.number, &(struct peer_granted_body){ .here = false });
+		give_answer(give, give->to.head.number,
+		            &(struct peer_granted_body){ .here = false });
 		return;
 	}
-	grant->relay = relay;
-	grant->number = relay->to.head.number;
+	grant->give = give;
+	grant->number = give->to.head.number;
 	grant->waiter.layer = body->layer;
 	grant->waiter.page = body->page;
 	grant->waiter.count = body->count;
-	grant->waiter.done = arrived;
-	grant->timer.fire = too_late;
-	grant->next = relay->grants;
-	relay->grants = grant;
-	relay->count++;
+	grant->waiter.done = give_grant_arrived;
+	grant->timer.fire = give_grant_late;
+	grant->next = give->grants;
+	give->grants = grant;
+	give->count++;
 	grant->waiting = true;
-	loop_timer(relay->peers->context->loop, &grant->timer, rm_now_ns() + WAIT_NS);
-	if (source_of(relay)->fetch(relay->remote, &grant->waiter)) {
+	loop_timer(give->peers->context->loop, &grant->timer, rm_now_ns() + WAIT_NS);
+	if (give_source(give)->fetch(give->remote, &grant->waiter)) {
 		grant->waiting = false;
-		refuse(grant);
+		give_grant_refuse(grant);
 	}
 }
 
-static void give_back(struct peer_relay *relay, const struct peer_pages_body *body)
+/* Close the keys that the asking host does not need any more. */
+static void give_take_back(struct fanout_give *give, const struct peer_pages_body *body)
 {
-	struct peer_grant *grant, *next;
+	struct fanout_grant *grant, *next;
 	uint32_t i;
 
-	for (grant = relay->grants; grant; grant = next) {
+	for (grant = give->grants; grant; grant = next) {
 		next = grant->next;
 		for (i = 0; i < body->done_count && body->done[i] != grant->number; i++)
 			;
 		if (i < body->done_count)
-			grant_free(grant);
+			give_grant_free(grant);
 	}
 }
 
-static struct peer_relay *relay_new(struct peers *peers, struct remote *remote,
+static struct fanout_give *give_new(struct peers *peers, struct remote *remote,
                                     const struct peer_keys *keys)
 {
-	struct peer_relay *relay = peers->relay_count < RELAYS_MAX ? calloc(1, sizeof(*relay)) : NULL;
+	struct fanout_give *give = peers->give_count < GIVES_MAX ? calloc(1, sizeof(*give)) : NULL;
 
-	if (!relay)
+	if (!give)
 		return NULL;
-	relay->peers = peers;
-	relay->remote = remote;
-	relay->keys = *keys;
-	relay->expiry.fire = expire;
-	relay->next = peers->relays;
-	peers->relays = relay;
-	peers->relay_count++;
-	return relay;
+	give->peers = peers;
+	give->remote = remote;
+	give->keys = *keys;
+	give->expiry.fire = give_expire;
+	give->next = peers->gives;
+	peers->gives = give;
+	peers->give_count++;
+	return give;
 }
 
-static void on_want(struct peers *peers, struct remote *remote, const struct peer_keys *keys,
-                    const struct peer_envelope *envelope, const struct peer_pages_body *body)
+static void give_on_want(struct peers *peers, struct remote *remote, const struct peer_keys *keys,
+                         const struct peer_envelope *envelope, const struct peer_pages_body *body)
 {
 	const struct peer_head *head = &envelope->head;
-	struct peer_relay *relay = peers->relays;
+	struct fanout_give *give = peers->gives;
 
-	while (relay && (relay->to.head.session != head->session || relay->remote != remote))
-		relay = relay->next;
-	if (!relay && !body->count)
+	while (give && (give->to.head.session != head->session || give->remote != remote))
+		give = give->next;
+	if (!give && !body->count)
 		return;
-	if (!relay)
-		relay = relay_new(peers, remote, keys);
-	if (!relay || head->number <= relay->to.head.number)
-		return;                 /* the other side gives up, or it was played back */
-	relay->to.head = *head;
-	loop_timer(peers->context->loop, &relay->expiry, rm_now_ns() + peers->times.expire);
-	give_back(relay, body);
+	if (!give)
+		give = give_new(peers, remote, keys);
+	if (!give || head->number <= give->to.head.number)
+		return;                 /* too many sessions, or a late or replayed request */
+	give->to.head = *head;
+	loop_timer(peers->context->loop, &give->expiry, rm_now_ns() + peers->times.expire);
+	give_take_back(give, body);
 	if (body->leave)
-		relay_free(relay);
+		give_free(give);
 	else if (body->count)
-		want(relay, body);
+		give_grant_new(give, body);
 }
 
-void relay_request(struct peers *peers, const void *message, const struct peer_envelope *envelope)
+void fanout_give_request(struct peers *peers, const void *message,
+                         const struct peer_envelope *envelope)
 {
 	const struct page_source *source = peers->nets->source;
 	uint8_t body[FABRIC_MESSAGE_MAX];
@@ -230,26 +242,26 @@ void relay_request(struct peers *peers, const void *message, const struct peer_e
 	if (peer_open_request(message, envelope, keys.request, body, &size))
 		served_reply_bare(peers, envelope, PEER_DENIED);
 	else if (!peer_get_pages(body, size, &wanted))
-		on_want(peers, remote, &keys, envelope, &wanted);
+		give_on_want(peers, remote, &keys, envelope, &wanted);
 	sodium_memzero(&keys, sizeof(keys));
 }
 
-void peers_relay_drop(struct nets *nets, struct remote *remote)
+void fanout_give_drop(struct nets *nets, struct remote *remote)
 {
-	struct peer_relay *relay, *next;
+	struct fanout_give *give, *next;
 	struct peers *peers;
 
 	for (peers = nets->first; peers; peers = peers->next) {
-		for (relay = peers->relays; relay; relay = next) {
-			next = relay->next;
-			if (relay->remote == remote)
-				relay_free(relay);
+		for (give = peers->gives; give; give = next) {
+			next = give->next;
+			if (give->remote == remote)
+				give_free(give);
 		}
 	}
 }
 
-void relays_free(struct peers *peers)
+void fanout_gives_free(struct peers *peers)
 {
-	while (peers->relays)
-		relay_free(peers->relays);
+	while (peers->gives)
+		give_free(peers->gives);
 }

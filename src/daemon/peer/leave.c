@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * leave.c - detaching: told to the other host for a while, whether it listens or not
+ * leave.c - detaching: PEER_DETACH is repeated until the other host answers, or for some seconds
  *
- * Worker thread only; allocates.
+ * Worker thread only. Allocates the record of a detach with malloc; without memory nothing is sent,
+ * and the lease runs out over there.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +19,7 @@ static void leaving_free(struct peer_leaving *leaving)
 	while (*link != leaving)
 		link = &(*link)->next;
 	*link = leaving->next;
+	assert(peers->leaving_count > 0);
 	peers->leaving_count--;
 	loop_timer_cancel(peers->context->loop, &leaving->timer);
 	fabric_peer_put(peers->fabric, leaving->peer);
@@ -30,7 +33,7 @@ static void leaving_again(struct timer *timer)
 	uint64_t now = rm_now_ns();
 
 	if (now >= leaving->until) {
-		leaving_free(leaving);  /* its lease will run out over there */
+		leaving_free(leaving);  /* the lease will run out over there */
 		return;
 	}
 	peer_send(peers, leaving->peer, &leaving->message, peers->times.retry);
@@ -66,8 +69,8 @@ void peer_leave(struct peers *peers, struct peer_session *session)
 }
 
 /*
- * Only a hint to stop repeating, so it need not be opened: who forges it must have seen
- * the session's number, and gains that a lease runs out instead of being given back.
+ * The answer is only a hint to stop repeating, so it is not opened. To forge it somebody must have
+ * seen the session's number, and gains only that a lease runs out instead of being given back.
  */
 void leave_answered(struct peers *peers, const struct peer_head *head)
 {

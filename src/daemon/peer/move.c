@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * peer_move.c - a publication of this host that another host is to have
+ * move.c - hands a publication of this host to another host
  *
- * The other host fetches it like any reader and makes a publication of its own of it, under
- * an id and a secret that are chosen here: so a question may be asked again, also of a
- * worker that was replaced meanwhile. The original stays as it is: who has the answer ends
- * it. What comes to nothing is undone over there.
+ * The other host fetches it like any reader and makes a publication of its own from it. This host
+ * chooses id and secret of the copy: so a request may be repeated, also to a worker that was
+ * replaced in between, and no copy is made twice. The original stays; the rmmap command ends it
+ * after it has the new handle. A move that fails is undone on the other host.
  *
- * Worker thread only.
+ * Worker thread only. Allocates a move with malloc.
  */
 #include <errno.h>
 #include <sodium.h>
@@ -17,22 +17,24 @@
 #include "../../common/say.h"
 #include "internal.h"
 
-#define STUCK_NS (60 * PEER_SECOND)     /* it answers, and not one page has come */
+#define STUCK_NS (60 * PEER_SECOND)     /* it answers, but no page came for this long */
 
+/* A move under way. In peers->moves. */
 struct peer_move {
 	struct peers *peers;
 	struct fabric_peer *peer;
 	struct rm_fabric_addr addr;
 	struct peer_keys keys;
 	struct peer_move_body body;
-	uint8_t publication[RM_ID_BYTES];
-	uint8_t host[RM_ID_BYTES];      /* who takes it, once it has said so */
-	bool credit;                    /* let it in once */
-	uint64_t session, number;
-	uint64_t answered, progressed;  /* when */
-	uint64_t left;
-	struct timer timer;
-	struct peer_probe probe;        /* of the first question */
+	uint8_t publication[RM_ID_BYTES];       /* id of the original, which may end meanwhile */
+	uint8_t host[RM_ID_BYTES];      /* the host that takes it; set when MOVE_GO is sent */
+	bool credit;                    /* that host may attach once without being counted */
+	uint64_t session;               /* random */
+	uint64_t number;                /* of the last request; it only grows */
+	uint64_t answered, progressed;  /* ns: the last answer; the last page that came */
+	uint64_t left;                  /* pages, as the other host said last */
+	struct timer timer;             /* the next repetition */
+	struct peer_probe probe;        /* runs until the first answer */
 	peer_moved *done;               /* NULL: it is being undone */
 	void *arg;
 	struct peer_move *next;
@@ -53,7 +55,8 @@ static void move_free(struct peer_move *move)
 	free(move);
 }
 
-static void send(struct peer_move *move)
+/* Send the current request, with a new number, and repeat it later. */
+static void move_send(struct peer_move *move)
 {
 	struct peers *peers = move->peers;
 	struct peer_message message;
@@ -66,8 +69,11 @@ static void send(struct peer_move *move)
 	loop_timer(peers->context->loop, &move->timer, rm_now_ns() + peers->times.retry);
 }
 
-/* Until it is answered, for a while. Who was never told to go has nothing to undo. */
-static void undo(struct peer_move *move)
+/*
+ * Tell the other host to undo it, until it answers or for some seconds. If it was never told to go,
+ * it has nothing to undo.
+ */
+static void move_undo(struct peer_move *move)
 {
 	bool gone = move->body.step != MOVE_GO;
 
@@ -79,31 +85,32 @@ static void undo(struct peer_move *move)
 	move->body.step = MOVE_UNDO;
 	sodium_memzero(move->body.handle, sizeof(move->body.handle));
 	move->answered = rm_now_ns();
-	send(move);
+	move_send(move);
 }
 
-static void end(struct peer_move *move, int error, const char *text)
+/* Call done(), once. The move may be gone after this. */
+static void move_end(struct peer_move *move, int error, const char *text)
 {
 	peer_moved *done = move->done;
 	void *arg = move->arg;
 
 	if (error)
-		undo(move);
+		move_undo(move);
 	else
 		move_free(move);
 	done(arg, error, text);
 }
 
-static void fail(struct peer_move *move, int error, const char *what)
+static void move_fail(struct peer_move *move, int error, const char *what)
 {
 	char host[80], why[RM_TEXT_MAX];
 
 	fabric_addr_text(&move->addr, host, sizeof(host));
 	rm_format(why, sizeof(why), "%s %s", host, what);
-	end(move, error, why);
+	move_end(move, error, why);
 }
 
-static void tick(struct timer *timer)
+static void move_tick(struct timer *timer)
 {
 	struct peer_move *move = container_of(timer, struct peer_move, timer);
 	uint64_t now = rm_now_ns();
@@ -112,21 +119,22 @@ static void tick(struct timer *timer)
 	if (!move->done && silent)
 		move_free(move);
 	else if (silent)
-		fail(move, -EHOSTUNREACH, "does not answer: does rmmapd listen there (rmmap info), "
-		     "with a move.key in its run directory?");
+		move_fail(move, -EHOSTUNREACH, "does not answer: does rmmapd listen there (rmmap "
+		          "info), with a move.key in its run directory?");
 	else if (move->body.step == MOVE_GO && now - move->progressed >= STUCK_NS)
-		fail(move, -ETIMEDOUT, "could not fetch a page for a minute");
+		move_fail(move, -ETIMEDOUT, "could not fetch a page for a minute");
 	else
-		send(move);
+		move_send(move);
 }
 
-static void nobody_listens(struct peer_probe *probe)
+static void move_nobody_listens(struct peer_probe *probe)
 {
 	struct peer_move *move = container_of(probe, struct peer_move, probe);
 
 	if (move->done && move->body.step == MOVE_ASK)
-		fail(move, -EHOSTUNREACH, "does not answer: it refuses the connection, so no rmmapd "
-		     "listens there; one that has a move.key in its run directory does (rmmap info)");
+		move_fail(move, -EHOSTUNREACH, "does not answer: it refuses the connection, so no "
+		          "rmmapd listens there; one that has a move.key in its run directory does "
+		          "(rmmap info)");
 }
 
 int peer_move(struct peers *peers, struct publication *publication, const struct peer_order *order,
@@ -161,28 +169,29 @@ int peer_move(struct peers *peers, struct publication *publication, const struct
 	randombytes_buf(&move->session, sizeof(move->session));
 	move->number = rm_now_ns();
 	move->answered = rm_now_ns();
-	move->timer.fire = tick;
+	move->timer.fire = move_tick;
 	move->next = peers->moves;
 	peers->moves = move;
-	send(move);
-	probe_start(&move->probe, peers, move->peer, nobody_listens);
+	move_send(move);
+	probe_start(&move->probe, peers, move->peer, move_nobody_listens);
 	*out = move;
 	return 0;
 }
 
 void peer_move_cancel(struct peer_move *move)
 {
-	undo(move);
+	move_undo(move);
 }
 
-/* ---- letting it in ---- */
+/* ---- admitting the other host ---- */
 
 bool move_admits(struct nets *nets, const struct publication *publication,
                  const uint8_t host[RM_ID_BYTES])
 {
 	for (struct peers *peers = nets->first; peers; peers = peers->next)
 		for (struct peer_move *move = peers->moves; move; move = move->next)
-			if (move->credit && !memcmp(move->publication, publication->id, RM_ID_BYTES) &&
+			if (move->credit &&
+			    !memcmp(move->publication, publication->id, RM_ID_BYTES) &&
 			    !memcmp(move->host, host, RM_ID_BYTES)) {
 				move->credit = false;
 				return true;
@@ -192,8 +201,8 @@ bool move_admits(struct nets *nets, const struct publication *publication,
 
 /* ---- answers ---- */
 
-/* Where it is now: nobody gets to see that who has not the key. */
-static int write_handle(struct peer_move *move, const struct publication *publication)
+/* The original's handle, for the other host. It is sent sealed with the key of move.key. */
+static int move_write_handle(struct peer_move *move, const struct publication *publication)
 {
 	struct rm_handle handle = { .layout = rm_layout_here() };
 	int error;
@@ -207,26 +216,27 @@ static int write_handle(struct peer_move *move, const struct publication *public
 	return error;
 }
 
-/* The readers that are left go with it. */
-static void go(struct peer_move *move, const struct peer_moving_body *answer)
+/* The other host is ready: let it fetch. The copy gets the readers that are left. */
+static void move_go(struct peer_move *move, const struct peer_moving_body *answer)
 {
 	struct publication *publication = store_find(move->peers->nets->store,
 	                                             move->publication);
 
 	if (!publication || publication->unpublished) {
-		end(move, -ENOENT, "the publication was unpublished, or has expired, meanwhile");
+		move_end(move, -ENOENT,
+		         "the publication was unpublished, or has expired, meanwhile");
 		return;
 	}
 	if (rm_terms_used_up(publication->terms, publication->admitted)) {
-		end(move, -ENOENT, "all readers of the publication have been admitted: nobody could "
-		    "attach it over there");
+		move_end(move, -ENOENT, "all readers of the publication have been admitted: nobody "
+		         "could attach it over there");
 		return;
 	}
 	if (publication->terms.readers)
 		move->body.terms.readers = publication->terms.readers - publication->admitted;
-	if (write_handle(move, publication)) {
-		end(move, -ERANGE, "the fabric's address does not fit a handle: name another "
-		    "provider in RMMAP_FABRIC");
+	if (move_write_handle(move, publication)) {
+		move_end(move, -ERANGE, "the fabric's address does not fit a handle: name another "
+		         "provider in RMMAP_FABRIC");
 		return;
 	}
 	memcpy(move->host, answer->host, RM_ID_BYTES);
@@ -234,10 +244,11 @@ static void go(struct peer_move *move, const struct peer_moving_body *answer)
 	move->body.challenge = answer->challenge;
 	move->credit = true;
 	move->progressed = rm_now_ns();
-	send(move);
+	move_send(move);
 }
 
-static bool is_the_one(const struct peer_move *move, const char *text)
+/* Is text a handle of the copy that was asked for? */
+static bool move_handle_matches(const struct peer_move *move, const char *text)
 {
 	struct rm_handle handle;
 	bool same = !rm_handle_decode(text, &handle) &&
@@ -248,7 +259,7 @@ static bool is_the_one(const struct peer_move *move, const char *text)
 	return same;
 }
 
-static void answered(struct peer_move *move, const struct peer_moving_body *answer)
+static void move_answered(struct peer_move *move, const struct peer_moving_body *answer)
 {
 	char why[RM_TEXT_MAX], host[80];
 
@@ -262,7 +273,7 @@ static void answered(struct peer_move *move, const struct peer_moving_body *answ
 	switch (answer->step) {
 	case MOVE_READY:
 		if (move->body.step == MOVE_ASK || answer->challenge != move->body.challenge)
-			go(move, answer);
+			move_go(move, answer);
 		break;
 	case MOVE_FETCHING:
 		if (answer->left != move->left)
@@ -270,16 +281,16 @@ static void answered(struct peer_move *move, const struct peer_moving_body *answ
 		move->left = answer->left;
 		break;
 	case MOVE_DONE:
-		if (is_the_one(move, answer->text))
-			end(move, 0, answer->text);
+		if (move_handle_matches(move, answer->text))
+			move_end(move, 0, answer->text);
 		else
-			fail(move, -EPROTO, "answers what makes no sense: are the versions of rmmap "
-			     "the same?");
+			move_fail(move, -EPROTO, "answers what makes no sense: are the versions of "
+			          "rmmap the same?");
 		break;
 	default:
 		fabric_addr_text(&move->addr, host, sizeof(host));
 		rm_format(why, sizeof(why), "%s: %s", host, answer->text);
-		end(move, -(int)answer->error, why);
+		move_end(move, -(int)answer->error, why);
 	}
 }
 
@@ -297,14 +308,14 @@ void move_answer(struct peers *peers, const void *message, const struct peer_env
 		return;
 	if (envelope->head.type == PEER_DENIED) {
 		if (move->done)
-			fail(move, -EACCES, "takes no publications from this host: it needs the same "
-			     "move.key in its run directory");
+			move_fail(move, -EACCES, "takes no publications from this host: it needs "
+			          "the same move.key in its run directory");
 		else
 			move_free(move);
 	} else if (!peer_open_from(&move->addr, message, envelope, move->keys.reply, body,
 	                           &size) &&
 	           !peer_get_moving(body, size, &answer)) {
-		answered(move, &answer);
+		move_answered(move, &answer);
 		sodium_memzero(&answer, sizeof(answer));
 	}
 	sodium_memzero(body, sizeof(body));

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * peer_key.c - what two hosts have in common that hand publications to each other
+ * move_key.c - the key that two hosts share which hand publications to each other
  *
- * A file in the run directory, which is the current directory. It is read each time, so that
- * it may be put there, replaced or taken away while rmmapd runs. Worker thread only.
+ * It is derived from a file in the run directory, which is the current directory. The file is read
+ * each time, so that it may be added, replaced or removed while rmmapd runs.
+ *
+ * Worker thread only. Does not allocate.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,8 +20,11 @@
 #define KEY_MIN 16
 #define KEY_MAX 4096
 
-/* It may be a link, to a mounted secret, which may be root's; nobody else may write or read it. */
-static const char *unfit(const struct stat *st)
+/*
+ * Why the file cannot be used; NULL: it can. It may be a link to a mounted secret, which may
+ * belong to root. Nobody else may write or read it.
+ */
+static const char *key_file_unfit(const struct stat *st)
 {
 	if (!S_ISREG(st->st_mode) || st->st_size < KEY_MIN || st->st_size > KEY_MAX)
 		return "it is not a file of 16 to 4096 bytes";
@@ -40,17 +45,18 @@ int peer_key(const struct context *context, struct peer_keys *keys, char *why, s
 
 	if (fd < 0) {
 		rm_format(why, why_size, "hosts that hand publications to each other need a secret "
-		          "in common: put the same random bytes into " RM_MOVE_KEY_NAME " in the run "
-		          "directory of each, readable only by you");
+		          "in common: put the same random bytes into " RM_MOVE_KEY_NAME " in the "
+		          "run directory of each, readable only by you");
 		return -ENOKEY;
 	}
 	if (!fstat(fd, &st))
-		wrong = unfit(&st);
+		wrong = key_file_unfit(&st);
 	if (!wrong)
 		size = read(fd, data, sizeof(data));
 	close(fd);
 	if (size < KEY_MIN) {
-		rm_format(why, why_size, RM_MOVE_KEY_NAME " in the run directory cannot be used: %s",
+		rm_format(why, why_size,
+		          RM_MOVE_KEY_NAME " in the run directory cannot be used: %s",
 		          wrong ? wrong : "it cannot be read");
 		return -ENOKEY;
 	}

@@ -2,13 +2,13 @@
 /*
  * nets.c - open a fabric when somebody needs it, and keep its address
  *
- * Publications name one of them, the current one. Beside it there may be others: for handles
- * of hosts with another provider, and tcp while the RDMA device has no active port. None is
- * closed before the worker ends, since handles name its address, and a new worker listens
- * where the one before it did.
+ * New publications name one fabric, the current one. There may be others: for handles of hosts with
+ * another provider, and tcp while the RDMA device has no active port. None is closed before the
+ * worker ends, since handles name its address. A new worker listens at the addresses of the last.
  *
- * Worker thread only.
+ * Worker thread only. Allocates struct nets with malloc.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +25,7 @@
 #include "../fabric/rdma.h"
 
 #define SECOND UINT64_C(1000000000)
-#define AGAIN_NS (5 * SECOND)           /* what failed is not tried more often */
+#define AGAIN_NS (5 * SECOND)           /* a failed attempt is not repeated sooner */
 
 struct fabric_record {                  /* data of RECORD_FABRIC */
 	char spec[RM_SPEC_MAX];
@@ -33,7 +33,7 @@ struct fabric_record {                  /* data of RECORD_FABRIC */
 	uint8_t chosen, current;
 };
 
-static const char *provider_of(const struct net *net)
+static const char *net_provider(const struct net *net)
 {
 	return fabric_addr(net->fabric)->provider;
 }
@@ -43,11 +43,12 @@ static struct net *net_find(struct nets *nets, const char *provider)
 	unsigned i;
 
 	for (i = 0; i < nets->count; i++)
-		if (provider_fits(provider, provider_of(&nets->open[i])))
+		if (provider_fits(provider, net_provider(&nets->open[i])))
 			return &nets->open[i];
 	return NULL;
 }
 
+/* The net of nets->current; NULL: none is current. */
 static struct net *net_current(struct nets *nets)
 {
 	unsigned i;
@@ -60,7 +61,7 @@ static struct net *net_current(struct nets *nets)
 
 /* ---- opening ---- */
 
-/* Messages can come as soon as the fabric is open; its peers are made right after that. */
+/* A message may come as soon as the fabric is open, but its peers are made after that. */
 static void net_message(void *arg, const void *data, size_t length)
 {
 	struct net *net = arg;
@@ -76,23 +77,24 @@ static bool net_room(void *arg)
 	return net->peers && peers_make_room(net->peers);
 }
 
-static void device_changed(void *arg, bool active)
+static void net_device_changed(void *arg, bool active)
 {
 	net_changed(arg, active);
 }
 
-/* What RMMAP_FABRIC says cannot be done: the rest is this host's trouble. */
+/* Is it RMMAP_FABRIC that cannot be fulfilled, rather than a problem of this host? */
 static bool spec_is_wrong(int error)
 {
 	return error == -EINVAL || error == -EADDRNOTAVAIL || error == -EADDRINUSE ||
 	       error == -EACCES;
 }
 
+/* Open one more fabric. 0 or -errno with nets->why. */
 static int net_open(struct nets *nets, const struct rm_fabric_spec *spec,
                     const struct rm_fabric_addr *again, struct net **out)
 {
 	struct net *net = &nets->open[nets->count];
-	int ret;
+	int error;
 
 	if (nets->count == NETS_MAX) {
 		rm_format(nets->why, sizeof(nets->why), "this rmmapd uses %u "
@@ -105,10 +107,10 @@ static int net_open(struct nets *nets, const struct rm_fabric_spec *spec,
 	net->events.message = net_message;
 	net->events.room = net_room;
 	callers_watch(nets->context);
-	ret = fabric_open(&net->fabric, nets->context->loop, spec, again, &net->events,
-	                  nets->why, sizeof(nets->why));
-	if (ret < 0)
-		return spec_is_wrong(ret) ? ret : -EHOSTUNREACH;
+	error = fabric_open(&net->fabric, nets->context->loop, spec, again, &net->events,
+	                    nets->why, sizeof(nets->why));
+	if (error < 0)
+		return spec_is_wrong(error) ? error : -EHOSTUNREACH;
 	if (nets->why[0])
 		log_line("%s", nets->why);
 	net->peers = peers_new(nets, net->fabric);
@@ -121,12 +123,14 @@ static int net_open(struct nets *nets, const struct rm_fabric_spec *spec,
 		nets->events.opened(nets->events.arg, net->peers);
 	if (fabric_device(net->fabric))
 		net->watch = rdma_watch(nets->context->loop, fabric_device(net->fabric),
-		                        device_changed, net);
+		                        net_device_changed, net);
 	nets->count++;
+	assert(nets->count <= NETS_MAX);
 	*out = net;
 	return 0;
 }
 
+/* Put the fabric's record into the keeper, for the next worker. */
 static void net_save(struct net *net)
 {
 	struct keeper *keeper = net->nets->context->keeper;
@@ -142,6 +146,7 @@ static void net_save(struct net *net)
 	keeper_put(keeper, RECORD_FABRIC, net->record, &record, sizeof(record), NULL, 0);
 }
 
+/* Make it the current fabric. */
 static void net_use(struct net *net)
 {
 	struct net *last = net_current(net->nets);
@@ -157,37 +162,40 @@ static void net_log_address(const struct net *net)
 	char address[96];
 
 	fabric_addr_text(fabric_addr(net->fabric), address, sizeof(address));
-	log_line("listening on %s over %s", address, provider_of(net));
+	log_line("listening on %s over %s", address, net_provider(net));
 }
 
-/* text: what asks for it, so that it is not tried again at once if it fails. */
+/*
+ * Open a fabric, unless the same was tried and failed a moment ago. text is what asks for it:
+ * RMMAP_FABRIC, or a provider's name.
+ */
 static int net_need(struct nets *nets, const char *text, const struct rm_fabric_spec *spec,
                     struct net **out)
 {
-	int ret;
+	int error;
 
 	if (nets->failed_ns && rm_now_ns() < nets->failed_ns + AGAIN_NS &&
 	    strcmp(text, nets->failed_spec) == 0) {
 		rm_format(nets->why, sizeof(nets->why), "%s", nets->failed_why);
 		return nets->failed_error;
 	}
-	ret = net_open(nets, spec, NULL, out);
-	if (ret == 0) {
+	error = net_open(nets, spec, NULL, out);
+	if (error == 0) {
 		rm_format((*out)->spec, sizeof((*out)->spec), "%s", text);
 		net_log_address(*out);
 		return 0;
 	}
 	nets->failed_ns = rm_now_ns();
-	nets->failed_error = ret;
+	nets->failed_error = error;
 	rm_format(nets->failed_spec, sizeof(nets->failed_spec), "%s", text);
 	rm_format(nets->failed_why, sizeof(nets->failed_why), "%s", nets->why);
 	log_line("no fabric: %s", nets->why);
-	return ret;
+	return error;
 }
 
 /* ---- for publications and attaches ---- */
 
-/* The client's words, or rmmapd's own. */
+/* Parse the client's RMMAP_FABRIC, or rmmapd's own if that is ""; *text becomes the one taken. */
 static int spec_parse(struct nets *nets, const char **text, struct rm_fabric_spec *spec)
 {
 	const char *own = nets->context->options.fabric;
@@ -208,8 +216,8 @@ static int spec_parse(struct nets *nets, const char **text, struct rm_fabric_spe
 }
 
 /*
- * Is what is open good for a publication? What was opened for somebody's handle is not, where
- * there is an RDMA device that the choice would have been.
+ * The open fabric that a publication may use; NULL: there is none. A fabric that was opened only to
+ * attach is none if there is a usable RDMA device, which would be chosen.
  */
 static struct net *net_fitting(struct nets *nets, const struct rm_fabric_spec *spec)
 {
@@ -228,21 +236,22 @@ int nets_publish(struct nets *nets, const char *text, struct peers **peers)
 {
 	struct net *net, *open = net_current(nets);
 	struct rm_fabric_spec spec;
-	int ret = spec_parse(nets, &text, &spec);
+	int error = spec_parse(nets, &text, &spec);
 
-	if (ret < 0)
-		return ret;
+	if (error < 0)
+		return error;
 	net = net_fitting(nets, &spec);
 	if (!net && open && open->chosen) {
 		rm_format(nets->why, sizeof(nets->why), "RMMAP_FABRIC names "
-		          "provider %s and this rmmapd uses %s already: use that one, or stop rmmapd "
-		          "first, or use another RMMAP_RUNDIR", spec.provider, provider_of(open));
+		          "provider %s and this rmmapd uses %s already: use that one, or stop "
+		          "rmmapd first, or use another RMMAP_RUNDIR", spec.provider,
+		          net_provider(open));
 		return -EINVAL;
 	}
 	if (!net)
-		ret = net_need(nets, text, &spec, &net);
-	if (ret < 0)
-		return ret;
+		error = net_need(nets, text, &spec, &net);
+	if (error < 0)
+		return error;
 	if (!net->chosen) {
 		net->chosen = true;
 		net_use(net);
@@ -251,7 +260,7 @@ int nets_publish(struct nets *nets, const char *text, struct peers **peers)
 	return 0;
 }
 
-/* To an attach it is one whatever the reason: others of these numbers mean something else there. */
+/* An attach reports these as EHOSTUNREACH: for it the other numbers mean something else. */
 static int net_unreachable(int error)
 {
 	return error != -EINVAL && spec_is_wrong(error) ? -EHOSTUNREACH : error;
@@ -262,22 +271,22 @@ int nets_reach(struct nets *nets, const char *text, const struct rm_fabric_addr 
 {
 	struct net *net = net_find(nets, addr->provider);
 	struct rm_fabric_spec spec;
-	int ret = spec_parse(nets, &text, &spec);
+	int error = spec_parse(nets, &text, &spec);
 
-	if (ret < 0)
-		return ret;
+	if (error < 0)
+		return error;
 	if (spec.provider[0])
 		return net_unreachable(nets_publish(nets, text, peers));
 	if (!net) {
 		rm_format(spec.provider, sizeof(spec.provider), "%s", addr->provider);
-		ret = net_need(nets, addr->provider, &spec, &net);
-		/* Refused with both names by what is open; with nothing open, by this. */
-		if (ret < 0 && nets->current) {
+		error = net_need(nets, addr->provider, &spec, &net);
+		/* If a fabric is open, fabric_peer() refuses the address and names both. */
+		if (error < 0 && nets->current) {
 			*peers = nets->current;
 			return 0;
 		}
-		if (ret < 0)
-			return ret == -EINVAL ? -EPROTO : net_unreachable(ret);
+		if (error < 0)
+			return error == -EINVAL ? -EPROTO : net_unreachable(error);
 		if (!nets->current)
 			net_use(net);
 		else
@@ -287,9 +296,9 @@ int nets_reach(struct nets *nets, const char *text, const struct rm_fabric_addr 
 	return 0;
 }
 
-/* ---- a device whose ports go down, and up ---- */
+/* ---- devices whose ports go down, and up ---- */
 
-/* tcp, or whatever else is open and has no device. */
+/* An open fabric without a device, else a new one over tcp; NULL: that cannot be opened. */
 static struct net *net_fallback(struct nets *nets)
 {
 	struct rm_fabric_spec spec = { .provider = PROVIDER_FALLBACK };
@@ -311,7 +320,7 @@ void net_changed(struct net *net, bool active)
 	struct net *other;
 
 	if (!device)
-		device = provider_of(net);
+		device = net_provider(net);
 	net->down = !active;
 	if (!net->chosen) {
 		log_line("%s has %s active port", device, active ? "an" : "no");
@@ -320,7 +329,7 @@ void net_changed(struct net *net, bool active)
 	if (active) {
 		net_use(net);
 		log_line("%s has an active port again: new publications go over %s", device,
-		         provider_of(net));
+		         net_provider(net));
 		return;
 	}
 	if (rm_fabric_spec_parse(net->spec, &spec) == 0 && spec.provider[0]) {
@@ -336,7 +345,7 @@ void net_changed(struct net *net, bool active)
 	other->chosen = true;
 	net_use(other);
 	log_line("%s has no active port: new publications go over %s until it has; those "
-	         "before cannot be reached", device, provider_of(other));
+	         "before cannot be reached", device, net_provider(other));
 }
 
 /* ---- all of them ---- */
@@ -371,6 +380,7 @@ struct fabric *nets_fabric(const struct nets *nets)
 	return nets->current ? nets->current->fabric : NULL;
 }
 
+/* The fabric of an earlier worker's record is open again. */
 static void net_restored(struct net *net, const struct fabric_record *saved, uint64_t record)
 {
 	rm_format(net->spec, sizeof(net->spec), "%s", saved->spec);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * peers.c - control between two hosts' rmmapd on one fabric: what comes in, and to whom it goes
+ * peers.c - control between two hosts' rmmapd on one fabric: dispatches the messages that come
  *
- * Messages may be lost, doubled and late: requests are repeated until answered, and
- * carry numbers that only grow, so that a late one undoes nothing.
+ * Messages may be lost, doubled and late. So requests are repeated until they are answered, and
+ * carry numbers that only grow: a late message undoes nothing.
  *
- * Worker thread only.
+ * Worker thread only. Allocates struct peers with malloc.
  */
+#include <assert.h>
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -31,7 +32,7 @@ struct peers *peers_new(struct nets *nets, struct fabric *fabric)
 	peers->next = nets->first;
 	nets->first = peers;
 	peers->times.retry = PEER_SECOND;
-	peers->times.answer = 9 * PEER_SECOND / 2;      /* so that 5 s are kept */
+	peers->times.answer = 9 * PEER_SECOND / 2;      /* an attach is answered in 5 s */
 	peers->times.renew = 10 * PEER_SECOND;
 	peers->times.lost = 30 * PEER_SECOND;
 	peers->times.expire = 60 * PEER_SECOND;
@@ -55,17 +56,21 @@ void peers_free(struct peers *peers)
 		session_free(peers->sessions);
 	leaves_free(peers);
 	fetches_free(peers);
-	askers_free(peers);
-	relays_free(peers);
+	fanout_asks_free(peers);
+	fanout_gives_free(peers);
 	served_free_all(peers);
 	moves_free(peers);
+	assert(!peers->give_count && !peers->served_count && !peers->newest && !peers->oldest);
 	if (peers->take_end)
 		peers->take_end(peers);
 	free(peers);
 }
 
-/* What the two of them speak is told to who asked: here, or over there by our answer. */
-static void other_version(struct peers *peers, const struct peer_envelope *envelope)
+/*
+ * Tell both versions to the host that asked: the other one, by our answer to its request; or this
+ * one, whose session fails.
+ */
+static void peers_other_version(struct peers *peers, const struct peer_envelope *envelope)
 {
 	log_line("a message came in version %u of the protocol between hosts, "
 	         "and this rmmapd speaks %u: update the older host", envelope->version,
@@ -83,7 +88,7 @@ void peers_message(void *arg, const void *data, size_t length)
 	int error = peer_parse(data, length, &envelope);
 
 	if (error == -EPROTO)
-		other_version(peers, &envelope);
+		peers_other_version(peers, &envelope);
 	if (error)
 		return;
 	switch (envelope.head.type) {
@@ -94,7 +99,7 @@ void peers_message(void *arg, const void *data, size_t length)
 		served_request(peers, data, &envelope);
 		break;
 	case PEER_PAGES:
-		relay_request(peers, data, &envelope);
+		fanout_give_request(peers, data, &envelope);
 		break;
 	case PEER_DETACHED:
 		leave_answered(peers, &envelope.head);
@@ -113,7 +118,7 @@ void peers_message(void *arg, const void *data, size_t length)
 		leave_answered(peers, &envelope.head);
 		/* fall through */
 	default:
-		if (!asker_answer(peers, data, &envelope))
+		if (!fanout_ask_answer(peers, data, &envelope))
 			session_answer(peers, data, &envelope);
 	}
 }

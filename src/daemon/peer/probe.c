@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * peer_probe.c - does anybody listen where a peer should be?
+ * probe.c - does nobody listen at a peer's port?
  *
- * A provider over TCP keeps a refused connection to itself and goes on trying: all that is seen of
- * it is EAGAIN, as for a peer that is slow. So where the first request is not answered soon, the
- * peer's port is connected to from here, and hung up on. Refused all the while: nobody listens.
- * A worker that has died is replaced sooner, so one refusal alone proves nothing.
+ * A provider over TCP does not report a refused connection. It tries again and returns EAGAIN, as
+ * for a slow peer. So if the first request is not answered soon, this module connects to the
+ * peer's port and hangs up. If it is refused each time for REFUSED_NS, nobody listens. One refusal
+ * proves nothing: a worker that died is replaced in less than that time.
  *
- * Only a host that was never heard of is asked so. Where it was and a wire was cut, both hosts
- * may be connecting to each other: with this beside it ofi_rxm 1.17 went on refusing one
- * connection for the other (tests/remote/namespaces.sh, 4 of 4).
+ * Only a host that has never answered is probed. If it has, and a wire was cut, both hosts may be
+ * connecting to each other; with a probe besides, ofi_rxm 1.17 went on refusing one connection for
+ * the other (tests/remote/namespaces.sh, 4 of 4).
  *
  * Worker thread only. Does not allocate.
  */
@@ -22,11 +22,11 @@
 #include "../../common/say.h"
 #include "internal.h"
 
-#define FIRST_NS 100000000u     /* a host that is well has answered by then */
-#define AGAIN_NS 100000000u
-#define REFUSED_NS 1400000000u
+#define FIRST_NS 100000000u     /* until the first probe: a healthy host has answered by then */
+#define AGAIN_NS 100000000u     /* between two probes */
+#define REFUSED_NS 1400000000u  /* between the first refusal and the last */
 
-static void hang_up(struct peer_probe *probe)
+static void probe_hang_up(struct peer_probe *probe)
 {
 	if (probe->socket.fd < 0)
 		return;
@@ -37,12 +37,14 @@ static void hang_up(struct peer_probe *probe)
 	probe->socket.fd = -1;
 }
 
-/* What the connect came to. Anything but a refusal leaves it to those who wait for an answer. */
-static void result(struct peer_probe *probe, int error)
+/*
+ * The connect has ended. Anything but a refusal ends the probe: the request has its own deadline.
+ */
+static void probe_result(struct peer_probe *probe, int error)
 {
 	uint64_t now = rm_now_ns();
 
-	hang_up(probe);
+	probe_hang_up(probe);
 	if (error != ECONNREFUSED)
 		return;
 	if (!probe->since)
@@ -53,7 +55,7 @@ static void result(struct peer_probe *probe, int error)
 		loop_timer(probe->peers->context->loop, &probe->timer, now + AGAIN_NS);
 }
 
-static void ready(struct source *source, uint32_t events)
+static void probe_ready(struct source *source, uint32_t events)
 {
 	struct peer_probe *probe = container_of(source, struct peer_probe, socket);
 	socklen_t size = sizeof(int);
@@ -62,10 +64,11 @@ static void ready(struct source *source, uint32_t events)
 	(void)events;
 	if (getsockopt(source->fd, SOL_SOCKET, SO_ERROR, &error, &size))
 		error = errno;
-	result(probe, error);
+	probe_result(probe, error);
 }
 
-static void look(struct timer *timer)
+/* The timer: connect once, unless the provider does not use TCP. */
+static void probe_look(struct timer *timer)
 {
 	struct peer_probe *probe = container_of(timer, struct peer_probe, timer);
 	struct sockaddr_storage address;
@@ -76,13 +79,13 @@ static void look(struct timer *timer)
 	probe->socket.fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (probe->socket.fd < 0)
 		return;
-	probe->socket.ready = ready;
+	probe->socket.ready = probe_ready;
 	if (!connect(probe->socket.fd, (struct sockaddr *)&address, size))
-		result(probe, 0);
+		probe_result(probe, 0);
 	else if (errno != EINPROGRESS)
-		result(probe, errno);
+		probe_result(probe, errno);
 	else if (loop_add(probe->peers->context->loop, &probe->socket, EPOLLOUT) < 0)
-		hang_up(probe);
+		probe_hang_up(probe);
 	else
 		probe->waiting = true;
 }
@@ -92,7 +95,7 @@ void probe_start(struct peer_probe *probe, struct peers *peers, struct fabric_pe
 {
 	*probe = (struct peer_probe){
 		.peers = peers, .peer = peer, .refused = refused, .socket.fd = -1,
-		.timer.fire = look,
+		.timer.fire = probe_look,
 	};
 	loop_timer(peers->context->loop, &probe->timer, rm_now_ns() + FIRST_NS);
 }
@@ -102,7 +105,7 @@ void probe_stop(struct peer_probe *probe)
 	if (!probe->peers)
 		return;
 	loop_timer_cancel(probe->peers->context->loop, &probe->timer);
-	hang_up(probe);
+	probe_hang_up(probe);
 	probe->peers = NULL;
 }
 

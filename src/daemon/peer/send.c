@@ -2,7 +2,10 @@
 /*
  * send.c - sealing and sending messages to other hosts, and opening theirs
  *
- * Worker thread only.
+ * A message that could be opened shows that its sender has a key, so its address is told to
+ * callers.c.
+ *
+ * Worker thread only. Does not allocate.
  */
 #include <string.h>
 

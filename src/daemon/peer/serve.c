@@ -2,17 +2,19 @@
 /*
  * serve.c - requests of other hosts for publications of this host
  *
- * Nothing is done for a host that cannot seal a request with the publication's secret, but for
- * two short refusals, and of those only so many a second. Worker thread only.
+ * Nothing is done for a host that cannot seal a request with the publication's secret, except two
+ * short refusals, at most PEER_BARE_RATE in a second.
+ *
+ * Worker thread only. Does not allocate.
  */
 #include <errno.h>
 #include <sodium.h>
 
 #include "internal.h"
 
-static void on_renew(struct peers *peers, struct publication *publication,
-                     const struct peer_keys *keys, const struct peer_envelope *envelope,
-                     const uint8_t *bytes, size_t size)
+static void serve_renew(struct peers *peers, struct publication *publication,
+                        const struct peer_keys *keys, const struct peer_envelope *envelope,
+                        const uint8_t *bytes, size_t size)
 {
 	struct peer_served *served = served_find(peers, publication, envelope->head.session);
 	struct peer_renew_body body;
@@ -23,7 +25,7 @@ static void on_renew(struct peers *peers, struct publication *publication,
 		served_reply(peers, envelope, PEER_NOT_HELD, keys, "", 0);
 		return;
 	}
-	/* A recorded renewal, played back, keeps no lease alive. */
+	/* A recorded renewal that is played back must not keep a lease alive. */
 	if (envelope->head.number <= served->number)
 		return;
 	served->number = envelope->head.number;
@@ -37,8 +39,8 @@ static void on_renew(struct peers *peers, struct publication *publication,
 	served_reply(peers, envelope, PEER_RENEWED, keys, "", 0);
 }
 
-/* The session holds the publication: each is only counted. */
-static uint32_t admit_more(struct publication *publication, uint32_t wanted)
+/* The session holds the publication, so further readers are only counted. Returns their number. */
+static uint32_t publication_admit_more(struct publication *publication, uint32_t wanted)
 {
 	uint32_t count = 0;
 
@@ -51,12 +53,12 @@ static uint32_t admit_more(struct publication *publication, uint32_t wanted)
 }
 
 /*
- * A request that is repeated counts once and gets the same answer; one from before this
- * session was made (our worker was replaced) has to be asked anew.
+ * A request that is repeated counts once and gets the same answer. A request from before this
+ * session was made (our worker was replaced) is refused: the reader's host asks anew.
  */
-static void on_admit(struct peers *peers, struct publication *publication,
-                     const struct peer_keys *keys, const struct peer_envelope *envelope,
-                     const uint8_t *bytes, size_t size)
+static void serve_admit(struct peers *peers, struct publication *publication,
+                        const struct peer_keys *keys, const struct peer_envelope *envelope,
+                        const uint8_t *bytes, size_t size)
 {
 	struct peer_served *served = served_find(peers, publication, envelope->head.session);
 	uint64_t number = envelope->head.number;
@@ -69,30 +71,30 @@ static void on_admit(struct peers *peers, struct publication *publication,
 		served_reply(peers, envelope, PEER_NOT_HELD, keys, "", 0);
 		return;
 	}
-	if (number < served->more_number)
+	if (number < served->admit_number)
 		return;
-	if (number > served->more_number) {
-		served->more_number = number;
+	if (number > served->admit_number) {
+		served->admit_number = number;
 		served->heard = true;
-		served->more_count = move_admits(peers->nets, publication, served->host)
-		                     ? 1 : admit_more(publication, body.count);
+		served->admit_count = move_admits(peers->nets, publication, served->host)
+		                     ? 1 : publication_admit_more(publication, body.count);
 		served_renewed(served);
 	}
-	body.count = served->more_count;
+	body.count = served->admit_count;
 	if (body.count)
 		served_reply(peers, envelope, PEER_ADMITTED, keys, out, peer_put_admit(&body, out));
 	else
 		served_refuse(peers, envelope, keys, -ENOENT, served_refusal(-ENOENT));
 }
 
-static void on_detach(struct peers *peers, struct publication *publication,
-                      const struct peer_keys *keys, const struct peer_envelope *envelope)
+static void serve_detach(struct peers *peers, struct publication *publication,
+                         const struct peer_keys *keys, const struct peer_envelope *envelope)
 {
 	struct peer_served *served = served_find(peers, publication, envelope->head.session);
 
 	served_reply(peers, envelope, PEER_DETACHED, keys, "", 0);
 	if (served && envelope->head.number > served->number)
-		served_end(served);     /* after which publication may be gone */
+		served_end(served);     /* the publication may be gone now */
 }
 
 void served_request(struct peers *peers, const void *message, const struct peer_envelope *envelope)
@@ -112,10 +114,10 @@ void served_request(struct peers *peers, const void *message, const struct peer_
 	else if (envelope->head.type == PEER_ATTACH)
 		served_attach(peers, publication, &keys, envelope, body, size);
 	else if (envelope->head.type == PEER_RENEW)
-		on_renew(peers, publication, &keys, envelope, body, size);
+		serve_renew(peers, publication, &keys, envelope, body, size);
 	else if (envelope->head.type == PEER_ADMIT)
-		on_admit(peers, publication, &keys, envelope, body, size);
+		serve_admit(peers, publication, &keys, envelope, body, size);
 	else
-		on_detach(peers, publication, &keys, envelope);
+		serve_detach(peers, publication, &keys, envelope);
 	sodium_memzero(&keys, sizeof(keys));
 }

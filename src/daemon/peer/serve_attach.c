@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * peer_attach.c - the publisher's side of PEER_ATTACH: a session, its keys, the answer
+ * serve_attach.c - the publisher's side of PEER_ATTACH: a session, its keys, the answer
  *
- * Registering may take many turns of the loop, in which others are answered: see peer_grant.c.
+ * Registering may take many turns of the loop, and others are answered between them: see
+ * served_keys.c.
  *
- * Worker thread only.
+ * Worker thread only. Allocates a session with malloc.
  */
 #include <errno.h>
 #include <sodium.h>
@@ -15,10 +16,13 @@
 #include "../../common/say.h"
 #include "internal.h"
 
-static void work(struct timer *timer);
+static void served_work(struct timer *timer);
 
-/* To who wanted keys, and still has them after all was done: those. Else everything. */
-static int reply_attached(struct peer_served *served)
+/*
+ * Answer with the wanted regions that have a key now. If there are none, or nothing was wanted,
+ * answer with table and regions.
+ */
+static int served_reply_attached(struct peer_served *served)
 {
 	const struct peer_envelope *to = &served->granting.to;
 	uint64_t room[PEER_BODY_MAX / 8];
@@ -54,12 +58,12 @@ static int reply_attached(struct peer_served *served)
 		memcpy(body.nonce, served->blob_nonce, PEER_NONCE_BYTES);
 	}
 	served_reply(served->peers, to, PEER_ATTACHED, &served->keys, bytes,
-	      peer_put_attached(&body, bytes));
+	             peer_put_attached(&body, bytes));
 	sodium_memzero(bytes, sizeof(bytes));
 	return 0;
 }
 
-/* The first of this host from here on in the list, which has the newest first. */
+/* The newest session of this host and publication, from served on in the list. */
 static struct peer_served *served_of_host(struct peer_served *served,
                                           const struct publication *publication,
                                           const uint8_t host[RM_ID_BYTES])
@@ -71,8 +75,8 @@ static struct peer_served *served_of_host(struct peer_served *served,
 }
 
 /*
- * Admitted by the store already; no key yet. On failure the caller undoes that. old, if not NULL,
- * is the session that this one takes the place of; it may have ended after this.
+ * A new session, without keys. The store has admitted it; on failure the caller undoes that. old,
+ * if not NULL, is the session whose place this one takes; it may have ended when this returns.
  */
 static int served_new(struct peers *peers, struct publication *publication,
                       const struct peer_keys *keys, const struct peer_envelope *envelope,
@@ -95,7 +99,7 @@ static int served_new(struct peers *peers, struct publication *publication,
 	memcpy(served->address, envelope->head.address, served->address_length);
 	fabric_network(served->address, served->address_length, served->network);
 	served->expiry.fire = served_expire;
-	served->granting.timer.fire = work;
+	served->granting.timer.fire = served_work;
 	served->next = peers->served;
 	peers->served = served;
 	peers->served_count++;
@@ -112,13 +116,14 @@ static int served_new(struct peers *peers, struct publication *publication,
 }
 
 /*
- * A host whose worker was replaced comes with a new session and says that it was admitted:
- * the same reader, not one more, while its old session is still here. After our own restart
- * nobody is here, and it is believed. A host that lost its session comes for a new reader.
+ * A host whose worker was replaced comes with a new session and says that it was admitted before.
+ * It is the same reader, not one more, if its old session is still here. After a restart of our
+ * own worker no session is here, and the host is trusted. A host that lost its session is a new
+ * reader.
  */
-static int admit(struct peers *peers, struct publication *publication,
-                 const struct peer_keys *keys, const struct peer_envelope *envelope,
-                 const struct peer_attach_body *body, struct peer_served **out)
+static int served_admit(struct peers *peers, struct publication *publication,
+                        const struct peer_keys *keys, const struct peer_envelope *envelope,
+                        const struct peer_attach_body *body, struct peer_served **out)
 {
 	struct peer_served *old = served_of_host(peers->served, publication, body->host);
 	bool again = body->again && (old || peers->context->restarts);
@@ -137,13 +142,13 @@ static int admit(struct peers *peers, struct publication *publication,
 	store_admitted(publication);
 	old = served_of_host((*out)->next, publication, body->host);
 	if (old)
-		served_end(old);        /* its keys went with that host's worker */
+		served_end(old);        /* that host's worker, which had its keys, is gone */
 	return 0;
 }
 
-static void refuse_attach(struct peers *peers, const struct publication *publication,
-                          const struct peer_keys *keys, const struct peer_envelope *envelope,
-                          int error)
+static void served_refuse_attach(struct peers *peers, const struct publication *publication,
+                                 const struct peer_keys *keys, const struct peer_envelope *envelope,
+                                 int error)
 {
 	const char *text = publication->revoked ? "the publication was revoked on its host"
 	                                        : served_refusal(error);
@@ -158,8 +163,8 @@ static void refuse_attach(struct peers *peers, const struct publication *publica
 	served_refuse(peers, envelope, keys, error, text);
 }
 
-/* The next turn of a request that registers. served may be gone after it. */
-static void work(struct timer *timer)
+/* The next turn of a request that registers. served may be gone when this returns. */
+static void served_work(struct timer *timer)
 {
 	struct peer_served *served = container_of(timer, struct peer_served, granting.timer);
 	struct peer_granting *granting = &served->granting;
@@ -173,19 +178,20 @@ static void work(struct timer *timer)
 	}
 	granting->active = false;
 	if (!error)
-		error = reply_attached(served);
+		error = served_reply_attached(served);
 	if (error) {
-		refuse_attach(peers, served->publication, &served->keys, &granting->to, error);
+		served_refuse_attach(peers, served->publication, &served->keys, &granting->to,
+		                     error);
 		served_end(served);
 	}
 }
 
 /*
- * fresh: it gets everything, as pages or by keys, as far as there is room; else what it wants, or
- * the table again.
+ * Begin to answer. fresh: the session is new and gets all pages, in messages or by keys, as far as
+ * there is room. Otherwise it gets the keys that it wants, or the table once more.
  */
-static void begin(struct peer_served *served, const struct peer_envelope *envelope,
-                  const struct peer_attach_body *body, bool fresh)
+static void served_begin(struct peer_served *served, const struct peer_envelope *envelope,
+                         const struct peer_attach_body *body, bool fresh)
 {
 	struct peer_granting *granting = &served->granting;
 	bool sent = fresh && body->small && data_send(served, envelope);
@@ -199,12 +205,12 @@ static void begin(struct peer_served *served, const struct peer_envelope *envelo
 	granting->want = 0;
 	granting->next = (fresh && !sent) || body->want_count ? 0 : served->region_count;
 	granting->granted = 0;
-	work(&granting->timer);
+	served_work(&granting->timer);
 }
 
 void served_attach(struct peers *peers, struct publication *publication,
-                      const struct peer_keys *keys, const struct peer_envelope *envelope,
-                      const uint8_t *bytes, size_t size)
+                   const struct peer_keys *keys, const struct peer_envelope *envelope,
+                   const uint8_t *bytes, size_t size)
 {
 	struct peer_served *served = served_find(peers, publication, envelope->head.session);
 	struct peer_attach_body body;
@@ -214,18 +220,18 @@ void served_attach(struct peers *peers, struct publication *publication,
 	if (peer_get_attach(bytes, size, &body))
 		return;
 	if (served && envelope->head.number < served->number)
-		return;                 /* late: the session has moved on */
+		return;                 /* late: a newer request was taken */
 	if (served && served->granting.active && envelope->head.number == served->number)
-		return;                 /* repeated: its answer will come */
+		return;                 /* a repetition: the answer will come */
 	if (served)
 		served->heard = true;
 	if (fresh)
-		error = admit(peers, publication, keys, envelope, &body, &served);
+		error = served_admit(peers, publication, keys, envelope, &body, &served);
 	if (error) {
-		refuse_attach(peers, publication, keys, envelope, error);
+		served_refuse_attach(peers, publication, keys, envelope, error);
 		return;
 	}
 	served->number = envelope->head.number;
 	served_renewed(served);
-	begin(served, envelope, &body, fresh);
+	served_begin(served, envelope, &body, fresh);
 }

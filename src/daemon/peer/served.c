@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * peer_server.c - what other hosts hold of this host's publications
+ * served.c - what other hosts hold of this host's publications
  *
- * For each other host and publication one session: the layers' extents registered under
- * keys of its own, so that they can be closed for it alone. It ends when that host
- * detaches, does not renew, or the publication is dropped; what a dead worker had
- * promised is gone with its keys, and readers then ask again.
- *
- * Nothing is done for whoever cannot seal a request with the publication's secret, but
- * for two short refusals, and of those only so many a second.
+ * For each other host and publication there is one session. It has keys of its own, so that they
+ * can be closed for it alone. It ends when that host detaches, does not renew, or the publication
+ * is dropped. The sessions of a worker that died are gone with its keys; readers then ask again.
  *
  * Worker thread only.
  */
+#include <assert.h>
 #include <errno.h>
 #include <malloc.h>
 #include <sodium.h>
@@ -24,8 +21,11 @@
 
 /* ---- answering ---- */
 
-/* Whoever could send to us speaks our protocol: only the address is its own. */
-static struct fabric_peer *asker(struct peers *peers, const struct peer_envelope *to)
+/*
+ * The peer that sent a request; NULL: its address cannot be used. A host that could send to us has
+ * our provider and protocol, so only the address is taken from the message.
+ */
+static struct fabric_peer *envelope_peer(struct peers *peers, const struct peer_envelope *to)
 {
 	struct rm_fabric_addr addr = *fabric_addr(peers->fabric);
 	struct fabric_peer *peer;
@@ -37,9 +37,10 @@ static struct fabric_peer *asker(struct peers *peers, const struct peer_envelope
 	return fabric_peer(peers->fabric, &addr, &peer, why, sizeof(why)) ? NULL : peer;
 }
 
-static void reply(struct peers *peers, struct fabric_peer *peer, const struct peer_envelope *to,
-                  enum peer_type type, const struct peer_keys *keys, const void *body,
-                  size_t size, uint64_t patience)
+static void envelope_reply(struct peers *peers, struct fabric_peer *peer,
+                           const struct peer_envelope *to, enum peer_type type,
+                           const struct peer_keys *keys, const void *body, size_t size,
+                           uint64_t patience)
 {
 	struct peer_head head = {
 		.type = type,
@@ -56,29 +57,31 @@ static void reply(struct peers *peers, struct fabric_peer *peer, const struct pe
 void served_reply(struct peers *peers, const struct peer_envelope *to, enum peer_type type,
                   const struct peer_keys *keys, const void *body, size_t size)
 {
-	struct fabric_peer *peer = asker(peers, to);
+	struct fabric_peer *peer = envelope_peer(peers, to);
 
 	if (!peer)
 		return;
-	reply(peers, peer, to, type, keys, body, size, keys ? peers->times.answer : PEER_BARE_NS);
+	envelope_reply(peers, peer, to, type, keys, body, size,
+	               keys ? peers->times.answer : PEER_BARE_NS);
 	fabric_peer_put(peers->fabric, peer);
 }
 
 bool served_gift(struct peers *peers, const struct peer_envelope *to, enum peer_type type,
                  const struct peer_keys *keys, const struct peer_part *parts, unsigned count)
 {
-	struct fabric_peer *peer = asker(peers, to);
+	struct fabric_peer *peer = envelope_peer(peers, to);
 	bool room = peer && fabric_room(peers->fabric, peer, count + PEER_PARTS_LEFT);
 	unsigned i;
 
 	for (i = 0; room && i < count; i++)
-		reply(peers, peer, to, type, keys, parts[i].body, parts[i].size, PEER_BARE_NS);
+		envelope_reply(peers, peer, to, type, keys, parts[i].body, parts[i].size,
+		               PEER_BARE_NS);
 	if (peer)
 		fabric_peer_put(peers->fabric, peer);
 	return room;
 }
 
-/* The sender's address is only claimed here: a flood must not make us flood somebody else. */
+/* The sender's address is not proved: a flood of requests must not make us flood another host. */
 void served_reply_bare(struct peers *peers, const struct peer_envelope *to, enum peer_type type)
 {
 	uint64_t second = rm_now_ns() / PEER_SECOND;
@@ -108,7 +111,8 @@ const char *served_refusal(int error)
 		return "the publication is gone: unpublished, expired, or all its readers are "
 		       "used up";
 	case -EFBIG:
-		return "its pages with data lie too scattered to be registered: publish less at once";
+		return "its pages with data lie too scattered to be registered: publish less at "
+		       "once";
 	case -EAGAIN:
 		return "too many hosts have its publications attached";
 	default:
@@ -118,7 +122,7 @@ const char *served_refusal(int error)
 
 /* ---- sessions ---- */
 
-/* glibc keeps what was freed: where much was, the system gets it back. */
+/* glibc keeps freed memory. Give it back to the system after many sessions, or after the last. */
 static void memory_trim(struct peers *peers)
 {
 	if (++peers->ended < PEER_TRIM && (peers->served_count || peers->ended < PEER_TRIM / 8))
@@ -127,7 +131,6 @@ static void memory_trim(struct peers *peers)
 	malloc_trim(0);
 }
 
-/* Close its keys and forget it; the store's count is for the caller to lower. */
 void served_free(struct peer_served *served)
 {
 	struct peers *peers = served->peers;
@@ -135,6 +138,7 @@ void served_free(struct peer_served *served)
 
 	while (*link != served)
 		link = &(*link)->next;
+	assert(peers->served_count > 0);
 	*link = served->next;
 	peers->served_count--;
 	loop_timer_cancel(peers->context->loop, &served->expiry);
@@ -147,7 +151,7 @@ void served_free(struct peer_served *served)
 	memory_trim(peers);
 }
 
-/* The publication may be dropped by this: keys are closed before its memory goes. */
+/* store_release() may drop the publication, so keys are closed before that. */
 void served_end(struct peer_served *served)
 {
 	struct publication *publication = served->publication;
@@ -184,10 +188,10 @@ struct peer_served *served_find(struct peers *peers, const struct publication *p
 }
 
 /*
- * Closing keys stops who reads here. Who reads from a helper, and the helper, would learn of it
- * when they renew: they are told, as an answer to what they said last.
+ * Closing keys stops hosts that read here. A helper, and hosts that read from one, would learn of
+ * the end only when they renew. So they are told, by an answer to their last request.
  */
-static void tell_gone(const struct peer_served *served)
+static void served_tell_gone(const struct peer_served *served)
 {
 	struct peer_envelope to = { .head.session = served->session,
 	                            .head.number = served->number };
@@ -198,7 +202,7 @@ static void tell_gone(const struct peer_served *served)
 	served_reply(served->peers, &to, PEER_GONE, NULL, "", 0);
 }
 
-/* From the store, which sees to its counts itself. */
+/* The store calls this, and lowers its counts itself. */
 void peers_drop(struct nets *nets, struct publication *publication)
 {
 	struct peer_served *served, *next;
@@ -206,8 +210,9 @@ void peers_drop(struct nets *nets, struct publication *publication)
 
 	for (peers = nets->first; peers; peers = peers->next) {
 		for (served = peers->served; served; served = served->next)
-			if (served->publication == publication && (served->helper || served->helped))
-				tell_gone(served);
+			if (served->publication == publication &&
+			    (served->helper || served->helped))
+				served_tell_gone(served);
 		for (served = peers->served; served; served = next) {
 			next = served->next;
 			if (served->publication == publication)

@@ -2,8 +2,10 @@
 /*
  * served_blob.c - table and regions of a publication that do not fit a message
  *
- * Sealed as a whole, and readable under a key of its own until the reader says that it has it.
- * Worker thread only. The memory is a mapping of its own.
+ * The block is sealed as a whole, and readable under a key of its own until the reader says that it
+ * has it.
+ *
+ * Worker thread only. Each block is a mapping of its own.
  */
 #include <errno.h>
 #include <sodium.h>
@@ -12,7 +14,7 @@
 
 #include "internal.h"
 
-/* What waits to be read as sealed tables, with this one. */
+/* Is there room for one more block of this size? Counts those that wait to be read. */
 static bool blob_admitted(const struct peer_served *served, size_t size)
 {
 	uint64_t all = size, publication = size, address = size;
@@ -25,7 +27,7 @@ static bool blob_admitted(const struct peer_served *served, size_t size)
 		if (!memcmp(other->network, served->network, sizeof(served->network)))
 			address += other->blob ? other->blob_size : 0;
 	}
-	/* the first of an address or a publication has it in any case, if there is room at all */
+	/* The first block of an address or a publication may be larger than its share. */
 	return all <= PEER_BLOBS_MAX &&
 	       (publication <= PEER_BLOBS_MAX / 2 || publication == size) &&
 	       (address <= PEER_BLOBS_MAX / 4 || address == size);
@@ -57,8 +59,10 @@ int grant_blob(struct peer_served *served, size_t size)
 	              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		return -ENOMEM;
-	/* Its pages have to be there when they are pinned; keys may be given up for it, and only
-	   after that it is known which are in it. */
+	/*
+	 * Its pages must exist when they are pinned. Registering may close keys of regions, so the
+	 * regions are encoded only after that.
+	 */
 	memset(memory, 0, size + PEER_TAG_BYTES);
 	do {
 		error = fabric_register(peers->fabric, memory, size + PEER_TAG_BYTES,

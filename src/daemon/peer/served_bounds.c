@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * peer_bounds.c - how much other hosts may hold here: of one publication, from one address, in all
+ * served_bounds.c - limits on what other hosts hold here: of one publication, from one address, in
+ * all
  *
- * A session costs memory for each of its regions, and who holds a handle can ask for as many
- * sessions as it likes, from whatever address it claims. Where a bound is reached the session
- * goes that came first and has never been heard of again: a reader that is there renews its lease,
- * asks for keys, and takes a session that it lost anew. If there is none such, who comes is
- * refused.
+ * A session takes memory for each of its regions, and a holder of a handle can ask for any number
+ * of sessions, from any address that it claims. At a limit, the oldest session that was never
+ * heard of again is ended. A reader that exists renews its lease, asks for keys, and asks anew for
+ * a session that it lost. If there is no such session, the new one is refused.
  *
  * Worker thread only. Allocates nothing.
  */
@@ -22,7 +22,7 @@ enum scope { OF_ADDRESS, OF_PUBLICATION, OF_ALL, SCOPES };
 
 static const struct {
 	unsigned sessions;
-	uint64_t regions;               /* some 400 bytes each, where they are registered */
+	uint64_t regions;               /* a registered one takes some 400 bytes */
 } most[SCOPES] = {
 	[OF_ADDRESS] = { PEER_SERVED_MAX / 8, PEER_SERVED_REGIONS_MAX / 4 },
 	[OF_PUBLICATION] = { PEER_SERVED_MAX / 2, PEER_SERVED_REGIONS_MAX / 2 },
@@ -32,10 +32,11 @@ static const struct {
 struct tally {
 	unsigned sessions;
 	uint64_t regions;
-	struct peer_served *oldest;     /* that was never heard of again; NULL: there is none */
+	struct peer_served *oldest;     /* the oldest never heard of again; NULL: none */
 };
 
-static void tally_add(struct tally *tally, struct peer_served *served, const struct peer_served *own)
+static void tally_add(struct tally *tally, struct peer_served *served,
+                      const struct peer_served *own)
 {
 	tally->sessions++;
 	tally->regions += served->region_count;
@@ -44,6 +45,7 @@ static void tally_add(struct tally *tally, struct peer_served *served, const str
 		tally->oldest = served;
 }
 
+/* Count all sessions in each scope of own, but for old, which own replaces. */
 static void tally_all(const struct peer_served *own, const struct peer_served *old,
                       struct tally tallies[SCOPES])
 {
@@ -61,8 +63,8 @@ static void tally_all(const struct peer_served *own, const struct peer_served *o
 	}
 }
 
-/* Once a minute at most: who makes it happen could fill the log. */
-static void tell_crowded(struct peers *peers)
+/* Once a minute at most: other hosts must not be able to fill the log. */
+static void peers_log_crowded(struct peers *peers)
 {
 	uint64_t now = rm_now_ns();
 
@@ -87,7 +89,7 @@ int bounds_hold(struct peer_served *served, const struct peer_served *old)
 				break;
 		if (scope == SCOPES)
 			return 0;
-		tell_crowded(served->peers);
+		peers_log_crowded(served->peers);
 		if (!tallies[scope].oldest)
 			return -EAGAIN;
 		served_end(tallies[scope].oldest);

@@ -2,19 +2,19 @@
 /*
  * served_data.c - the pages of a small publication, sent before the answer to PEER_ATTACH
  *
- * Who attaches for the first time is sent all pages, if they fit a few messages, and no keys.
- * Nothing waits for these messages and none is sent again: a page that is lost, or comes after
- * the answer, is read like any other page, with a key that is asked for.
+ * A reader that attaches for the first time gets all pages and no keys, if the pages fit a few
+ * messages. Nobody waits for these messages, and none is sent again. A page that is lost, or comes
+ * after the answer, is read like any other page, with a key that is asked for.
  *
- * Worker thread only.
+ * Worker thread only. Allocates the pages and messages with malloc, and frees them.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
 
-/* How many parts it takes; 0: more than there may be. */
-static unsigned pack(struct peer_part *parts, const uint8_t *data, uint32_t total)
+/* Encode data into parts. Returns their number; 0: there would be more than PEER_PARTS_MAX. */
+static unsigned parts_pack(struct peer_part *parts, const uint8_t *data, uint32_t total)
 {
 	unsigned count = 0, i;
 	uint32_t at = 0;
@@ -29,8 +29,8 @@ static unsigned pack(struct peer_part *parts, const uint8_t *data, uint32_t tota
 	return count;
 }
 
-/* All pages with data, in the order of the regions; NULL: too many, or they cannot be had. */
-static uint8_t *gather(const struct peer_served *served, uint32_t *total)
+/* All pages with data, in the order of the regions. NULL: too many, no memory, or no mapping. */
+static uint8_t *data_collect(const struct peer_served *served, uint32_t *total)
 {
 	uint64_t sum = 0, at = 0;
 	uint8_t *data;
@@ -60,14 +60,14 @@ bool data_send(struct peer_served *served, const struct peer_envelope *to)
 {
 	struct peer_part *parts;
 	uint32_t total;
-	uint8_t *data = gather(served, &total);
+	uint8_t *data = data_collect(served, &total);
 	unsigned count;
 	bool sent;
 
 	if (!data)
 		return false;
 	parts = calloc(PEER_PARTS_MAX, sizeof(*parts));
-	count = parts ? pack(parts, data, total) : 0;
+	count = parts ? parts_pack(parts, data, total) : 0;
 	sent = count && served_gift(served->peers, to, PEER_DATA, &served->keys, parts, count);
 	free(parts);
 	free(data);

@@ -1,29 +1,32 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * peer_helpers.c - which reader's host is sent to which other one for its pages
+ * served_helper.c - which reader's host passes pages on to which other one
  *
- * The first few hosts read here. Who comes later is told of one that came before it, has all
- * pages or is fetching them, and passes them on to few others yet: a tree, filled in the order
- * of coming, so that its depth is the logarithm of their number. Only pages come from there:
- * each has its session, and so its lease and its keys, here, and reads here what it cannot
- * have there.
+ * The first few hosts read here. A later one is told of a helper: a host that came before it, has
+ * all pages or is fetching them, and helps only few others so far. The hosts form a tree in the
+ * order of coming, whose depth is the logarithm of their number. Only pages come from a helper:
+ * each host has its session, and so its lease and its keys, here, and reads here what its helper
+ * does not have.
  *
- * Worker thread only.
+ * Worker thread only. Does not allocate.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "internal.h"
 
-static bool may_help(const struct peer_served *other, const struct peer_served *served,
-                     unsigned most)
+/* May other help served, if a host helps at most most others? */
+static bool served_may_help(const struct peer_served *other, const struct peer_served *served,
+                            unsigned most)
 {
 	return other != served && other->publication == served->publication && other->whole &&
 	       other->helped < most && memcmp(other->host, served->host, RM_ID_BYTES);
 }
 
 /*
- * Nobody is sent to who came after it, or two could wait for each other; so neither is a host
- * that comes again, whose earlier session others may have been sent to.
+ * A helper must have come before the host that it helps, or two hosts could wait for each other.
+ * For the same reason a host that comes again gets no helper: others may have its earlier session
+ * as theirs.
  */
 void helper_choose(struct peer_served *served, bool again)
 {
@@ -33,7 +36,7 @@ void helper_choose(struct peer_served *served, bool again)
 	if (again || !most)
 		return;
 	for (other = served->peers->served; other; other = other->next) {
-		if (may_help(other, served, most))
+		if (served_may_help(other, served, most))
 			oldest = other;         /* the list has the newest first */
 		direct += other != served && other->publication == served->publication &&
 		          !other->helper;
@@ -48,8 +51,10 @@ void helper_forget(struct peer_served *served)
 {
 	struct peer_served *other;
 
-	if (served->helper)
+	if (served->helper) {
+		assert(served->helper->helped > 0);
 		served->helper->helped--;
+	}
 	served->helper = NULL;
 	for (other = served->peers->served; other; other = other->next)
 		if (other->helper == served)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * peer_grant.c - what another host may read here: layers, and the table if it is long
+ * served_keys.c - which regions of layers another host may read here
  *
- * All is registered when a host attaches, for a while in each turn of the loop, as far as there
- * is room and it takes no longer than the host should wait. Whatever has no key then gets one
- * when it is asked for, and for that those that were asked for longest ago are given up. Their
- * readers see that reads fail, and ask again.
+ * When a host attaches, all regions are registered, for a short time in each turn of the loop, as
+ * far as there is room and until the host should not wait longer. A region without a key then gets
+ * one when it is asked for. To make room, the keys that were asked for longest ago are closed.
+ * Their readers see that reads fail, and ask again.
  *
- * Worker thread only.
+ * Worker thread only. Allocates the regions of a session with malloc.
  */
+#include <assert.h>
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -21,13 +22,13 @@
 #include "../../common/say.h"
 #include "internal.h"
 
-#define REGION_LEAST ((uint64_t)1 << 20)
-#define SLICE_NS 2000000u       /* registering in one turn; one region takes what it takes */
-#define OFFER_NS (2 * PEER_SECOND)      /* for a host that attaches: less than it waits */
-#define GRANT_NS 200000000u     /* for one that wants keys, if it can be answered with some */
-#define KEEP_NS 500000000u      /* a key lasts so long, or two hosts that need the same room
-                                   would take it from each other before they had read anything */
-#define LOOK_MAX 1024           /* registrations looked at for one to give up */
+#define REGION_LEAST ((uint64_t)1 << 20)        /* bytes */
+#define SLICE_NS 2000000u       /* one turn of registering; a single region may take longer */
+#define OFFER_NS (2 * PEER_SECOND)      /* all turns for a host that attaches: less than it waits */
+#define GRANT_NS 200000000u     /* all turns for wanted keys, if at least one is granted */
+#define KEEP_NS 500000000u      /* a key lasts at least this long: two hosts that need the same
+                                   room must not take it from each other before they have read */
+#define LOOK_MAX 1024           /* registrations that are looked at to find one to close */
 #define TOLD_NS (60 * PEER_SECOND)
 
 int grant_map(struct stored_layer *layer)
@@ -37,7 +38,7 @@ int grant_map(struct stored_layer *layer)
 	if (layer->map)
 		return 0;
 	map = mmap(NULL, layer->length, PROT_READ, MAP_SHARED, layer->fd, 0);
-	if (map == MAP_FAILED)  /* older kernels refuse shared maps of what is sealed */
+	if (map == MAP_FAILED)  /* older kernels refuse a shared mapping of a sealed file */
 		map = mmap(NULL, layer->length, PROT_READ, MAP_PRIVATE, layer->fd, 0);
 	if (map == MAP_FAILED)
 		return -errno;
@@ -46,11 +47,12 @@ int grant_map(struct stored_layer *layer)
 }
 
 /*
- * Each run of pages with data that it shows, cut after so many: a hole is never registered,
- * since a device would make it pages. How many there are; written to regions if that is not NULL.
+ * Cut each run of visible pages with data into regions of at most most pages. Holes are never
+ * registered, since a device would make pages of them. Returns the number of regions, and writes
+ * them to regions if that is not NULL.
  */
-static uint64_t cut(const struct publication *publication, uint64_t most,
-                    struct served_region *regions)
+static uint64_t regions_cut(const struct publication *publication, uint64_t most,
+                            struct served_region *regions)
 {
 	const struct rm_table *table = &publication->table;
 	uint64_t at, start, count, total = 0;
@@ -75,9 +77,9 @@ static uint64_t cut(const struct publication *publication, uint64_t most,
 }
 
 /*
- * Kernels before 6.2 pin only what could be written, by a private copy: not a shared mapping of
- * a descriptor that is read-only. In its place, at the same addresses, since others may have
- * registered it with a fabric that pins nothing.
+ * Replace layer->map by a private mapping. Kernels before 6.2 pin only what could be written, if
+ * need be by a private copy; a shared mapping of a read-only descriptor cannot be. The addresses
+ * stay the same, since the mapping may be registered with a fabric that pins nothing.
  */
 static int layer_map_private(struct stored_layer *layer)
 {
@@ -87,9 +89,9 @@ static int layer_map_private(struct stored_layer *layer)
 	return map == MAP_FAILED ? -errno : 0;
 }
 
-/* ---- keys, and which of them are given up ---- */
+/* ---- keys, and which of them are closed ---- */
 
-static void link_newest(struct served_region *region)
+static void region_link_newest(struct served_region *region)
 {
 	struct peers *peers = region->served->peers;
 
@@ -103,10 +105,11 @@ static void link_newest(struct served_region *region)
 	peers->newest = region;
 }
 
-static void unlink_region(struct served_region *region)
+static void region_unlink(struct served_region *region)
 {
 	struct peers *peers = region->served->peers;
 
+	assert(!region->wire.keyless && peers->newest && peers->oldest);
 	if (region->newer)
 		region->newer->older = region->older;
 	else
@@ -117,7 +120,8 @@ static void unlink_region(struct served_region *region)
 		peers->oldest = region->newer;
 }
 
-static void give_up(struct served_region *region)
+/* Close the region's key, if it has one. */
+static void region_give_up(struct served_region *region)
 {
 	struct fabric *fabric = region->served->peers->fabric;
 	uint8_t *map;
@@ -125,16 +129,17 @@ static void give_up(struct served_region *region)
 	if (region->wire.keyless)
 		return;
 	map = region->served->publication->layers[region->wire.layer]->map;
-	unlink_region(region);
+	region_unlink(region);
 	fabric_unregister(fabric, &region->region);
-	/* What was copied to be pinned, see layer_map_private(), is not needed any more. */
+	/* Drop the private copies that pinning may have made: see layer_map_private(). */
 	if (fabric_device(fabric))
 		madvise(map + region->wire.offset, region->wire.length, MADV_DONTNEED);
 	region->wire.keyless = true;
 	region->wire.base = region->wire.key = 0;
 }
 
-static bool wanted(const struct peer_served *served, const struct served_region *region)
+/* Is it one that the current request of served wants? */
+static bool region_wanted(const struct peer_served *served, const struct served_region *region)
 {
 	const struct peer_granting *granting = &served->granting;
 	unsigned i;
@@ -147,11 +152,11 @@ static bool wanted(const struct peer_served *served, const struct served_region 
 }
 
 /*
- * Give up the one that was asked for longest ago. Not one that this request wants; and not
- * another session's that has just got it. A session that asks has no read under way where it
- * does not ask. False: there is none, until *when at least.
+ * Close the key that was asked for longest ago, but none that this request wants, and none that
+ * another session got within KEEP_NS. A session that asks has no reads under way in regions that it
+ * does not ask for, so its own keys may go at once. False: there is none before *when.
  */
-static bool make_room(struct peers *peers, const struct peer_served *asks, uint64_t *when)
+static bool peers_make_room_for(struct peers *peers, const struct peer_served *asks, uint64_t *when)
 {
 	struct served_region *region = peers->oldest;
 	uint64_t now = rm_now_ns();
@@ -159,10 +164,10 @@ static bool make_room(struct peers *peers, const struct peer_served *asks, uint6
 
 	*when = now + KEEP_NS / 10;
 	for (looked = 0; region && looked < LOOK_MAX; region = region->newer, looked++) {
-		if (wanted(asks, region))
+		if (region_wanted(asks, region))
 			continue;
 		if (region->served == asks || now >= region->since + KEEP_NS) {
-			give_up(region);
+			region_give_up(region);
 			return true;
 		}
 		if (region->since + KEEP_NS < *when)
@@ -175,11 +180,11 @@ bool peers_make_room(struct peers *peers)
 {
 	if (!peers->oldest)
 		return false;
-	give_up(peers->oldest);
+	region_give_up(peers->oldest);
 	return true;
 }
 
-static void tell_pressed(struct peers *peers)
+static void peers_log_pressed(struct peers *peers)
 {
 	uint64_t now = rm_now_ns();
 	char memlock[PEER_TEXT_MAX];
@@ -192,13 +197,14 @@ static void tell_pressed(struct peers *peers)
 	         "once: what they read takes turns, and comes more slowly: %s", memlock);
 }
 
-static int register_region(struct peer_served *served, struct served_region *region)
+static int region_register(struct peer_served *served, struct served_region *region)
 {
 	struct fabric *fabric = served->peers->fabric;
 	struct stored_layer *layer = served->publication->layers[region->wire.layer];
 	int error = grant_map(layer);
 	uint8_t *at = layer->map;
 
+	assert(region->wire.keyless);
 	if (error)
 		return error;
 	at += region->wire.offset;
@@ -213,12 +219,12 @@ static int register_region(struct peer_served *served, struct served_region *reg
 	region->wire.base = region->region.base;
 	region->wire.key = region->region.key;
 	region->wire.keyless = false;
-	link_newest(region);
+	region_link_newest(region);
 	return 0;
 }
 
-/* The less may be locked, the smaller are the pieces in which it takes turns. */
-static uint64_t region_pages(void)
+/* The largest region: the less memory may be locked, the smaller, so that more can take turns. */
+static uint64_t region_pages_max(void)
 {
 	uint64_t limit = rm_memlock_limit(), most = FABRIC_REGION_MAX;
 
@@ -229,14 +235,14 @@ static uint64_t region_pages(void)
 
 int grant_open(struct peer_served *served)
 {
-	uint64_t most = region_pages(), total = cut(served->publication, most, NULL), i;
+	uint64_t most = region_pages_max(), total = regions_cut(served->publication, most, NULL), i;
 
 	if (total > PEER_REGIONS_MAX)
 		return -EFBIG;
 	served->regions = calloc(total + 1, sizeof(*served->regions));
 	if (!served->regions)
 		return -ENOMEM;
-	served->region_count = (uint32_t)cut(served->publication, most, served->regions);
+	served->region_count = (uint32_t)regions_cut(served->publication, most, served->regions);
 	for (i = 0; i < total; i++) {
 		served->regions[i].served = served;
 		served->regions[i].wire.keyless = true;
@@ -247,8 +253,8 @@ int grant_open(struct peer_served *served)
 
 /* ---- one request ---- */
 
-/* All of it, in order; nothing is given up for what nobody asked for. */
-static int offer(struct peer_served *served, uint64_t end, uint64_t *when)
+/* Register all regions, in order. No key is closed for one that nobody asked for. */
+static int grant_all(struct peer_served *served, uint64_t end, uint64_t *when)
 {
 	struct peer_granting *granting = &served->granting;
 	struct served_region *region;
@@ -259,9 +265,9 @@ static int offer(struct peer_served *served, uint64_t end, uint64_t *when)
 		region = &served->regions[granting->next];
 		if (now >= end || now >= granting->since + OFFER_NS)
 			break;
-		error = region->wire.keyless ? register_region(served, region) : 0;
+		error = region->wire.keyless ? region_register(served, region) : 0;
 		if (error == -ENOMEM) {
-			tell_pressed(served->peers);
+			peers_log_pressed(served->peers);
 			return 0;
 		}
 		if (error)
@@ -273,7 +279,7 @@ static int offer(struct peer_served *served, uint64_t end, uint64_t *when)
 	       ? 0 : -EAGAIN;
 }
 
-/* This one, whatever has to be given up for it. 0, -EAGAIN, -ENOMEM (waited), other. */
+/* Register this region, and close other keys for it if need be. Returns as grant_step(). */
 static int grant_region(struct peer_served *served, struct served_region *region,
                         uint64_t *when)
 {
@@ -281,23 +287,23 @@ static int grant_region(struct peer_served *served, struct served_region *region
 	int error;
 
 	if (!region->wire.keyless) {
-		unlink_region(region);
-		link_newest(region);
+		region_unlink(region);
+		region_link_newest(region);
 		return 0;
 	}
 	do {
-		error = register_region(served, region);
+		error = region_register(served, region);
 		if (error == -ENOMEM)
-			tell_pressed(peers);
-	} while (error == -ENOMEM && make_room(peers, served, when));
+			peers_log_pressed(peers);
+	} while (error == -ENOMEM && peers_make_room_for(peers, served, when));
 	if (error != -ENOMEM || rm_now_ns() >= served->granting.since + peers->times.room)
 		return error;
 	return -EAGAIN;
 }
 
-/* The next wanted region; false at the end. */
-static bool next_wanted(const struct peer_served *served, unsigned *want, uint32_t *next,
-                        uint32_t *out)
+/* Set *out to the next wanted region, and advance *want and *next. False: there is none. */
+static bool grant_next_wanted(const struct peer_served *served, unsigned *want, uint32_t *next,
+                              uint32_t *out)
 {
 	const struct peer_granting *granting = &served->granting;
 	const struct peer_want *range;
@@ -312,20 +318,21 @@ static bool next_wanted(const struct peer_served *served, unsigned *want, uint32
 	return false;
 }
 
-/* What was asked for; what is granted already need not wait for the rest. */
-static int grant(struct peer_served *served, uint64_t end, uint64_t *when)
+/* Register the wanted regions. If one has to wait, those granted already are answered first. */
+static int grant_wants(struct peer_served *served, uint64_t end, uint64_t *when)
 {
 	struct peer_granting *granting = &served->granting;
 	unsigned want = granting->want;
 	uint32_t next = granting->next, i;
 	int error;
 
-	while (granting->granted < PEER_KEYS_MAX && next_wanted(served, &want, &next, &i)) {
+	while (granting->granted < PEER_KEYS_MAX && grant_next_wanted(served, &want, &next, &i)) {
 		error = grant_region(served, &served->regions[i], when);
 		if (error)
 			return granting->granted && (error == -EAGAIN || error == -ENOMEM)
 			       ? 0 : error;
 		granting->granted++;
+		assert(granting->granted <= PEER_KEYS_MAX);
 		granting->want = want;
 		granting->next = next;
 		*when = rm_now_ns();
@@ -343,8 +350,8 @@ int grant_step(struct peer_served *served, uint64_t *when)
 
 	*when = rm_now_ns();
 	end = *when + SLICE_NS;
-	return served->granting.want_count ? grant(served, end, when)
-	                                   : offer(served, end, when);
+	return served->granting.want_count ? grant_wants(served, end, when)
+	                                   : grant_all(served, end, when);
 }
 
 uint32_t grant_wanted(const struct peer_served *served, uint8_t *memory, uint32_t most)
@@ -352,21 +359,21 @@ uint32_t grant_wanted(const struct peer_served *served, uint8_t *memory, uint32_
 	uint32_t next = 0, count = 0, i;
 	unsigned want = 0;
 
-	while (count < most && next_wanted(served, &want, &next, &i))
+	while (count < most && grant_next_wanted(served, &want, &next, &i))
 		if (!served->regions[i].wire.keyless)
 			peer_put_region(&served->regions[i].wire,
 			                memory + count++ * (size_t)PEER_REGION_BYTES);
 	return count;
 }
 
-/* ---- the table ---- */
+/* ---- the end of keys ---- */
 
 void grant_release(struct peer_served *served)
 {
 	uint32_t i;
 
 	for (i = 0; i < served->region_count; i++)
-		give_up(&served->regions[i]);
+		region_give_up(&served->regions[i]);
 }
 
 void grant_close(struct peer_served *served)

@@ -2,8 +2,10 @@
 /*
  * session_data.c - the pages of a small publication, as they come before the answer
  *
- * See served_data.c. Messages that are lost are not waited for: their pages are read like any
- * other page. Worker thread only.
+ * See served_data.c. Nobody waits for a message that is lost: its pages are read like any other
+ * page.
+ *
+ * Worker thread only. Allocates the pages with malloc; without memory they are read.
  */
 #include <stdlib.h>
 #include <string.h>

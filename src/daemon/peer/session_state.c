@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * session_state.c - what is known of a session that this host holds on another host
+ * session_state.c - questions about a session that this host holds on another host
  *
- * Worker thread only.
+ * Apart from session.c, so that the other files about sessions do not depend on that one.
+ *
+ * Worker thread only. Does not allocate.
  */
 #include "internal.h"
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * peer_fetch.c - a table that did not fit a message, read from the other host's memory
+ * session_table.c - a table that did not fit a message is read from the other host's memory
  *
- * Worker thread only. The table's memory is a mapping of its own.
+ * Worker thread only. Allocates a fetch with malloc; the table's memory is a mapping of its own.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 
 #include "internal.h"
 
-#define SLOWEST 10000000u       /* bytes a second: slower counts as gone */
+#define SLOWEST 10000000u       /* bytes in a second: a slower host counts as gone */
 
 int fetch_deliver(struct peer_session *session, const struct peer_attached_body *body,
                   uint8_t *memory, table_done *done)
@@ -29,7 +30,7 @@ int fetch_deliver(struct peer_session *session, const struct peer_attached_body 
 	struct peer_region *regions;
 	uint32_t i;
 
-	/* It speaks our protocol, as its publisher's host does: only the address is its own. */
+	/* The helper has the publisher's provider and protocol, so only its address is sent. */
 	if (body->helper_length) {
 		helper.length = body->helper_length;
 		memset(helper.name, 0, sizeof(helper.name));
@@ -46,7 +47,7 @@ int fetch_deliver(struct peer_session *session, const struct peer_attached_body 
 		}
 	}
 	snapshot.regions = regions;
-	done(session, &snapshot);       /* which may have freed the session */
+	done(session, &snapshot);       /* it may have freed the session */
 	free(regions);
 	return 0;
 }
@@ -59,17 +60,17 @@ static void fetch_free(struct peer_fetch *fetch)
 	while (*link != fetch)
 		link = &(*link)->next;
 	*link = fetch->next;
-	loop_timer_cancel(peers->context->loop, &fetch->linger);
+	loop_timer_cancel(peers->context->loop, &fetch->grace_timer);
 	fabric_forget(peers->fabric, fetch->memory, fetch->size);
 	fabric_peer_put(peers->fabric, fetch->peer);
 	munmap(fetch->memory, fetch->size);
 	free(fetch);
 }
 
-/* A read that failed may still be written, so its memory stays until it cannot be. */
-static void linger(struct timer *timer)
+/* The memory of a failed read may still be written, so it stays until that cannot happen. */
+static void fetch_linger(struct timer *timer)
 {
-	struct peer_fetch *fetch = container_of(timer, struct peer_fetch, linger);
+	struct peer_fetch *fetch = container_of(timer, struct peer_fetch, grace_timer);
 	struct peers *peers = fetch->peers;
 
 	if (fabric_busy(peers->fabric, fetch->memory, fetch->size))
@@ -78,15 +79,16 @@ static void linger(struct timer *timer)
 		fetch_free(fetch);
 }
 
-static void table_read(struct fabric_read *read, int error)
+static void fetch_read_done(struct fabric_read *read, int error)
 {
 	struct peer_fetch *fetch = container_of(read, struct peer_fetch, read);
 	struct peer_session *session = fetch->session;
 
+	assert(!session || session->fetch == fetch);
 	fetch->session = NULL;
 	if (session)
 		session->fetch = NULL;
-	/* Bytes that do not open are an earlier worker's memory, or somebody's mischief. */
+	/* Bytes that do not open are an earlier worker's memory, or were tampered with. */
 	if (session && !error)
 		error = peer_blob_open(fetch->memory, fetch->size - PEER_TAG_BYTES,
 		                       session->session, session->keys.reply, fetch->body.nonce);
@@ -94,7 +96,7 @@ static void table_read(struct fabric_read *read, int error)
 		error = fetch_deliver(session, &fetch->body, fetch->memory, fetch->done);
 	if (session && error)
 		fetch->done(session, NULL);
-	linger(&fetch->linger);
+	fetch_linger(&fetch->grace_timer);
 }
 
 int fetch_start(struct peer_session *session, const struct peer_attached_body *body,
@@ -105,6 +107,7 @@ int fetch_start(struct peer_session *session, const struct peer_attached_body *b
 	struct peer_fetch *fetch = calloc(1, sizeof(*fetch));
 	int error = -ENOMEM;
 
+	assert(!session->fetch);
 	if (!fetch)
 		return error;
 	fetch->size = peer_blob_size(body->table_size, body->region_count) + PEER_TAG_BYTES;
@@ -123,7 +126,7 @@ int fetch_start(struct peer_session *session, const struct peer_attached_body *b
 	fetch->session = session;
 	fetch->body = *body;
 	fetch->done = done;
-	fetch->linger.fire = linger;
+	fetch->grace_timer.fire = fetch_linger;
 	fetch->read.peer = fetch->peer;
 	fetch->read.to = fetch->memory;
 	fetch->read.length = fetch->size;
@@ -131,7 +134,7 @@ int fetch_start(struct peer_session *session, const struct peer_attached_body *b
 	fetch->read.key = body->key;
 	fetch->read.deadline = rm_now_ns() + peers->times.answer +
 	                       fetch->size * (PEER_SECOND / SLOWEST);
-	fetch->read.done = table_read;
+	fetch->read.done = fetch_read_done;
 	fetch->next = peers->fetches;
 	peers->fetches = fetch;
 	session->fetch = fetch;
@@ -146,7 +149,7 @@ void fetch_abandon(struct peer_session *session)
 	session->fetch = NULL;
 }
 
-/* The fabric is about to be closed: reads end with it, sessions are gone already. */
+/* The fabric is about to be closed. The sessions are gone, and reads are cancelled here. */
 void fetches_free(struct peers *peers)
 {
 	while (peers->fetches) {

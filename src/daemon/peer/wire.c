@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * peer_wire.c - encoding, sealing and opening of messages between hosts
+ * wire.c - encoding, sealing and opening of messages between hosts
  *
- * Pure: no globals, no allocation. What comes from outside is read through
- * peer_parse(), peer_open() and the peer_get functions only.
+ * Pure: no globals, no allocation. Bytes from outside are read only by peer_parse(), peer_open()
+ * and the peer_get functions, which check all lengths.
  */
 #include <errno.h>
 #include <sodium.h>
@@ -36,7 +36,7 @@ void peer_keys_derive(const uint8_t secret[RM_SECRET_BYTES], struct peer_keys *k
 
 /* ---- envelope ---- */
 
-static size_t put_head(const struct peer_head *head, uint8_t *out)
+static size_t head_put(const struct peer_head *head, uint8_t *out)
 {
 	memset(out, 0, PEER_HEAD_BYTES);
 	put32(out, PEER_MAGIC);
@@ -53,7 +53,7 @@ static size_t put_head(const struct peer_head *head, uint8_t *out)
 size_t peer_seal(const struct peer_head *head, const uint8_t key[PEER_KEY_BYTES],
                  const void *body, size_t body_size, uint8_t message[FABRIC_MESSAGE_MAX])
 {
-	size_t size = put_head(head, message);
+	size_t size = head_put(head, message);
 	uint8_t *nonce = message + size;
 
 	if (!peer_type_sealed(head->type))
@@ -233,7 +233,7 @@ int peer_get_refused(const uint8_t *body, size_t size, struct peer_refused_body 
 	out->error = get32(body);
 	if (!out->error || out->error > 4095)
 		return -EINVAL;
-	/* It ends up in error texts and on terminals: nothing but plain characters. */
+	/* The text is shown on terminals, so it may have printable ASCII characters only. */
 	for (i = 4; i < size; i++)
 		if (body[i] < ' ' || body[i] > '~')
 			return -EINVAL;
@@ -268,82 +268,6 @@ int peer_get_admit(const uint8_t *body, size_t size, struct peer_admit_body *out
 		return -EINVAL;
 	out->count = get32(body);
 	return 0;
-}
-
-/* ---- bodies of a move: numbers, then a text without its NUL ---- */
-
-/* It ends up on terminals: nothing but plain characters. */
-static int get_text(const uint8_t *body, size_t size, char text[RM_HANDLE_TEXT_MAX])
-{
-	if (size >= RM_HANDLE_TEXT_MAX)
-		return -EINVAL;
-	for (size_t i = 0; i < size; i++)
-		if (body[i] < ' ' || body[i] > '~')
-			return -EINVAL;
-	memcpy(text, body, size);
-	return 0;
-}
-
-#define MOVE_FIXED (12 + 16 + RM_ID_BYTES + RM_SECRET_BYTES)
-
-size_t peer_put_move(const struct peer_move_body *in, uint8_t *out)
-{
-	size_t length = strnlen(in->handle, sizeof(in->handle) - 1);
-
-	put32(out, in->step);
-	put32(out + 4, in->terms.readers);
-	put32(out + 8, in->terms.ttl_ms);
-	put64(out + 12, in->challenge);
-	put64(out + 20, in->bytes);
-	memcpy(out + 28, in->id, RM_ID_BYTES);
-	memcpy(out + 28 + RM_ID_BYTES, in->secret, RM_SECRET_BYTES);
-	memcpy(out + MOVE_FIXED, in->handle, length);
-	return MOVE_FIXED + length;
-}
-
-int peer_get_move(const uint8_t *body, size_t size, struct peer_move_body *out)
-{
-	memset(out, 0, sizeof(*out));
-	if (size < MOVE_FIXED || get32(body) < MOVE_ASK || get32(body) > MOVE_UNDO)
-		return -EINVAL;
-	out->step = (enum peer_step)get32(body);
-	out->terms.readers = get32(body + 4);
-	out->terms.ttl_ms = get32(body + 8);
-	out->challenge = get64(body + 12);
-	out->bytes = get64(body + 20);
-	memcpy(out->id, body + 28, RM_ID_BYTES);
-	memcpy(out->secret, body + 28 + RM_ID_BYTES, RM_SECRET_BYTES);
-	return get_text(body + MOVE_FIXED, size - MOVE_FIXED, out->handle);
-}
-
-#define MOVING_FIXED (8 + 16 + RM_ID_BYTES)
-
-size_t peer_put_moving(const struct peer_moving_body *in, uint8_t *out)
-{
-	size_t length = strnlen(in->text, sizeof(in->text) - 1);
-
-	put32(out, in->step);
-	put32(out + 4, in->error);
-	put64(out + 8, in->challenge);
-	put64(out + 16, in->left);
-	memcpy(out + 24, in->host, RM_ID_BYTES);
-	memcpy(out + MOVING_FIXED, in->text, length);
-	return MOVING_FIXED + length;
-}
-
-int peer_get_moving(const uint8_t *body, size_t size, struct peer_moving_body *out)
-{
-	memset(out, 0, sizeof(*out));
-	if (size < MOVING_FIXED || get32(body) < MOVE_READY || get32(body) > MOVE_FAILED)
-		return -EINVAL;
-	out->step = (enum peer_step)get32(body);
-	out->error = get32(body + 4);
-	if ((out->step == MOVE_FAILED) != (out->error != 0) || out->error > 4095)
-		return -EINVAL;
-	out->challenge = get64(body + 8);
-	out->left = get64(body + 16);
-	memcpy(out->host, body + 24, RM_ID_BYTES);
-	return get_text(body + MOVING_FIXED, size - MOVING_FIXED, out->text);
 }
 
 /* ---- table and regions ---- */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * peer_wire_data.c - the body of PEER_DATA: a part of a small publication's pages
+ * wire_data.c - the body of PEER_DATA: a part of a small publication's pages
  *
  *    0  total u32: bytes of all its pages with data, one after the other
- *    4  index u16, count u16: this message of so many
- *    8  runs: position u32, length u32, bytes. Whole words of 8 bytes; ascending; what lies in
- *       no run is zeros.
+ *    4  index u16, count u16: this is message index of count
+ *    8  runs: position u32, length u32, bytes. Positions and lengths are multiples of 8, runs
+ *       ascend and do not overlap. Bytes in no run of any message are zeros.
  *
  * Pure: no globals, no allocation.
  */
@@ -16,22 +16,24 @@
 #include "wire_words.h"
 
 #define HEAD 8
-#define RUN 8                   /* before its bytes; so many zeros or fewer do not end a run */
-#define MOST (PEER_BODY_MAX & ~(size_t)7)
+#define RUN 8                   /* a run's numbers: so it pays to end one before 16 zeros */
+#define MOST (PEER_BODY_MAX & ~(size_t)7)       /* bytes of a body, in whole words */
 
-static bool zeros(const uint8_t *data, size_t size)
+/* size is at most 2 * RUN. */
+static bool words_are_zero(const uint8_t *data, size_t size)
 {
 	static const uint8_t none[RUN * 2];
 
 	return !memcmp(data, none, size);
 }
 
-/* The end of the run that begins at at, at most so long. */
+/* The end of the run that begins at at and has at most room bytes. */
 static uint32_t run_end(const uint8_t *data, uint32_t total, uint32_t at, size_t room)
 {
 	uint32_t end = at + 8, last = room < total - at ? at + (uint32_t)room : total;
 
-	while (end < last && !zeros(data + end, last - end < RUN * 2 ? last - end : RUN * 2))
+	while (end < last &&
+	       !words_are_zero(data + end, last - end < RUN * 2 ? last - end : RUN * 2))
 		end += 8;
 	return end;
 }
@@ -45,7 +47,7 @@ size_t peer_put_data(const uint8_t *data, uint32_t total, uint32_t *at, uint8_t 
 	put32(out + 4, 0);
 	for (; *at < total; *at = end) {
 		end = *at + 8;
-		if (zeros(data + *at, 8))
+		if (words_are_zero(data + *at, 8))
 			continue;
 		if (size + RUN + 8 > MOST)
 			break;

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* peer_words.h - the numbers in messages between hosts: little-endian, anywhere. Pure. */
-#ifndef PEER_WORDS_H
-#define PEER_WORDS_H
+/*
+ * wire_words.h - numbers in messages between hosts: little-endian, at any alignment
+ *
+ * Pure: any thread, no allocation. The caller has checked that the bytes are there.
+ */
+#ifndef RM_WIRE_WORDS_H
+#define RM_WIRE_WORDS_H
 
 #include <stdint.h>
 

@@ -4,7 +4,7 @@
  *
  * If the publisher's host named a helper, long pieces are asked of it. Whatever goes wrong with
  * the helper, the piece is read from the publisher's host instead. A fault's few pages are not
- * worth the question. Worker thread only; does not allocate, but for peer_asker_new().
+ * worth the question. Worker thread only; does not allocate, but for fanout_ask_new().
  */
 #include <errno.h>
 #include <string.h>
@@ -37,14 +37,14 @@ static void helper_give_up(struct remote *remote, const char *why)
 	if (remote->helper.bad)
 		return;
 	remote->helper.bad = true;
-	peer_asker_stop(remote->helper.asker);
+	fanout_ask_stop(remote->helper.asker);
 	rm_short_id(remote->handle.id, id);
 	log_line("a helper for publication %s %s: its pages come from "
 	         "the publisher's host", id, why);
 }
 
 /* The helper's answer: where the piece is in its memory, or that it does not have it. */
-static void helper_granted(struct peer_ask *want, int error, uint64_t base, uint64_t key)
+static void helper_granted(struct fanout_want *want, int error, uint64_t base, uint64_t key)
 {
 	struct piece *piece = container_of(want, struct piece, want);
 	struct remote *remote = piece->remote;
@@ -54,7 +54,7 @@ static void helper_granted(struct peer_ask *want, int error, uint64_t base, uint
 	helper_unlink(remote, piece);
 	if (!error) {
 		helper->refusals = 0;
-		fetch_from_helper(piece, peer_asker_peer(helper->asker), base, key,
+		fetch_from_helper(piece, fanout_ask_peer(helper->asker), base, key,
 		                  rm_now_ns() + READ_NS);
 	} else {
 		if (error == -EHOSTUNREACH) {
@@ -75,7 +75,7 @@ static bool helper_take(struct piece *piece)
 	if (!helper->asker || helper->bad || piece->count < PIECE_MIN ||
 	    rm_now_ns() < helper->pause_until)
 		return false;
-	piece->want = (struct peer_ask){
+	piece->want = (struct fanout_want){
 		.layer = piece->layer,
 		.page = piece->page,
 		.count = (uint32_t)piece->count,
@@ -83,7 +83,7 @@ static bool helper_take(struct piece *piece)
 	};
 	piece->next = helper->waiting;
 	helper->waiting = piece;
-	peer_ask(helper->asker, &piece->want);
+	fanout_ask_for(helper->asker, &piece->want);
 	return true;
 }
 
@@ -95,7 +95,7 @@ static void helper_over(struct piece *piece, int error)
 	if (!error)
 		helper->bytes += piece->count * RM_PAGE;
 	if (helper->asker)
-		peer_asked(helper->asker, piece->want.number);
+		fanout_ask_done(helper->asker, piece->want.number);
 	if (error && error != -ECANCELED && helper->asker)
 		helper_give_up(remote, "cannot be read");
 }
@@ -103,7 +103,7 @@ static void helper_over(struct piece *piece, int error)
 static void helper_end(struct helper *helper)
 {
 	if (helper->asker)
-		peer_asker_end(helper->asker);
+		fanout_ask_end(helper->asker);
 	helper->asker = NULL;
 }
 
@@ -119,7 +119,7 @@ void helper_begin(struct remote *remote, const struct rm_fabric_addr *address)
 	helper->address = *address;
 	helper->bad = false;
 	helper->pause_until = 0;
-	helper->asker = peer_asker_new(remote->session, address);
+	helper->asker = fanout_ask_new(remote->session, address);
 	while ((piece = helper->waiting)) {  /* for the earlier helper, which is gone */
 		helper->waiting = piece->next;
 		fetch_direct(piece);
@@ -132,7 +132,7 @@ static struct piece *helper_stop(struct remote *remote)
 
 	remote->helper.waiting = NULL;
 	helper_end(&remote->helper);
-	peers_relay_drop(remote->remotes->nets, remote);
+	fanout_give_drop(remote->remotes->nets, remote);
 	return waiting;
 }
 

@@ -71,14 +71,14 @@ struct piece {
 	uint64_t page, count;
 	uint64_t deadline;              /* of all attempts at the publisher's host together */
 	unsigned attempts;              /* with the present key */
-	struct peer_ask want;           /* the question to the helper */
+	struct fanout_want want;           /* the question to the helper */
 	bool from_helper;               /* the read under way is of a helper's memory */
 	struct piece *next;             /* in held or waiting */
 };
 
 /* Another reader's host that has pages of the publication, too; see helper.c. */
 struct helper {
-	struct peer_asker *asker;       /* NULL: the publisher's host named none */
+	struct fanout_ask *asker;       /* NULL: the publisher's host named none */
 	struct rm_fabric_addr address;
 	bool bad;                       /* it failed, and is not asked any more */
 	unsigned refusals;              /* in a row */

@@ -43,7 +43,7 @@ void try_admit(struct host *host, const struct rm_fabric_addr *addr)
 	admitted += 1 + PEER_ADMIT_MAX;
 	EXPECT(shared->admitted[SMALL] == admitted && shared->attached[SMALL] == 1);
 	/* Repeated: answered again, not counted again; an older one is not even answered. */
-	number = session->more.number;
+	number = session->admission.number;
 	answers = host->admissions;
 	admit_message(host, session, number, PEER_ADMIT_MAX);
 	admit_message(host, session, number, PEER_ADMIT_MAX);
@@ -54,7 +54,7 @@ void try_admit(struct host *host, const struct rm_fabric_addr *addr)
 	admit(host, session, 1);
 	EXPECT(host->error == -ENOENT && strchr(host->why, ':') &&
 	       strstr(host->why, "unpublished"));
-	admit_message(host, session, session->more.number, 1);
+	admit_message(host, session, session->admission.number, 1);
 	EXPECT(shared->admitted[SMALL] == admitted && shared->attached[SMALL] == 1);
 	EXPECT(!read_layers(host, session) && host->attaches == before && !host->losses);
 	shared->unpublished = false;

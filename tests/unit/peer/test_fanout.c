@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* peer_helpers.c: who is sent to whom; and the bodies of the messages between the two */
+/* served_helper.c: who helps whom; and the bodies of the messages between the two */
 #include "../unit.h"
 
 #include "../../../src/daemon/peer/internal.h"

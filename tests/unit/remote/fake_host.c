@@ -434,43 +434,43 @@ void peer_detach(struct peer_session *session)
 
 /* This one names no helper, and nobody asks here for pages. */
 
-void peers_relay_drop(struct nets *nets, struct remote *remote)
+void fanout_give_drop(struct nets *nets, struct remote *remote)
 {
 	(void)nets;
 	(void)remote;
 }
 
-struct peer_asker *peer_asker_new(struct peer_session *session, const struct rm_fabric_addr *helper)
+struct fanout_ask *fanout_ask_new(struct peer_session *session, const struct rm_fabric_addr *helper)
 {
 	(void)session;
 	(void)helper;
 	return NULL;
 }
 
-void peer_ask(struct peer_asker *asker, struct peer_ask *want)
+void fanout_ask_for(struct fanout_ask *asker, struct fanout_want *want)
 {
 	(void)asker;
 	(void)want;
 	abort();
 }
 
-void peer_asked(struct peer_asker *asker, uint64_t number)
+void fanout_ask_done(struct fanout_ask *asker, uint64_t number)
 {
 	(void)asker;
 	(void)number;
 }
 
-void peer_asker_stop(struct peer_asker *asker)
+void fanout_ask_stop(struct fanout_ask *asker)
 {
 	(void)asker;
 }
 
-struct fabric_peer *peer_asker_peer(struct peer_asker *asker)
+struct fabric_peer *fanout_ask_peer(struct fanout_ask *asker)
 {
 	return (struct fabric_peer *)asker;
 }
 
-void peer_asker_end(struct peer_asker *asker)
+void fanout_ask_end(struct fanout_ask *asker)
 {
 	(void)asker;
 }
