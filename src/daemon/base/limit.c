@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* limit.c - see limit.h. Worker thread only; does not allocate. */
+/* limit.c - the two bounds of rmmapd's memory: see limit.h. Worker thread only. */
+#include <assert.h>
 #include <errno.h>
 
 #include "context.h"
@@ -7,12 +8,13 @@
 #include "../../common/channel.h"
 #include "../../common/say.h"
 
-#define LOOK_NS UINT64_C(100000000)
+#define LOOK_NS UINT64_C(100000000)             /* the cgroup's files are not read at each fault */
 #define MARGIN_LEAST (UINT64_C(16) << 20)       /* an open fabric is 6 to 12 MiB */
-#define MARGIN_MOST (UINT64_C(512) << 20)
+#define MARGIN_MOST (UINT64_C(512) << 20)       /* an eighth of a large limit would be a waste */
 
 /* ---- the cgroup ---- */
 
+/* The part of a cgroup's limit that stays free for all that is not counted here. */
 static uint64_t margin_of(uint64_t limit)
 {
 	uint64_t margin = limit / 8;
@@ -22,6 +24,7 @@ static uint64_t margin_of(uint64_t limit)
 	return margin < MARGIN_MOST ? margin : MARGIN_MOST;
 }
 
+/* Read the cgroup's usage anew. */
 static void cgroup_look(struct limit *limit)
 {
 	struct rm_cgroup cgroup;
@@ -37,7 +40,7 @@ static void cgroup_look(struct limit *limit)
 	limit->look_ns = rm_now_ns() + LOOK_NS;
 }
 
-/* What is left of it; what is promised is taken. */
+/* Bytes that the cgroup has left. Promised bytes count as taken: they will be used soon. */
 static uint64_t cgroup_room(const struct limit *limit)
 {
 	if (limit->free_bytes == RM_CGROUP_NONE)
@@ -45,7 +48,10 @@ static uint64_t cgroup_room(const struct limit *limit)
 	return limit->free_bytes > limit->promised ? limit->free_bytes - limit->promised : 0;
 }
 
-/* Are bytes within it, if so many come free at once? Looks only where it has to. */
+/*
+ * True if the cgroup has room for BYTES. FREED bytes were given up just now, and the kernel may
+ * still count them. Reads the cgroup's files only if the last figures are too old or too low.
+ */
 static bool cgroup_admits(struct limit *limit, uint64_t bytes, uint64_t freed)
 {
 	uint64_t room;
@@ -59,7 +65,10 @@ static bool cgroup_admits(struct limit *limit, uint64_t bytes, uint64_t freed)
 
 /* ---- RMMAP_LIMIT ---- */
 
-/* Publications and caches, where what is both is counted twice: quick, and never too low. */
+/*
+ * An upper bound of limit_held(): memory that is both a publication's and a cache's counts twice.
+ * This one is cheap; limit_held() compares the layers of all publications with all caches.
+ */
 static uint64_t held_at_most(const struct context *context)
 {
 	const struct limit_holders *holders = &context->limit.holders;
@@ -79,6 +88,7 @@ uint64_t limit_held(struct context *context)
 	return held > both ? held - both : 0;
 }
 
+/* True if RMMAP_LIMIT allows BYTES more. The exact figure is only taken if it may matter. */
 static bool option_admits(struct context *context, uint64_t bytes)
 {
 	uint64_t limit = context->options.limit, held = held_at_most(context);
@@ -89,13 +99,13 @@ static bool option_admits(struct context *context, uint64_t bytes)
 	return held <= limit && bytes <= limit - held;
 }
 
-/* Bytes that come free. */
-static uint64_t give_way(struct context *context)
+/* Free all that nobody has attached: the bytes of caches that were freed. */
+static uint64_t memory_release(struct context *context)
 {
 	const struct limit_holders *holders = &context->limit.holders;
 
-	if (holders->let_go)
-		holders->let_go(holders->arg);
+	if (holders->release_holdings)
+		holders->release_holdings(holders->arg);
 	return holders->evict ? holders->evict(holders->arg) : 0;
 }
 
@@ -103,7 +113,7 @@ bool limit_admits(struct context *context, uint64_t bytes)
 {
 	if (option_admits(context, bytes))
 		return true;
-	give_way(context);
+	memory_release(context);
 	return option_admits(context, bytes);
 }
 
@@ -122,7 +132,8 @@ uint64_t limit_room(struct context *context)
 
 /* ---- pages of caches ---- */
 
-static void words_of_option(struct context *context, uint64_t bytes)
+/* Fill limit.why for a promise that RMMAP_LIMIT does not allow. */
+static void why_option(struct context *context, uint64_t bytes)
 {
 	rm_format(context->limit.why, sizeof(context->limit.why), "rmmapd may hold %llu bytes "
 	          "(RMMAP_LIMIT) and holds %llu: there is no room for %llu more; detach or unpublish "
@@ -130,7 +141,8 @@ static void words_of_option(struct context *context, uint64_t bytes)
 	          (unsigned long long)limit_held(context), (unsigned long long)bytes);
 }
 
-static void words_of_cgroup(struct context *context, uint64_t bytes)
+/* Fill limit.why for a promise that the cgroup's limit does not allow. */
+static void why_cgroup(struct context *context, uint64_t bytes)
 {
 	struct rm_cgroup cgroup;
 
@@ -142,12 +154,12 @@ static void words_of_cgroup(struct context *context, uint64_t bytes)
 	          (unsigned long long)margin_of(cgroup.limit), (unsigned long long)bytes);
 }
 
-static int refuse(struct context *context, uint64_t bytes)
+static int promise_refuse(struct context *context, uint64_t bytes)
 {
 	if (!option_admits(context, bytes))
-		words_of_option(context, bytes);
+		why_option(context, bytes);
 	else
-		words_of_cgroup(context, bytes);
+		why_cgroup(context, bytes);
 	return -ENOSPC;
 }
 
@@ -157,10 +169,13 @@ int limit_promise(struct context *context, uint64_t bytes)
 	uint64_t freed;
 
 	if (!option_admits(context, bytes) || !cgroup_admits(limit, bytes, 0)) {
-		freed = give_way(context);
-		/* The keeper closes its descriptors of them a moment later. */
+		freed = memory_release(context);
+		/*
+		 * The keeper has copies of the caches' descriptors, and closes them a moment later.
+		 * Until then the cgroup's figures do not show that this memory is free.
+		 */
 		if (!option_admits(context, bytes) || !cgroup_admits(limit, bytes, freed))
-			return refuse(context, bytes);
+			return promise_refuse(context, bytes);
 	}
 	limit->caches += bytes;
 	limit->promised += bytes;
@@ -171,6 +186,7 @@ void limit_make(struct context *context, uint64_t bytes)
 {
 	struct limit *limit = &context->limit;
 
+	assert(bytes <= limit->promised);
 	limit->promised -= bytes;
 	if (limit->free_bytes != RM_CGROUP_NONE)
 		limit->free_bytes -= bytes < limit->free_bytes ? bytes : limit->free_bytes;
@@ -183,6 +199,10 @@ void limit_found(struct context *context, uint64_t bytes)
 
 void limit_return(struct context *context, uint64_t made, uint64_t promised)
 {
-	context->limit.caches -= made + promised;
-	context->limit.promised -= promised;
+	struct limit *limit = &context->limit;
+
+	assert(promised <= limit->promised && made + promised <= limit->caches);
+	limit->caches -= made + promised;
+	limit->promised -= promised;
+	assert(limit->promised <= limit->caches);
 }

@@ -2,14 +2,16 @@
 /*
  * limit.h - how much memory rmmapd may hold
  *
- * Two bounds. RMMAP_LIMIT is of publications and caches together. The cgroup's is of what
- * this host's kernel charges to it, whoever took it, so it is asked what it has left, and a
- * margin is kept back, since exceeding it ends processes: the worker, or somebody else's.
- * Publications are not held against it: their memory was charged to their publisher before
- * they came here.
+ * There are two bounds. RMMAP_LIMIT applies to publications and caches together. The limit of
+ * rmmapd's cgroup applies to all memory that the kernel charges to that cgroup, also that of other
+ * processes. So the code asks the cgroup how much it has left, and keeps a margin free, because
+ * the OOM killer ends a process when the limit is exceeded: the worker, or another one.
+ * Publications do not count against the cgroup: their memory was charged to the publisher before
+ * rmmapd got it.
  *
- * A page of a cache is promised first (all of them for an attach that fetches all, so that it
- * is refused before it begins), and made when it is about to be fetched. Worker thread only.
+ * The memory of a cache's page is accounted for in two steps. It is promised first. An attach that
+ * fetches everything promises all pages, so that it fails before it begins. It is made when the
+ * page is about to be fetched. Worker thread only; allocates nothing.
  */
 #ifndef RM_LIMIT_H
 #define RM_LIMIT_H
@@ -19,44 +21,52 @@
 
 struct context;
 
-/* Who holds memory beside this. A NULL: nobody does yet. */
+/*
+ * The rooms above that hold memory, as functions that worker/ sets. A function that is NULL stands
+ * for a part that does not exist yet: it holds nothing and can free nothing.
+ */
 struct limit_holders {
-	void *arg;
-	uint64_t (*published)(void *arg);       /* bytes of publications of this host */
-	uint64_t (*both)(void *arg);            /* of these, those that are caches as well */
-	void (*let_go)(void *arg);              /* give up what is only held for processes */
-	uint64_t (*evict)(void *arg);           /* and caches that nobody has attached: bytes */
+	void *arg;                              /* first argument of each function */
+	uint64_t (*published)(void *arg);       /* bytes of this host's publications */
+	uint64_t (*both)(void *arg);            /* bytes among these that are a cache's, too */
+	void (*release_holdings)(void *arg);    /* free layers that are only held for processes
+	                                           that have just published: see store/layers.h */
+	uint64_t (*evict)(void *arg);           /* free the complete caches that nobody has
+	                                           attached; returns the number of bytes */
 };
 
-struct limit {                          /* of struct context; all 0 at first */
+/* A member of struct context; all zero at first. */
+struct limit {
 	struct limit_holders holders;
-	uint64_t caches;                /* bytes of caches, made or promised */
-	uint64_t promised;              /* of these not made yet */
-	uint64_t free_bytes;            /* the cgroup's, at the last look, less what was made since */
-	uint64_t look_ns;               /* after this it is looked at again */
-	char why[256];                  /* of the last -ENOSPC */
+	uint64_t caches;                /* bytes of caches, made and promised */
+	uint64_t promised;              /* bytes among these that are not made yet: <= caches */
+	uint64_t free_bytes;            /* what the cgroup had left at the last look, less the
+	                                   margin and what was made since; RM_CGROUP_NONE: it has
+	                                   no limit */
+	uint64_t look_ns;               /* free_bytes is out of date after this time */
+	char why[256];                  /* text for the last -ENOSPC of limit_promise() */
 };
 
-/* Publications and caches; memory that is both counts once. */
+/* Bytes of publications and caches. Memory that is both counts once. */
 uint64_t limit_held(struct context *context);
-/* What may still be taken by either bound; nothing is given up for it. */
+/* Bytes that both bounds still allow. Frees nothing to get there. */
 uint64_t limit_room(struct context *context);
 /*
- * Would publications of so many bytes more be within RMMAP_LIMIT? What is only held for
- * processes, and caches that nobody has attached, give way.
+ * True if RMMAP_LIMIT allows BYTES more of publications. If it does not at first, holdings and
+ * caches that nobody has attached are freed, and it is checked once more.
  */
 bool limit_admits(struct context *context, uint64_t bytes);
 
 /*
- * So many bytes of caches may be made: 0, or -ENOSPC with the figures in context->limit.why.
- * What nobody has attached gives way.
+ * Reserve BYTES for pages of caches: 0, or -ENOSPC with the figures in context->limit.why. Frees
+ * holdings and caches that nobody has attached if there is no room else.
  */
 int limit_promise(struct context *context, uint64_t bytes);
-/* Of what was promised, so much is made now. */
+/* BYTES of the memory that was promised are about to be used. */
 void limit_make(struct context *context, uint64_t bytes);
-/* So much is there without having been promised: an earlier worker made it. */
+/* BYTES of caches are in use that an earlier worker had made. */
 void limit_found(struct context *context, uint64_t bytes);
-/* What was made is gone, or what was promised will not be made. */
+/* MADE bytes of caches were freed, and PROMISED bytes will not be made. */
 void limit_return(struct context *context, uint64_t made, uint64_t promised);
 
 #endif

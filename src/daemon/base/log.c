@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* log.c - see log.h */
+/* log.c - lines of rmmapd's log: see log.h */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -12,14 +12,16 @@
 #include "log.h"
 
 /*
- * The pipe to whoever waits for this start, while it waits; else -1. What is said until
- * then goes there too, since it may be why there is no rmmapd after all.
+ * The pipe to the process that waits for this start, or -1 when nobody waits. Lines of the start
+ * go there too, because one of them may say why the start fails. Not locked: keeper and worker
+ * have one thread each, and each has its own copy.
  */
 static int starter = -1;
 
 /*
- * stderr may be a pipe or a terminal that a consumer shares, and that consumer may be
- * waiting for a page of ours: so the line is only written if that can be done at once.
+ * Standard error may be a pipe or a terminal that a consumer has to read or drain, and that
+ * consumer may be waiting for a page from this worker. So the line is dropped unless it can be
+ * written at once.
  */
 static void line_write(const char *text)
 {
@@ -92,7 +94,7 @@ void log_ready(void)
 {
 	ssize_t written;
 
-	/* The worker may have answered the starter already, which then has closed its end. */
+	/* The starter may have closed its end: it had an answer from the worker already, or ended. */
 	if (starter >= 0) {
 		written = write(starter, "", 1);
 		(void)written;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * loop.c - epoll, a heap of timers, and pollers, for the worker's one thread
+ * loop.c - the worker's event loop: epoll, a binary heap of timers, and a list of pollers
  *
- * Allocates only to grow the heap of timers.
+ * Worker thread only. Allocates only to grow the heap of timers.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -12,17 +13,22 @@
 #include "../../common/channel.h"
 #include "loop.h"
 
-#define BATCH 64
+#define BATCH 64                        /* events that one epoll_wait() fetches */
 
 struct loop {
 	int epoll;
-	bool stop;
-	struct timer **heap;            /* heap[1] is the earliest; heap[0] is not used */
-	unsigned timers, capacity;
+	bool stop;                      /* loop_stop() was called since loop_run() began */
+	/*
+	 * heap[1] is the earliest timer, and no timer is earlier than the one at half its position.
+	 * heap[timer->index] == timer for each timer that is set. heap[0] is not used.
+	 */
+	struct timer **heap;
+	unsigned timers;                /* that are set: heap[1] to heap[timers] */
+	unsigned capacity;              /* entries of heap, heap[0] included: > timers */
 	struct poller *pollers;
-	struct poller *cursor;          /* the next to be asked, during a round of pollers */
+	struct poller *cursor;          /* the next one to ask, while pollers are asked; else NULL */
 	struct epoll_event batch[BATCH];
-	int batched;                    /* events of the batch being delivered */
+	int batched;                    /* events in batch while they are delivered; else 0 */
 };
 
 struct loop *loop_new(void)
@@ -50,7 +56,7 @@ void loop_free(struct loop *loop)
 
 /* ---- descriptors ---- */
 
-static int control(struct loop *loop, int operation, struct source *source, uint32_t events)
+static int source_control(struct loop *loop, int operation, struct source *source, uint32_t events)
 {
 	struct epoll_event event = { .events = events, .data.ptr = source };
 
@@ -59,33 +65,37 @@ static int control(struct loop *loop, int operation, struct source *source, uint
 
 int loop_add(struct loop *loop, struct source *source, uint32_t events)
 {
-	int ret = control(loop, EPOLL_CTL_ADD, source, events);
+	int error;
 
-	source->live = ret == 0;
-	return ret;
+	assert(!source->live);
+	error = source_control(loop, EPOLL_CTL_ADD, source, events);
+	source->live = error == 0;
+	return error;
 }
 
 int loop_change(struct loop *loop, struct source *source, uint32_t events)
 {
-	return control(loop, EPOLL_CTL_MOD, source, events);
+	assert(source->live);
+	return source_control(loop, EPOLL_CTL_MOD, source, events);
 }
 
 /*
- * The source may be freed as soon as this returns, so an event of it that was
- * fetched and not delivered yet is struck out here.
+ * The owner may free the source as soon as this returns. So an event of it that epoll_wait() has
+ * fetched, and that is not delivered yet, is removed from the batch.
  */
 void loop_remove(struct loop *loop, struct source *source)
 {
 	if (!source->live)
 		return;
-	control(loop, EPOLL_CTL_DEL, source, 0);
+	source_control(loop, EPOLL_CTL_DEL, source, 0);
 	source->live = false;
 	for (int i = 0; i < loop->batched; i++)
 		if (loop->batch[i].data.ptr == source)
 			loop->batch[i].data.ptr = NULL;
 }
 
-static void deliver(struct loop *loop)
+/* Deliver the batch. A callback may remove any source: loop_remove() clears its events. */
+static void events_deliver(struct loop *loop)
 {
 	for (int i = 0; i < loop->batched; i++) {
 		struct source *source = loop->batch[i].data.ptr;
@@ -96,24 +106,26 @@ static void deliver(struct loop *loop)
 	loop->batched = 0;
 }
 
-/* ---- timers: a binary heap ---- */
+/* ---- timers: a binary heap, see struct loop ---- */
 
-static void place(struct loop *loop, unsigned at, struct timer *timer)
+static void heap_place(struct loop *loop, unsigned at, struct timer *timer)
 {
 	loop->heap[at] = timer;
 	timer->index = at;
 }
 
-static void sift_up(struct loop *loop, struct timer *timer)
+/* Move a timer, whose position may be too late for its time, towards heap[1]. */
+static void heap_sift_up(struct loop *loop, struct timer *timer)
 {
 	unsigned at = timer->index;
 
 	for (; at > 1 && loop->heap[at / 2]->at > timer->at; at /= 2)
-		place(loop, at, loop->heap[at / 2]);
-	place(loop, at, timer);
+		heap_place(loop, at, loop->heap[at / 2]);
+	heap_place(loop, at, timer);
 }
 
-static void sift_down(struct loop *loop, struct timer *timer)
+/* Move a timer, whose position may be too early for its time, away from heap[1]. */
+static void heap_sift_down(struct loop *loop, struct timer *timer)
 {
 	unsigned at = timer->index;
 
@@ -126,17 +138,17 @@ static void sift_down(struct loop *loop, struct timer *timer)
 			child++;
 		if (loop->heap[child]->at >= timer->at)
 			break;
-		place(loop, at, loop->heap[child]);
+		heap_place(loop, at, loop->heap[child]);
 		at = child;
 	}
-	place(loop, at, timer);
+	heap_place(loop, at, timer);
 }
 
 /*
- * A worker that cannot have a few bytes for a timer would miss a deadline, which
- * nobody would notice: end it, the keeper starts a new one with all records.
+ * Without memory for a timer a deadline would pass unnoticed. So the worker aborts instead, and the
+ * keeper starts another one with all records.
  */
-static void grow(struct loop *loop)
+static void heap_grow(struct loop *loop)
 {
 	unsigned capacity = loop->capacity ? 2 * loop->capacity : 64;
 	struct timer **heap = realloc(loop->heap, capacity * sizeof(struct timer *));
@@ -149,14 +161,15 @@ static void grow(struct loop *loop)
 
 void loop_timer(struct loop *loop, struct timer *timer, uint64_t at)
 {
+	assert(!timer->index || loop->heap[timer->index] == timer);
 	timer->at = at;
 	if (!timer->index) {
 		if (loop->timers + 1 >= loop->capacity)
-			grow(loop);
-		place(loop, ++loop->timers, timer);
+			heap_grow(loop);
+		heap_place(loop, ++loop->timers, timer);
 	}
-	sift_up(loop, timer);
-	sift_down(loop, timer);
+	heap_sift_up(loop, timer);
+	heap_sift_down(loop, timer);
 }
 
 void loop_timer_cancel(struct loop *loop, struct timer *timer)
@@ -166,17 +179,21 @@ void loop_timer_cancel(struct loop *loop, struct timer *timer)
 
 	if (!at)
 		return;
+	assert(at <= loop->timers && loop->heap[at] == timer);
 	timer->index = 0;
 	last = loop->heap[loop->timers--];
 	if (last == timer)
 		return;
-	place(loop, at, last);
-	sift_up(loop, last);
-	sift_down(loop, last);
+	heap_place(loop, at, last);
+	heap_sift_up(loop, last);
+	heap_sift_down(loop, last);
 }
 
-/* A timer that sets itself again for now waits for the next round: others get their turn. */
-static void fire_due(struct loop *loop)
+/*
+ * Fire the timers that are due. At most as many fire as are set now: one that sets itself again for
+ * a time that has passed waits for the next round, so descriptors get their turn.
+ */
+static void timers_fire_due(struct loop *loop)
 {
 	uint64_t now = rm_now_ns();
 
@@ -210,7 +227,8 @@ void loop_poller_remove(struct loop *loop, struct poller *poller)
 		*link = poller->next;
 }
 
-static bool poll_all(struct loop *loop)
+/* Ask all pollers once: true if one had work. A poller may remove itself or another one. */
+static bool pollers_poll(struct loop *loop)
 {
 	bool busy = false;
 
@@ -222,7 +240,8 @@ static bool poll_all(struct loop *loop)
 	return busy;
 }
 
-static bool arm_all(struct loop *loop)
+/* Prepare all pollers for sleep: false if one refuses. The loop must not sleep then. */
+static bool pollers_arm(struct loop *loop)
 {
 	for (struct poller *p = loop->pollers; p; p = p->next)
 		if (p->arm && !p->arm(p))
@@ -232,7 +251,10 @@ static bool arm_all(struct loop *loop)
 
 /* ---- the loop ---- */
 
-/* Milliseconds to sleep, rounded up so that the timer is due when we wake; -1: for ever. */
+/*
+ * Milliseconds until the earliest timer, rounded up so that it is due when epoll_wait() returns; -1
+ * without timers. An hour at most, which fits an int.
+ */
 static int sleep_ms(struct loop *loop)
 {
 	uint64_t now, ms;
@@ -246,22 +268,26 @@ static int sleep_ms(struct loop *loop)
 	return ms > 3600000 ? 3600000 : (int)ms;
 }
 
+/*
+ * One round: pollers, timers, then descriptors. The loop sleeps in epoll_wait() only if no poller
+ * had work and all of them are armed.
+ */
 void loop_run(struct loop *loop)
 {
 	loop->stop = false;
 	while (!loop->stop) {
-		bool busy = poll_all(loop);
+		bool busy = pollers_poll(loop);
 		int wait, n;
 
-		fire_due(loop);
+		timers_fire_due(loop);
 		if (loop->stop)
 			break;
 		wait = busy ? 0 : sleep_ms(loop);
-		if (wait && !arm_all(loop))
+		if (wait && !pollers_arm(loop))
 			wait = 0;
 		n = epoll_wait(loop->epoll, loop->batch, BATCH, wait);
 		loop->batched = n > 0 ? n : 0;
-		deliver(loop);
+		events_deliver(loop);
 	}
 }
 

@@ -2,7 +2,10 @@
 /*
  * loop.h - the worker's event loop: descriptors, timers, pollers
  *
- * Single-threaded. Callbacks may add and remove anything, themselves included.
+ * Worker thread only. Sources, timers and pollers are embedded in their owners' structs and belong
+ * to these; the loop only links them. A callback may add and remove any of them, its own
+ * included, and may free one that it has removed. The loop allocates only to grow its heap of
+ * timers, and aborts the worker if there is no memory for that.
  */
 #ifndef RM_LOOP_H
 #define RM_LOOP_H
@@ -12,36 +15,57 @@
 
 struct loop;
 
-struct source {                 /* a descriptor; embed it, see container_of in util.h */
-	int fd;
-	void (*ready)(struct source *source, uint32_t events);  /* EPOLL bits */
-	bool live;                      /* loop's */
+/* A descriptor that the loop watches. Embed it, and see container_of() in container.h. */
+struct source {
+	int fd;                         /* set by the owner; unchanged while the loop has it */
+	/* Called with the EPOLL bits that came. */
+	void (*ready)(struct source *source, uint32_t events);
+	bool live;                      /* the loop's: true between loop_add() and loop_remove() */
 };
 
-struct timer {                  /* one shot */
-	uint64_t at;                    /* CLOCK_MONOTONIC ns */
+/* A timer that fires once. The owner may set it again from its callback. */
+struct timer {
+	uint64_t at;                    /* when, in ns of CLOCK_MONOTONIC; written by the loop */
 	void (*fire)(struct timer *timer);
-	unsigned index;                 /* loop's: place in the heap, from 1; 0: not set */
+	unsigned index;                 /* the loop's: position in the heap, from 1; 0: not set */
 };
 
-struct poller {                 /* asked before the loop sleeps */
-	/* Do what can be done without waiting; true: call again at once, do not sleep. */
+/* A source of events without a descriptor that tells of all of them: libfabric's queues. */
+struct poller {
+	/* Do what can be done without waiting. True: there was work, so ask again at once. */
 	bool (*poll)(struct poller *poller);
-	/* Last call before sleeping: false if sleeping would miss something. May be NULL. */
+	/*
+	 * Called last before the loop sleeps. False: an event has come, so the loop must not sleep.
+	 * NULL: nothing is to be done before sleeping.
+	 */
 	bool (*arm)(struct poller *poller);
-	struct poller *next;            /* loop's */
+	struct poller *next;            /* the loop's list */
 };
 
-struct loop *loop_new(void);
-void loop_free(struct loop *loop);
-int loop_add(struct loop *loop, struct source *source, uint32_t events);   /* 0 or -errno */
+struct loop *loop_new(void);            /* NULL: no memory or descriptor */
+void loop_free(struct loop *loop);      /* its sources, timers and pollers stay their owners' */
+
+/* Watch a source that is not watched yet. 0 or -errno. */
+int loop_add(struct loop *loop, struct source *source, uint32_t events);
+/* Wait for other events of a source that is watched. 0 or -errno. */
 int loop_change(struct loop *loop, struct source *source, uint32_t events);
-void loop_remove(struct loop *loop, struct source *source);     /* before its fd is closed */
-void loop_timer(struct loop *loop, struct timer *timer, uint64_t at);      /* sets or moves */
+/*
+ * Stop watching, before the descriptor is closed. No callback comes any more, not even for an
+ * event that the loop has read already. Nothing happens if the source is not watched.
+ */
+void loop_remove(struct loop *loop, struct source *source);
+
+/* Set the timer, or move it if it is set. A time that has passed means the next round. */
+void loop_timer(struct loop *loop, struct timer *timer, uint64_t at);
+/* Nothing happens if the timer is not set. */
 void loop_timer_cancel(struct loop *loop, struct timer *timer);
+
+/* Add a poller that the loop does not have yet. */
 void loop_poller(struct loop *loop, struct poller *poller);
+/* Nothing happens if the loop does not have it. */
 void loop_poller_remove(struct loop *loop, struct poller *poller);
-void loop_run(struct loop *loop);       /* until loop_stop() */
-void loop_stop(struct loop *loop);
+
+void loop_run(struct loop *loop);       /* returns after loop_stop() */
+void loop_stop(struct loop *loop);      /* from a callback: end loop_run() after this round */
 
 #endif

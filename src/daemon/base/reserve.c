@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* reserve.c - memory for what somebody waits for, see reserve.h */
+/* reserve.c - blocks of memory for page faults: see reserve.h */
+#include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,12 +8,12 @@
 #include "reserve.h"
 
 union block {
-	union block *next;              /* while it is free */
+	union block *next;              /* next free block, while this one is free */
 	_Alignas(max_align_t) char bytes[RESERVE_BLOCK];
 };
 
 static union block blocks[RESERVE_BLOCKS];
-static union block *first;
+static union block *first;              /* of the free ones; NULL: none is free */
 
 void reserve_open(void)
 {
@@ -25,6 +26,7 @@ void reserve_open(void)
 
 bool reserve_has(const void *block)
 {
+	/* unsigned, so that an address below the first block gives a large number */
 	return (uintptr_t)block - (uintptr_t)blocks < sizeof(blocks);
 }
 
@@ -48,6 +50,7 @@ void reserve_free(void *memory)
 		free(memory);
 		return;
 	}
+	assert(((uintptr_t)block - (uintptr_t)blocks) % sizeof(*block) == 0);
 	block->next = first;
 	first = block;
 }

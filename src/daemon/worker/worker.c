@@ -328,7 +328,7 @@ static uint64_t held_both(void *arg)
 	return worker->remotes ? remotes_adopted(worker->remotes, store_layers(worker->store)) : 0;
 }
 
-static void held_let_go(void *arg)
+static void held_release(void *arg)
 {
 	const struct worker *worker = arg;
 
@@ -354,7 +354,7 @@ static int parts_new(struct worker *worker, int listener)
 	if (worker->store)
 		context->limit.holders = (struct limit_holders){
 			.arg = worker, .published = held_published, .both = held_both,
-			.let_go = held_let_go, .evict = held_evict,
+			.release_holdings = held_release, .evict = held_evict,
 		};
 	if (worker->store)
 		worker->nets = nets_new(context, worker->store, &nets_events);

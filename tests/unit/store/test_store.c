@@ -49,7 +49,7 @@ static void setup(void)
 	context.loop = loop_new();
 	context.keeper = keeper_new(pair[1], 0);
 	context.options.terms.ttl_ms = 3600000;
-	context.limit.holders = (struct limit_holders){ .published = published, .let_go = let_go };
+	context.limit.holders = (struct limit_holders){ .published = published, .release_holdings = let_go };
 	store = store_new(&context, &events);
 }
 
