@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* attempts.c - see attempts.h. Worker thread only; allocates. */
+/* attempts.c - attaches during which workers were killed: see attempts.h */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,18 +9,19 @@
 #include "attempts.h"
 #include "../base/context.h"
 
-#define DEATHS_MOST 2
+#define DEATHS_MOST 2                   /* fewer than those that end rmmapd: see RESTARTS_MAX */
 
 struct attempt_record {                 /* data of RECORD_ATTEMPT */
-	uint64_t connection, seq;
-	uint8_t id[RM_ID_BYTES];
-	uint32_t deaths;                /* workers that were killed while it was under way */
-	uint32_t running;               /* it is: not yet sent again, it is innocent of a death */
+	uint64_t connection, seq;       /* the request: the connection's record, its number */
+	uint8_t id[RM_ID_BYTES];        /* of the publication */
+	uint32_t deaths;                /* workers that were killed while running was 1 */
+	uint32_t running;               /* 1: under way. 0: restored, and not sent again yet, so the
+	                                   next death of a worker is not its fault */
 };
 
 struct attempt {
 	struct attempt_record data;
-	uint64_t record;                /* the keeper's number */
+	uint64_t record;                /* number of its record in the keeper */
 	struct attempt *next;
 };
 
@@ -100,7 +101,11 @@ bool attempts_failed_of(const struct context *context, const uint8_t id[RM_ID_BY
 	return attempt;
 }
 
-/* The OOM killer sends SIGKILL; a worker that cannot allocate aborts. */
+/*
+ * The OOM killer sends SIGKILL, and a worker that cannot allocate aborts. One whose assertion fails
+ * aborts as well, and is counted: an attach during which that happens twice is not begun again
+ * either.
+ */
 static bool was_out_of_memory(const struct context *context)
 {
 	return context->death == SIGKILL || context->death == SIGABRT;

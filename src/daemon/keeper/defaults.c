@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * defaults.c - see defaults.h
+ * defaults.c - process attributes that rmmapd resets: see defaults.h
  */
 #include "../base/log.h"
 #include "defaults.h"
@@ -25,14 +25,14 @@
 #define IOPRIO_WHO_PROCESS 1
 
 /*
- * What bounds rmmapd as a whole, if the hard limit is finite: it is said then. RLIMIT_CORE is
- * left alone, since a core dump has everybody's data in it, and RLIMIT_STACK is not raised to
- * "unlimited", since threads take it for their size.
+ * The limits that are raised. One with a name bounds rmmapd as a whole, so the log has a line if
+ * its hard limit is finite. RLIMIT_CORE is not raised, since a core dump contains everybody's data.
+ * RLIMIT_STACK is not raised to "unlimited", since threads take that for their stacks' size.
  */
-static const struct limit {
+static const struct process_limit {
 	int resource;
-	const char *name, *option;
-	unsigned shift;                 /* the unit it is said in, 1 << shift bytes */
+	const char *name, *option;      /* for the log: its name, the shell's option; or NULL */
+	unsigned shift;                 /* its value in the log is in units of 1 << shift */
 	const char *unit;
 } limits[] = {
 	{ RLIMIT_NOFILE, NULL, NULL, 0, NULL },
@@ -48,7 +48,8 @@ static const struct limit {
 	{ RLIMIT_FSIZE, "RLIMIT_FSIZE", "ulimit -f", 20, " MiB" },
 };
 
-static void raise_limit(const struct limit *l)
+/* Raise one soft limit to its hard limit, and log the result if it bounds rmmapd as a whole. */
+static void limit_raise(const struct process_limit *l)
 {
 	struct rlimit limit;
 
@@ -61,11 +62,12 @@ static void raise_limit(const struct limit *l)
 	}
 	if (l->name && limit.rlim_max != RLIM_INFINITY)
 		log_note("%s is %llu%s (%s) and was not set for rmmapd: it bounds all programs of "
-		           "this run directory", l->name,
-		           (unsigned long long)limit.rlim_max >> l->shift, l->unit, l->option);
+		         "this run directory", l->name,
+		         (unsigned long long)limit.rlim_max >> l->shift, l->unit, l->option);
 }
 
-static void raise_stack(void)
+/* Have a stack of 8 MiB, or as much of that as the hard limit allows. */
+static void limit_raise_stack(void)
 {
 	struct rlimit limit;
 
@@ -75,51 +77,56 @@ static void raise_stack(void)
 	setrlimit(RLIMIT_STACK, &limit);
 }
 
-static void raise_limits(void)
+static void limits_raise(void)
 {
-	/* a write beyond RLIMIT_FSIZE is an error then, and not this process's end */
+	/* With this signal ignored, a write beyond RLIMIT_FSIZE fails and does not end rmmapd. */
 	signal(SIGXFSZ, SIG_IGN);
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
-		raise_limit(&limits[i]);
-	raise_stack();
+		limit_raise(&limits[i]);
+	limit_raise_stack();
 }
 
 /* ---- scheduling ---- */
 
-static void set_class(void)
+/* Normal scheduling class, nice value 0, no I/O priority. */
+static void set_scheduling(void)
 {
 	const struct sched_param none = { 0 };
 	int class = sched_getscheduler(0);
 
 	if (class > SCHED_OTHER && sched_setscheduler(0, SCHED_OTHER, &none) < 0)
 		log_note("the scheduling class stays %d, as the program had it that started this "
-		           "rmmapd: %m", class);
-	/* after the class: SCHED_IDLE and real-time ones have a nice value, too */
+		         "rmmapd: %m", class);
+	/* After the class: processes in SCHED_IDLE and real-time classes have a nice value, too. */
 	errno = 0;
 	if (getpriority(PRIO_PROCESS, 0) != 0 && errno == 0 &&
 	    setpriority(PRIO_PROCESS, 0, 0) < 0)
 		log_note("the nice value stays %d, as the program had it that started this rmmapd: "
-		           "%m (CAP_SYS_NICE or RLIMIT_NICE would allow 0)", getpriority(PRIO_PROCESS, 0));
+		         "%m (CAP_SYS_NICE or RLIMIT_NICE would allow 0)", getpriority(PRIO_PROCESS, 0));
 	if (syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, 0) < 0)
 		log_note("the I/O priority stays as it was: %m");
 }
 
-/* All CPUs: the kernel leaves out those that the cpuset does not have. */
-static void set_place(void)
+/* Run on all CPUs (the kernel leaves out those that the cpuset lacks) and on all NUMA nodes. */
+static void set_cpus(void)
 {
 	unsigned char cpus[CPUS_BYTES];
 
 	memset(cpus, 0xff, sizeof(cpus));
 	if (syscall(SYS_sched_setaffinity, 0, sizeof(cpus), cpus) < 0)
 		log_note("the CPUs stay those of the program that started this rmmapd: %m");
-	/* where the kernel has no NUMA there is no such call */
+	/* A kernel without NUMA lacks this system call. */
 	if (syscall(SYS_set_mempolicy, 0 /* MPOL_DEFAULT */, NULL, 0UL) < 0 && errno != ENOSYS)
 		log_note("the memory policy stays as it was: %m");
 }
 
 /* ---- the OOM killer ---- */
 
-static void set_oom(void)
+/*
+ * A program may have made itself the OOM killer's first or last choice (oom_score_adj). rmmapd
+ * serves other programs too, so it takes the neutral value. Lowering it needs CAP_SYS_RESOURCE.
+ */
+static void set_oom_score(void)
 {
 	char now[16] = "";
 	int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
@@ -129,7 +136,7 @@ static void set_oom(void)
 	now[strcspn(now, "\n")] = '\0';
 	if (n > 0 && strcmp(now, "0") != 0 && pwrite(fd, "0", 1, 0) < 0)
 		log_note("oom_score_adj stays %s, as the program had it that started this rmmapd: %m",
-		           now);
+		         now);
 	if (fd >= 0)
 		close(fd);
 }
@@ -138,14 +145,14 @@ static void set_oom(void)
 
 void defaults_set(bool whole)
 {
-	raise_limits();
+	limits_raise();
 	if (!whole)
 		return;
 	umask(077);
 	prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
-	set_class();
-	set_place();
-	set_oom();
+	set_scheduling();
+	set_cpus();
+	set_oom_score();
 }
 
 void defaults_memory(char *text, size_t size)

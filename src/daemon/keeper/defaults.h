@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * defaults.h - what rmmapd does not keep of the program that started it
+ * defaults.h - process attributes that rmmapd resets
  *
- * One rmmapd serves all programs of its user, so it must not run with what the first of them
- * was given: its priority, its CPUs, its scheduling class, its place before the OOM killer,
- * its limits. Allocates nothing.
+ * One rmmapd serves all programs of its user. So it must not run with the attributes that the
+ * program had which happened to start it: priority, CPUs, scheduling class, OOM score, limits.
+ * Allocates nothing.
  */
 #ifndef RM_DEFAULTS_H
 #define RM_DEFAULTS_H
@@ -13,15 +13,17 @@
 #include <stddef.h>
 
 /*
- * Once, before the first worker. Soft limits are raised to the hard ones in any case; the rest
- * is set where a program started this rmmapd (whole), and left as the administrator has set it
- * where it was run by hand or by a service manager. What cannot be set is in the log.
+ * Called once by the keeper, before the first worker. Raises soft limits to the hard ones. If WHOLE
+ * is true a program has started this rmmapd, and all other attributes are reset, too. Else a user
+ * or a service manager has, and what they have set stays. The log has a line for each attribute
+ * that cannot be set.
  */
 void defaults_set(bool whole);
 
 /*
- * For a message about memory that could not be had: " (RLIMIT_AS ...)" with the figure and the
- * remedy where such a limit is set here, else "". Any process of rmmapd.
+ * An addition to a message about memory that could not be allocated. If RLIMIT_AS is set for this
+ * process, TEXT becomes " (rmmapd has ...)" with its value and the remedy, else "". Keeper or
+ * worker.
  */
 void defaults_memory(char *text, size_t size);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * keep.c - the keeper's loop: it reads records, watches its worker, forks the next
+ * keep.c - the keeper's loop: it reads records, watches its worker, and forks the next one
  *
- * The keeper's one thread. It calls nothing of libfabric or libsodium and waits for
- * nobody: what it can do wrong is what no restart repairs.
+ * The keeper's one thread. It calls nothing of libfabric or libsodium and waits for nobody, because
+ * no restart repairs what goes wrong in the keeper. For the same reason nothing is asserted here.
+ * Allocates for records only.
  */
 #include <errno.h>
 #include <poll.h>
@@ -22,50 +23,55 @@
 #include "keep.h"
 
 #define SECOND UINT64_C(1000000000)
-#define RESTARTS_MAX 5                  /* in RESTARTS_NS; more is not bad luck */
+#define RESTARTS_MAX 5                  /* within RESTARTS_NS; after more, rmmapd gives up */
 #define RESTARTS_NS (10 * SECOND)
 #define STOP_NS (2 * SECOND)            /* from KEEP_STOP to SIGKILL */
-#define LOOK_NS (SECOND / 10)           /* who removes a directory removes its files first */
-#define LOOK_AGAIN_NS SECOND
-#define TELLERS_MAX 32                  /* children writing to consumers' stderr */
-#define TELL_SECONDS 5
+#define LOOK_NS (SECOND / 10)           /* from an event of inotify to the look at the socket: a
+                                           program that removes the run directory removes the
+                                           files in it first */
+#define LOOK_AGAIN_NS SECOND            /* from a look that failed to the next one */
+#define TELLERS_MAX 32                  /* children that write to consumers' stderr at a time */
+#define TELL_SECONDS 5                  /* then SIGALRM ends such a child */
 
 struct keep {
 	keep_worker *worker_run;
 	struct rmmapd *rmmapd;
 	struct records *records;
 	int signals;                    /* signalfd */
-	int worker_fd;
+	int worker_fd;                  /* the keeper's end of the socket pair to the worker */
 	pid_t worker;                   /* 0: none */
-	unsigned tellers;
-	uint64_t deaths[RESTARTS_MAX];  /* a ring, by restarts */
-	bool ready;                     /* a worker has served */
+	unsigned tellers;               /* children that write to consumers' stderr now */
+	uint64_t deaths[RESTARTS_MAX];  /* times of the last deaths of workers, a ring: the next
+	                                   one goes to restarts % RESTARTS_MAX; 0: none yet */
+	bool ready;                     /* a worker has served: the start has succeeded */
 	bool displaced;                 /* another rmmapd serves the run directory now */
-	uint64_t look_at;               /* when to look whether the socket is there; 0: not */
-	bool look_failed;               /* it was not, and could not be bound */
+	uint64_t look_at;               /* when to look whether the socket is there; 0: not set */
+	bool look_failed;               /* at the last look the socket was gone and could not be
+	                                   bound, and the log has said so */
 	bool draining;                  /* SIGTERM came */
-	uint64_t stop_deadline;         /* KEEP_STOP was sent; 0: not */
-	bool over;
+	uint64_t stop_deadline;         /* after KEEP_STOP: when to kill the worker; 0: not sent */
+	bool over;                      /* keep_run() returns status */
 	int status;
 };
 
 /* ---- to the worker ---- */
 
-static void command(struct keep *keep, enum keep_type type, const int *fds, unsigned count)
+/* An error means that the worker is dead: SIGCHLD tells of that. */
+static void worker_command(struct keep *keep, enum keep_type type, const int *fds, unsigned count)
 {
 	struct keep_message message = { .type = type };
 
 	rm_channel_send(keep->worker_fd, &message, sizeof(message), fds, count, 0);
 }
 
-static void stop_worker(struct keep *keep)
+static void worker_stop(struct keep *keep)
 {
-	command(keep, KEEP_STOP, NULL, 0);
+	worker_command(keep, KEEP_STOP, NULL, 0);
 	if (!keep->stop_deadline)
 		keep->stop_deadline = rm_now_ns() + STOP_NS;
 }
 
-static void end(struct keep *keep, int status)
+static void keep_end(struct keep *keep, int status)
 {
 	start_unlisten(keep->rmmapd);
 	keep->status = status;
@@ -76,16 +82,16 @@ static void end(struct keep *keep, int status)
 
 static void worker_main(struct keep *keep, int fd)
 {
-	/* signals stay blocked: one that came before the worker reads them would end it */
+	/* Signals stay blocked: one that came before the worker has its signalfd would end it. */
 	close(keep->signals);
 	if (keep->rmmapd->watch >= 0)
 		close(keep->rmmapd->watch);
 	prctl(PR_SET_NAME, "rmmapd");
-	/* no exit handlers: libraries' ones are for a process that was not forked */
+	/* No exit handlers: libraries have registered them for a process that was not forked. */
 	_exit(keep->worker_run(keep->rmmapd, fd, keep->records));
 }
 
-static int fork_worker(struct keep *keep)
+static int worker_fork(struct keep *keep)
 {
 	int pair[2];
 
@@ -107,11 +113,12 @@ static int fork_worker(struct keep *keep)
 	close(pair[1]);
 	keep->worker_fd = pair[0];
 	if (keep->draining)
-		command(keep, KEEP_DRAIN, NULL, 0);
+		worker_command(keep, KEEP_DRAIN, NULL, 0);
 	return 0;
 }
 
-static bool too_often(struct keep *keep)
+/* Note a death. True if more than RESTARTS_MAX workers died within RESTARTS_NS. */
+static bool died_too_often(struct keep *keep)
 {
 	uint64_t now = rm_now_ns();
 	uint64_t *slot = &keep->deaths[keep->rmmapd->restarts % RESTARTS_MAX];
@@ -123,23 +130,23 @@ static bool too_often(struct keep *keep)
 
 static void worker_died(struct keep *keep, int wait_status)
 {
-	int ret;
+	int error;
 
 	close(keep->worker_fd);
 	keep->worker = 0;
 	if (keep->stop_deadline) {
-		end(keep, 0);
+		keep_end(keep, 0);
 		return;
 	}
-	/* it said why, and the next one would say the same */
+	/* The first worker could not start and has logged why: the next one would fail, too. */
 	if (!keep->ready && WIFEXITED(wait_status)) {
-		end(keep, 1);
+		keep_end(keep, 1);
 		return;
 	}
-	if (too_often(keep)) {
+	if (died_too_often(keep)) {
 		log_line("the worker died %d times within 10 seconds: giving up; what was published "
 		         "is gone, the next publish starts a new rmmapd", RESTARTS_MAX + 1);
-		end(keep, 1);
+		keep_end(keep, 1);
 		return;
 	}
 	keep->rmmapd->restarts++;
@@ -148,20 +155,21 @@ static void worker_died(struct keep *keep, int wait_status)
 	         WIFSIGNALED(wait_status) ? "signal" : "exit status",
 	         WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status),
 	         keep->rmmapd->restarts);
-	ret = fork_worker(keep);
-	if (ret < 0) {
-		log_line("no other worker can be started: %s", rm_errno_text(-ret));
-		end(keep, 1);
+	error = worker_fork(keep);
+	if (error < 0) {
+		log_line("no other worker can be started: %s", rm_errno_text(-error));
+		keep_end(keep, 1);
 	}
 }
 
 /* ---- from the worker ---- */
 
 /*
- * The write may wait for as long as nobody reads that stderr, so a child does it. It
- * closes all else: the lock and the clients' sockets must not live on in it.
+ * Write to a consumer's standard error in a child, since the write may wait for as long as nobody
+ * reads the pipe. The child closes all other descriptors: the lock and the clients' sockets must
+ * not stay open in it.
  */
-static void tell(struct keep *keep, int fd, const char *text, size_t length)
+static void consumer_tell(struct keep *keep, int fd, const char *text, size_t length)
 {
 	pid_t pid = keep->tellers < TELLERS_MAX ? fork() : -1;
 
@@ -179,8 +187,11 @@ static void tell(struct keep *keep, int fd, const char *text, size_t length)
 }
 
 /*
- * Nobody can connect any more once the socket is unlinked; whoever did before that is
- * in the queue. Such a one calls the exit off, else it would wait for an answer in vain.
+ * The worker has nothing left to serve. Once the socket is unlinked no process can connect any
+ * more. A process that connected before is in the listener's queue, and would wait for an answer
+ * in vain. If there is one, the exit is called off, and the worker gets a new listener and the
+ * connections from the queue. Those that do not fit one message are
+ * closed with the old listener.
  */
 static void worker_leaves(struct keep *keep)
 {
@@ -188,7 +199,7 @@ static void worker_leaves(struct keep *keep)
 	unsigned n = 1;
 
 	if (keep->draining || keep->rmmapd->served >= 0) {
-		stop_worker(keep);
+		worker_stop(keep);
 		return;
 	}
 	start_unlisten(keep->rmmapd);
@@ -199,26 +210,27 @@ static void worker_leaves(struct keep *keep)
 		n++;
 	}
 	if (n == 1) {
-		stop_worker(keep);
+		worker_stop(keep);
 		return;
 	}
 	close(keep->rmmapd->listener);
 	if (start_listen(keep->rmmapd) == 0) {
 		fds[0] = keep->rmmapd->listener;
-		command(keep, KEEP_STAY, fds, n);
+		worker_command(keep, KEEP_STAY, fds, n);
 	} else {
-		stop_worker(keep);
+		worker_stop(keep);
 	}
 	for (unsigned i = 1; i < n; i++)
 		close(fds[i]);
 }
 
-static void handle(struct keep *keep, const uint8_t *message, size_t size, const int *fds,
-                   unsigned count)
+/* Descriptors of a message are closed, except those of KEEP_PUT, which become the record's. */
+static void message_handle(struct keep *keep, const uint8_t *message, size_t size, const int *fds,
+                           unsigned count)
 {
 	struct keep_message head;
 	const uint8_t *data = message + sizeof(head);
-	unsigned kept = 0;
+	unsigned taken = 0;
 
 	memcpy(&head, message, sizeof(head));
 	if (head.length == size - sizeof(head)) {
@@ -226,11 +238,11 @@ static void handle(struct keep *keep, const uint8_t *message, size_t size, const
 			if (records_put(keep->records, head.record, head.number, data, head.length,
 			                fds, count) < 0)
 				log_line("no memory to keep a record");
-			kept = count;
+			taken = count;
 		} else if (head.type == KEEP_DELETE) {
 			records_delete(keep->records, head.number);
 		} else if (head.type == KEEP_TELL && count == 1) {
-			tell(keep, fds[0], (const char *)data, head.length);
+			consumer_tell(keep, fds[0], (const char *)data, head.length);
 		} else if (head.type == KEEP_READY) {
 			keep->ready = true;
 			log_ready();
@@ -238,12 +250,12 @@ static void handle(struct keep *keep, const uint8_t *message, size_t size, const
 			worker_leaves(keep);
 		}
 	}
-	for (unsigned i = kept; i < count; i++)
+	for (unsigned i = taken; i < count; i++)
 		close(fds[i]);
 }
 
-/* All that is there now. */
-static void read_worker(struct keep *keep)
+/* Read all messages that are there now. */
+static void worker_read(struct keep *keep)
 {
 	uint8_t message[KEEP_MESSAGE_MAX];
 	int fds[RM_CHANNEL_FDS_MAX];
@@ -259,37 +271,41 @@ static void read_worker(struct keep *keep)
 		}
 		if (n < (ssize_t)sizeof(struct keep_message))
 			return;
-		handle(keep, message, (size_t)n, fds, count);
+		message_handle(keep, message, (size_t)n, fds, count);
 	}
 }
 
 /* ---- the run directory ---- */
 
-/* Not while this rmmapd leaves: then it has removed the socket itself. */
-static bool looks(const struct keep *keep)
+/* False while this rmmapd leaves, since it has then removed the socket itself. */
+static bool directory_is_looked_at(const struct keep *keep)
 {
 	return keep->rmmapd->listener >= 0 && !keep->stop_deadline && !keep->over &&
 	       !keep->displaced;
 }
 
 /*
- * A directory that was removed is made anew only for what is published or attached: else
- * whoever removed it wants it gone, and this rmmapd ends soon.
+ * Look whether the socket is there, and bind it anew if not. A directory that was removed is made
+ * anew only while there are publications or attachments. Without any, rmmapd ends soon, and the
+ * user who removed the directory wants it gone.
  */
-static void look(struct keep *keep)
+static void directory_look(struct keep *keep)
 {
-	int ret = looks(keep) ? start_look(keep->rmmapd, records_in_use(keep->records)) : 0;
-	int fds[2] = { keep->rmmapd->listener, keep->rmmapd->lock };
+	int fds[2], ret = 0;
 
+	if (directory_is_looked_at(keep))
+		ret = start_look(keep->rmmapd, records_in_use(keep->records));
+	fds[0] = keep->rmmapd->listener;
+	fds[1] = keep->rmmapd->lock;
 	if (ret == 1) {
-		command(keep, KEEP_LISTEN, fds, 2);
+		worker_command(keep, KEEP_LISTEN, fds, 2);
 	} else if (ret == -EWOULDBLOCK) {
 		keep->displaced = true;
 		log_note("another rmmapd serves %s now: this one goes on for the processes that "
-		           "are connected", keep->rmmapd->rundir);
+		         "are connected", keep->rmmapd->rundir);
 	} else if (ret < 0 && !keep->look_failed) {
 		log_note("the socket in %s is gone and cannot be bound anew: %s",
-		           keep->rmmapd->rundir, rm_errno_text(-ret));
+		         keep->rmmapd->rundir, rm_errno_text(-ret));
 	}
 	keep->look_failed = ret < 0;
 	keep->look_at = ret < 0 && !keep->displaced ? rm_now_ns() + LOOK_AGAIN_NS : 0;
@@ -299,16 +315,18 @@ static void look(struct keep *keep)
 	}
 }
 
+/* inotify tells of a change in the run directory: look at it in a moment. */
 static void directory_changed(struct keep *keep)
 {
 	rm_rundir_watched(keep->rmmapd->watch);
-	if (!keep->look_at && looks(keep))
+	if (!keep->look_at && directory_is_looked_at(keep))
 		keep->look_at = rm_now_ns() + LOOK_NS;
 }
 
 /* ---- signals ---- */
 
-static void reap(struct keep *keep)
+/* A child died: the worker, a teller, or one that the process had before it became rmmapd. */
+static void children_reap(struct keep *keep)
 {
 	int status;
 	pid_t pid;
@@ -318,37 +336,38 @@ static void reap(struct keep *keep)
 			keep->tellers -= keep->tellers > 0;
 			continue;
 		}
-		read_worker(keep);      /* its last words */
+		worker_read(keep);      /* what it sent before it died */
 		worker_died(keep, status);
 	}
 }
 
-static void terminate(struct keep *keep)
+/* SIGTERM or SIGINT: drain at the first one, stop at the second one. */
+static void keep_terminate(struct keep *keep)
 {
 	if (keep->draining) {
 		log_line("asked twice to stop: stopping now");
-		stop_worker(keep);
+		worker_stop(keep);
 		return;
 	}
 	log_line("asked to stop: publications are served until their leases end, "
 	         "for %u seconds at most", (unsigned)(keep->rmmapd->grace_ns / SECOND));
 	keep->draining = true;
-	command(keep, KEEP_DRAIN, NULL, 0);
+	worker_command(keep, KEEP_DRAIN, NULL, 0);
 }
 
-static void read_signals(struct keep *keep)
+static void signals_read(struct keep *keep)
 {
 	struct signalfd_siginfo info;
 
 	while (!keep->over && read(keep->signals, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGCHLD)
-			reap(keep);
+			children_reap(keep);
 		else
-			terminate(keep);
+			keep_terminate(keep);
 	}
 }
 
-static int open_signals(void)
+static int keep_open_signals(void)
 {
 	sigset_t set;
 	int fd;
@@ -368,12 +387,15 @@ static int open_signals(void)
 
 /* ---- the loop ---- */
 
-static int until(uint64_t now, uint64_t then)
+static int ms_until(uint64_t now, uint64_t then)
 {
 	return then > now ? (int)((then - now) / 1000000) + 1 : 0;
 }
 
-/* After KEEP_STOP there is a deadline; without one, sleep, but for looks at the socket. */
+/*
+ * Timeout for poll(): until the deadline after KEEP_STOP, else until the next look at the socket,
+ * else -1. Kills the worker if the deadline has passed.
+ */
 static int wait_ms(struct keep *keep)
 {
 	uint64_t now = rm_now_ns();
@@ -383,11 +405,11 @@ static int wait_ms(struct keep *keep)
 		return 100;
 	}
 	if (keep->stop_deadline)
-		return until(now, keep->stop_deadline);
-	if (!looks(keep))
+		return ms_until(now, keep->stop_deadline);
+	if (!directory_is_looked_at(keep))
 		return -1;
 	if (keep->look_at)
-		return until(now, keep->look_at);
+		return ms_until(now, keep->look_at);
 	return keep->rmmapd->watch < 0 ? START_LOOK_MS : -1;
 }
 
@@ -403,10 +425,10 @@ int keep_run(struct rmmapd *rmmapd, keep_worker *worker_run)
 	char limit[256] = "";
 	int ret;
 
-	keep.signals = open_signals();
+	keep.signals = keep_open_signals();
 	ret = keep.records ? keep.signals : -ENOMEM;
 	if (ret >= 0)
-		ret = fork_worker(&keep);
+		ret = worker_fork(&keep);
 	if (ret < 0) {
 		if (ret == -ENOMEM)
 			defaults_memory(limit, sizeof(limit));
@@ -425,16 +447,16 @@ int keep_run(struct rmmapd *rmmapd, keep_worker *worker_run)
 		if (n < 0 && errno != EINTR)
 			break;
 		if (in[1].revents & POLLIN)
-			read_worker(&keep);
-		/* it closed its end and has not died yet: SIGCHLD comes, do not spin until then */
+			worker_read(&keep);
+		/* The worker is about to die. Wait for SIGCHLD: worker_fd stays ready until then. */
 		if (in[1].revents & POLLHUP)
 			poll(in, 1, 1000);
 		if (in[0].revents & POLLIN)
-			read_signals(&keep);
+			signals_read(&keep);
 		if (in[2].revents & POLLIN)
 			directory_changed(&keep);
 		if (look_is_due(&keep, n))
-			look(&keep);
+			directory_look(&keep);
 	}
 	return keep.status;
 }

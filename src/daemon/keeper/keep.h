@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * keep.h - what the keeper and its worker share: how they were started, the
- * records that outlive a worker, and the messages between the two
+ * keep.h - shared by the keeper and its worker: how rmmapd was started, the records that
+ * outlive a worker, and the messages between the two processes
  *
- * The keeper forks each worker, so a worker starts with the listener and all
- * records in its own memory, descriptors included: nothing needs to be sent
- * again after a restart. From then on the worker tells the keeper what changes,
- * over a SOCK_SEQPACKET pair. What the worker sent before it died is in the
- * kernel, and the keeper reads all of it before it forks the next one.
+ * The keeper forks each worker. So a worker starts with the listener and all records in its
+ * memory, descriptors included, and nothing needs to be sent after a restart. From then on the
+ * worker tells the keeper of each change, over a SOCK_SEQPACKET pair. Messages that it sent before
+ * it died are in the kernel, and the keeper reads all of them before it forks the next worker.
  *
- * keep.c is the keeper's loop, take.c takes the run directory, start.c says how it
- * goes, records.c is the table, keeper.c the worker's end.
+ * keep.c is the keeper's loop, take.c takes the run directory, start.c sets up the standard
+ * descriptors, records.c is the table of records, keeper.c is the worker's end of the pair.
+ * The keeper has one thread, and calls only these files and defaults.c. Of what is declared here,
+ * the worker calls only records_highest(), records_take(), stored_record_free() and the functions
+ * of keeper.c.
  */
 #ifndef RM_KEEP_H
 #define RM_KEEP_H
@@ -25,107 +27,148 @@
 #include "../../common/rundir.h"
 #include "keeper.h"
 
-struct rmmapd {                         /* fixed before the first worker is forked */
-	struct rm_options options;
-	char rundir[RM_RUNDIR_MAX];     /* also the current directory, once it is taken */
-	uint8_t host[RM_ID_BYTES];
-	uint64_t idle_ns, grace_ns;     /* idle 0: never */
-	uint64_t started_ns;
-	bool foreground;
-	bool inherited;                 /* started by the library: lock and listener came with it,
-	                                   and it waits to hear how the start goes */
+/*
+ * How rmmapd was started. main.c sets it before the first worker is forked. Later only the keeper
+ * changes it: the socket and the lock if they were removed, and restarts and death. Each worker has
+ * a copy from when it was forked.
+ */
+struct rmmapd {
+	struct rm_options options;      /* options.rundir points to rundir once that is found */
+	char rundir[RM_RUNDIR_MAX];     /* the current directory from start_take() on */
+	uint8_t host[RM_ID_BYTES];      /* id of this host */
+	uint64_t idle_ns;               /* --idle; 0: never leave */
+	uint64_t grace_ns;              /* --grace */
+	uint64_t started_ns;            /* when the keeper started */
+	bool foreground;                /* --foreground */
+	bool inherited;                 /* --inherit: the library started it, has opened the lock
+	                                   and the listener, and waits for the outcome */
 	int lock;                       /* flock()ed; open in the keeper and in its worker */
-	int listener;                   /* another one after an exit that was called off, and
-	                                   after the socket was removed */
-	uint64_t socket_ino, socket_dev;        /* of its name in rundir */
+	int listener;                   /* replaced after an exit that was called off, and after
+	                                   the socket was removed */
+	uint64_t socket_ino, socket_dev;        /* the socket's file in rundir, to tell it from
+	                                           another rmmapd's */
 	int directory;                  /* the run directory, locked shared, for systemd-tmpfiles */
-	int watch;                      /* inotify on it; the keeper's. Negative: there is none */
-	int served;                     /* --private: the socket of the one process that is
-	                                   served, and no lock or listener; else -1 */
-	uint32_t keeper_pid, restarts;
+	int watch;                      /* inotify on it, open in the keeper only; negative: none */
+	int served;                     /* --private: the socket of the only process that is
+	                                   served, and lock and listener are -1; else -1 */
+	uint32_t keeper_pid;
+	uint32_t restarts;              /* workers that have died */
 	int death;                      /* signal that ended the last worker; 0: none, or an exit */
 };
 
-/* ---- take.c: the run directory, taken, kept and given back; errors are said ---- */
-#define START_LOOK_MS 10000     /* from one start_look() to the next where there is no inotify */
-/* 0: taken, locked and listened in; the current directory is it. 1: another serves it. -errno. */
+/* ---- take.c: take the run directory, keep it, give it back; errors are logged ---- */
+
+#define START_LOOK_MS 10000     /* between two calls of start_look() where there is no inotify */
+
+/*
+ * Find the run directory, enter it, lock it, and bind the socket. 0, -errno, or 1 if another
+ * rmmapd serves this directory.
+ */
 int start_take(struct rmmapd *rmmapd);
 int start_listen(struct rmmapd *rmmapd);        /* bind RM_SOCKET_NAME: 0 or -errno */
-void start_use_socket(struct rmmapd *rmmapd, int listener);     /* it is bound there */
-void start_unlisten(const struct rmmapd *rmmapd);       /* unlink it, if it is this rmmapd's */
-void start_write_pid(struct rmmapd *rmmapd, int pid);   /* the keeper's, into the lock file */
+/* This listener is bound to RM_SOCKET_NAME: use it, and note which file that is. */
+void start_use_socket(struct rmmapd *rmmapd, int listener);
+/* Unlink the socket, unless another rmmapd has put its own in the place. */
+void start_unlisten(const struct rmmapd *rmmapd);
+void start_write_pid(struct rmmapd *rmmapd, int pid);   /* to the lock file, for messages */
 /*
- * Are socket and lock still there? 0: yes. 1: they were not, and listener and lock are others
- * now. -EWOULDBLOCK: another rmmapd serves the run directory now; other -errno: not now. Only
- * with make is the directory made anew, too.
+ * Check that socket and lock are still in the run directory. 0: they are. 1: they were not, so both
+ * were made anew, and listener and lock are other descriptors. -EWOULDBLOCK: another rmmapd serves
+ * the directory now. Other -errno: it could not be mended, and the caller may try again. With MAKE
+ * the directory itself is made anew, too, if it was removed.
  */
 int start_look(struct rmmapd *rmmapd, bool make);
 
-/* ---- start.c: what is said, and to whom ---- */
-int start_private(struct rmmapd *rmmapd);       /* instead of start_take(): 0 or -errno */
-int start_output(struct rmmapd *rmmapd);        /* the log, if there is one, becomes stderr */
-void start_quiet(struct rmmapd *rmmapd);        /* in the background: no other output */
+/* ---- start.c: standard descriptors, and a start without a run directory ---- */
 
-/* ---- records.c: bytes and descriptors by number; the keeper's, and a new worker's copy ---- */
-struct kept {
+/* --private: have an id, and no run directory; instead of start_take(). 0 or -errno. */
+int start_private(struct rmmapd *rmmapd);
+/* Open the log, if there is one, as standard error, and keep the starter's pipe. 0 or -errno. */
+int start_output(struct rmmapd *rmmapd);
+/* In the background: standard output, and standard error without a log, go to /dev/null. */
+void start_quiet(struct rmmapd *rmmapd);
+
+/* ---- records.c: the table of records, of the keeper, and a new worker's copy of it ---- */
+
+/* A record in the table: bytes and descriptors under a number. */
+struct stored_record {
 	enum record_type type;
-	uint64_t number;
-	void *data;
+	uint64_t number;                /* key of the table */
+	void *data;                     /* allocated, also where length is 0 */
 	size_t length;
-	int *fds;
+	int *fds;                       /* allocated; in the order in which they were put */
 	unsigned count;
-	struct kept *next;
+	struct stored_record *next;     /* in its bucket */
 };
 struct records;
-struct records *records_new(void);
-/* As keeper_put(); descriptors become the record's, on failure too. 0 or -ENOMEM. */
+struct records *records_new(void);      /* NULL: no memory */
+/* As keeper_put(). The descriptors become the record's, on failure too. 0 or -ENOMEM. */
 int records_put(struct records *records, enum record_type type, uint64_t number,
                 const void *data, size_t length, const int *fds, unsigned count);
+/* Delete a record and close its descriptors. Nothing happens if there is none. */
 void records_delete(struct records *records, uint64_t number);
-uint64_t records_highest(const struct records *records);        /* number ever put, or 0 */
-/* Is there a publication, or something that is attached? */
+/* The highest number that was ever put, also by earlier workers; 0: none. */
+uint64_t records_highest(const struct records *records);
+/* True if there is a publication or an attachment. */
 bool records_in_use(const struct records *records);
 /*
- * Take all records out, in the order in which a worker restores them (by type, then
- * number); a NULL ends the array, which is the caller's. NULL: no memory.
+ * Take all records out of the table, in the order in which a worker restores them: by type, then by
+ * number. A NULL ends the array. The caller frees the array and each record. NULL: no memory.
  */
-struct kept **records_take(struct records *records);
-void records_free_kept(struct kept *kept);      /* without closing its descriptors */
+struct stored_record **records_take(struct records *records);
+void stored_record_free(struct stored_record *stored);  /* does not close its descriptors */
 
-/* ---- messages ---- */
+/* ---- messages between worker and keeper ---- */
+
 enum keep_type {
-	KEEP_PUT = 1, KEEP_DELETE, KEEP_TELL,   /* worker to keeper, see keeper.h */
-	KEEP_LEAVE,     /* worker: nothing is left to serve, may I go? It serves nobody until
-	                   KEEP_STAY or KEEP_STOP is the answer */
-	KEEP_STAY,      /* keeper: no, somebody came. fds: the listener from now on, connections */
-	KEEP_LISTEN,    /* keeper: the socket was bound anew. fds: listener and lock from now on */
-	KEEP_READY,     /* worker: it serves */
-	KEEP_STOP,      /* keeper: exit now */
-	KEEP_DRAIN,     /* keeper: SIGTERM came */
+	/* from the worker, see keeper.h */
+	KEEP_PUT = 1,
+	KEEP_DELETE,
+	KEEP_TELL,
+	/* From the worker: nothing is left to serve. It serves nobody until the answer comes, which
+	   is KEEP_STAY or KEEP_STOP. */
+	KEEP_LEAVE,
+	/* From the keeper: a process has connected meanwhile, so stay. Descriptors: the listener
+	   from now on, then connections. */
+	KEEP_STAY,
+	/* From the keeper: socket or lock were made anew. Descriptors: the listener and the lock
+	   from now on. */
+	KEEP_LISTEN,
+	KEEP_READY,     /* from the worker: it serves */
+	KEEP_STOP,      /* from the keeper: exit now */
+	KEEP_DRAIN,     /* from the keeper: SIGTERM came */
 };
 
+/* The head of each message. Both ends are of one program, so the layout is the compiler's. */
+
 struct keep_message {
-	uint32_t type;
-	uint32_t record;                /* enum record_type */
-	uint64_t number;
+	uint32_t type;                  /* enum keep_type */
+	uint32_t record;                /* KEEP_PUT: enum record_type */
+	uint64_t number;                /* KEEP_PUT, KEEP_DELETE: of the record */
 	uint64_t length;                /* bytes of data that follow */
 };
 
 #define KEEP_MESSAGE_MAX (sizeof(struct keep_message) + RECORD_DATA_MAX)
-#define KEEP_FDS_MAX 60                 /* in one message */
+#define KEEP_FDS_MAX 60                 /* in one message; <= RM_CHANNEL_FDS_MAX */
 
-/* ---- keep.c ---- */
-/* A worker's life, in a process of its own; records are what earlier ones left. Exit status. */
+/* ---- keep.c: the keeper's loop ---- */
+
+/*
+ * Run a worker, in a process that the keeper has forked for it. The records are those that earlier
+ * workers have left. Returns the exit status.
+ */
 typedef int keep_worker(const struct rmmapd *rmmapd, int keeper_socket, struct records *records);
-/* Fork workers until nothing is left to serve: exit status. */
+/* Fork workers until one leaves, since nothing is left to serve. Returns the exit status. */
 int keep_run(struct rmmapd *rmmapd, keep_worker *worker_run);
 
-/* ---- keeper.c, beyond keeper.h: the worker's end ---- */
+/* ---- keeper.c: the worker's end of the socket pair; parts of the worker use keeper.h ---- */
+
+/* fd becomes the keeper's; numbers given out are above HIGHEST. NULL: no memory. */
 struct keeper *keeper_new(int fd, uint64_t highest);
 int keeper_fd(const struct keeper *keeper);     /* -1 once the keeper is dead */
-void keeper_dead(struct keeper *keeper);
-void keeper_serving(struct keeper *keeper);     /* KEEP_READY: nothing can stop the start now */
-/* Say KEEP_LEAVE and wait: the answer's type, KEEP_STOP if there is none. */
+void keeper_dead(struct keeper *keeper);        /* close it: nothing is sent from now on */
+void keeper_serving(struct keeper *keeper);     /* send KEEP_READY: the start has succeeded */
+/* Send KEEP_LEAVE and wait up to 5 s. The answer's type; KEEP_STOP if none comes. */
 int keeper_leave(struct keeper *keeper, int fds[RM_CHANNEL_FDS_MAX], unsigned *count);
 
 #endif

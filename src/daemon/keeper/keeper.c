@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * keeper.c - the worker's end of the pair of sockets to the keeper
+ * keeper.c - the worker's end of the socket pair to the keeper
  *
- * Worker thread only. A keeper that died is no reason to end: the worker goes on
- * with all it has, only nobody would replace it.
+ * Worker thread only. If the keeper dies the worker goes on with all that it holds. Nothing is
+ * recorded from then on, and no other worker would replace this one.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@
 
 struct keeper {
 	int fd;                         /* -1: the keeper is dead */
-	uint64_t last;                  /* number given out */
+	uint64_t last;                  /* the highest number given out, or put by earlier workers */
 };
 
 struct keeper *keeper_new(int fd, uint64_t highest)
@@ -32,8 +33,8 @@ struct keeper *keeper_new(int fd, uint64_t highest)
 	keeper->fd = fd;
 	keeper->last = highest;
 	/*
-	 * Clients name attachments by these numbers, and one of an earlier rmmapd must
-	 * not be taken for one of this: each rmmapd starts somewhere else.
+	 * Clients name attachments by these numbers. A number that a client got from an earlier
+	 * rmmapd must not name an attachment of this one. So each rmmapd starts at a random number.
 	 */
 	if (!highest && getrandom(&start, sizeof(start), GRND_NONBLOCK) == sizeof(start))
 		keeper->last = (uint64_t)start << 28;
@@ -62,25 +63,24 @@ uint64_t keeper_number(struct keeper *keeper)
 	return ++keeper->last;
 }
 
-/* The keeper does nothing but read, so a full socket drains at once. */
-static void say(struct keeper *keeper, const struct keep_message *head, const void *data,
-                const int *fds, unsigned count)
+/* Send a message. The keeper does nothing but read, so it empties a full socket at once. */
+static void keeper_send(struct keeper *keeper, const struct keep_message *head, const void *data,
+                        const int *fds, unsigned count)
 {
 	uint8_t message[KEEP_MESSAGE_MAX];
-	int ret;
+	int error;
 
+	assert(head->length <= RECORD_DATA_MAX && count <= KEEP_FDS_MAX);
 	if (keeper->fd < 0)
 		return;
-	if (head->length > RECORD_DATA_MAX)
-		abort();
 	memcpy(message, head, sizeof(*head));
 	if (head->length)
 		memcpy(message + sizeof(*head), data, head->length);
-	ret = rm_channel_send(keeper->fd, message, sizeof(*head) + head->length, fds, count,
-	                      rm_now_ns() + 5 * SECOND);
-	if (ret < 0 && ret != -EPIPE)
+	error = rm_channel_send(keeper->fd, message, sizeof(*head) + head->length, fds, count,
+	                        rm_now_ns() + 5 * SECOND);
+	if (error < 0 && error != -EPIPE)
 		log_line("the keeper does not take a record: %s: what it holds would not survive "
-		         "this worker", rm_errno_text(-ret));
+		         "this worker", rm_errno_text(-error));
 }
 
 void keeper_put(struct keeper *keeper, enum record_type type, uint64_t number,
@@ -89,10 +89,11 @@ void keeper_put(struct keeper *keeper, enum record_type type, uint64_t number,
 	struct keep_message head = { .type = KEEP_PUT, .record = type, .number = number,
 	                             .length = length };
 
+	/* Each message replaces the bytes by the same ones, and appends its descriptors. */
 	do {
 		unsigned n = count < KEEP_FDS_MAX ? count : KEEP_FDS_MAX;
 
-		say(keeper, &head, data, fds, n);
+		keeper_send(keeper, &head, data, fds, n);
 		fds = n ? fds + n : fds;
 		count -= n;
 	} while (count);
@@ -102,21 +103,21 @@ void keeper_delete(struct keeper *keeper, uint64_t number)
 {
 	struct keep_message head = { .type = KEEP_DELETE, .number = number };
 
-	say(keeper, &head, NULL, NULL, 0);
+	keeper_send(keeper, &head, NULL, NULL, 0);
 }
 
 void keeper_tell(struct keeper *keeper, int fd, const char *text)
 {
 	struct keep_message head = { .type = KEEP_TELL, .length = strnlen(text, RECORD_DATA_MAX) };
 
-	say(keeper, &head, text, &fd, 1);
+	keeper_send(keeper, &head, text, &fd, 1);
 }
 
 void keeper_serving(struct keeper *keeper)
 {
 	struct keep_message head = { .type = KEEP_READY };
 
-	say(keeper, &head, NULL, NULL, 0);
+	keeper_send(keeper, &head, NULL, NULL, 0);
 	log_starter_drop();
 }
 
@@ -125,7 +126,7 @@ int keeper_leave(struct keeper *keeper, int fds[RM_CHANNEL_FDS_MAX], unsigned *c
 	struct keep_message head = { .type = KEEP_LEAVE };
 
 	*count = 0;
-	say(keeper, &head, NULL, NULL, 0);
+	keeper_send(keeper, &head, NULL, NULL, 0);
 	for (;;) {
 		uint8_t message[KEEP_MESSAGE_MAX];
 		ssize_t n = -EPIPE;
@@ -138,7 +139,7 @@ int keeper_leave(struct keeper *keeper, int fds[RM_CHANNEL_FDS_MAX], unsigned *c
 		memcpy(&head, message, sizeof(head));
 		if (head.type == KEEP_STAY || head.type == KEEP_STOP)
 			return (int)head.type;
-		/* a KEEP_DRAIN that crossed with the question: leaving is all it wants */
+		/* KEEP_DRAIN or KEEP_LISTEN, sent before the keeper read KEEP_LEAVE: needless now */
 		for (unsigned i = 0; i < *count; i++)
 			close(fds[i]);
 	}

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * keeper.h - what the worker asks of the keeper
+ * keeper.h - what parts of the worker ask of the keeper
  *
- * The keeper is the first process of rmmapd. It owns the run directory's lock
- * and socket, keeps a copy of every record and descriptor that must outlive the
- * worker, restarts the worker when it dies, and hands it the records again. It
- * looks at nothing in them. A record is bytes and descriptors under a number of
- * the worker's choosing; once keeper_put() has returned, the record survives
- * the worker (the message is in the kernel).
+ * The keeper is the first process of rmmapd. It owns the run directory's lock and socket, has a
+ * copy of each record and descriptor that must outlive the worker, and starts another worker when
+ * one dies, which gets the records again. The keeper does not look into them. A record is bytes
+ * and descriptors under a number that the worker chose. Once keeper_put() has returned, the record
+ * survives the worker, because the message is in the kernel.
  *
- * Worker side only; main.c is the other end.
+ * Worker thread only. keep.c is the other end. The functions here do not allocate; they wait up to
+ * 5 seconds if the keeper does not read.
  */
 #ifndef RM_KEEPER_H
 #define RM_KEEPER_H
@@ -19,40 +19,52 @@
 #include <stdint.h>
 
 enum record_type {
-	RECORD_CLIENT = 1,      /* local.c: a process; fds: socket, pidfd */
-	RECORD_LAYER,           /* layers.c: fd: the layer */
-	RECORD_PUBLICATION,     /* store.c: fds: table[, slot lock] */
-	RECORD_ATTACHMENT,      /* local.c: which client has which publication */
-	RECORD_FABRIC,          /* fabric address to listen on again */
-	RECORD_REMOTE,          /* remote.c: another host's publication; fds: table, state, caches */
-	RECORD_ATTEMPT,         /* attempts.c: an attach that a worker may be killed for */
-	RECORD_LAZY,            /* pager.c: fds: uffd, lifeline ends, stderr */
+	RECORD_CLIENT = 1,      /* local/client.c: a process, or a socket of one; fd: its pidfd,
+	                           or the socket */
+	RECORD_LAYER,           /* store/layers.c: a layer; fds: the layer[, its pages] */
+	RECORD_PUBLICATION,     /* store/store.c: a publication; fds: table[, slot lock] */
+	RECORD_ATTACHMENT,      /* local/attachment.c: which client has which publication */
+	RECORD_FABRIC,          /* peer/nets.c: the fabric address to listen on again */
+	RECORD_REMOTE,          /* remote/table.c: another host's publication; fds: table, state,
+	                           caches */
+	RECORD_ATTEMPT,         /* attempts.c: an attach during which a worker may be killed */
+	RECORD_LAZY,            /* pager/pager.c: page faults of an attachment; fds: userfaultfd,
+	                           both ends of the lifeline[, ranges][, stderr] */
 };
 
-#define RECORD_DATA_MAX 1536
+#define RECORD_DATA_MAX 1536    /* bytes of a record's data at most */
 
-struct record {                 /* as handed back after a restart */
+/* A record as a new worker gets it after a restart. */
+struct record {
 	enum record_type type;
 	uint64_t number;
 	const void *data;
 	size_t length;
-	const int *fds;         /* the worker's from then on */
+	const int *fds;         /* in the order in which they were put; the callee's to close */
 	unsigned count;
 };
 
 struct keeper;                  /* the worker's end of the socket pair */
 
-/* A number that no record of this rmmapd has had. */
+/* Return a number that no record of this rmmapd has had. Later numbers are higher. */
 uint64_t keeper_number(struct keeper *keeper);
 
-/* Store or replace a record's bytes; with count > 0 append descriptors to those it has. */
+/*
+ * Store a record's bytes, or replace them. The descriptors are appended to those that the record
+ * has; the caller's stay open. LENGTH is at most RECORD_DATA_MAX.
+ */
 void keeper_put(struct keeper *keeper, enum record_type type, uint64_t number,
                 const void *data, size_t length, const int *fds, unsigned count);
+/* Delete a record, if there is one; the keeper closes its descriptors. */
 void keeper_delete(struct keeper *keeper, uint64_t number);
 
-bool keeper_alive(const struct keeper *keeper); /* if not, nobody would replace this worker */
+/* False once the keeper has died: no other worker would replace this one. */
+bool keeper_alive(const struct keeper *keeper);
 
-/* Have the keeper fork a child that writes text to a consumer's stderr: the worker must not. */
+/*
+ * Have the keeper fork a child that writes TEXT to fd, a consumer's standard error. The worker must
+ * not write there itself: it might wait for a thread that waits for a page of the worker's.
+ */
 void keeper_tell(struct keeper *keeper, int fd, const char *text);
 
 #endif

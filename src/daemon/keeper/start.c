@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * start.c - the standard descriptors, and a run directory that is no file
+ * start.c - set up the standard descriptors, and start without a run directory (--private)
  *
  * Keeper only, before the first worker. Allocates nothing.
  */
@@ -41,6 +41,7 @@ int start_output(struct rmmapd *rmmapd)
 		return -errno;
 	dup2(null, STDIN_FILENO);
 	close(null);
+	/* The library has made standard error the pipe to itself, the starter. */
 	if (rmmapd->inherited) {
 		if (log_starter(STDERR_FILENO) < 0)
 			return log_failed("no descriptor is left: %m; raise the limit (ulimit -n)");
@@ -51,13 +52,16 @@ int start_output(struct rmmapd *rmmapd)
 	log = open(rmmapd->options.log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 	if (log < 0)
 		return log_failed("cannot open the log %s: %m; give --log (or RMMAP_LOG) a file "
-		                    "that you may write", rmmapd->options.log);
+		                  "that you may write", rmmapd->options.log);
 	dup2(log, STDERR_FILENO);
 	close(log);
 	return 0;
 }
 
-/* A host of its own, and no file. The current directory is not held in use. */
+/*
+ * Check the socket, and choose a random id of this host. There is no run directory and no file. The
+ * current directory becomes /, so that no file system is kept in use.
+ */
 int start_private(struct rmmapd *rmmapd)
 {
 	int type = 0, flags = fcntl(rmmapd->served, F_GETFL);
@@ -67,7 +71,7 @@ int start_private(struct rmmapd *rmmapd)
 	    type != SOCK_SEQPACKET || fcntl(rmmapd->served, F_SETFL, flags | O_NONBLOCK) < 0 ||
 	    fcntl(rmmapd->served, F_SETFD, FD_CLOEXEC) < 0)
 		return log_failed("--private %d: this descriptor is not the library's socket; set "
-		                    "RMMAP_DAEMON=private for the program instead", rmmapd->served);
+		                  "RMMAP_DAEMON=private for the program instead", rmmapd->served);
 	if (getrandom(rmmapd->host, RM_ID_BYTES, 0) != RM_ID_BYTES || chdir("/") < 0)
 		return log_failed("no id for this rmmapd: %m");
 	return 0;

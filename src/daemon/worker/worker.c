@@ -232,7 +232,7 @@ static void restore_one(struct worker *worker, const struct record *record)
 	}
 }
 
-static struct record record_of(const struct kept *kept)
+static struct record record_of(const struct stored_record *kept)
 {
 	return (struct record){
 		.type = kept->type, .number = kept->number, .data = kept->data,
@@ -241,7 +241,7 @@ static struct record record_of(const struct kept *kept)
 }
 
 /* Is this what workers were killed for fetching, and has nobody got it attached? */
-static bool is_given_up(const struct context *context, struct kept *const *all,
+static bool is_given_up(const struct context *context, struct stored_record *const *all,
                         const struct record *record)
 {
 	const uint8_t *id = record->type == RECORD_REMOTE ? remote_record_id(record) : NULL;
@@ -259,11 +259,11 @@ static bool is_given_up(const struct context *context, struct kept *const *all,
 
 static int restore(struct worker *worker, struct records *records)
 {
-	struct kept **all = records_take(records);
+	struct stored_record **all = records_take(records);
 
 	if (!all)
 		return -ENOMEM;
-	for (struct kept **k = all; *k; k++) {
+	for (struct stored_record **k = all; *k; k++) {
 		struct record record = record_of(*k);
 
 		if (is_given_up(&worker->context, all, &record))
@@ -271,8 +271,8 @@ static int restore(struct worker *worker, struct records *records)
 		else
 			restore_one(worker, &record);
 	}
-	for (struct kept **k = all; *k; k++)
-		records_free_kept(*k);
+	for (struct stored_record **k = all; *k; k++)
+		stored_record_free(*k);
 	free(all);
 	store_restored(worker->store);
 	if (worker->context.restarts)

@@ -55,7 +55,7 @@ static unsigned open_fds(void)
 /* A worker that puts, replaces, deletes and dies at once: nothing of it is lost. */
 START_TEST(a_worker_dies)
 {
-	struct kept **all;
+	struct stored_record **all;
 	unsigned before;
 	pid_t pid;
 	int status;
@@ -95,7 +95,7 @@ START_TEST(a_worker_dies)
 	ck_assert_mem_eq(all[2]->data, "lazy", 4);
 	ck_assert_ptr_null(all[3]);
 	for (int i = 0; i < 3; i++)
-		records_free_kept(all[i]);
+		stored_record_free(all[i]);
 	free(all);
 }
 END_TEST
@@ -106,7 +106,7 @@ START_TEST(order_of_restoring)
 		RECORD_FABRIC, RECORD_PUBLICATION, RECORD_REMOTE, RECORD_CLIENT, RECORD_CLIENT,
 		RECORD_ATTACHMENT, RECORD_LAZY,
 	};
-	struct kept **all;
+	struct stored_record **all;
 
 	setup();
 	for (size_t i = COUNT(order); i-- > 0;)
@@ -115,7 +115,7 @@ START_TEST(order_of_restoring)
 	for (size_t i = 0; i < COUNT(order); i++) {
 		ck_assert_int_eq(all[i]->type, order[i]);
 		ck_assert_uint_eq(all[i]->number, 5000 + i);
-		records_free_kept(all[i]);
+		stored_record_free(all[i]);
 	}
 	free(all);
 }

@@ -72,7 +72,7 @@ static void keep(void)
 }
 
 /* The keeper still has what it forks a worker with. */
-static void keep_copy(const struct kept *kept)
+static void keep_copy(const struct stored_record *kept)
 {
 	int fds[8];
 
@@ -85,7 +85,7 @@ static void keep_copy(const struct kept *kept)
 /* As if the worker died here: a new store, from the keeper's records. */
 static void restart(void)
 {
-	struct kept **all;
+	struct stored_record **all;
 
 	keep();
 	store_free(store);
@@ -95,9 +95,9 @@ static void restart(void)
 	context.keeper = keeper_new(pair[1], records_highest(records));
 	store = store_new(&context, &events);
 	all = records_take(records);
-	for (struct kept **k = all; *k; k++)
+	for (struct stored_record **k = all; *k; k++)
 		keep_copy(*k);
-	for (struct kept **k = all; *k; k++) {
+	for (struct stored_record **k = all; *k; k++) {
 		struct record record = { (*k)->type, (*k)->number, (*k)->data, (*k)->length,
 		                         (*k)->fds, (*k)->count };
 
@@ -105,7 +105,7 @@ static void restart(void)
 			store_restore_layer(store, &record);
 		else
 			store_restore(store, &record);
-		records_free_kept(*k);
+		stored_record_free(*k);
 	}
 	free(all);
 	store_restored(store);
