@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * local_attach.c - a process attaches: publications of this host and of others
+ * attach.c - a process attaches (RM_ATTACH) and detaches (RM_DETACH) publications
  *
- * Worker thread only. A request that comes twice (after RM_RESTARTED) gets the same
- * attachment again.
+ * The publication is of this host, or of another one. A request that comes again, after
+ * RM_RESTARTED, gets the same attachment again. Worker thread only; allocates.
  */
+#include <assert.h>
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -18,10 +19,13 @@
 #include "../peer/peer.h"
 #include "../remote/remote.h"
 
-/* Unless asked otherwise, less than this comes whole: quicker than a handful of faults. */
+/*
+ * A publication up to this size is fetched whole, unless the client asks otherwise: that takes less
+ * time than a handful of page faults.
+ */
 #define SMALL (256u << 10)
 
-/* A bare EMFILE would be taken for the process's own: it is rmmapd that has no more. */
+/* A bare EMFILE would look like the process's own limit, but it is rmmapd that is short. */
 static void attach_error(struct connection *connection, uint64_t seq, int error, const char *text)
 {
 	struct rm_wire_attach_reply reply = { .error = -error };
@@ -32,7 +36,7 @@ static void attach_error(struct connection *connection, uint64_t seq, int error,
 	connection_send(connection, &reply, sizeof(reply), RM_ATTACH_REPLY, seq, NULL, 0);
 }
 
-/* ---- the reply: table, then layers by 64 ---- */
+/* ---- the reply: the table, then layers, 64 in a message ---- */
 
 static int layer_fd(const struct local_attachment *held, uint32_t layer)
 {
@@ -40,7 +44,8 @@ static int layer_fd(const struct local_attachment *held, uint32_t layer)
 	                               : remote_layer_fd(held->attachment.remote, layer);
 }
 
-static void send_layers(struct connection *connection, const struct local_attachment *held, uint32_t count)
+static void attach_send_layers(struct connection *connection, const struct local_attachment *held,
+                               uint32_t count)
 {
 	int fds[RM_CHANNEL_FDS_MAX];
 
@@ -57,8 +62,9 @@ static void send_layers(struct connection *connection, const struct local_attach
 }
 
 /*
- * Recorded before they are sent: the caches' descriptors. A process that asks once more after
- * RM_RESTARTED has dropped what came before, and maps what comes now.
+ * Record the generation of the caches before their descriptors are sent. A process that asks once
+ * more after RM_RESTARTED has dropped the descriptors that came before, and maps those that come
+ * now.
  */
 static void note_generation(struct local_attachment *held)
 {
@@ -71,7 +77,7 @@ static void note_generation(struct local_attachment *held)
 	attachment_save(held);
 }
 
-static void send_attachment(struct connection *connection, struct local_attachment *held)
+static void attach_send(struct connection *connection, struct local_attachment *held)
 {
 	const struct attachment *attachment = &held->attachment;
 	struct rm_wire_attach_reply reply = { .mode = held->mode, .attachment = attachment->number };
@@ -89,11 +95,12 @@ static void send_attachment(struct connection *connection, struct local_attachme
 		          remote_provider(attachment->remote));
 	}
 	connection_send(connection, &reply, sizeof(reply), RM_ATTACH_REPLY, held->seq, &table, 1);
-	send_layers(connection, held, reply.layer_count);
+	attach_send_layers(connection, held, reply.layer_count);
 }
 
-static struct local_attachment *new_held(struct connection *connection, uint64_t seq,
-                             const struct rm_handle *handle)
+/* A new attachment for this request. NULL: no memory, and that was answered. */
+static struct local_attachment *attach_new(struct connection *connection, uint64_t seq,
+                                           const struct rm_handle *handle)
 {
 	struct local_attachment *held = attachment_new(connection->client);
 
@@ -107,9 +114,9 @@ static struct local_attachment *new_held(struct connection *connection, uint64_t
 	return held;
 }
 
-/* ---- of this host ---- */
+/* ---- a publication of this host ---- */
 
-static const char *refusal(int error)
+static const char *refusal_text(int error)
 {
 	if (error == -EACCES)
 		return "the handle's secret is wrong: it is not the handle of this publication";
@@ -117,7 +124,8 @@ static const char *refusal(int error)
 	       "unpublished, or is for so many attaches only";
 }
 
-static bool has_already(const struct client *client, const struct publication *publication)
+/* Then a further attach by the same process does not count as one more reader. */
+static bool client_has_attached(const struct client *client, const struct publication *publication)
 {
 	for (const struct local_attachment *a = client->attachments; a; a = a->next)
 		if (a->publication == publication)
@@ -130,20 +138,20 @@ static void attach_local(struct connection *connection, uint64_t seq,
 {
 	struct local_attachment *held;
 	bool again;
-	int ret;
+	int error;
 
 	if (!publication) {
 		attach_error(connection, seq, -ENOENT, "the publication is gone: unpublished, expired, "
 		             "or rmmapd was restarted since");
 		return;
 	}
-	again = !publication->unpublished && has_already(connection->client, publication);
-	ret = store_admit(publication, handle->secret, false, again);
-	if (ret < 0) {
-		attach_error(connection, seq, ret, refusal(ret));
+	again = !publication->unpublished && client_has_attached(connection->client, publication);
+	error = store_admit(publication, handle->secret, false, again);
+	if (error < 0) {
+		attach_error(connection, seq, error, refusal_text(error));
 		return;
 	}
-	held = new_held(connection, seq, handle);
+	held = attach_new(connection, seq, handle);
 	if (!held) {
 		store_unadmit(publication, false, again);
 		return;
@@ -152,21 +160,24 @@ static void attach_local(struct connection *connection, uint64_t seq,
 	held->mode = RM_ATTACH_LOCAL;
 	held->admitted = publication->admitted;
 	/*
-	 * This first: a worker that dies in between leaves a reader who is known, and asks again,
-	 * not one who is counted and would be refused for it.
+	 * Record the attachment before the count of readers. If the worker dies in between, the next
+	 * one knows this reader, who asks again, and counts it by store_readmit(). In the other order
+	 * the reader would be counted but unknown, and could be refused when it asks again.
 	 */
 	attachment_save(held);
 	store_admitted(publication);
-	send_attachment(connection, held);
+	attach_send(connection, held);
 }
 
-/* ---- of another host ---- */
+/* ---- a publication of another host ---- */
 
-static void remote_here(void *arg, int error, const char *why, struct remote *remote)
+/* remote_done(): the table is here, or all data is, or neither can be had. */
+static void attach_remote_done(void *arg, int error, const char *why, struct remote *remote)
 {
 	struct local_attachment *held = arg;
 	struct connection *connection = held->waiting;
 
+	assert(connection && !held->publication);
 	held->waiting = NULL;
 	attempt_end(connection->client->local->context, held->connection, held->seq);
 	connection_idle(connection);
@@ -179,29 +190,30 @@ static void remote_here(void *arg, int error, const char *why, struct remote *re
 	held->mode = remote_complete(remote) ? RM_ATTACH_EAGER : RM_ATTACH_LAZY;
 	held->attachment.generation = remote_generation(remote);
 	attachment_save(held);
-	send_attachment(connection, held);
+	attach_send(connection, held);
 }
 
-static int reach(struct connection *connection, const struct rm_wire_attach *request,
-                 const struct rm_handle *handle)
+/* Open a fabric that reaches the publisher's host. 0, or -errno, and that was answered. */
+static int attach_reach(struct connection *connection, const struct rm_wire_attach *request,
+                        const struct rm_handle *handle)
 {
 	struct local *local = connection->client->local;
 	struct fabric_peer *peer;
 	struct peers *peers;
 	char why[256];
-	int ret = nets_reach(local->nets, request->fabric, &handle->fabric, &peers);
+	int error = nets_reach(local->nets, request->fabric, &handle->fabric, &peers);
 
-	if (ret < 0) {
-		attach_error(connection, request->head.seq, ret, nets_why(local->nets));
-		return ret;
+	if (error < 0) {
+		attach_error(connection, request->head.seq, error, nets_why(local->nets));
+		return error;
 	}
-	/* The words of this client's RMMAP_FABRIC are known here and not later. */
-	ret = fabric_peer(peers_fabric(peers), &handle->fabric, &peer, why, sizeof(why));
-	if (ret < 0)
-		attach_error(connection, request->head.seq, ret, why);
+	/* Check the address here, since the client's RMMAP_FABRIC, for the text, is not known later. */
+	error = fabric_peer(peers_fabric(peers), &handle->fabric, &peer, why, sizeof(why));
+	if (error < 0)
+		attach_error(connection, request->head.seq, error, why);
 	else
 		fabric_peer_put(peers_fabric(peers), peer);
-	return ret;
+	return error;
 }
 
 static void attach_remote(struct connection *connection, const struct rm_wire_attach *request,
@@ -227,43 +239,46 @@ static void attach_remote(struct connection *connection, const struct rm_wire_at
 	}
 	if (request->want == RM_FETCH_EAGER || !request->can_lazy)
 		eager = UINT64_MAX;
-	if (reach(connection, request, handle) < 0)
+	if (attach_reach(connection, request, handle) < 0)
 		return;
-	held = new_held(connection, request->head.seq, handle);
+	held = attach_new(connection, request->head.seq, handle);
 	if (!held)
 		return;
+	/* remote_attach() calls attach_remote_done() later, never before it returns. */
 	held->waiting = connection;
 	held->attachment.prefetch = request->prefetch;
 	connection_busy(connection, request->head.seq);
+	/* Only a fetch of everything may take so much memory that workers are killed for it. */
 	if (eager == UINT64_MAX)
 		attempt_begin(local->context, held->connection, held->seq, held->id);
-	remote_attach(local->remotes, &held->attachment, handle, eager, remote_here, held);
+	remote_attach(local->remotes, &held->attachment, handle, eager, attach_remote_done, held);
 }
 
 /* ---- RM_ATTACH ---- */
 
-static bool answered_before(struct connection *connection, uint64_t seq,
-                            const struct rm_handle *handle)
+/* The same request again: send the same attachment. False: there is none. */
+static bool attach_answered_before(struct connection *connection, uint64_t seq,
+                                   const struct rm_handle *handle)
 {
-	for (struct local_attachment *a = connection->client->attachments; a; a = a->next) {
-		struct local_attachment *held = a;
+	struct local_attachment *held = connection->client->attachments;
 
+	for (; held; held = held->next) {
 		if (!held->waiting && held->connection == connection->record && held->seq == seq &&
 		    memcmp(held->id, handle->id, RM_ID_BYTES) == 0) {
-			send_attachment(connection, held);
+			attach_send(connection, held);
 			return true;
 		}
 	}
 	return false;
 }
 
-static void attach(struct connection *connection, const struct rm_wire_attach *request,
-                   const struct rm_handle *handle)
+static void attach_handle(struct connection *connection, const struct rm_wire_attach *request,
+                          const struct rm_handle *handle)
 {
 	struct local *local = connection->client->local;
 	struct publication *publication = store_find(local->store, handle->id);
 
-	if (answered_before(connection, request->head.seq, handle))
+	if (attach_answered_before(connection, request->head.seq, handle))
 		return;
 	if (attempt_failed(local->context, connection->record, request->head.seq)) {
 		attempt_end(local->context, connection->record, request->head.seq);
@@ -283,25 +298,25 @@ void request_attach(struct connection *connection, const void *message)
 	const struct rm_wire_attach *request = message;
 	struct rm_handle handle;
 	char why[RM_TEXT_MAX];
-	int ret = rm_handle_decode(request->handle, &handle);
+	int error = rm_handle_decode(request->handle, &handle);
 
 	rm_layout_difference("the publisher's", &handle.layout, "this rmmapd's", why, sizeof(why));
-	if (ret == -EPROTO && !handle.layout.pointer_bytes)
-		attach_error(connection, request->head.seq, ret, "the handle is of another version of "
+	if (error == -EPROTO && !handle.layout.pointer_bytes)
+		attach_error(connection, request->head.seq, error, "the handle is of another version of "
 		             "rmmap: install the same one on both hosts");
-	else if (ret == -EPROTO)
-		attach_error(connection, request->head.seq, ret, why);
-	else if (ret < 0)
-		attach_error(connection, request->head.seq, ret, "this is not a handle, or it was "
+	else if (error == -EPROTO)
+		attach_error(connection, request->head.seq, error, why);
+	else if (error < 0)
+		attach_error(connection, request->head.seq, error, "this is not a handle, or it was "
 		             "damaged on its way: copy all of it");
 	else
-		attach(connection, request, &handle);
+		attach_handle(connection, request, &handle);
 	sodium_memzero(&handle, sizeof(handle));
 }
 
 /* ---- RM_DETACH, and connections that end ---- */
 
-/* Unknown is detached already: the request came twice. */
+/* An unknown number means that the request came twice: it succeeds. */
 void request_detach(struct connection *connection, const void *message)
 {
 	const struct rm_wire_attachment *request = message;
@@ -312,44 +327,48 @@ void request_detach(struct connection *connection, const void *message)
 	connection_reply(connection, request->head.seq, 0, "");
 }
 
-static void complete_unasked(void *arg, int error)
+/* lazy_complete() is called for its effect: a page that cannot be fetched is marked as lost. */
+static void complete_ignore(void *arg, int error)
 {
 	(void)arg;
 	(void)error;
 }
 
 /*
- * A process that gave up waiting closes the connection with the answer unread: it has
- * nothing mapped, and knows no number that it could detach.
+ * True if the process has closed the connection without reading the answer to its last request, and
+ * that was the RM_ATTACH of this attachment: it has given up waiting. Then it has mapped nothing,
+ * and does not know the number by which it could detach.
  */
-static bool unread(const struct connection *connection, const struct local_attachment *held)
+static bool attachment_is_unread(const struct connection *connection,
+                                 const struct local_attachment *held)
 {
-	return connection->deaf && held->seq == connection->latest && !held->attachment.lazy;
+	return connection->unread && held->seq == connection->latest && !held->attachment.lazy;
 }
 
 /*
- * Its process may have closed all descriptors and read on, or its memory may be gone by
- * exec(). In the first case what is absent is fetched now: the process's life must no
- * longer hang on a lifeline that it may have closed as well.
+ * The process may have closed all its descriptors, and go on to read what it has attached; or its
+ * memory is gone, by exec(). In the first case all absent pages are fetched now: the process may
+ * have closed the lifeline as well, by which it would be told of a lost page.
  */
 void attach_connection_gone(struct connection *connection)
 {
-	struct local_attachment *next;
+	struct local_attachment *held, *next;
 
-	for (struct local_attachment *a = connection->client->attachments; a; a = next) {
-		struct local_attachment *held = a;
+	for (held = connection->client->attachments; held; held = next) {
+		struct lazy *lazy = held->attachment.lazy;
 
-		next = a->next;
+		next = held->next;
 		if (held->connection != connection->record)
 			continue;
-		if (held->waiting || unread(connection, held) || (a->attachment.lazy && lazy_gone(a->attachment.lazy)))
+		if (held->waiting || attachment_is_unread(connection, held) ||
+		    (lazy && lazy_gone(lazy)))
 			attachment_end(held);
-		else if (a->attachment.lazy)
-			lazy_complete(a->attachment.lazy, complete_unasked, NULL);
+		else if (lazy)
+			lazy_complete(lazy, complete_ignore, NULL);
 	}
 }
 
-static bool has_connection(const struct client *client, uint64_t record)
+static bool client_has_connection(const struct client *client, uint64_t record)
 {
 	const struct connection *connection = client->connections;
 
@@ -360,17 +379,17 @@ static bool has_connection(const struct client *client, uint64_t record)
 
 void attach_restored(struct client *client)
 {
-	struct local_attachment *next;
+	struct local_attachment *held, *next;
 
-	for (struct local_attachment *a = client->attachments; a; a = next) {
-		struct local_attachment *held = a;
+	for (held = client->attachments; held; held = next) {
+		struct lazy *lazy = held->attachment.lazy;
 
-		next = a->next;
-		if (!a->attachment.lazy || has_connection(client, held->connection))
+		next = held->next;
+		if (!lazy || client_has_connection(client, held->connection))
 			continue;
-		if (lazy_gone(a->attachment.lazy))
+		if (lazy_gone(lazy))
 			attachment_end(held);
 		else
-			lazy_complete(a->attachment.lazy, complete_unasked, NULL);
+			lazy_complete(lazy, complete_ignore, NULL);
 	}
 }

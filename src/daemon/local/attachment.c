@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * local_held.c - what a process has attached, and the keeper's record of it
+ * attachment.c - an attachment of a process, and its record in the keeper
  *
  * Worker thread only; allocates.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,17 +12,19 @@
 #include "../pager/pager.h"
 #include "../remote/remote.h"
 
-struct attachment_record {              /* data of RECORD_ATTACHMENT */
-	uint64_t client, connection, seq;
-	uint64_t origin, generation;    /* of another host's publication: see remote.h */
+/* The data of RECORD_ATTACHMENT; see struct attachment and struct local_attachment. */
+struct attachment_record {
+	uint64_t client;                /* the client's record */
+	uint64_t connection, seq;
+	uint64_t origin, generation;    /* another host's publication: see remote.h; else origin 0 */
 	uint8_t id[RM_ID_BYTES];
-	uint32_t mode;
+	uint32_t mode;                  /* RM_ATTACH_LOCAL: a publication of this host */
 	uint32_t prefetch;
 	uint32_t served;
 	uint32_t admitted;
 };
 
-/* The pager has changed what the record has of it. */
+/* attachment.save: the pager has changed a field that the record contains. */
 static void attachment_changed(struct attachment *attachment)
 {
 	attachment_save(container_of(attachment, struct local_attachment, attachment));
@@ -69,6 +72,7 @@ static void attachment_unlink(struct local_attachment *held)
 	while (*link != held)
 		link = &(*link)->next;
 	*link = held->next;
+	assert(client->local->attachment_count > 0);
 	client->local->attachment_count--;
 }
 
@@ -77,6 +81,7 @@ void attachment_end(struct local_attachment *held)
 	struct attachment *attachment = &held->attachment;
 	struct context *context = held->client->local->context;
 
+	/* lazy_stop() before remote_detach(): the pager reads the remote's pages. */
 	if (attachment->lazy)
 		lazy_stop(attachment->lazy);
 	if (attachment->remote || held->waiting)
@@ -119,6 +124,10 @@ bool local_record_attaches(const struct record *record, const uint8_t id[RM_ID_B
 	       !memcmp(saved->id, id, RM_ID_BYTES);
 }
 
+/*
+ * The client and the publication are restored before. If one of them is not there any more, the
+ * attachment is over, and its record is deleted.
+ */
 void local_restore_attachment(struct local *local, const struct record *record)
 {
 	const struct attachment_record *saved = record->data;

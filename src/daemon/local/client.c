@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * client.c - a process of this host
+ * client.c - a process of this host, and how its connections find it
  *
- * It is told by its pidfd, not by its socket, which it may close (daemon(), closefrom())
- * while its mappings live. Worker thread only; allocates.
+ * A process is known by its pidfd, not by its socket: it may close the socket (daemon(),
+ * closefrom()) while its mappings live. Worker thread only; allocates.
  */
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 #include "../base/log.h"
 #include "internal.h"
 
-#ifndef SO_PEERPIDFD
+#ifndef SO_PEERPIDFD                    /* since Linux 6.5 */
 #define SO_PEERPIDFD 77
 #endif
 
@@ -51,6 +52,7 @@ void client_end(struct client *client)
 	while (*link != client)
 		link = &(*link)->next;
 	*link = client->next;
+	assert(local->client_count > 0);
 	local->client_count--;
 	counters_add(&local->ended, &client->counters->sum);
 	loop_remove(local->context->loop, &client->pidfd);
@@ -100,7 +102,10 @@ static bool process_alive(int pidfd)
 	return poll(&p, 1, 0) == 0;
 }
 
-/* A pid that was given out again is another process: its predecessor's pidfd tells. */
+/*
+ * Find the client of this pid. If the kernel has used the pid again, the client with the pid is a
+ * process that has ended, as its pidfd tells, and is not the one that connects.
+ */
 static struct client *client_of(struct local *local, uint32_t pid)
 {
 	for (struct client *c = local->clients; pid && c; c = c->next)
@@ -109,6 +114,7 @@ static struct client *client_of(struct local *local, uint32_t pid)
 	return NULL;
 }
 
+/* A pidfd of the process at the other end, or -1 and errno. */
 static int peer_pidfd(int fd, pid_t pid)
 {
 	int pidfd = -1;
@@ -121,6 +127,7 @@ static int peer_pidfd(int fd, pid_t pid)
 	return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
+/* Find the client, or make it. NULL: it cannot be served; *short_of_fds tells if that is why. */
 static struct client *client_take(struct local *local, int fd, uint32_t pid, bool *short_of_fds)
 {
 	struct client *client = client_of(local, pid);
@@ -130,7 +137,7 @@ static struct client *client_take(struct local *local, int fd, uint32_t pid, boo
 	if (client)
 		return client;
 	pidfd = peer_pidfd(fd, (pid_t)pid);
-	if (pidfd < 0 && short_of(errno)) {
+	if (pidfd < 0 && shortage_is(errno)) {
 		*short_of_fds = true;
 		return NULL;
 	}
@@ -158,12 +165,13 @@ void connection_take(struct local *local, int fd)
 	struct connection *connection = NULL;
 	bool short_of_fds = false;
 
+	/* Only processes of the same user are served. */
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid())
 		client = client_take(local, fd, (uint32_t)peer.pid, &short_of_fds);
 	if (client)
 		connection = connection_new(client, fd, keeper_number(local->context->keeper));
 	if (short_of_fds) {
-		short_refuse(local, fd);
+		shortage_refuse(local, fd);
 		return;
 	}
 	if (!connection) {

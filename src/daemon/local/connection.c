@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * connection.c - one socket of a process of this host
+ * connection.c - one socket of a process of this host: messages in, replies out
  *
- * Worker thread only. Nothing here waits: what a client does not take at once is
- * queued, with descriptors of its own, and a client that lets the queue grow loses
+ * Worker thread only; allocates. Nothing here waits. A message that the client does not take at
+ * once is queued, with duplicates of its descriptors, and a client that lets the queue grow loses
  * its connection.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -19,21 +20,22 @@
 #include "internal.h"
 
 #define SECOND UINT64_C(1000000000)
-#define QUEUE_MAX 1024                  /* messages; a reply of 16 GiB has 5 */
-#define STUCK_NS (30 * SECOND)          /* a client that takes nothing for so long is broken */
+#define QUEUE_MAX 1024                  /* messages; the reply for 16 GiB of data has 5 */
+#define STUCK_NS (30 * SECOND)          /* a client that takes no message for so long is broken */
 #define READS_MAX 32                    /* messages of one client before others get a turn */
 
+/* A message that waits to be sent. It owns its descriptors. */
 struct queued {
 	struct queued *next;
-	size_t size;
-	unsigned count;
+	size_t size;                    /* of the message: <= RM_WIRE_MAX, which is allocated */
+	unsigned count;                 /* of descriptors */
 	int fds[RM_CHANNEL_FDS_MAX];
 	uint8_t message[];
 };
 
-static void ready(struct source *source, uint32_t events);
+static void connection_ready(struct source *source, uint32_t events);
 
-static void progress(struct timer *timer)
+static void connection_progress(struct timer *timer)
 {
 	struct connection *connection = container_of(timer, struct connection, progress);
 	struct rm_wire message;
@@ -42,7 +44,7 @@ static void progress(struct timer *timer)
 	loop_timer(connection->client->local->context->loop, timer, rm_now_ns() + SECOND);
 }
 
-static void stuck(struct timer *timer)
+static void connection_stuck(struct timer *timer)
 {
 	connection_fail(container_of(timer, struct connection, stuck));
 }
@@ -56,9 +58,9 @@ struct connection *connection_new(struct client *client, int fd, uint64_t record
 	connection->client = client;
 	connection->record = record;
 	connection->socket.fd = fd;
-	connection->socket.ready = ready;
-	connection->progress.fire = progress;
-	connection->stuck.fire = stuck;
+	connection->socket.ready = connection_ready;
+	connection->progress.fire = connection_progress;
+	connection->stuck.fire = connection_stuck;
 	if (loop_add(client->local->context->loop, &connection->socket, EPOLLIN) < 0) {
 		free(connection);
 		return NULL;
@@ -68,12 +70,14 @@ struct connection *connection_new(struct client *client, int fd, uint64_t record
 	return connection;
 }
 
-static void drop_first(struct connection *connection)
+static void queue_drop_first(struct connection *connection)
 {
 	struct queued *queued = connection->first;
 
+	assert(queued && connection->queued > 0);
 	connection->first = queued->next;
 	connection->queued--;
+	assert((connection->first == NULL) == (connection->queued == 0));
 	for (unsigned i = 0; i < queued->count; i++)
 		close(queued->fds[i]);
 	free(queued);
@@ -92,9 +96,12 @@ void connection_free(struct connection *connection)
 	loop_timer_cancel(context->loop, &connection->stuck);
 	connection->client->local->requests->closing(connection);
 	while (connection->first)
-		drop_first(connection);
+		queue_drop_first(connection);
 	attempt_end(context, connection->record, 0);
-	/* the keeper's copy would keep the client waiting until it read the next line */
+	/*
+	 * The keeper's duplicate of the socket is open until it reads KEEP_DELETE. Without shutdown()
+	 * the client would wait until then.
+	 */
 	shutdown(connection->socket.fd, SHUT_RDWR);
 	keeper_delete(context->keeper, connection->record);
 	close(connection->socket.fd);
@@ -108,8 +115,11 @@ void connection_fail(struct connection *connection)
 
 /* ---- out ---- */
 
-/* Where there is no descriptor for the copies, in place of the message: that, as its answer. */
-static void queue_no_fds(struct queued *queued)
+/*
+ * No descriptor is left for the duplicates that a queued message needs. Replace the message by a
+ * reply that says so.
+ */
+static void queued_replace(struct queued *queued)
 {
 	struct rm_wire_reply reply = { .error = EMFILE };
 
@@ -122,8 +132,9 @@ static void queue_no_fds(struct queued *queued)
 		close(queued->fds[--queued->count]);
 }
 
-static bool enqueue(struct connection *connection, const void *message, size_t size,
-                    const int *fds, unsigned count)
+/* Append a message to the queue. False: the queue is full, or no memory. */
+static bool queue_append(struct connection *connection, const void *message, size_t size,
+                         const int *fds, unsigned count)
 {
 	struct queued *queued = NULL;
 
@@ -131,6 +142,7 @@ static bool enqueue(struct connection *connection, const void *message, size_t s
 		queued = malloc(sizeof(*queued) + RM_WIRE_MAX);
 	if (!queued)
 		return false;
+	assert(size <= RM_WIRE_MAX && count <= RM_CHANNEL_FDS_MAX);
 	queued->next = NULL;
 	queued->size = size;
 	memcpy(queued->message, message, size);
@@ -138,7 +150,7 @@ static bool enqueue(struct connection *connection, const void *message, size_t s
 		int fd = fcntl(fds[queued->count], F_DUPFD_CLOEXEC, 3);
 
 		if (fd < 0) {
-			queue_no_fds(queued);
+			queued_replace(queued);
 			break;
 		}
 		queued->fds[queued->count] = fd;
@@ -152,31 +164,35 @@ static bool enqueue(struct connection *connection, const void *message, size_t s
 	return true;
 }
 
-/* While something waits to go out nothing is read: a client takes its replies first. */
-static void flush(struct connection *connection)
+/*
+ * Send queued messages until the socket is full. While messages are queued the connection waits for
+ * EPOLLOUT only and reads nothing: a client has to take its replies first.
+ */
+static void queue_flush(struct connection *connection)
 {
 	struct loop *loop = connection->client->local->context->loop;
 
 	while (connection->first) {
 		struct queued *queued = connection->first;
-		int ret = rm_channel_send(connection->socket.fd, queued->message, queued->size,
-		                          queued->fds, queued->count, 0);
+		int error = rm_channel_send(connection->socket.fd, queued->message, queued->size,
+		                            queued->fds, queued->count, 0);
 
-		if (ret == -EAGAIN)
+		if (error == -EAGAIN)
 			return;
-		if (ret < 0) {
-			connection->deaf = true;
+		if (error < 0) {
+			connection->unread = true;
 			connection_fail(connection);
 			break;
 		}
-		drop_first(connection);
+		queue_drop_first(connection);
 		loop_timer(loop, &connection->stuck, rm_now_ns() + STUCK_NS);
 	}
 	loop_timer_cancel(loop, &connection->stuck);
 	loop_change(loop, &connection->socket, EPOLLIN);
 }
 
-static void wait_for_room(struct connection *connection)
+/* The socket is full. Called before the first message is queued. */
+static void queue_wait(struct connection *connection)
 {
 	struct loop *loop = connection->client->local->context->loop;
 
@@ -191,18 +207,18 @@ void connection_send(struct connection *connection, void *message, size_t size, 
 {
 	struct rm_wire head = { .magic = RM_WIRE_MAGIC, .version = RM_WIRE_VERSION,
 	                        .type = type, .seq = seq };
-	int ret = -EAGAIN;
+	int error = -EAGAIN;
 
 	memcpy(message, &head, sizeof(head));
 	if (!connection->first)
-		ret = rm_channel_send(connection->socket.fd, message, size, fds, count, 0);
-	if (ret == -EAGAIN) {
-		wait_for_room(connection);
-		if (enqueue(connection, message, size, fds, count))
+		error = rm_channel_send(connection->socket.fd, message, size, fds, count, 0);
+	if (error == -EAGAIN) {
+		queue_wait(connection);
+		if (queue_append(connection, message, size, fds, count))
 			return;
 	}
-	if (ret < 0) {
-		connection->deaf = true;
+	if (error < 0) {
+		connection->unread = true;
 		connection_fail(connection);
 	}
 }
@@ -226,6 +242,7 @@ void connection_reply(struct connection *connection, uint64_t seq, int error, co
 
 void connection_busy(struct connection *connection, uint64_t seq)
 {
+	assert(!connection->progress.index);
 	connection->seq = seq;
 	loop_timer(connection->client->local->context->loop, &connection->progress,
 	           rm_now_ns() + SECOND);
@@ -239,52 +256,56 @@ void connection_idle(struct connection *connection)
 /* ---- in ---- */
 
 /*
- * One request at a time: more is a broken client, except for the one under way once
- * more, which a client sends after RM_RESTARTED.
+ * A message was read. A client has one request under way at a time, so a second one means that the
+ * client is broken. The exception is the same request again, which a client sends after
+ * RM_RESTARTED: it is ignored.
  */
-static void received(struct connection *connection, const void *message, size_t size,
-                     const int *fds, unsigned count)
+static void connection_received(struct connection *connection, const void *message, size_t size,
+                                const int *fds, unsigned count)
 {
 	const struct rm_wire *head = message;
-	int ret = rm_wire_check(message, size);
+	int error = rm_wire_check(message, size);
 	bool busy = connection->progress.index != 0;
 
 	connection->client->local->context->active_ns = rm_now_ns();
-	if (ret == 0 && !busy) {
+	if (error == 0 && !busy) {
 		connection->latest = head->seq;
 		connection->client->local->requests->request(connection, message, fds, count);
 		return;
 	}
 	for (unsigned i = 0; i < count; i++)
 		close(fds[i]);
-	if (ret == -EPROTO)
+	if (error == -EPROTO)
 		connection->client->local->requests->other_version(connection, head);
-	else if (ret < 0 || head->seq != connection->seq)
+	else if (error < 0 || head->seq != connection->seq)
 		connection_fail(connection);
 }
 
-static void gone(struct connection *connection)
+/* The other end is closed, or the socket has failed. */
+static void connection_gone(struct connection *connection)
 {
-	connection->deaf |= connection->first != NULL;
+	connection->unread |= connection->first != NULL;
 	connection->client->local->requests->hung_up(connection);
 	connection_free(connection);
 }
 
-static void ready(struct source *source, uint32_t events)
+/* Read until the socket is empty, or READS_MAX messages, or something is queued. */
+static void connection_ready(struct source *source, uint32_t events)
 {
 	struct connection *connection = container_of(source, struct connection, socket);
 
-	/* the other end closed with answers unread: see attach_connection_gone() */
+	/* The other end was closed with messages unread: see attachment_is_unread(). */
 	if (events & EPOLLERR)
-		connection->deaf = true;
+		connection->unread = true;
 	if (events & EPOLLOUT)
-		flush(connection);
+		queue_flush(connection);
 	for (int i = 0; i < READS_MAX && events & (EPOLLIN | EPOLLHUP | EPOLLERR); i++) {
 		_Alignas(8) uint8_t message[RM_WIRE_MAX];
 		int fds[RM_CHANNEL_FDS_MAX];
 		unsigned count = 0;
 		ssize_t n;
 
+		/* no_fds() reads the head, which must not be what the stack had there */
 		memset(message, 0, sizeof(struct rm_wire));
 		n = rm_channel_recv(source->fd, message, sizeof(message), fds, &count, 0);
 		if (n == -EAGAIN)
@@ -293,10 +314,11 @@ static void ready(struct source *source, uint32_t events)
 		    connection->client->local->requests->no_fds(connection, (const void *)message))
 			continue;
 		if (n <= 0) {
-			gone(connection);
+			connection_gone(connection);
 			return;
 		}
-		received(connection, message, (size_t)n, fds, count);
+		connection_received(connection, message, (size_t)n, fds, count);
+		/* After EPOLLHUP the queue cannot be sent: read until the end of the stream. */
 		if (connection->first && !(events & EPOLLHUP))
 			return;
 	}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * local_info.c - what rmmapd holds, for rmmap list, stat, info and rmmap_stats()
+ * info.c - answers about rmmapd's state, for rmmap list, stat and info, and rmmap_stats()
  *
- * Worker thread only. Short ids only, never a handle.
+ * An answer contains short ids, never a handle or a secret. Worker thread only; does not allocate
+ * with malloc, since lists are written to memory files.
  */
 #include <errno.h>
 #include <sodium.h>
@@ -15,14 +16,15 @@
 #include "internal.h"
 #include "../remote/remote.h"
 
-struct listing {                        /* records written to a memfd, those of one id or all */
-	int fd;
-	uint32_t count;
-	int error;
-	const char *only;               /* short id, or NULL */
+/* An answer under way: records that are written to a memory file, which is handed out. */
+struct listing {
+	int fd;                         /* the memory file */
+	uint32_t count;                 /* records in it */
+	int error;                      /* the first one of a write: nothing is written after it */
+	const char *only;               /* write only publications with this short id; NULL: all */
 };
 
-static void put(struct listing *listing, const void *record, size_t size)
+static void listing_put(struct listing *listing, const void *record, size_t size)
 {
 	if (listing->error)
 		return;
@@ -34,7 +36,8 @@ static void put(struct listing *listing, const void *record, size_t size)
 
 /* ---- publications ---- */
 
-static void describe(const struct publication *publication, struct rm_pub_info *info)
+/* Fill in the record of a publication of this host. */
+static void listing_describe(const struct publication *publication, struct rm_pub_info *info)
 {
 	uint64_t now = rm_now_ns();
 
@@ -61,46 +64,51 @@ static void describe(const struct publication *publication, struct rm_pub_info *
 	info->served_bytes = publication->served_bytes;
 }
 
-static void list_remote(void *arg, const struct rm_pub_info *info)
+static void listing_put_remote(void *arg, const struct rm_pub_info *info)
 {
 	struct listing *listing = arg;
 
 	if (!listing->only || strcmp(listing->only, info->id) == 0)
-		put(listing, info, sizeof(*info));
+		listing_put(listing, info, sizeof(*info));
 }
 
-static void list(struct local *local, struct listing *listing)
+/* Publications of this host, then those of other hosts that are attached here. */
+static void listing_fill(struct local *local, struct listing *listing)
 {
 	for (struct publication *p = store_first(local->store); p; p = p->next) {
 		struct rm_pub_info info;
 
-		describe(p, &info);
+		listing_describe(p, &info);
 		if (!listing->only || strcmp(listing->only, info.id) == 0)
-			put(listing, &info, sizeof(info));
+			listing_put(listing, &info, sizeof(info));
 	}
-	remotes_list(local->remotes, list_remote, listing);
+	remotes_list(local->remotes, listing_put_remote, listing);
 }
 
-/* A handle's id, or the digits themselves; of a prefix the publication that has it. */
-static int short_id_of(struct local *local, const char *name, char id[9])
+/*
+ * Turn a name into a short id. A handle contains the id. The first digits of an id are completed if
+ * a publication of this host has it. Else the name is taken as it is: it may be the short id of
+ * another host's publication. 0 or -errno.
+ */
+static int name_short_id(struct local *local, const char *name, char id[9])
 {
 	struct publication *publication;
 	struct rm_handle handle;
-	int ret;
+	int error;
 
 	if (strncmp(name, "rmmap", 5) == 0) {
-		ret = rm_handle_decode(name, &handle);
-		if (ret == 0)
+		error = rm_handle_decode(name, &handle);
+		if (error == 0)
 			rm_short_id(handle.id, id);
 		sodium_memzero(&handle, sizeof(handle));
-		return ret;
+		return error;
 	}
-	ret = store_find_short(local->store, name, &publication);
-	if (ret == 0)
+	error = store_find_short(local->store, name, &publication);
+	if (error == 0)
 		rm_short_id(publication->id, id);
-	else if (ret == -ENOENT)
+	else if (error == -ENOENT)
 		rm_format(id, 9, "%s", name);
-	return ret == -EEXIST ? -EINVAL : 0;
+	return error == -EEXIST ? -EINVAL : 0;
 }
 
 /* ---- rmmapd itself ---- */
@@ -119,7 +127,6 @@ static void describe_memory(struct local *local, struct rm_daemon_info *info)
 
 static void describe_daemon(struct local *local, struct rm_daemon_info *info)
 {
-	
 	const struct context *context = local->context;
 	const struct fabric *fabric = nets_fabric(local->nets);
 
@@ -148,6 +155,7 @@ static void describe_daemon(struct local *local, struct rm_daemon_info *info)
 
 /* ---- requests ---- */
 
+/* RM_INFO_REPLY with an error and no memory file. */
 static void info_error(struct connection *connection, uint64_t seq, int error, const char *text)
 {
 	struct rm_wire_info_reply reply = { .error = -error };
@@ -172,13 +180,14 @@ static void reply_listing(struct connection *connection, uint64_t seq, struct li
 		                &listing->fd, 1);
 }
 
-static void stats(struct connection *connection, uint64_t seq)
+static void reply_stats(struct connection *connection, uint64_t seq)
 {
 	struct rm_wire_stats_reply reply = { .counters = connection->client->counters->sum };
 
 	connection_send(connection, &reply, sizeof(reply), RM_STATS_REPLY, seq, NULL, 0);
 }
 
+/* RM_STATS has a reply of its own; the others are answered by RM_INFO_REPLY with a listing. */
 void request_info(struct connection *connection, const void *message)
 {
 	const struct rm_wire *request = message;
@@ -189,13 +198,13 @@ void request_info(struct connection *connection, const void *message)
 	char id[9];
 
 	if (request->type == RM_STATS) {
-		stats(connection, request->seq);
+		reply_stats(connection, request->seq);
 		return;
 	}
 	if (request->type == RM_STAT) {
 		const struct rm_wire_name *named = (const struct rm_wire_name *)request;
 
-		if (short_id_of(local, named->name, id) < 0) {
+		if (name_short_id(local, named->name, id) < 0) {
 			info_error(connection, request->seq, -EINVAL, "this is neither a handle nor the "
 			           "id of one publication: see rmmap list");
 			return;
@@ -210,9 +219,9 @@ void request_info(struct connection *connection, const void *message)
 	if (request->type == RM_INFO) {
 		size = sizeof(info);
 		describe_daemon(local, &info);
-		put(&listing, &info, size);
+		listing_put(&listing, &info, size);
 	} else {
-		list(local, &listing);
+		listing_fill(local, &listing);
 	}
 	reply_listing(connection, request->seq, &listing, size);
 	close(listing.fd);

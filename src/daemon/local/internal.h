@@ -1,24 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * internal.h - what the files of local/ share
+ * internal.h - shared by the files of local/, and by no others; README names the files
  *
- *   local.c        all of it, and what is restored
- *   listen.c       the listener
- *   shortage.c     connections while no descriptor is left
- *   requests.c     what a connection brings: the table of requests
- *   publish.c      RM_PUBLISH and its RM_LAYERS; RM_UNPUBLISH
- *   upstream.c     layers of other hosts' publications that one of this host refers to
- *   attach.c       RM_ATTACH, RM_DETACH
- *   lazy.c         RM_LAZY, RM_COMPLETE, RM_PREFETCH
- *   info.c         RM_LIST, RM_STAT, RM_INFO, RM_STATS
- *   move.c         RM_MOVE
- *   client.c       a process
- *   attachment.c   what it has attached
- *   connection.c   one socket of it: messages in, replies out, never waiting
- *
- * Worker thread only. A request function answers with connection_reply() or marks
- * the connection busy and answers later. None frees a connection or a client: a
- * connection that must go is shut down and goes when the loop says so.
+ * Worker thread only; all of it may allocate, except where a file says that it does not. A request
+ * function answers at once, mostly by connection_reply(), or it marks the connection busy and
+ * answers later. It never frees a connection or a client. A connection that must go is shut down
+ * by connection_fail(), and freed when the loop tells that its other end is closed.
  */
 #ifndef RM_LOCAL_INTERNAL_H
 #define RM_LOCAL_INTERNAL_H
@@ -35,169 +22,232 @@
 #define NO_FDS_TEXT "rmmapd has no descriptors left: unpublish something, or raise its limit " \
 	"(ulimit -n, LimitNOFILE=)"
 
-struct queued;                          /* connection.c: a message that did not fit yet */
-struct gather;                          /* local_publish.c: a publish whose layers are coming */
+struct queued;                          /* connection.c: a message that waits to be sent */
+struct incoming_publish;                /* publish.c: a publish whose layers are coming */
 
-struct completion {                     /* RM_COMPLETE under way */
-	struct connection *connection;  /* NULL: nobody waits for it any more */
-	unsigned left;
-	int error;
+/* A request RM_COMPLETE under way. Freed by the last of its parts. */
+struct completion {
+	struct connection *connection;  /* to answer; NULL: it was closed meanwhile */
+	unsigned left;                  /* attachments that are not complete yet, and one more while
+	                                   they are asked; the completion exists while it is > 0 */
+	int error;                      /* the last error of a part, or 0 */
 };
 
+/*
+ * One socket of a process. It has at most one request under way. If the request is not answered
+ * before its handler returns, the connection is busy, which is while progress is set; or the
+ * request is a publish whose layers are still to come.
+ */
 struct connection {
-	struct client *client;
-	struct source socket;
-	uint64_t record;
-	struct queued *first, *last;
-	unsigned queued;
-	struct gather *gather;
-	struct completion *completion;
-	struct peer_move *move;         /* under way */
-	struct timer progress;          /* runs while busy */
-	struct timer stuck;             /* runs while something is queued */
-	uint64_t seq;                   /* of the request under way */
+	struct client *client;          /* whose list it is in; never NULL */
+	struct source socket;           /* waits for EPOLLOUT while messages are queued, and is not
+	                                   read then; else for EPOLLIN */
+	uint64_t record;                /* number of its RECORD_CLIENT; names it in other records */
+	struct queued *first, *last;    /* messages to send, oldest first; last is valid if first is */
+	unsigned queued;                /* length of that list: <= QUEUE_MAX */
+	struct incoming_publish *publish;       /* from RM_PUBLISH until it is answered; or NULL */
+	struct completion *completion;  /* RM_COMPLETE under way, or NULL */
+	struct peer_move *move;         /* RM_MOVE under way, or NULL */
+	struct timer progress;          /* sends RM_PROGRESS every second; set while busy */
+	struct timer stuck;             /* ends the connection; set while messages are queued */
+	uint64_t seq;                   /* of the request under way, while busy */
 	uint64_t latest;                /* of the last request that came */
-	bool deaf;                      /* something sent to it was not, or will not be, read */
+	bool unread;                    /* at least one message to this client was not delivered, or
+	                                   its socket was closed with messages unread */
 	struct connection *next;        /* of the client */
 };
 
-struct client {                         /* a process */
+/*
+ * A process. It exists from its first connection until the process ends, which the pidfd tells,
+ * even if it closes all its sockets before.
+ */
+struct client {
 	struct local *local;
-	uint32_t pid;                   /* 0: of a pid namespace that we do not see */
-	struct source pidfd;
-	uint64_t record;
-	struct process_counters *counters;
-	struct connection *connections;
-	struct local_attachment *attachments;
-	struct held_layers holding;         /* of its last publication */
+	uint32_t pid;                   /* 0: it is in a pid namespace that is not visible here */
+	struct source pidfd;            /* readable when the process has ended */
+	uint64_t record;                /* number of its RECORD_CLIENT */
+	struct process_counters *counters;      /* never NULL; reads under way refer to it, too */
+	struct connection *connections; /* all of its sockets */
+	struct local_attachment *attachments;   /* all that it has attached, or waits for */
+	struct held_layers holding;         /* layers of its last publication: see store/layers.h */
 	struct client *next;
 };
 
-struct client_record {                  /* data of RECORD_CLIENT: a process or a socket of one */
-	uint64_t client;                /* a socket: whose; a process: 0 */
-	uint32_t pid;
+/* The data of RECORD_CLIENT: of a process, or of a socket of one. */
+struct client_record {
+	uint64_t client;                /* of a socket: its process's record; of a process: 0 */
+	uint32_t pid;                   /* of the process */
 	uint32_t reserved;
 };
 
-/* What is done with a connection by the rest of local/: requests.c. */
+/* Implemented by requests.c, called by connection.c. No function frees the connection. */
 struct connection_events {
-	/* A request of a version and size that are right; its descriptors are the callee's. */
+	/*
+	 * A request came whose version and size are right, and the connection is not busy. The
+	 * descriptors become the callee's.
+	 */
 	void (*request)(struct connection *connection, const void *message, const int *fds,
 	                unsigned count);
-	/* A message of another version. */
+	/* A message of another version came. */
 	void (*other_version)(struct connection *connection, const struct rm_wire *head);
-	/* A message's descriptors did not fit into this process. True: it was answered. */
+	/*
+	 * A message came whose descriptors could not be received, since this process has too many.
+	 * True: it was answered. Else the connection is closed.
+	 */
 	bool (*no_fds)(struct connection *connection, const struct rm_wire *head);
-	/* The other end is closed: what was asked or attached through it may end. */
+	/* The other end is closed: end the attachments that were asked for through this socket. */
 	void (*hung_up)(struct connection *connection);
-	/* It is about to be freed: forget what it has under way. */
+	/* The connection is about to be freed: cancel all that would answer through it. */
 	void (*closing)(struct connection *connection);
 };
 
-struct local_attachment {               /* an attachment of a process of this host */
-	struct attachment attachment;   /* what remote/ and pager/ need of it */
-	struct client *client;
-	struct publication *publication;        /* of this host; NULL: attachment.remote is set */
+/* An attachment of a process of this host. The part that other rooms know is a member of it. */
+struct local_attachment {
+	struct attachment attachment;   /* for remote/ and pager/ */
+	struct client *client;          /* whose list it is in; never NULL */
+	struct publication *publication;        /* a publication of this host, which counts this
+	                                           attachment; NULL: attachment.remote is set */
 	uint8_t id[RM_ID_BYTES];        /* of the publication */
-	uint64_t connection, seq;       /* the request that made it, should it be sent again */
-	struct connection *waiting;     /* for remote_attach(), or NULL */
-	uint32_t mode;                  /* enum rm_attach_mode */
+	uint64_t connection, seq;       /* the RM_ATTACH that made it: the connection's record and
+	                                   the number. The same request again gets it again */
+	struct connection *waiting;     /* busy with that request until remote_attach() is done;
+	                                   NULL: it was answered */
+	uint32_t mode;                  /* enum rm_attach_mode; valid once it was answered */
 	struct local_attachment *next;  /* of the client */
-	uint32_t admitted;              /* readers of the publication of this host, with this one */
+	uint32_t admitted;              /* of a publication of this host: how many readers had been
+	                                   admitted, with this one, for store_readmit() */
 };
 
 #define REFUSALS_MAX 4
 
-struct refusal {                        /* a connection that is only told why */
+/* A connection that is only told that there are no descriptors: see shortage.c. */
+struct refusal {
 	struct local *local;
-	struct source socket;           /* fd -1: this one is free */
-	struct timer timer;             /* until then */
+	struct source socket;           /* fd -1: this refusal is free */
+	struct timer timer;             /* closes the connection if RM_HELLO does not come */
 };
 
+/* All processes of this host. There is one, built by worker/, and never freed. */
 struct local {
 	struct context *context;
-	struct store *store;
+	struct store *store;            /* these three are the constructor's arguments */
 	struct nets *nets;
 	struct remotes *remotes;
 	struct local_events events;
-	const struct connection_events *requests;
-	struct source listener;
-	struct timer accept_again;      /* after EMFILE */
-	uint64_t told_ns;               /* when that was last logged; 0: never */
+	const struct connection_events *requests;       /* local_requests: connection.c calls up */
+	struct source listener;         /* fd -1: there is none (--private) */
+	struct timer accept_again;      /* set while no descriptor is left and the listener is not
+	                                   watched */
+	uint64_t told_ns;               /* when the log last said so; 0: never */
 	struct refusal refusals[REFUSALS_MAX];
-	int spares[REFUSALS_MAX];       /* open for nothing, to be had when no other is; or -1 */
+	int spares[REFUSALS_MAX];       /* descriptors that are open only to be closed when no other
+	                                   is left; -1: closed for the refusal of that index */
 	struct client *clients;
-	uint32_t client_count, attachment_count;
-	struct rm_counters ended;       /* of processes that are gone */
+	uint32_t client_count;          /* length of that list */
+	uint32_t attachment_count;      /* of all clients */
+	struct rm_counters ended;       /* sum of the counters of processes that have ended */
 };
 
 /* ---- attachment.c ---- */
+
+/* Add an attachment with a new number to the client's. NULL: no memory. */
 struct local_attachment *attachment_new(struct client *client);
+/* Record it with the keeper, or record what has changed. */
 void attachment_save(struct local_attachment *held);
-void attachment_end(struct local_attachment *held);         /* and free it */
+/* End it in whatever state it is, delete its record, and free it. */
+void attachment_end(struct local_attachment *held);
 struct local_attachment *attachment_find(struct client *client, uint64_t number);
 
 /* ---- client.c ---- */
-/* A process, known by this pidfd, which becomes the client's. NULL: no memory; it stays yours. */
+
+/* The pidfd becomes the client's. NULL: no memory, and the pidfd stays the caller's. */
 struct client *client_new(struct local *local, uint32_t pid, int pidfd, uint64_t record);
+/* The process has ended: end its attachments and connections, and free it. */
 void client_end(struct client *client);
-void connection_take(struct local *local, int fd);      /* of whoever it is; closed if not served */
+/* Serve a new connection. Finds or makes its client; fd is closed if it cannot be served. */
+void connection_take(struct local *local, int fd);
 void counters_add(struct rm_counters *sum, const struct rm_counters *more);
 
 /* ---- listen.c ---- */
-int listen_init(struct local *local, int listener);     /* -1: there is none. 0 or -errno */
+
+/* Start to accept connections. With listener -1 there is none. 0 or -errno. */
+int listen_init(struct local *local, int listener);
 
 /* ---- shortage.c ---- */
-void short_init(struct local *local);
-void short_refill(struct local *local);         /* have spares again, as far as possible */
-/* Accept one by a spare, to tell it that there is none. False: nobody was accepted. */
-bool short_accept(struct local *local);
-bool short_of(int error);       /* this process, or the host, may have no more descriptors */
-/* Tell this one that there is none, and close it: the descriptor is taken in any case. */
-void short_refuse(struct local *local, int fd);
+
+void shortage_init(struct local *local);
+/* Open the spare descriptors that are missing, as far as possible. */
+void shortage_refill(struct local *local);
+/* Accept a connection in the place of a spare, and refuse it. False: none was accepted. */
+bool shortage_accept(struct local *local);
+/* True if this errno means that this process, or the host, can have no more descriptors. */
+bool shortage_is(int error);
+/* Tell this connection that there are no descriptors. fd is closed, now or later. */
+void shortage_refuse(struct local *local, int fd);
 
 /* ---- connection.c ---- */
+
+/* NULL: no memory or descriptor, and fd stays the caller's. */
 struct connection *connection_new(struct client *client, int fd, uint64_t record);
-void connection_free(struct connection *connection);    /* and its record */
-void connection_fail(struct connection *connection);    /* shut it down; it goes later */
-/* Fill in the head and send or queue; descriptors stay the caller's. */
+/* Close the socket and delete its record. Only for connection.c and client_end(). */
+void connection_free(struct connection *connection);
+/* Shut the socket down. The loop tells of that later, and then the connection is freed. */
+void connection_fail(struct connection *connection);
+/* Fill in the head and send the message, or queue it. The descriptors stay the caller's. */
 void connection_send(struct connection *connection, void *message, size_t size, uint16_t type,
                      uint64_t seq, const int *fds, unsigned count);
-/* RM_REPLY; error as -errno or 0. */
-/* For a reply: why, and what of rmmapd's limits has to do with that error. */
+/* Text of a reply: WHY, and for -ENOMEM the limit of rmmapd that may be the cause. */
 void connection_why(char text[RM_TEXT_MAX], int error, const char *why);
+/* Send RM_REPLY; error is 0 or -errno. */
 void connection_reply(struct connection *connection, uint64_t seq, int error, const char *text);
-void connection_busy(struct connection *connection, uint64_t seq);      /* RM_PROGRESS from now on */
-void connection_idle(struct connection *connection);
+/* This request is answered later: send RM_PROGRESS every second until connection_idle(). */
+void connection_busy(struct connection *connection, uint64_t seq);
+void connection_idle(struct connection *connection);    /* nothing happens if it is not busy */
 
-/* ---- requests: descriptors are theirs ---- */
+/* ---- publish.c: the request functions own the descriptors that came with the message ---- */
+
 void request_publish(struct connection *connection, const void *message, const int *fds,
                      unsigned count);
 void request_layers(struct connection *connection, const void *message, const int *fds,
                     unsigned count);
-/* Descriptors did not fit into this process: refuse the publish under way, if there is one. */
+/*
+ * Descriptors of a message could not be received: refuse the publish under way. False: there is
+ * none.
+ */
 bool publish_no_fds(struct connection *connection);
+/* Drop the publish under way, without an answer. Nothing happens if there is none. */
 void publish_forget(struct connection *connection);
 void request_unpublish(struct connection *connection, const void *message);
-/* The publication of this host that a handle, or a short id, names. 0 or -errno and why. */
+/* Find the publication of this host that a handle, or a short id, names. 0 or -errno and why. */
 int publication_named(struct local *local, const char *name, struct publication **out,
                       const char **why);
 
-void request_move(struct connection *connection, const void *message);
-void move_forget(struct connection *connection);        /* whoever asked is gone */
+/* ---- move.c ---- */
 
-/*
- * Those of the request's known layers that lie in caches of other hosts' publications: 0 and
- * *out (NULL: there are none), or -ENOMEM. Once done() said 0 they are held as layers of this
- * host until upstream_free(). done() may be called before upstream_start() returns, and may
- * free it.
- */
+void request_move(struct connection *connection, const void *message);
+/* The connection is closed: cancel its move, if there is one. */
+void move_forget(struct connection *connection);
+
+/* ---- upstream.c: layers of other hosts' publications that a new publication refers to ---- */
+
 struct upstream;
 typedef void upstream_done(void *arg, int error);
+/*
+ * Find those of the request's known layers that are in caches of other hosts' publications. 0 and
+ * *out (NULL: there are none), or -ENOMEM.
+ */
 int upstream_new(struct client *client, const struct rm_wire_publish *request, int table_fd,
                  struct upstream **out);
+/*
+ * Fetch what is absent of these layers. After done() with error 0 they are layers of this host, and
+ * stay so at least until upstream_free(). done() is called once, maybe before this returns, and
+ * may free the upstream.
+ */
 void upstream_start(struct upstream *upstream, upstream_done *done, void *arg);
-void upstream_free(struct upstream *upstream);  /* under way or not, NULL or not */
+/* Cancels it if it is under way: done() is not called then. NULL is fine. */
+void upstream_free(struct upstream *upstream);
+
+/* ---- attach.c, lazy.c: request_lazy() owns the descriptors that came with the message ---- */
 
 void request_attach(struct connection *connection, const void *message);
 void request_lazy(struct connection *connection, const void *message, const int *fds,
@@ -205,12 +255,17 @@ void request_lazy(struct connection *connection, const void *message, const int 
 void request_complete(struct connection *connection, const void *message);
 void request_prefetch(struct connection *connection, const void *message);
 void request_detach(struct connection *connection, const void *message);
+/* The other end of a connection is closed: complete or end the attachments that came by it. */
 void attach_connection_gone(struct connection *connection);
-void attach_restored(struct client *client);    /* the same of what went before a restart */
+/* After a restart: the same for the connections that were closed before it. */
+void attach_restored(struct client *client);
+
+/* ---- info.c ---- */
 
 void request_info(struct connection *connection, const void *message);
 
 /* ---- requests.c ---- */
+
 extern const struct connection_events local_requests;
 
 #endif

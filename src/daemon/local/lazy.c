@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * local_lazy.c - what a process asks of an attachment that pages: RM_LAZY, RM_COMPLETE,
- * RM_PREFETCH
+ * lazy.c - requests about attachments whose pages are fetched on page faults: RM_LAZY,
+ * RM_COMPLETE, RM_PREFETCH
  *
  * Worker thread only; allocates.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -14,35 +15,38 @@
 
 /* ---- RM_LAZY ---- */
 
+/* Serve the page faults of an attachment, by the userfaultfd that the process hands over. */
 void request_lazy(struct connection *connection, const void *message, const int *fds,
                   unsigned count)
 {
 	const struct rm_wire_attachment *request = message;
 	struct local_attachment *held = attachment_find(connection->client, request->attachment);
 	const char *why = "rmmapd knows no such attachment: attach again";
-	int ret = -ENOENT;
+	int error = -ENOENT;
 
 	if (held && held->mode == RM_ATTACH_LAZY && !held->attachment.lazy &&
 	    !held->attachment.served) {
-		ret = lazy_start(&held->attachment, fds, count, request->features);
-		connection_reply(connection, request->head.seq, ret, ret < 0 ? "rmmapd cannot serve "
+		error = lazy_start(&held->attachment, fds, count, request->features);
+		connection_reply(connection, request->head.seq, error, error < 0 ? "rmmapd cannot serve "
 		                 "this process's page faults: see its log, or use RMMAP_FETCH=eager" : "");
 		return;
 	}
-	/* asked once more after RM_RESTARTED: it is served already, or was */
+	/* The request came again after RM_RESTARTED: the attachment is served, or was. */
 	if (held && (held->attachment.lazy || held->attachment.served))
-		ret = 0;
+		error = 0;
 	for (unsigned i = 0; i < count; i++)
 		close(fds[i]);
-	connection_reply(connection, request->head.seq, ret, ret < 0 ? why : "");
+	connection_reply(connection, request->head.seq, error, error < 0 ? why : "");
 }
 
 /* ---- RM_COMPLETE ---- */
 
-static void completed(void *arg, int error)
+/* An attachment is complete, or failed. The last one answers and frees the completion. */
+static void completion_one_done(void *arg, int error)
 {
 	struct completion *completion = arg;
 
+	assert(completion->left > 0);
 	if (error < 0)
 		completion->error = error;
 	if (--completion->left)
@@ -63,18 +67,22 @@ static void completed(void *arg, int error)
 }
 
 /*
- * Who is answered 0 unregisters all by himself, and reads zeros where a page is absent. So one
- * that does not page is complete only if it was served to the end, and nothing was lost; one
- * that is not known, or that no worker could take over, is not.
+ * 0 if an attachment that the pager does not serve is complete, else -EIO. A process that gets 0
+ * unregisters its mappings from userfaultfd, and then reads zeros where a page is absent. So a lazy
+ * attachment is complete only if it was served to the end and no page was lost. It is not if no
+ * worker could take it over, or if it was never served.
  */
-static int complete_already(const struct local_attachment *held)
+static int attachment_complete_error(const struct local_attachment *held)
 {
 	if (held->mode != RM_ATTACH_LAZY)
 		return 0;
 	return held->attachment.served == SERVED_TO_THE_END ? 0 : -EIO;
 }
 
-/* One more is left until all were asked, since done() may be called at once. */
+/*
+ * Complete one attachment, or all (attachment 0). completion->left counts one more until all are
+ * asked, since lazy_complete() may call back before it returns.
+ */
 void request_complete(struct connection *connection, const void *message)
 {
 	const struct rm_wire_attachment *request = message;
@@ -85,6 +93,7 @@ void request_complete(struct connection *connection, const void *message)
 		connection_reply(connection, request->head.seq, -ENOMEM, "rmmapd has no memory");
 		return;
 	}
+	assert(!connection->completion);
 	completion->connection = connection;
 	completion->left = 1;
 	connection->completion = completion;
@@ -95,26 +104,31 @@ void request_complete(struct connection *connection, const void *message)
 		error = 0;
 		completion->left++;
 		if (a->attachment.lazy)
-			lazy_complete(a->attachment.lazy, completed, completion);
+			lazy_complete(a->attachment.lazy, completion_one_done, completion);
 		else
-			completed(completion, complete_already(a));
+			completion_one_done(completion, attachment_complete_error(a));
 	}
-	completed(completion, error);
+	completion_one_done(completion, error);
 }
 
 /* ---- RM_PREFETCH ---- */
 
-/* Asked twice after RM_RESTARTED it does no harm: what is here or on its way is not read again. */
+/*
+ * The range may lie in any attachments of the process. It does no harm if the request comes again
+ * after RM_RESTARTED: pages that are here or on their way are not read again.
+ */
 void request_prefetch(struct connection *connection, const void *message)
 {
 	const struct rm_wire_prefetch *request = message;
-	int ret = 0, one;
+	int error = 0, one;
 
 	for (struct local_attachment *a = connection->client->attachments; a; a = a->next) {
-		one = a->attachment.lazy ? lazy_prefetch(a->attachment.lazy, request->addr, request->length) : 0;
-		ret = ret ? ret : one;
+		if (!a->attachment.lazy)
+			continue;
+		one = lazy_prefetch(a->attachment.lazy, request->addr, request->length);
+		error = error ? error : one;
 	}
-	connection_reply(connection, request->head.seq, ret, ret == -EAGAIN ?
+	connection_reply(connection, request->head.seq, error, error == -EAGAIN ?
 	                 "too much that was asked for before is still on its way: ask later" :
-	                 ret ? "rmmapd has no memory" : "");
+	                 error ? "rmmapd has no memory" : "");
 }

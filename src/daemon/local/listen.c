@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * listen.c - processes of this host connect
+ * listen.c - the listener: accept connections of processes of this host
  *
- * Worker thread only. Does not allocate.
+ * Worker thread only. Does not allocate itself; connection_take() does.
  */
 #include <errno.h>
 #include <sys/epoll.h>
@@ -12,11 +12,11 @@
 #include "../base/log.h"
 #include "internal.h"
 
-#define ACCEPT_AGAIN_NS UINT64_C(100000000)
-#define TOLD_NS UINT64_C(60000000000)
+#define ACCEPT_AGAIN_NS UINT64_C(100000000)     /* without descriptors: when to accept again */
+#define TOLD_NS UINT64_C(60000000000)           /* between two lines in the log */
 
-/* Once a minute at most: whoever connects could fill the log. */
-static void tell_no_room(struct local *local)
+/* Log this at most once a minute, since processes that connect could fill the log. */
+static void log_no_room(struct local *local)
 {
 	uint64_t now = rm_now_ns();
 
@@ -28,8 +28,9 @@ static void tell_no_room(struct local *local)
 }
 
 /*
- * Without descriptors whoever comes is told so, as far as spare ones go. After that the listener
- * stays ready, and the loop would do nothing else: it is looked at again in a while.
+ * If no descriptor is left, connections are refused by means of the spare ones. When these are used
+ * up, too, the listener stays ready, and the loop would do nothing else. So it is not watched for
+ * ACCEPT_AGAIN_NS.
  */
 static void accept_ready(struct source *source, uint32_t events)
 {
@@ -41,10 +42,10 @@ static void accept_ready(struct source *source, uint32_t events)
 		while ((fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
 			connection_take(local, fd);
 		error = errno;
-		if (!short_of(error))
+		if (!shortage_is(error))
 			return;
-		tell_no_room(local);
-	} while (short_accept(local));
+		log_no_room(local);
+	} while (shortage_accept(local));
 	loop_remove(local->context->loop, source);
 	loop_timer(local->context->loop, &local->accept_again, rm_now_ns() + ACCEPT_AGAIN_NS);
 }
@@ -53,7 +54,7 @@ static void accept_again(struct timer *timer)
 {
 	struct local *local = container_of(timer, struct local, accept_again);
 
-	short_refill(local);
+	shortage_refill(local);
 	loop_add(local->context->loop, &local->listener, EPOLLIN);
 }
 
@@ -75,6 +76,6 @@ int listen_init(struct local *local, int listener)
 	local->listener.fd = listener;
 	local->listener.ready = accept_ready;
 	local->accept_again.fire = accept_again;
-	short_init(local);
+	shortage_init(local);
 	return listener < 0 ? 0 : loop_add(local->context->loop, &local->listener, EPOLLIN);
 }

@@ -1,27 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * local.c - the unix socket: its listener, and the connections of processes
+ * local.c - all processes of this host: construction, restoring, draining
  *
  * Worker thread only; allocates.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../base/log.h"
 #include "internal.h"
 #include "../pager/pager.h"
 
-
 /* ---- connections ---- */
 
-/* The keeper has it open in any case, for a worker that finds no record of it. */
+/* The keeper needs the descriptor, too, for a worker that finds no record of the connection. */
 void local_serve(struct local *local, int connection)
 {
 	int fd = fcntl(connection, F_DUPFD_CLOEXEC, 3);
@@ -30,7 +25,10 @@ void local_serve(struct local *local, int connection)
 		connection_take(local, fd);
 }
 
-/* A process's record comes before those of its sockets: its number is lower. */
+/*
+ * Records of one type are restored by number, and a process's number is lower than those of its
+ * sockets, so its client is there before them.
+ */
 void local_restore_client(struct local *local, const struct record *record)
 {
 	const struct client_record *saved = record->data;
@@ -87,19 +85,19 @@ struct local *local_new(struct context *context, const struct local_parts *parts
 	return local;
 }
 
-static void completed_unasked(void *arg, int error)
+static void drain_ignore(void *arg, int error)
 {
 	(void)arg;
 	(void)error;
 }
 
-/* Consumers outlive this process, so what they have mapped must be whole before it ends. */
+/* Consumers outlive this process, so their mappings must be complete before it ends. */
 void local_drain(struct local *local)
 {
 	for (struct client *client = local->clients; client; client = client->next)
 		for (struct local_attachment *a = client->attachments; a; a = a->next)
 			if (a->attachment.lazy)
-				lazy_complete(a->attachment.lazy, completed_unasked, NULL);
+				lazy_complete(a->attachment.lazy, drain_ignore, NULL);
 }
 
 uint32_t local_clients(struct local *local)

@@ -2,8 +2,8 @@
 /*
  * local.h - processes of this host: the unix socket, requests, attachments
  *
- * A client is a process, known by its pidfd: its attachments go when the process
- * ends, not when its socket does. Worker thread only.
+ * A client is a process, known by its pidfd. Its attachments end when the process ends, not when
+ * its socket is closed. Worker thread only; allocates.
  */
 #ifndef RM_LOCAL_H
 #define RM_LOCAL_H
@@ -21,33 +21,42 @@ struct nets;
 struct remotes;
 struct store;
 
-/* What a process of this host can ask for is done by these. */
+/* The parts that carry out the requests of processes. All of them outlive local/. */
 struct local_parts {
 	struct store *store;
 	struct nets *nets;
 	struct remotes *remotes;
 };
+/* Implemented by worker/. */
 struct local_events {
 	void *arg;
-	void (*client_gone)(void *arg); /* a process ended; called from within local/ */
+	void (*client_gone)(void *arg); /* a process has ended; must not call local/ back */
 };
 
-/* listener -1: there is none. NULL: no memory or descriptor. */
+/* With listener -1 there is none. NULL: no memory or descriptor. */
 struct local *local_new(struct context *context, const struct local_parts *parts,
                         const struct local_events *events, int listener);
-/* Another listener from now on, and connections that came while the worker was leaving. */
+/*
+ * Replace the listener, and serve connections that came while the worker was leaving. The
+ * descriptors become local's.
+ */
 void local_listen(struct local *local, int listener, const int *connections, unsigned count);
-/* --private: this connection, of a process that no listener has to be there for. */
+/* --private: serve this connection. The descriptor stays the caller's. */
 void local_serve(struct local *local, int connection);
-void local_drain(struct local *local);          /* SIGTERM: complete what is lazy */
+/* SIGTERM came: fetch all pages that attachments lack. Does not wait for them. */
+void local_drain(struct local *local);
+
+/* After a restart: clients first, then attachments, then local_restored(). */
 void local_restore_client(struct local *local, const struct record *record);
 void local_restore_attachment(struct local *local, const struct record *record);
-/* Is this record of an attachment of another host's publication, and of that one? */
+/* True if this is a record of an attachment of that publication, which is another host's. */
 bool local_record_attaches(const struct record *record, const uint8_t id[RM_ID_BYTES]);
-void local_restored(struct local *local);       /* all records are back: tell clients RM_RESTARTED */
-uint32_t local_clients(struct local *local);
-uint32_t local_attachments(struct local *local);
-/* That of a process of this host; NULL: no such attachment. */
+/* All records are restored: send RM_RESTARTED to the clients, which send their requests again. */
+void local_restored(struct local *local);
+
+uint32_t local_clients(struct local *local);            /* number of processes */
+uint32_t local_attachments(struct local *local);        /* number of their attachments */
+/* Find an attachment of a process of this host by its number. NULL: there is none. */
 struct attachment *local_find_attachment(struct local *local, uint64_t number);
 
 #endif

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * local_move.c - a publication of this host is to be another host's too
+ * move.c - have another host take over a publication of this host (RM_MOVE)
  *
- * Worker thread only. Who asked ends the original, once it has the handle of the other one:
- * so whatever dies in between, one of the two is there.
+ * This makes a second publication and leaves the original. The client ends the original once it has
+ * the handle of the second one. So at least one of the two exists, whatever dies in between.
+ * Worker thread only; does not allocate itself.
  */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
 #include "internal.h"
 #include "../peer/peer.h"
 
-static void moved(void *arg, int error, const char *text)
+/* The other host has answered: TEXT is the new handle, or says why it failed. */
+static void request_move_done(void *arg, int error, const char *text)
 {
 	struct connection *connection = arg;
 
@@ -27,7 +30,8 @@ void move_forget(struct connection *connection)
 	connection->move = NULL;
 }
 
-static int movable(const struct publication *publication, const char **why)
+/* 0 if another host could attach this publication, else -errno and *why. */
+static int request_move_check(const struct publication *publication, const char **why)
 {
 	*why = "the publication was unpublished already";
 	if (publication->unpublished)
@@ -47,24 +51,25 @@ void request_move(struct connection *connection, const void *message)
 	struct peers *peers;
 	char text[RM_TEXT_MAX];
 	const char *why = text;
-	int ret = publication_named(local, request->name, &publication, &why);
+	int error = publication_named(local, request->name, &publication, &why);
 
+	assert(!connection->move);
 	memcpy(order.id, request->id, RM_ID_BYTES);
 	memcpy(order.secret, request->secret, RM_SECRET_BYTES);
-	if (ret == 0)
-		ret = movable(publication, &why);
-	if (ret == 0) {
+	if (error == 0)
+		error = request_move_check(publication, &why);
+	if (error == 0) {
 		why = nets_why(local->nets);
-		ret = nets_publish(local->nets, request->fabric, &peers);
+		error = nets_publish(local->nets, request->fabric, &peers);
 	}
-	if (ret == 0) {
+	if (error == 0) {
 		why = text;
-		ret = peer_move(peers, publication, &order, moved, connection, &connection->move,
-		                text, sizeof(text));
+		error = peer_move(peers, publication, &order, request_move_done, connection, &connection->move,
+		                  text, sizeof(text));
 	}
 	explicit_bzero(&order, sizeof(order));
-	if (ret < 0)
-		connection_reply(connection, request->head.seq, ret, why);
+	if (error < 0)
+		connection_reply(connection, request->head.seq, error, why);
 	else
 		connection_busy(connection, request->head.seq);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * requests.c - what a connection brings, and who answers it
+ * requests.c - the table of requests, and the events of connections
  *
- * A request of a new type: a line in this table, its sizes in rm_wire_check(), a function.
- * Worker thread only.
+ * A new type of request takes a line in this table, its sizes in rm_wire_check(), and a function.
+ * The functions may rely on rm_wire_check(): the size is right for the type, and strings end.
+ * Worker thread only; does not allocate itself.
  */
 #include <errno.h>
 #include <string.h>
@@ -21,7 +22,7 @@ static void hello_reply(struct connection *connection, uint64_t seq, int error, 
 	connection_send(connection, &reply, sizeof(reply), RM_HELLO_REPLY, seq, NULL, 0);
 }
 
-static void other_version(struct connection *connection, const struct rm_wire *head)
+static void reply_other_version(struct connection *connection, const struct rm_wire *head)
 {
 	char text[RM_TEXT_MAX];
 
@@ -33,12 +34,12 @@ static void other_version(struct connection *connection, const struct rm_wire *h
 }
 
 /*
- * Of a build with another window: what it publishes could be attached by nobody here, itself
- * included, and what is here it could not map.
+ * A process of a build with another layout of the address space is refused: no process here, itself
+ * included, could attach what it publishes, and it could not map what is published here.
  */
 static void request_hello(struct connection *connection, const void *message)
 {
-	/* the pid in it may be of another pid namespace: what the kernel says of the peer counts */
+	/* The pid in it is not used: it may be of another pid namespace. See connection_take(). */
 	const struct rm_wire_hello *request = message;
 	const struct rm_layout here = rm_layout_here(), *there = &request->layout;
 	char text[RM_TEXT_MAX], what[RM_TEXT_MAX - 128];
@@ -55,10 +56,11 @@ static void request_hello(struct connection *connection, const void *message)
 }
 
 /*
- * This process may have no more descriptors, and those that came are closed. Who sent them waits
- * for an answer: the messages that bring descriptors are requests, or belong to a publish.
+ * rmmapd can have no more descriptors, and rm_channel_recv() has closed those that came. The sender
+ * waits for an answer: a message with descriptors is a request, or belongs to a publish. The head
+ * is checked here, since rm_wire_check() was not called.
  */
-static bool out_of_fds(struct connection *connection, const struct rm_wire *head)
+static bool reply_no_fds(struct connection *connection, const struct rm_wire *head)
 {
 	if (publish_no_fds(connection))
 		return true;
@@ -71,7 +73,7 @@ static bool out_of_fds(struct connection *connection, const struct rm_wire *head
 
 static const struct request {
 	uint16_t type;
-	/* One of these two. Descriptors of a message that wants none are closed. */
+	/* One of these two is set. With run(), descriptors of the message are closed before. */
 	void (*run)(struct connection *connection, const void *message);
 	void (*run_with_fds)(struct connection *connection, const void *message, const int *fds,
 	                     unsigned count);
@@ -92,6 +94,7 @@ static const struct request {
 	{ RM_STATS, request_info, NULL },
 };
 
+/* A type that is not in the table means a broken client. */
 static void request_dispatch(struct connection *connection, const void *message, const int *fds,
                              unsigned count)
 {
@@ -122,8 +125,8 @@ static void connection_closing(struct connection *connection)
 
 const struct connection_events local_requests = {
 	.request = request_dispatch,
-	.other_version = other_version,
-	.no_fds = out_of_fds,
+	.other_version = reply_other_version,
+	.no_fds = reply_no_fds,
 	.hung_up = attach_connection_gone,
 	.closing = connection_closing,
 };

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * shortage.c - processes of this host connect while no descriptor is left
+ * shortage.c - refuse connections while no descriptor is left
  *
- * Nobody may wait for an answer that does not come, so some descriptors are kept open for
- * nothing. When there is no other, one of them is closed, the connection is accepted in its
- * place, its RM_HELLO is answered with EMFILE, and the descriptor is kept again. Few at a time,
- * each for a second at most; whoever comes beyond that waits in the listener's queue.
+ * A process that connects must get an answer. So a few spare descriptors are kept open. When no
+ * other descriptor is left, a spare one is closed, the connection is accepted in its place,
+ * RM_HELLO is answered with EMFILE, and the spare descriptor is opened again. There are at most
+ * REFUSALS_MAX refusals at a time, of a second at most. Further connections wait in the listener's
+ * queue.
  *
  * Worker thread only. Does not allocate.
  */
@@ -18,14 +19,14 @@
 
 #include "internal.h"
 
-#define REFUSAL_NS UINT64_C(1000000000)         /* to say RM_HELLO, which comes at once */
+#define REFUSAL_NS UINT64_C(1000000000)         /* how long to wait for RM_HELLO */
 
-bool short_of(int error)
+bool shortage_is(int error)
 {
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-void short_refill(struct local *local)
+void shortage_refill(struct local *local)
 {
 	for (unsigned i = 0; i < REFUSALS_MAX; i++)
 		if (local->spares[i] < 0 && local->refusals[i].socket.fd < 0)
@@ -40,7 +41,7 @@ static void refusal_end(struct refusal *refusal)
 	loop_remove(loop, &refusal->socket);
 	close(refusal->socket.fd);
 	refusal->socket.fd = -1;
-	short_refill(refusal->local);
+	shortage_refill(refusal->local);
 }
 
 static void refusal_expired(struct timer *timer)
@@ -48,6 +49,7 @@ static void refusal_expired(struct timer *timer)
 	refusal_end(container_of(timer, struct refusal, timer));
 }
 
+/* RM_HELLO or another message came: answer it, and close the connection. */
 static void refusal_ready(struct source *source, uint32_t events)
 {
 	struct refusal *refusal = container_of(source, struct refusal, socket);
@@ -77,6 +79,7 @@ static void refusal_ready(struct source *source, uint32_t events)
 	refusal_end(refusal);
 }
 
+/* Refuse the connection fd. False: it cannot be watched, and stays the caller's. */
 static bool refusal_begin(struct refusal *refusal, int fd)
 {
 	struct loop *loop = refusal->local->context->loop;
@@ -90,7 +93,7 @@ static bool refusal_begin(struct refusal *refusal, int fd)
 	return true;
 }
 
-bool short_accept(struct local *local)
+bool shortage_accept(struct local *local)
 {
 	for (unsigned i = 0; i < REFUSALS_MAX; i++) {
 		struct refusal *refusal = &local->refusals[i];
@@ -105,13 +108,14 @@ bool short_accept(struct local *local)
 			return true;
 		if (fd >= 0)
 			close(fd);
-		short_refill(local);
+		shortage_refill(local);
 		return fd >= 0;
 	}
 	return false;
 }
 
-void short_refuse(struct local *local, int fd)
+/* The connection was accepted, but there is no descriptor for its pidfd. */
+void shortage_refuse(struct local *local, int fd)
 {
 	for (unsigned i = 0; i < REFUSALS_MAX; i++) {
 		struct refusal *refusal = &local->refusals[i];
@@ -122,7 +126,7 @@ void short_refuse(struct local *local, int fd)
 	close(fd);
 }
 
-void short_init(struct local *local)
+void shortage_init(struct local *local)
 {
 	for (unsigned i = 0; i < REFUSALS_MAX; i++) {
 		struct refusal *refusal = &local->refusals[i];
@@ -133,5 +137,5 @@ void short_init(struct local *local)
 		refusal->socket.ready = refusal_ready;
 		refusal->timer.fire = refusal_expired;
 	}
-	short_refill(local);
+	shortage_refill(local);
 }
