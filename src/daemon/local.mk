@@ -17,7 +17,8 @@ libdaemon_la_SOURCES += \
 	src/daemon/keeper/defaults.h src/daemon/keeper/defaults.c src/daemon/keeper/take.c \
 	src/daemon/keeper/start.c src/daemon/keeper/records.c src/daemon/keeper/keep.c src/daemon/keeper/keeper.c \
 	src/daemon/base/context.h src/daemon/worker/worker.h \
-	src/daemon/worker/worker.c src/daemon/peer/nets.c \
+	src/daemon/worker/worker.c src/daemon/worker/restore.c \
+	src/daemon/worker/internal.h src/daemon/peer/nets.c \
 	src/daemon/base/limit.h src/daemon/base/limit.c src/daemon/keeper/attempts.h src/daemon/keeper/attempts.c
 
 # publications

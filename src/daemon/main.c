@@ -2,8 +2,8 @@
 /*
  * main.c - rmmapd's command line, and how it becomes a daemon
  *
- * rmmapd is two processes: the keeper (this one, keep.c) and its worker
- * (worker.c). Allocates nothing before the keeper runs.
+ * rmmapd is two processes: the keeper, which is this one (keeper/keep.c), and its worker
+ * (worker/worker.c). Single-threaded. Allocates nothing before the keeper runs.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@
 
 #define SECOND UINT64_C(1000000000)
 
-static void help(void)
+static void usage_print(void)
 {
 	fputs("Usage: rmmapd [OPTION]...\n"
 	      "Hold what programs publish with rmmap_publish(), serve it to those that attach it,\n"
@@ -52,14 +52,16 @@ static void help(void)
 	fputs("\nSee rmmapd(8).\n", stdout);
 }
 
-static void problem(void *arg, const char *name, const char *value, const char *wanted)
+/* A variable of the environment has a value that cannot be used. */
+static void option_problem(void *arg, const char *name, const char *value, const char *wanted)
 {
 	(void)arg;
 	rm_say_fd(STDERR_FILENO, "rmmapd: %s=%s cannot be used, its default is: give it %s",
 	          name, value, wanted);
 }
 
-static uint64_t seconds(const char *option, const char *text)
+/* The value of --idle or --grace in ns. Exits if it is not a number. */
+static uint64_t parse_seconds(const char *option, const char *text)
 {
 	uint64_t n;
 
@@ -70,7 +72,8 @@ static uint64_t seconds(const char *option, const char *text)
 	exit(2);
 }
 
-static int descriptor(const char *text)
+/* The value of --private. Standard descriptors are none. */
+static int parse_descriptor(const char *text)
 {
 	uint64_t n;
 
@@ -81,7 +84,7 @@ static int descriptor(const char *text)
 	exit(2);
 }
 
-static void arguments(struct rmmapd *rmmapd, int argc, char **argv)
+static void parse_arguments(struct rmmapd *rmmapd, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "foreground", no_argument, NULL, 'f' },
@@ -101,13 +104,13 @@ static void arguments(struct rmmapd *rmmapd, int argc, char **argv)
 		switch (c) {
 		case 'f': rmmapd->foreground = true; break;
 		case 'r': rmmapd->options.rundir = optarg; break;
-		case 'i': rmmapd->idle_ns = seconds("idle", optarg); break;
-		case 'g': rmmapd->grace_ns = seconds("grace", optarg); break;
+		case 'i': rmmapd->idle_ns = parse_seconds("idle", optarg); break;
+		case 'g': rmmapd->grace_ns = parse_seconds("grace", optarg); break;
 		case 'l': rmmapd->options.log = optarg; break;
-		case 'p': rmmapd->served = descriptor(optarg); break;
+		case 'p': rmmapd->served = parse_descriptor(optarg); break;
 		case 'I': rmmapd->inherited = true; break;
 		case 'h':
-			help();
+			usage_print();
 			exit(0);
 		case 'v':
 			puts("rmmapd " PACKAGE_VERSION);
@@ -124,8 +127,8 @@ static void arguments(struct rmmapd *rmmapd, int argc, char **argv)
 	}
 }
 
-/* A misspelt variable changes nothing, and would be looked for in vain. */
-static void tell_unknown(void)
+/* A misspelt variable has no effect, so name those that rmmap does not know. */
+static void log_unknown_variables(void)
 {
 	char text[512];
 
@@ -133,8 +136,11 @@ static void tell_unknown(void)
 		log_line("in the environment, but no variable of rmmap: %s", text);
 }
 
-/* Whoever ran it by hand gets its prompt back when it serves, or hears why it does not. */
-static int wait_ready(int words)
+/*
+ * The parent waits for the outcome of the start, and passes messages on to the user. Returns its
+ * exit status: 0 after the NUL byte of log_ready(), 1 if the pipe closes without one.
+ */
+static int starter_wait(int words)
 {
 	char text[512];
 	ssize_t n;
@@ -148,8 +154,11 @@ static int wait_ready(int words)
 	return 1;
 }
 
-/* The lock goes with the child, and so does the socket, which is bound already. */
-static void background(struct rmmapd *rmmapd)
+/*
+ * Go on in a child. The lock, which is an flock(), and the socket, which is bound, are the child's
+ * from then on. The parent does not return.
+ */
+static void daemon_fork(struct rmmapd *rmmapd)
 {
 	int ends[2] = { -1, -1 };
 	pid_t pid = pipe2(ends, O_CLOEXEC) < 0 ? -1 : fork();
@@ -161,7 +170,7 @@ static void background(struct rmmapd *rmmapd)
 	}
 	if (pid > 0) {
 		close(ends[1]);
-		_exit(wait_ready(ends[0]));
+		_exit(starter_wait(ends[0]));
 	}
 	close(ends[0]);
 	setsid();
@@ -171,7 +180,8 @@ static void background(struct rmmapd *rmmapd)
 	close(ends[1]);
 }
 
-static void take_rundir(struct rmmapd *rmmapd)
+/* Take the run directory, and become a daemon unless --foreground. Exits on errors. */
+static void rundir_take(struct rmmapd *rmmapd)
 {
 	int ret = start_take(rmmapd);
 
@@ -180,7 +190,7 @@ static void take_rundir(struct rmmapd *rmmapd)
 	if (ret < 0)
 		exit(1);
 	if (!rmmapd->foreground)
-		background(rmmapd);
+		daemon_fork(rmmapd);
 	start_write_pid(rmmapd, (int)getpid());
 }
 
@@ -191,19 +201,19 @@ int main(int argc, char **argv)
 		.directory = -1, .watch = -1, .served = -1,
 	};
 
-	rm_options_read(&rmmapd.options, environ, getauxval(AT_SECURE) != 0, problem, NULL);
-	arguments(&rmmapd, argc, argv);
-	signal(SIGPIPE, SIG_IGN);       /* whoever hears how the start goes may be gone */
+	rm_options_read(&rmmapd.options, environ, getauxval(AT_SECURE) != 0, option_problem, NULL);
+	parse_arguments(&rmmapd, argc, argv);
+	signal(SIGPIPE, SIG_IGN);       /* the starter may be gone */
 	if (start_output(&rmmapd) < 0)
 		return 1;
 	defaults_set(rmmapd.inherited);
-	tell_unknown();
+	log_unknown_variables();
 	if (rmmapd.served >= 0) {
 		rmmapd.idle_ns = 0;
 		if (start_private(&rmmapd) < 0)
 			return 1;
 	} else {
-		take_rundir(&rmmapd);
+		rundir_take(&rmmapd);
 	}
 	prctl(PR_SET_NAME, "rmmapd-keeper");
 	rmmapd.keeper_pid = (uint32_t)getpid();

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * worker.c - the worker's life: restore, serve, leave when there is nothing left
+ * worker.c - the worker's life: it restores records, serves, and leaves when nothing is left
  *
- * The worker is the one process that calls libfabric and userfaultfd. It may die at
- * any line: what must survive that is a record of the keeper's before it is promised
- * to anybody.
+ * The worker is the one process that calls libfabric and userfaultfd. It may die at any line. So
+ * the keeper has a record of whatever must survive that, before any process is told of it. The
+ * worker's one thread; allocates.
  */
 #include <errno.h>
 #include <signal.h>
@@ -15,47 +15,36 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "../base/log.h"
 #include "../../common/say.h"
+#include "../base/container.h"
+#include "../base/log.h"
+#include "../base/reserve.h"
 #include "../keeper/defaults.h"
-#include "../keeper/attempts.h"
 #include "../local/local.h"
-#include "../pager/pager.h"
+#include "../peer/nets.h"
 #include "../peer/peer.h"
 #include "../remote/remote.h"
-#include "../base/reserve.h"
 #include "../store/store.h"
-#include "../base/container.h"
-#include "../base/context.h"
-#include "../peer/nets.h"
-#include "../remote/attachment.h"
+#include "internal.h"
 #include "worker.h"
 
 #define SECOND UINT64_C(1000000000)
 #define DRAIN_TICK (SECOND / 5)
 
-struct worker {
-	struct context context;
-	struct store *store;            /* publications of this host */
-	struct nets *nets;              /* control between hosts */
-	struct remotes *remotes;        /* publications of other hosts */
-	struct local *local;            /* processes of this host */
-	struct source keeper, signals;
-	struct timer tick;              /* is there anything left to do? */
-	uint64_t grace_end;             /* draining: until then */
-	int lock;                       /* of a run directory that was made anew; -1: not */
-};
-
 /* ---- leaving ---- */
 
+/* True if no publication is here, and nothing is attached that must be waited for. */
 static bool nothing_left(const struct worker *worker)
 {
 	return !store_count(worker->store) && !remotes_count(worker->remotes) &&
 	       (worker->context.draining || !local_attachments(worker->local));
 }
 
-/* Only with a keeper can somebody who connects at this moment be served after all. */
-static void leave(struct worker *worker)
+/*
+ * Leave if the keeper agrees. It does not if a process has connected at this moment: then it sends
+ * the connection. Without a keeper such a process is not served.
+ */
+static void worker_leave(struct worker *worker)
 {
 	struct context *context = &worker->context;
 	int fds[RM_CHANNEL_FDS_MAX];
@@ -72,7 +61,8 @@ static void leave(struct worker *worker)
 	loop_stop(context->loop);
 }
 
-static void tick(struct timer *timer)
+/* Leave if it is time to, else set the timer for the next look. */
+static void worker_tick(struct timer *timer)
 {
 	struct worker *worker = container_of(timer, struct worker, tick);
 	struct context *context = &worker->context;
@@ -80,13 +70,13 @@ static void tick(struct timer *timer)
 	uint64_t now = rm_now_ns(), next = now + context->idle_ns;
 
 	if (context->private && !local_clients(worker->local)) {
-		leave(worker);
+		worker_leave(worker);
 	} else if (context->draining) {
 		if (nothing || now >= worker->grace_end)
-			leave(worker);
+			worker_leave(worker);
 		next = now + DRAIN_TICK;
 	} else if (nothing && context->idle_ns && now >= context->active_ns + context->idle_ns) {
-		leave(worker);
+		worker_leave(worker);
 	} else if (nothing) {
 		next = context->active_ns + context->idle_ns;
 	}
@@ -94,6 +84,7 @@ static void tick(struct timer *timer)
 		loop_timer(context->loop, timer, next);
 }
 
+/* local_events.client_gone: with --private the worker ends with its one process. */
 static void process_gone(void *arg)
 {
 	struct worker *worker = arg;
@@ -103,7 +94,8 @@ static void process_gone(void *arg)
 		loop_timer(context->loop, &worker->tick, rm_now_ns());
 }
 
-static void drain(struct worker *worker)
+/* SIGTERM came. Publications are served until nothing is attached, for the grace time at most. */
+static void worker_drain(struct worker *worker)
 {
 	struct context *context = &worker->context;
 
@@ -115,7 +107,7 @@ static void drain(struct worker *worker)
 	loop_timer(context->loop, &worker->tick, rm_now_ns());
 }
 
-/* ---- the keeper, and signals if there is none ---- */
+/* ---- the keeper; and signals, for when the keeper is dead ---- */
 
 static void keeper_gone(struct worker *worker)
 {
@@ -126,8 +118,11 @@ static void keeper_gone(struct worker *worker)
 	log_line("the keeper died: this worker goes on alone with what it holds");
 }
 
-/* The old lock stays open beside the new one: its file has no name any more. */
-static void listen_anew(struct worker *worker, const int fds[2])
+/*
+ * The keeper has made socket and lock anew. The lock that this process inherited stays open, which
+ * does not matter: its file has no name any more.
+ */
+static void listener_replace(struct worker *worker, const int fds[2])
 {
 	struct context *context = &worker->context;
 
@@ -157,18 +152,21 @@ static void keeper_ready(struct source *source, uint32_t events)
 	if (n >= (ssize_t)sizeof(message))
 		memcpy(&message, buffer, sizeof(message));
 	if (message.type == KEEP_LISTEN && count == 2) {
-		listen_anew(worker, fds);
+		listener_replace(worker, fds);
 		return;
 	}
 	for (unsigned i = 0; n > 0 && i < count; i++)
 		close(fds[i]);
 	if (message.type == KEEP_DRAIN)
-		drain(worker);
+		worker_drain(worker);
 	else if (message.type == KEEP_STOP)
 		loop_stop(worker->context.loop);
 }
 
-/* Service managers signal every process of the service: the keeper says what to do. */
+/*
+ * Service managers send signals to every process of a service. So a signal counts only if the
+ * keeper is dead. Else the keeper gets it, too, and sends KEEP_DRAIN.
+ */
 static void signal_ready(struct source *source, uint32_t events)
 {
 	struct worker *worker = container_of(source, struct worker, signals);
@@ -177,10 +175,10 @@ static void signal_ready(struct source *source, uint32_t events)
 	(void)events;
 	while (read(source->fd, &info, sizeof(info)) == sizeof(info))
 		if (keeper_fd(worker->context.keeper) < 0)
-			drain(worker);
+			worker_drain(worker);
 }
 
-static int open_signals(void)
+static int signals_open(void)
 {
 	sigset_t set;
 	int fd;
@@ -194,109 +192,26 @@ static int open_signals(void)
 	return fd < 0 ? -errno : fd;
 }
 
-/* ---- birth ---- */
+/* ---- start ---- */
 
-static void give_up(struct context *context, const struct record *record)
-{
-	for (unsigned i = 0; i < record->count; i++)
-		close(record->fds[i]);
-	keeper_delete(context->keeper, record->number);
-}
-
-static void restore_lazy(struct worker *worker, const struct record *record)
-{
-	const struct lazy_record *saved = record->data;
-	struct attachment *attachment = NULL;
-
-	if (record->length >= sizeof(*saved))
-		attachment = local_find_attachment(worker->local, saved->attachment);
-	if (attachment && attachment->remote) {
-		lazy_restore(attachment, record);
-		return;
-	}
-	/* its process ended, or the worker died while it detached */
-	give_up(&worker->context, record);
-}
-
-static void restore_one(struct worker *worker, const struct record *record)
-{
-	switch (record->type) {
-	case RECORD_FABRIC: nets_restore(worker->nets, record); break;
-	case RECORD_LAYER: store_restore_layer(worker->store, record); break;
-	case RECORD_PUBLICATION: store_restore(worker->store, record); break;
-	case RECORD_ATTEMPT: attempts_restore(&worker->context, record); break;
-	case RECORD_REMOTE: remotes_restore(worker->remotes, record); break;
-	case RECORD_CLIENT: local_restore_client(worker->local, record); break;
-	case RECORD_ATTACHMENT: local_restore_attachment(worker->local, record); break;
-	case RECORD_LAZY: restore_lazy(worker, record); break;
-	}
-}
-
-static struct record record_of(const struct stored_record *kept)
-{
-	return (struct record){
-		.type = kept->type, .number = kept->number, .data = kept->data,
-		.length = kept->length, .fds = kept->fds, .count = kept->count,
-	};
-}
-
-/* Is this what workers were killed for fetching, and has nobody got it attached? */
-static bool is_given_up(const struct context *context, struct stored_record *const *all,
-                        const struct record *record)
-{
-	const uint8_t *id = record->type == RECORD_REMOTE ? remote_record_id(record) : NULL;
-
-	if (!id || !attempts_failed_of(context, id))
-		return false;
-	for (; *all; all++) {
-		struct record other = record_of(*all);
-
-		if (other.type == RECORD_ATTACHMENT && local_record_attaches(&other, id))
-			return false;
-	}
-	return true;
-}
-
-static int restore(struct worker *worker, struct records *records)
-{
-	struct stored_record **all = records_take(records);
-
-	if (!all)
-		return -ENOMEM;
-	for (struct stored_record **k = all; *k; k++) {
-		struct record record = record_of(*k);
-
-		if (is_given_up(&worker->context, all, &record))
-			give_up(&worker->context, &record);
-		else
-			restore_one(worker, &record);
-	}
-	for (struct stored_record **k = all; *k; k++)
-		stored_record_free(*k);
-	free(all);
-	store_restored(worker->store);
-	if (worker->context.restarts)
-		local_restored(worker->local);
-	return 0;
-}
-
-static int watch(struct worker *worker)
+/* Watch the keeper and the signals. */
+static int worker_watch(struct worker *worker)
 {
 	struct loop *loop = worker->context.loop;
-	int ret;
+	int error;
 
 	worker->keeper.fd = keeper_fd(worker->context.keeper);
 	worker->keeper.ready = keeper_ready;
-	worker->signals.fd = open_signals();
+	worker->signals.fd = signals_open();
 	worker->signals.ready = signal_ready;
-	worker->tick.fire = tick;
+	worker->tick.fire = worker_tick;
 	if (worker->signals.fd < 0)
 		return worker->signals.fd;
-	ret = loop_add(loop, &worker->keeper, EPOLLIN);
-	return ret < 0 ? ret : loop_add(loop, &worker->signals, EPOLLIN);
+	error = loop_add(loop, &worker->keeper, EPOLLIN);
+	return error < 0 ? error : loop_add(loop, &worker->signals, EPOLLIN);
 }
 
-/* ---- its parts, and what they tell each other ---- */
+/* ---- the event tables by which parts call up ---- */
 
 static void publication_dropped(void *arg, struct publication *publication)
 {
@@ -312,7 +227,7 @@ static void fabric_opened(void *arg, struct peers *peers)
 	remotes_take(worker->remotes, peers);
 }
 
-/* ---- who holds memory ---- */
+/* ---- limit_holders: the parts that hold memory ---- */
 
 static uint64_t held_published(void *arg)
 {
@@ -321,6 +236,7 @@ static uint64_t held_published(void *arg)
 	return store_bytes(worker->store);
 }
 
+/* The remotes are built after the store, so that they may be absent here. */
 static uint64_t held_both(void *arg)
 {
 	const struct worker *worker = arg;
@@ -342,7 +258,10 @@ static uint64_t held_evict(void *arg)
 	return worker->remotes ? remotes_evict(worker->remotes) : 0;
 }
 
-static int parts_new(struct worker *worker, int listener)
+/* ---- start ---- */
+
+/* Build the parts in the order of the rooms: each needs those before it. 0 or -ENOMEM. */
+static int worker_new_parts(struct worker *worker, int listener)
 {
 	struct context *context = &worker->context;
 	struct store_events store_events = { .arg = worker, .dropped = publication_dropped };
@@ -369,8 +288,8 @@ static int parts_new(struct worker *worker, int listener)
 	return worker->local ? 0 : -ENOMEM;
 }
 
-static int set_up(struct worker *worker, const struct rmmapd *rmmapd, int keeper_socket,
-                  struct records *records)
+static int worker_set_up(struct worker *worker, const struct rmmapd *rmmapd, int keeper_socket,
+                         struct records *records)
 {
 	struct context *context = &worker->context;
 
@@ -388,9 +307,9 @@ static int set_up(struct worker *worker, const struct rmmapd *rmmapd, int keeper
 	context->loop = loop_new();
 	context->keeper = keeper_new(keeper_socket, records_highest(records));
 	if (!context->loop || !context->keeper || sodium_init() < 0 ||
-	    parts_new(worker, rmmapd->listener) < 0)
+	    worker_new_parts(worker, rmmapd->listener) < 0)
 		return -ENOMEM;
-	return watch(worker);
+	return worker_watch(worker);
 }
 
 int worker_run(const struct rmmapd *rmmapd, int keeper_socket, struct records *records)
@@ -398,23 +317,23 @@ int worker_run(const struct rmmapd *rmmapd, int keeper_socket, struct records *r
 	static struct worker the_worker = { .lock = -1 };
 	struct worker *worker = &the_worker;
 	struct context *context = &worker->context;
-	int ret = set_up(worker, rmmapd, keeper_socket, records);
+	int error = worker_set_up(worker, rmmapd, keeper_socket, records);
 
-	if (ret == 0)
-		ret = restore(worker, records);
-	if (ret < 0) {
+	if (error == 0)
+		error = worker_restore(worker, records);
+	if (error < 0) {
 		char limit[256] = "";
 
-		if (ret == -ENOMEM)
+		if (error == -ENOMEM)
 			defaults_memory(limit, sizeof(limit));
-		log_line("the worker cannot start: %s%s", rm_errno_text(-ret), limit);
+		log_line("the worker cannot start: %s%s", rm_errno_text(-error), limit);
 		return 1;
 	}
 	if (context->private && !local_clients(worker->local)) {
 		local_serve(worker->local, rmmapd->served);
 		process_gone(worker);
 	}
-	/* publications may come that no process of this host ever asked for */
+	/* Another host may move publications here before any process of this host asks. */
 	if (peer_takes(context)) {
 		struct peers *peers;
 
@@ -425,7 +344,7 @@ int worker_run(const struct rmmapd *rmmapd, int keeper_socket, struct records *r
 		loop_timer(context->loop, &worker->tick, rm_now_ns() + context->idle_ns);
 	keeper_serving(context->keeper);
 	loop_run(context->loop);
-	/* everything else ends with the process; who reads over the fabric is told */
+	/* Tell hosts that read from this one. All else ends with the process. */
 	nets_free(worker->nets);
 	return 0;
 }

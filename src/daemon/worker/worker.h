@@ -2,14 +2,18 @@
 /*
  * worker.h - the worker: builds all parts of rmmapd and connects them
  *
- * Called by keep_run() in a process that it has forked.
+ * keep_run() calls it in a process that it has forked for this worker; main.c passes it on, since
+ * the keeper's room is below this one.
  */
 #ifndef RM_WORKER_H
 #define RM_WORKER_H
 
 #include "../keeper/keep.h"
 
-/* Serve until nothing is left. records are what earlier workers left. Exit status. */
+/*
+ * Serve until nothing is left. The records are those that earlier workers have left, and are freed.
+ * Returns the exit status. Errors of the start are logged. Allocates; single-threaded.
+ */
 int worker_run(const struct rmmapd *rmmapd, int keeper_socket, struct records *records);
 
 #endif
