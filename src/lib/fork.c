@@ -36,7 +36,7 @@ void _IO_list_lock(void) __attribute__((weak, visibility("default")));
 void _IO_list_unlock(void) __attribute__((weak, visibility("default")));
 void _IO_list_resetlock(void) __attribute__((weak, visibility("default")));
 
-static bool streams(void)
+static bool streams_known(void)
 {
 	return _IO_list_lock && _IO_list_unlock && _IO_list_resetlock;
 }
@@ -44,9 +44,9 @@ static bool streams(void)
 
 /* ---- the parts, in order ---- */
 
-static void prepare(void)
+static void parts_prepare(void)
 {
-	if (streams())
+	if (streams_known())
 		_IO_list_lock();
 	publish_prefork();
 	attach_prefork();
@@ -54,17 +54,17 @@ static void prepare(void)
 	heap_prefork();
 }
 
-static void parent(void)
+static void parts_parent(void)
 {
 	heap_parent();
 	client_unlock();
 	attach_parent();
 	publish_parent();
-	if (streams())
+	if (streams_known())
 		_IO_list_unlock();
 }
 
-static void child(void)
+static void parts_child(void)
 {
 	heap_child();
 	client_child();
@@ -115,7 +115,7 @@ static void prepare_all(void)
 		return;
 	}
 	own_enter();            /* from here on a handler's fork is an inner one */
-	prepare();
+	parts_prepare();
 	if (heap_started()) {
 		je_jemalloc_prefork();
 		hooks_prefork();
@@ -132,7 +132,7 @@ static void parent_all(void)
 		hooks_parent();
 		je_jemalloc_postfork_parent();
 	}
-	parent();
+	parts_parent();
 	own_leave();
 }
 
@@ -146,10 +146,10 @@ static void child_all(void)
 		hooks_child();
 		je_jemalloc_postfork_child();
 	}
-	if (streams())
+	if (streams_known())
 		_IO_list_resetlock();
 	own_unsettled = NULL;
-	child();
+	parts_child();
 }
 
 void fork_init(void)
@@ -167,10 +167,10 @@ static void fork_settle(void)
 		hooks_child();
 		je_jemalloc_postfork_parent();
 	}
-	if (streams())
+	if (streams_known())
 		_IO_list_unlock();
 	own_unsettled = NULL;
-	child();
+	parts_child();
 }
 
 /* ---- without handlers ---- */
@@ -179,7 +179,7 @@ static pid_t (*next_fork)(void);
 static int (*next_clone)(int (*)(void *), void *, int, void *, ...);
 
 /* dlsym() may allocate, and _Fork() may be called by a signal handler: before there is one. */
-static void __attribute__((constructor(102))) find_next(void)
+static void __attribute__((constructor(102))) next_find(void)
 {
 	if (!next_clone)
 		next_clone = (int (*)(int (*)(void *), void *, int, void *, ...))
@@ -190,7 +190,7 @@ static void __attribute__((constructor(102))) find_next(void)
 		dlerror();
 }
 
-static bool takes_part(void)
+static bool heap_takes_part(void)
 {
 	return policy_publishes() && heap_started();
 }
@@ -200,12 +200,12 @@ RM_EXPORT pid_t _Fork(void)
 	pid_t pid;
 	int error;
 
-	find_next();
+	next_find();
 	if (!next_fork) {
 		errno = ENOSYS;
 		return -1;
 	}
-	if (!takes_part())
+	if (!heap_takes_part())
 		return next_fork();
 	prepare_all();
 	pid = next_fork();
@@ -218,33 +218,33 @@ RM_EXPORT pid_t _Fork(void)
 	return pid;
 }
 
-struct start {                          /* on the parent's stack; the child has a copy of that */
+struct clone_call {                          /* on the parent's stack; the child has a copy of that */
 	int (*function)(void *);
 	void *arg;
 };
 
-static int start(void *arg)
+static int clone_start(void *arg)
 {
-	const struct start *s = arg;
+	const struct clone_call *s = arg;
 
 	child_all();
 	return s->function(s->arg);
 }
 
 /* What the child closes would be closed for its parent too: its descriptors are its own. */
-static int start_apart(void *arg)
+static int clone_start_apart(void *arg)
 {
-	return unshare(CLONE_FILES) ? 127 : start(arg);
+	return unshare(CLONE_FILES) ? 127 : clone_start(arg);
 }
 
-static int clone_apart(int (*function)(void *), void *stack, int flags, void *arg, void **ids)
+static int clone_as_fork(int (*function)(void *), void *stack, int flags, void *arg, void **ids)
 {
-	struct start s = { function, arg };
+	struct clone_call s = { function, arg };
 	int pid, error;
 
 	prepare_all();
-	pid = next_clone(flags & CLONE_FILES ? start_apart : start, stack, flags, &s, ids[0],
-	                 ids[1], ids[2]);
+	pid = next_clone(flags & CLONE_FILES ? clone_start_apart : clone_start, stack, flags, &s,
+	                 ids[0], ids[1], ids[2]);
 	error = errno;
 	parent_all();
 	errno = error;
@@ -256,7 +256,7 @@ RM_EXPORT int clone(int (*function)(void *), void *stack, int flags, void *arg, 
 	void *ids[3];           /* where the parent, the threads and the child keep theirs */
 	va_list more;
 
-	find_next();
+	next_find();
 	if (!next_clone || !function) {
 		errno = next_clone ? EINVAL : ENOSYS;
 		return -1;
@@ -265,7 +265,7 @@ RM_EXPORT int clone(int (*function)(void *), void *stack, int flags, void *arg, 
 	for (int i = 0; i < 3; i++)
 		ids[i] = va_arg(more, void *);
 	va_end(more);
-	if (flags & CLONE_VM || !takes_part())
+	if (flags & CLONE_VM || !heap_takes_part())
 		return next_clone(function, stack, flags, arg, ids[0], ids[1], ids[2]);
-	return clone_apart(function, stack, flags, arg, ids);
+	return clone_as_fork(function, stack, flags, arg, ids);
 }

@@ -18,14 +18,14 @@
 #include "../common/say.h"
 #include "heap/jemalloc.h"
 
-static void *or_enomem(void *p)
+static void *block_or_enomem(void *p)
 {
 	if (unlikely(!p))
 		errno = ENOMEM;
 	return p;
 }
 
-static bool power_of_two(size_t n)
+static bool is_power_of_two(size_t n)
 {
 	return n && !(n & (n - 1));
 }
@@ -37,7 +37,7 @@ enum origin {
 	ATTACHED,       /* of another process, or once attached: not ours to free */
 };
 
-static enum origin origin(const char *function, const void *p)
+static enum origin block_origin(const char *function, const void *p)
 {
 	switch (hooks_state(p)) {
 	case SLOT_OWN:
@@ -51,18 +51,18 @@ static enum origin origin(const char *function, const void *p)
 		return OWN;
 	if (rm_in_window((uintptr_t)p))
 		return ATTACHED;
-	rm_say_fd(2, "librmmap: %s(%p): not from malloc; a bug in the program, or memory of another "
-	          "allocator", function, p);
+	rm_say_fd(2, "librmmap: %s(%p): not from malloc; a bug in the program, or memory of "
+	          "another allocator", function, p);
 	abort();
 }
 
-static __attribute__((noinline)) void free_elsewhere(void *p)
+static __attribute__((noinline)) void free_foreign(void *p)
 {
 	int saved = errno;
 
 	if (!p)
 		return;
-	switch (origin("free", p)) {
+	switch (block_origin("free", p)) {
 	case OWN:
 		rj_free(p);
 		break;
@@ -76,9 +76,9 @@ static __attribute__((noinline)) void free_elsewhere(void *p)
 }
 
 /* A copy in this process's heap. */
-static void *copy_here(void *p, size_t old_size, size_t size)
+static void *block_copy(void *p, size_t old_size, size_t size)
 {
-	void *copy = or_enomem(rj_malloc(size));
+	void *copy = block_or_enomem(rj_malloc(size));
 
 	if (copy)
 		memcpy(copy, p, old_size < size ? old_size : size);
@@ -86,7 +86,7 @@ static void *copy_here(void *p, size_t old_size, size_t size)
 }
 
 /* What may be read at p: of an attached block nobody knows more than where its mapping ends. */
-static size_t readable(enum origin from, void *p)
+static size_t block_readable(enum origin from, void *p)
 {
 	uint64_t end;
 
@@ -97,10 +97,10 @@ static size_t readable(enum origin from, void *p)
 }
 
 /* A block of jemalloc's that it had no memory for. */
-static __attribute__((noinline)) void *realloc_to(void *p, size_t size)
+static __attribute__((noinline)) void *realloc_other_arena(void *p, size_t size)
 {
 	size_t old_size = p ? rj_malloc_usable_size(p) : 0;
-	void *copy = or_enomem(p ? elsewhere(size, 0, false) : NULL);
+	void *copy = block_or_enomem(p ? other_arenas_alloc(size, 0, false) : NULL);
 
 	if (copy) {
 		memcpy(copy, p, old_size < size ? old_size : size);
@@ -109,17 +109,17 @@ static __attribute__((noinline)) void *realloc_to(void *p, size_t size)
 	return copy;
 }
 
-static __attribute__((noinline)) void *realloc_elsewhere(void *p, size_t size)
+static __attribute__((noinline)) void *realloc_foreign(void *p, size_t size)
 {
-	enum origin from = origin("realloc", p);
+	enum origin from = block_origin("realloc", p);
 	void *copy = NULL;
 
 	if (from == OWN) {
 		copy = rj_realloc(p, size);
-		return copy || !size ? copy : realloc_to(p, size);
+		return copy || !size ? copy : realloc_other_arena(p, size);
 	}
 	if (size) {
-		copy = copy_here(p, readable(from, p), size);
+		copy = block_copy(p, block_readable(from, p), size);
 		if (!copy)
 			return NULL;
 	}
@@ -136,7 +136,7 @@ __attribute__((used)) void free_mixed(void *p)
 	if (likely(heap_owns(p)))
 		rj_free(p);
 	else
-		free_elsewhere(p);
+		free_foreign(p);
 }
 
 #ifdef __x86_64__
@@ -183,9 +183,9 @@ RM_EXPORT void *realloc(void *p, size_t size)
 	void *moved;
 
 	if (unlikely(heap_is_mixed()) && p && !heap_owns(p))
-		return realloc_elsewhere(p, size);
+		return realloc_foreign(p, size);
 	moved = rj_realloc(p, size);
-	return likely(moved) || !size ? moved : realloc_to(p, size);
+	return likely(moved) || !size ? moved : realloc_other_arena(p, size);
 }
 
 RM_EXPORT void *reallocarray(void *p, size_t count, size_t size)
@@ -193,16 +193,16 @@ RM_EXPORT void *reallocarray(void *p, size_t count, size_t size)
 	size_t bytes;
 
 	if (__builtin_mul_overflow(count, size, &bytes))
-		return or_enomem(NULL);
+		return block_or_enomem(NULL);
 	return realloc(p, bytes);
 }
 
 /* alignment is a power of two. */
-static void *aligned(size_t alignment, size_t size)
+static void *block_aligned(size_t alignment, size_t size)
 {
 	void *p = rj_memalign(alignment, size);
 
-	return likely(p) ? p : or_enomem(elsewhere(size, alignment, false));
+	return likely(p) ? p : block_or_enomem(other_arenas_alloc(size, alignment, false));
 }
 
 RM_EXPORT int posix_memalign(void **p, size_t alignment, size_t size)
@@ -210,9 +210,9 @@ RM_EXPORT int posix_memalign(void **p, size_t alignment, size_t size)
 	int saved = errno;
 	void *block;
 
-	if (!power_of_two(alignment) || alignment % sizeof(void *))
+	if (!is_power_of_two(alignment) || alignment % sizeof(void *))
 		return EINVAL;
-	block = aligned(alignment, size);
+	block = block_aligned(alignment, size);
 	errno = saved;
 	if (!block)
 		return ENOMEM;
@@ -222,11 +222,11 @@ RM_EXPORT int posix_memalign(void **p, size_t alignment, size_t size)
 
 RM_EXPORT void *aligned_alloc(size_t alignment, size_t size)
 {
-	if (!power_of_two(alignment)) {
+	if (!is_power_of_two(alignment)) {
 		errno = EINVAL;
 		return NULL;
 	}
-	return aligned(alignment, size);
+	return block_aligned(alignment, size);
 }
 
 /* As in glibc, the next power of two stands for an alignment that is none. */
@@ -240,12 +240,12 @@ RM_EXPORT void *memalign(size_t alignment, size_t size)
 		errno = EINVAL;
 		return NULL;
 	}
-	return aligned(power, size);
+	return block_aligned(power, size);
 }
 
 RM_EXPORT void *valloc(size_t size)
 {
-	return aligned((size_t)sysconf(_SC_PAGESIZE), size);
+	return block_aligned((size_t)sysconf(_SC_PAGESIZE), size);
 }
 
 RM_EXPORT void *pvalloc(size_t size)
@@ -253,9 +253,9 @@ RM_EXPORT void *pvalloc(size_t size)
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), rounded;
 
 	if (__builtin_add_overflow(size, page - 1, &rounded))
-		return or_enomem(NULL);
+		return block_or_enomem(NULL);
 	rounded &= ~(page - 1);
-	return aligned(page, rounded ? rounded : page);
+	return block_aligned(page, rounded ? rounded : page);
 }
 
 /* Nobody knows the size of an attached block, so there is none to use. */

@@ -18,7 +18,7 @@
 /* fd 2 as it was at the start: many programs close it before the library's destructor. */
 static struct fd_mark summary = { .fd = -1 };
 
-static void take_counters(struct rmmap_stats *s, const struct rm_wire_stats_reply *reply)
+static void counters_take(struct rmmap_stats *s, const struct rm_wire_stats_reply *reply)
 {
 	const struct rm_ahead_counters *ahead = reply->counters.ahead;
 
@@ -41,7 +41,7 @@ static void take_counters(struct rmmap_stats *s, const struct rm_wire_stats_repl
 }
 
 /* rmmapd's part; zeros where there is no connection. */
-static void fetch_counters(struct rmmap_stats *s)
+static void counters_fetch(struct rmmap_stats *s)
 {
 	struct rm_wire m = { .type = RM_STATS };
 	struct call *call = call_new(&m, sizeof(m), RM_STATS_REPLY);
@@ -52,11 +52,11 @@ static void fetch_counters(struct rmmap_stats *s)
 	call->x.only_if_connected = true;
 	reply = (const void *)call->message;
 	if (!client_call(&call->x) && !reply->error)
-		take_counters(s, reply);
+		counters_take(s, reply);
 	call_free(call);
 }
 
-static void collect(struct rmmap_stats *s)
+static void stats_collect(struct rmmap_stats *s)
 {
 	memset(s, 0, sizeof(*s));
 	hooks_stats(&s->heap_bytes, &s->heap_peak, &s->extents);
@@ -68,7 +68,7 @@ static void collect(struct rmmap_stats *s)
 	s->attached_bytes = attach_bytes();
 	s->attach_ns = counted(COUNT_ATTACH_NS);
 	s->own_pages = counted(COUNT_OWN_PAGES);
-	fetch_counters(s);
+	counters_fetch(s);
 }
 
 RM_EXPORT int rmmap_stats(struct rmmap_stats *stats)
@@ -82,7 +82,7 @@ RM_EXPORT int rmmap_stats(struct rmmap_stats *stats)
 		return fail("rmmap_stats", EINVAL, "stats is NULL or its size is too small; set "
 		            "stats->size to sizeof(struct rmmap_stats)");
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	collect(&s);
+	stats_collect(&s);
 	pthread_setcancelstate(cancel, &cancel);
 	size = stats->size < sizeof(s) ? stats->size : sizeof(s);
 	s.size = size;
@@ -112,7 +112,7 @@ static const char *time_text(uint64_t ns, char text[24])
 	return text;
 }
 
-static void say(int fd, const struct rmmap_stats *s)
+static void stats_say(int fd, const struct rmmap_stats *s)
 {
 	char a[24], b[24], c[24], d[24];
 
@@ -124,21 +124,21 @@ static void say(int fd, const struct rmmap_stats *s)
 	rm_say_fd(fd, "rmmap: attached: %llu times, %s now, %llu pages left to own content, in %s",
 	          (unsigned long long)s->attaches, bytes_text(s->attached_bytes, a),
 	          (unsigned long long)s->own_pages, time_text(s->attach_ns, b));
-	rm_say_fd(fd, "rmmap: fetched: %llu pages, %s, by %llu fi_read calls%s%s; %llu faults in %s, "
-	          "half of them within %s, 99 of 100 within %s", (unsigned long long)s->fetched_pages,
-	          bytes_text(s->fetched_bytes, a), (unsigned long long)s->reads,
-	          s->provider[0] ? " of " : "", s->provider, (unsigned long long)s->faults,
-	          time_text(s->fault_ns, b), time_text(s->fault_median_ns, c),
-	          time_text(s->fault_p99_ns, d));
-	rm_say_fd(fd, "rmmap: prefetched: %llu pages, %llu of them used: by readahead %llu and %llu, "
-	          "by pointers %llu and %llu, by rmmap_prefetch() %llu and %llu",
+	rm_say_fd(fd, "rmmap: fetched: %llu pages, %s, by %llu fi_read calls%s%s; %llu faults in "
+	          "%s, half of them within %s, 99 of 100 within %s",
+	          (unsigned long long)s->fetched_pages, bytes_text(s->fetched_bytes, a),
+	          (unsigned long long)s->reads, s->provider[0] ? " of " : "", s->provider,
+	          (unsigned long long)s->faults, time_text(s->fault_ns, b),
+	          time_text(s->fault_median_ns, c), time_text(s->fault_p99_ns, d));
+	rm_say_fd(fd, "rmmap: prefetched: %llu pages, %llu of them used: by readahead %llu and "
+	          "%llu, by pointers %llu and %llu, by rmmap_prefetch() %llu and %llu",
 	          (unsigned long long)s->prefetched_pages, (unsigned long long)s->prefetched_used,
 	          (unsigned long long)s->readahead_pages, (unsigned long long)s->readahead_used,
 	          (unsigned long long)s->pointer_pages, (unsigned long long)s->pointer_used,
 	          (unsigned long long)s->asked_pages, (unsigned long long)s->asked_used);
 }
 
-__attribute__((constructor)) static void keep_stderr(void)
+__attribute__((constructor)) static void stderr_keep(void)
 {
 	int fd;
 
@@ -151,13 +151,13 @@ __attribute__((constructor)) static void keep_stderr(void)
 		fd_mark(&summary, fd);
 }
 
-__attribute__((destructor)) static void say_at_exit(void)
+__attribute__((destructor)) static void stats_say_at_exit(void)
 {
 	struct rmmap_stats s;
 
 	if (summary.fd < 0 || !fd_still(&summary))
 		return;
-	collect(&s);
-	say(summary.fd, &s);
+	stats_collect(&s);
+	stats_say(summary.fd, &s);
 	close(summary.fd);
 }

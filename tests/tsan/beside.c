@@ -5,26 +5,26 @@
  */
 #include "../../src/lib/publish/publish.h"
 
-bool beside_malloc(void)
+bool malloc_is_ours(void)
 {
 	return true;
 }
 
-bool beside_is_ours(void)
+bool malloc_uses_heap(void)
 {
 	return true;
 }
 
-const char *beside_whom(void)
+const char *other_malloc_name(void)
 {
 	return NULL;
 }
 
-bool beside_maps(void)
+bool other_malloc_permits_maps(void)
 {
 	return true;            /* configure has looked at the window */
 }
 
-void beside_refuse(void)
+void other_malloc_refuse(void)
 {
 }

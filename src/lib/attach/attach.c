@@ -30,7 +30,7 @@ struct asked {
 	char why[RM_TEXT_MAX];
 };
 
-static const struct rm_wire_attach_reply *answer(const struct asked *asked)
+static const struct rm_wire_attach_reply *asked_reply(const struct asked *asked)
 {
 	return (const void *)asked->message;
 }
@@ -43,7 +43,7 @@ static uint64_t file_size(int fd)
 }
 
 /* It stays for as long as it is attached, so it may not lie where another would be mapped. */
-static void *map_table(int fd, uint64_t size)
+static void *table_map(int fd, uint64_t size)
 {
 	void *memory = own_pages(size), *p;
 
@@ -57,40 +57,40 @@ static void *map_table(int fd, uint64_t size)
 }
 
 /* Map and check the table; the layers must be as long as it says. */
-static int open_table(struct asked *asked)
+static int table_open(struct asked *asked)
 {
-	const struct rm_wire_attach_reply *reply = answer(asked);
+	const struct rm_wire_attach_reply *reply = asked_reply(asked);
 	const char *wrong = "no table";
 	uint64_t size = reply->table_size;
-	int err = -EPROTO;
+	int error = -EPROTO;
 
 	if (asked->x.reply_fd >= 0 && size && file_size(asked->x.reply_fd) >= size) {
-		asked->memory = map_table(asked->x.reply_fd, size);
+		asked->memory = table_map(asked->x.reply_fd, size);
 		if (!asked->memory) {
 			rm_format(asked->why, sizeof(asked->why), "no room for the table");
 			return -ENOMEM;
 		}
-		err = rm_table_check(asked->memory, size, &asked->table, &wrong);
+		error = rm_table_check(asked->memory, size, &asked->table, &wrong);
 	}
-	if (!err && asked->table.layer_count != asked->x.layer_fd_count) {
-		err = -EPROTO;
+	if (!error && asked->table.layer_count != asked->x.layer_fd_count) {
+		error = -EPROTO;
 		wrong = "another number of layers than came";
 	}
-	for (uint32_t i = 0; !err && i < asked->table.layer_count; i++)
+	for (uint32_t i = 0; !error && i < asked->table.layer_count; i++)
 		if (file_size(asked->x.layer_fds[i]) < asked->table.layers[i].length) {
-			err = -EPROTO;
+			error = -EPROTO;
 			wrong = "a layer is shorter than the table says";
 		}
-	if (!err)
+	if (!error)
 		return 0;
 	rm_format(asked->why, sizeof(asked->why), "rmmapd sent a snapshot that cannot be right: %s",
 	          wrong);
 	return -EPROTO;
 }
 
-static void close_answer(struct asked *asked)
+static void asked_close(struct asked *asked)
 {
-	own_pages_unmap(asked->memory, answer(asked)->table_size);
+	own_pages_unmap(asked->memory, asked_reply(asked)->table_size);
 	asked->memory = NULL;
 	if (asked->x.reply_fd >= 0)
 		close(asked->x.reply_fd);
@@ -105,9 +105,9 @@ static void close_answer(struct asked *asked)
  * rmmapd refuses with ENOTSUP where the pages have to come lazily and this process said that it
  * has no userfaultfd. What that fails of is known here: a shortage is told as what it is.
  */
-static int refused(struct asked *asked)
+static int asked_refused(struct asked *asked)
 {
-	const struct rm_wire_attach_reply *reply = answer(asked);
+	const struct rm_wire_attach_reply *reply = asked_reply(asked);
 
 	if (reply->error == ENOTSUP && asked->lazy_err && asked->lazy_err != -EPERM &&
 	    asked->lazy_err != -ENOTSUP) {
@@ -122,10 +122,10 @@ static int refused(struct asked *asked)
 }
 
 /* RM_ATTACH: 0 with everything in offer, or -errno with its why. */
-static int ask(struct asked *asked, struct rm_wire_attach *m)
+static int asked_send(struct asked *asked, struct rm_wire_attach *m)
 {
-	const struct rm_wire_attach_reply *reply = answer(asked);
-	int err;
+	const struct rm_wire_attach_reply *reply = asked_reply(asked);
+	int error;
 
 	memset(asked->message, 0, sizeof(asked->message));
 	asked->x = (struct exchange){
@@ -133,24 +133,24 @@ static int ask(struct asked *asked, struct rm_wire_attach *m)
 		.reply = asked->message, .reply_type = RM_ATTACH_REPLY,
 		.reply_fd = -1,
 	};
-	err = client_call(&asked->x);
-	if (err) {
+	error = client_call(&asked->x);
+	if (error) {
 		/* Its layers did not fit into this process: it is not wanted any more. */
-		if (err == -EMFILE && reply->head.type == RM_ATTACH_REPLY && !reply->error)
+		if (error == -EMFILE && reply->head.type == RM_ATTACH_REPLY && !reply->error)
 			attach_tell_detach(reply->attachment, asked->x.era);
 		memcpy(asked->why, asked->x.why, sizeof(asked->why));
-		return err;
+		return error;
 	}
 	if (reply->error) {
-		close_answer(asked);
-		return refused(asked);
+		asked_close(asked);
+		return asked_refused(asked);
 	}
-	err = open_table(asked);
-	if (err) {
-		close_answer(asked);
+	error = table_open(asked);
+	if (error) {
+		asked_close(asked);
 		attach_tell_detach(reply->attachment, asked->x.era);
 	}
-	return err;
+	return error;
 }
 
 static int attach_asked(struct asked *asked, struct rm_wire_attach *m,
@@ -158,44 +158,44 @@ static int attach_asked(struct asked *asked, struct rm_wire_attach *m,
 {
 	struct offer offer = { .id = handle->id };
 	uint64_t own_left;
-	int err;
+	int error;
 
 	asked->lazy_err = lazy_possible();
 	m->can_lazy = !asked->lazy_err;
-	err = ask(asked, m);
+	error = asked_send(asked, m);
 
 	rm_format(why, RM_TEXT_MAX, "%s", asked->why);
-	if (err)
-		return err;
+	if (error)
+		return error;
 	offer.table = asked->table;
 	offer.layer_fds = asked->x.layer_fds;
-	offer.lazy = answer(asked)->mode == RM_ATTACH_LAZY;
-	offer.number = answer(asked)->attachment;
+	offer.lazy = asked_reply(asked)->mode == RM_ATTACH_LAZY;
+	offer.number = asked_reply(asked)->attachment;
 	offer.era = asked->x.era;
 	*root = asked->table.root;
-	err = attached_add(&offer, &own_left, why);
-	if (err)
+	error = attached_add(&offer, &own_left, why);
+	if (error)
 		attach_tell_detach(offer.number, offer.era);
 	else
 		asked->memory = NULL;           /* kept */
-	close_answer(asked);
-	if (!err)
+	asked_close(asked);
+	if (!error)
 		count(COUNT_OWN_PAGES, own_left);
-	return err == -EEXIST ? 0 : err;        /* another thread was quicker: the same root */
+	return error == -EEXIST ? 0 : error;        /* another thread was quicker: the same root */
 }
 
 static int attach_once(struct rm_wire_attach *m, const struct rm_handle *handle, uint64_t *root,
                        char *why)
 {
 	struct asked *asked = own_pages(sizeof(*asked));
-	int err = asked ? attach_asked(asked, m, handle, root, why) : -ENOMEM;
+	int error = asked ? attach_asked(asked, m, handle, root, why) : -ENOMEM;
 
 	own_pages_free(asked, sizeof(*asked));
-	return err;
+	return error;
 }
 
 /* In own_pages(), since a thread's stack may be small. */
-struct work {
+struct attach_work {
 	struct rm_wire_attach m;
 	struct rm_handle handle;
 	char why[RM_TEXT_MAX];
@@ -218,15 +218,16 @@ static int take_mode(const struct rmmap_attach_options *given, struct rm_wire_at
 	return 0;
 }
 
-static void *attach(struct work *work, const char *text, const struct rmmap_attach_options *options)
+static void *attach_run(struct attach_work *work, const char *text,
+                        const struct rmmap_attach_options *options)
 {
 	struct rm_wire_attach *m = &work->m;
 	uint64_t begin = rm_now_ns(), root = 0, took;
-	int err = -ESTALE;
+	int error = -ESTALE;
 
-	if (!beside_maps()) {
-		fail(me, ENOTSUP, "%s lets a program map nothing at the addresses of publications: run "
-		     "the program without %s", beside_whom(), beside_whom());
+	if (!other_malloc_permits_maps()) {
+		fail(me, ENOTSUP, "%s lets a program map nothing at the addresses of publications: "
+		     "run the program without %s", other_malloc_name(), other_malloc_name());
 		return NULL;
 	}
 	heap_attaches();
@@ -236,12 +237,12 @@ static void *attach(struct work *work, const char *text, const struct rmmap_atta
 		return NULL;
 	heap_mix();
 	/* rmmapd may be replaced between its answer and RM_LAZY: then all of it once more. */
-	for (int i = 0; i < 3 && err == -ESTALE; i++)
-		err = attached_again(work->handle.id, &root) ? 0 :
-		      attach_once(m, &work->handle, &root, work->why);
-	if (err) {
-		fail(me, err == -ESTALE ? ECONNREFUSED : -err, "%s",
-		     work->why[0] ? work->why : rm_errno_text(-err));
+	for (int i = 0; i < 3 && error == -ESTALE; i++)
+		error = attached_again(work->handle.id, &root) ? 0 :
+		        attach_once(m, &work->handle, &root, work->why);
+	if (error) {
+		fail(me, error == -ESTALE ? ECONNREFUSED : -error, "%s",
+		     work->why[0] ? work->why : rm_errno_text(-error));
 		return NULL;
 	}
 	count(COUNT_ATTACHES, 1);
@@ -253,14 +254,14 @@ static void *attach(struct work *work, const char *text, const struct rmmap_atta
 
 RM_EXPORT void *rmmap_attach_with(const char *handle, const struct rmmap_attach_options *options)
 {
-	struct work *work = own_pages(sizeof(*work));
+	struct attach_work *work = own_pages(sizeof(*work));
 	void *root = NULL;
 	int cancel;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	own_settle();
 	if (work)
-		root = attach(work, handle, options);
+		root = attach_run(work, handle, options);
 	else
 		fail(me, ENOMEM, "no memory for a request to rmmapd");
 	own_pages_free(work, sizeof(*work));
@@ -273,11 +274,11 @@ RM_EXPORT void *rmmap_attach(const char *handle)
 	return rmmap_attach_with(handle, NULL);
 }
 
-static int detach(uint64_t root)
+static int detach_root(uint64_t root)
 {
 	if (!attached_remove(root))
-		return fail("rmmap_detach", EINVAL, "0x%llx is not the root of anything attached here; "
-		            "pass what rmmap_attach() returned, once for each attach",
+		return fail("rmmap_detach", EINVAL, "0x%llx is not the root of anything attached "
+		            "here; pass what rmmap_attach() returned, once for each attach",
 		            (unsigned long long)root);
 	return 0;
 }
@@ -288,7 +289,7 @@ RM_EXPORT int rmmap_detach(const void *root)
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	own_settle();
-	result = detach((uintptr_t)root);
+	result = detach_root((uintptr_t)root);
 	pthread_setcancelstate(cancel, &cancel);
 	return result;
 }

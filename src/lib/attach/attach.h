@@ -68,8 +68,8 @@ struct run {                            /* pages of one layer that follow one an
  * lengths only), and the last attachment that there was. Both arrays need their item only.
  * Under attached_lock(). 0 or -ENOMEM.
  */
-typedef int attach_known(struct array *runs, struct array *layers, uint64_t *attached);
-extern attach_known *attach_published;  /* set by the first publish; NULL before it */
+typedef int attach_published_list(struct array *runs, struct array *layers, uint64_t *attached);
+extern attach_published_list *attach_published;  /* set by the first publish; NULL before it */
 
 #pragma GCC visibility pop
 

@@ -15,82 +15,83 @@
 #include "../../common/say.h"
 #include "internal.h"
 
-struct attachment {
+struct attached {
 	uint64_t serial;                /* owner of its holding */
 	uint8_t id[RM_ID_BYTES];        /* of the publication */
 	uint64_t root;
 	unsigned count;                 /* attaches less detaches; 0: see drop() */
 	uint64_t number;                /* rmmapd's for it; 0: a parent's, or forgotten */
 	unsigned era;                   /* and which rmmapd's */
-	struct lazy lazy;
+	struct lazy_link lazy;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct array attachments = { .item = sizeof(struct attachment) };
+static struct array attachments = { .item = sizeof(struct attached) };
 static uint64_t last_serial;
 
-static struct attachment *at(size_t i)
+static struct attached *attached_at(size_t i)
 {
-	return (struct attachment *)attachments.data + i;
+	return (struct attached *)attachments.data + i;
 }
 
-static struct attachment *find_id(const uint8_t id[RM_ID_BYTES])
+static struct attached *attached_find(const uint8_t id[RM_ID_BYTES])
 {
 	for (size_t i = 0; i < attachments.count; i++)
-		if (at(i)->count && memcmp(at(i)->id, id, RM_ID_BYTES) == 0)
-			return at(i);
+		if (attached_at(i)->count && memcmp(attached_at(i)->id, id, RM_ID_BYTES) == 0)
+			return attached_at(i);
 	return NULL;
 }
 
-static void tell_conflict(const struct offer *offer, const struct conflict *conflict, char *why)
+static void conflict_tell(const struct offer *offer, const struct conflict *conflict, char *why)
 {
 	char there[9] = "another", new[9];
 
 	for (size_t i = 0; i < attachments.count; i++)
-		if (at(i)->serial == conflict->owner)
-			rm_short_id(at(i)->id, there);
+		if (attached_at(i)->serial == conflict->owner)
+			rm_short_id(attached_at(i)->id, there);
 	rm_short_id(offer->id, new);
-	rm_format(why, RM_TEXT_MAX, "publications %s (attached) and %s differ in what is at 0x%llx; "
-	          "detach the one, or publish from processes in different slots", there, new,
-	          (unsigned long long)conflict->addr);
+	rm_format(why, RM_TEXT_MAX, "publications %s (attached) and %s differ in what is at "
+	          "0x%llx; detach the one, or publish from processes in different slots", there,
+	          new, (unsigned long long)conflict->addr);
 }
 
-static int make_lazy(struct attachment *a, char *why)
+static int attached_make_lazy(struct attached *a, char *why)
 {
-	int err = lazy_register(&a->lazy, map_holding(a->serial));
+	int error = lazy_register(&a->lazy, map_of(a->serial));
 
-	if (err) {
-		rm_format(why, RM_TEXT_MAX, "userfaultfd: %s", rm_errno_text(-err));
-		return err;
+	if (error) {
+		rm_format(why, RM_TEXT_MAX, "userfaultfd: %s", rm_errno_text(-error));
+		return error;
 	}
-	err = lazy_hand_over(&a->lazy, a->number, a->era, why);
-	if (err && !why[0])
-		rm_format(why, RM_TEXT_MAX, "rmmapd: %s", rm_errno_text(-err));
-	return err;
+	error = lazy_hand_over(&a->lazy, a->number, a->era, why);
+	if (error && !why[0])
+		rm_format(why, RM_TEXT_MAX, "rmmapd: %s", rm_errno_text(-error));
+	return error;
 }
 
-static int map_it(struct attachment *a, const struct offer *offer, uint64_t *own_left, char *why)
+static int attached_map(struct attached *a, const struct offer *offer, uint64_t *own_left, char
+                        *why)
 {
 	struct conflict conflict;
-	int err = map_snapshot(offer, a->serial, own_left, &conflict, why);
+	int error = map_snapshot(offer, a->serial, own_left, &conflict, why);
 
-	if (err && conflict.owner)
-		tell_conflict(offer, &conflict, why);
-	if (!err && offer->lazy) {
-		err = make_lazy(a, why);
-		if (err) {
+	if (error && conflict.owner)
+		conflict_tell(offer, &conflict, why);
+	if (!error && offer->lazy) {
+		error = attached_make_lazy(a, why);
+		if (error) {
 			/* Memory goes first: nobody may see an absent page without the uffd. */
 			map_drop(a->serial);
 			lazy_close(&a->lazy);
 		}
 	}
-	return err;
+	return error;
 }
 
-static int add(const struct offer *offer, uint64_t *own_left, char *why)
+static int attached_new(const struct offer *offer, uint64_t *own_left, char *why)
 {
-	struct attachment *a = array_add(&attachments);
-	int err;
+	struct attached *a = array_add(&attachments);
+	int error;
 
 	if (!a)
 		return -ENOMEM;
@@ -100,18 +101,18 @@ static int add(const struct offer *offer, uint64_t *own_left, char *why)
 	a->count = 1;
 	a->number = offer->number;
 	a->era = offer->era;
-	err = map_it(a, offer, own_left, why);
-	if (err)
+	error = attached_map(a, offer, own_left, why);
+	if (error)
 		array_remove(&attachments, attachments.count - 1);
-	return err;
+	return error;
 }
 
 bool attached_again(const uint8_t id[RM_ID_BYTES], uint64_t *root)
 {
-	struct attachment *a;
+	struct attached *a;
 
 	own_lock(&lock);
-	a = find_id(id);
+	a = attached_find(id);
 	if (a) {
 		a->count++;
 		*root = a->root;
@@ -122,22 +123,22 @@ bool attached_again(const uint8_t id[RM_ID_BYTES], uint64_t *root)
 
 int attached_add(const struct offer *offer, uint64_t *own_left, char *why)
 {
-	struct attachment *other;
-	int err;
+	struct attached *other;
+	int error;
 
 	*own_left = 0;
 	own_lock(&lock);
-	other = find_id(offer->id);
+	other = attached_find(offer->id);
 	if (other)
 		other->count++;
-	err = other ? -EEXIST : add(offer, own_left, why);
+	error = other ? -EEXIST : attached_new(offer, own_left, why);
 	own_unlock(&lock);
-	return err;
+	return error;
 }
 
-static void settle(struct attachment *a)
+static void attached_settle(struct attached *a)
 {
-	lazy_release(&a->lazy, &map_holding(a->serial)->runs);
+	lazy_release(&a->lazy, &map_of(a->serial)->runs);
 	map_settled(a->serial);
 }
 
@@ -145,25 +146,25 @@ static void settle(struct attachment *a)
  * The last detach. What stays mapped for another must not depend on this one's pager: where
  * that cannot be had now, all stays as it is, since absent pages would become zeros.
  */
-static void drop(struct attachment *a)
+static void attached_drop(struct attached *a)
 {
 	if (a->lazy.active && map_lends(a->serial)) {
 		if (lazy_complete(a->number, a->era))
 			return;
-		settle(a);
+		attached_settle(a);
 	}
 	map_drop(a->serial);
 	attach_tell_detach(a->number, a->era);
 	lazy_close(&a->lazy);
-	array_remove(&attachments, (size_t)(a - at(0)));
+	array_remove(&attachments, (size_t)(a - attached_at(0)));
 }
 
 /* Also those that could not go when they should have. */
-static void drop_all(void)
+static void attached_drop_unused(void)
 {
 	for (size_t i = attachments.count; i-- > 0;)
-		if (!at(i)->count)
-			drop(at(i));
+		if (!attached_at(i)->count)
+			attached_drop(attached_at(i));
 }
 
 bool attached_remove(uint64_t root)
@@ -171,10 +172,11 @@ bool attached_remove(uint64_t root)
 	size_t i;
 
 	own_lock(&lock);
-	for (i = attachments.count; i > 0 && (at(i - 1)->root != root || !at(i - 1)->count); i--)
-		;
-	if (i > 0 && --at(i - 1)->count == 0)
-		drop_all();
+	for (i = attachments.count; i > 0; i--)
+		if (attached_at(i - 1)->root == root && attached_at(i - 1)->count)
+			break;
+	if (i > 0 && --attached_at(i - 1)->count == 0)
+		attached_drop_unused();
 	own_unlock(&lock);
 	return i > 0;
 }
@@ -214,8 +216,9 @@ void attach_prefork(void)
 {
 	own_lock(&lock);
 	for (size_t i = 0; i < attachments.count; i++)
-		if (at(i)->lazy.active && lazy_complete(at(i)->number, at(i)->era) == 0)
-			settle(at(i));
+		if (attached_at(i)->lazy.active &&
+		    lazy_complete(attached_at(i)->number, attached_at(i)->era) == 0)
+			attached_settle(attached_at(i));
 }
 
 void attach_parent(void)
@@ -227,7 +230,7 @@ void attach_parent(void)
 void attach_child(void)
 {
 	for (size_t i = 0; i < attachments.count; i++) {
-		struct attachment *a = at(i);
+		struct attached *a = attached_at(i);
 
 		if (a->lazy.active) {
 			map_nothing(a->serial);

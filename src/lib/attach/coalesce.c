@@ -20,7 +20,7 @@
 #define PAIR (2 * RM_PAGE)              /* copying it costs what mapping it does */
 
 struct level {                          /* how much is copied for the sake of few mappings */
-	uint64_t patch;                 /* runs up to this length; 0: none */
+	uint64_t copied;               /* runs up to this length; 0: none */
 	uint64_t least;                 /* a carpet of such runs only is at least that long */
 };
 
@@ -29,107 +29,108 @@ static const struct run *run_at(const struct array *runs, size_t i)
 	return (const struct run *)runs->data + i;
 }
 
-static bool adjoins(const struct run *run, const struct run *next)
+static bool run_adjoins(const struct run *run, const struct run *next)
 {
 	return !next->shared && run->addr + run->length == next->addr;
 }
 
-bool carpet_covers(const struct carpet *carpet, const struct run *run)
+bool coalesced_covers(const struct coalesced *mapping, const struct run *run)
 {
-	return carpet->layer == run->layer &&
-	       carpet->addr - carpet->offset == run->addr - run->offset;
+	return mapping->layer == run->layer &&
+	       mapping->addr - mapping->offset == run->addr - run->offset;
 }
 
 /* How far the layer of run `first` goes on, with short ones of others in between. */
-static struct carpet roll_out(const struct array *runs, size_t first, const struct level *level,
-                              bool *has_long)
+static struct coalesced coalesced_extend(const struct array *runs, size_t first, const struct level
+                                         *level, bool *has_long)
 {
 	const struct run *run = run_at(runs, first);
-	struct carpet carpet = {
+	struct coalesced mapping = {
 		.addr = run->addr, .length = run->length, .offset = run->offset,
 		.layer = run->layer, .first = first, .end = first + 1,
 	};
 	uint64_t foreign = 0;
 
-	*has_long = run->length > level->patch;
-	for (size_t i = first + 1; i < runs->count && adjoins(run, run + 1); i++) {
+	*has_long = run->length > level->copied;
+	for (size_t i = first + 1; i < runs->count && run_adjoins(run, run + 1); i++) {
 		run++;
-		if (carpet_covers(&carpet, run)) {
-			carpet.length = run->addr + run->length - carpet.addr;
-			carpet.end = i + 1;
-			*has_long |= run->length > level->patch;
+		if (coalesced_covers(&mapping, run)) {
+			mapping.length = run->addr + run->length - mapping.addr;
+			mapping.end = i + 1;
+			*has_long |= run->length > level->copied;
 			foreign = 0;
 			continue;
 		}
 		foreign += run->length;
-		if (run->length > level->patch || foreign > SHORT)
+		if (run->length > level->copied || foreign > SHORT)
 			break;
 	}
-	return carpet;
+	return mapping;
 }
 
-static bool extends(const struct carpet *last, const struct run *run)
+static bool coalesced_continues(const struct coalesced *last, const struct run *run)
 {
-	return last && last->layer == CARPET_ANONYMOUS && last->addr + last->length == run->addr;
+	return last && last->layer == COALESCED_ANONYMOUS && last->addr + last->length == run->addr;
 }
 
-static int add_carpet(struct array *carpets, const struct carpet *carpet)
+static int coalesced_add(struct array *mappings, const struct coalesced *mapping)
 {
-	struct carpet *place = array_add(carpets);
+	struct coalesced *place = array_add(mappings);
 
 	if (!place)
 		return -ENOMEM;
-	*place = *carpet;
+	*place = *mapping;
 	return 0;
 }
 
-static int lay(const struct array *runs, const struct level *level, struct array *carpets)
+static int coalesce_level(const struct array *runs, const struct level *level, struct array
+                          *mappings)
 {
 	size_t i = 0;
-	int err = 0;
+	int error = 0;
 
-	carpets->count = 0;
-	while (!err && i < runs->count) {
-		struct carpet *last = (struct carpet *)carpets->data + carpets->count - 1;
+	mappings->count = 0;
+	while (!error && i < runs->count) {
+		struct coalesced *last = (struct coalesced *)mappings->data + mappings->count - 1;
 		const struct run *run = run_at(runs, i);
-		struct carpet carpet;
+		struct coalesced mapping;
 		bool has_long;
 
 		if (run->shared) {
 			i++;
 			continue;
 		}
-		carpet = roll_out(runs, i, level, &has_long);
-		if (has_long || carpet.length >= level->least) {
-			err = add_carpet(carpets, &carpet);
-			i = carpet.end;
+		mapping = coalesced_extend(runs, i, level, &has_long);
+		if (has_long || mapping.length >= level->least) {
+			error = coalesced_add(mappings, &mapping);
+			i = mapping.end;
 			continue;
 		}
 		i++;
-		if (extends(carpets->count ? last : NULL, run)) {
+		if (coalesced_continues(mappings->count ? last : NULL, run)) {
 			last->length += run->length;
 			last->end = i;
 			continue;
 		}
-		carpet.layer = CARPET_ANONYMOUS;
-		carpet.length = run->length;
-		carpet.end = i;
-		err = add_carpet(carpets, &carpet);
+		mapping.layer = COALESCED_ANONYMOUS;
+		mapping.length = run->length;
+		mapping.end = i;
+		error = coalesced_add(mappings, &mapping);
 	}
-	return err;
+	return error;
 }
 
 /* A run by itself needs no copy. */
-static void lift(const struct array *runs, struct array *carpets)
+static void coalesced_single_runs(const struct array *runs, struct array *mappings)
 {
-	struct carpet *carpet = carpets->data;
+	struct coalesced *mapping = mappings->data;
 
-	for (size_t i = 0; i < carpets->count; i++)
-		if (carpet[i].end == carpet[i].first + 1)
-			carpet[i].layer = run_at(runs, carpet[i].first)->layer;
+	for (size_t i = 0; i < mappings->count; i++)
+		if (mapping[i].end == mapping[i].first + 1)
+			mapping[i].layer = run_at(runs, mapping[i].first)->layer;
 }
 
-static size_t long_runs(const struct array *runs)
+static size_t long_run_count(const struct array *runs)
 {
 	size_t n = 0;
 
@@ -138,50 +139,50 @@ static size_t long_runs(const struct array *runs)
 	return n;
 }
 
-int carpet_plan(const struct array *runs, size_t budget, struct array *carpets)
+int coalesce_plan(const struct array *runs, size_t budget, struct array *mappings)
 {
 	struct level level = { 0, 0 };
-	size_t most = budget + long_runs(runs);
-	int err = lay(runs, &level, carpets);
+	size_t most = budget + long_run_count(runs);
+	int error = coalesce_level(runs, &level, mappings);
 
-	if (!err && carpets->count > budget / CARPET_EACH) {
+	if (!error && mappings->count > budget / COALESCE_EACH) {
 		level = (struct level){ PAIR, SHORT };
-		err = lay(runs, &level, carpets);
+		error = coalesce_level(runs, &level, mappings);
 	}
 	for (level = (struct level){ SHORT, SHORT };
-	     !err && carpets->count > most && level.least <= RM_LAYER_MAX; level.least *= 2)
-		err = lay(runs, &level, carpets);
-	lift(runs, carpets);
-	return err;
+	     !error && mappings->count > most && level.least <= RM_LAYER_MAX; level.least *= 2)
+		error = coalesce_level(runs, &level, mappings);
+	coalesced_single_runs(runs, mappings);
+	return error;
 }
 
-int carpet_patches(const struct rm_table *table, const struct array *runs,
-                   const struct array *carpets, struct array *patches)
+int coalesced_copies(const struct rm_table *table, const struct array *runs,
+                     const struct array *mappings, struct array *copies)
 {
-	const struct carpet *carpet = carpets->data;
+	const struct coalesced *mapping = mappings->data;
 
-	for (size_t i = 0; i < carpets->count; i++, carpet++)
-		for (size_t k = carpet->first; k < carpet->end; k++) {
+	for (size_t i = 0; i < mappings->count; i++, mapping++)
+		for (size_t k = mapping->first; k < mapping->end; k++) {
 			const struct run *run = run_at(runs, k);
 			uint64_t first = run->offset >> RM_PAGE_SHIFT, from = first, n;
 			uint64_t to = first + (run->length >> RM_PAGE_SHIFT);
-			bool zeroed = carpet->layer == CARPET_ANONYMOUS;
-			struct run *patch;
+			bool zeroed = mapping->layer == COALESCED_ANONYMOUS;
+			struct run *copy;
 
-			if (carpet_covers(carpet, run))
+			if (coalesced_covers(mapping, run))
 				continue;
 			/* Fresh memory is zero where the layer has holes; another layer is not. */
 			for (n = to - from; from < to; from += n) {
 				if (zeroed && !rm_bit_run(rm_table_view_bitmap(table, run->layer),
 				                          from, to, true, &from, &n))
 					break;
-				patch = array_add(patches);
-				if (!patch)
+				copy = array_add(copies);
+				if (!copy)
 					return -ENOMEM;
-				*patch = *run;
-				patch->addr += (from - first) << RM_PAGE_SHIFT;
-				patch->offset = from << RM_PAGE_SHIFT;
-				patch->length = n << RM_PAGE_SHIFT;
+				*copy = *run;
+				copy->addr += (from - first) << RM_PAGE_SHIFT;
+				copy->offset = from << RM_PAGE_SHIFT;
+				copy->length = n << RM_PAGE_SHIFT;
 			}
 		}
 	return 0;

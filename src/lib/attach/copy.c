@@ -15,35 +15,35 @@
 #define VECTORS 512             /* in one call; the kernel takes 1,024 */
 
 /* By layer, and where that is equal in the order in which they came. */
-static int sort(const struct array *patches, uint32_t layers, struct array *sorted)
+static int copies_sort(const struct array *copies, uint32_t layers, struct array *sorted)
 {
-	const struct run *patch = patches->data;
+	const struct run *copy = copies->data;
 	struct array starts = { .item = sizeof(size_t) };
 	size_t *start;
-	int err = 0;
+	int error = 0;
 
-	for (size_t i = 0; i <= layers && !err; i++)
-		err = array_add(&starts) ? 0 : -ENOMEM;
-	while (!err && sorted->count < patches->count)
-		err = array_add(sorted) ? 0 : -ENOMEM;
-	if (!err) {
+	for (size_t i = 0; i <= layers && !error; i++)
+		error = array_add(&starts) ? 0 : -ENOMEM;
+	while (!error && sorted->count < copies->count)
+		error = array_add(sorted) ? 0 : -ENOMEM;
+	if (!error) {
 		start = starts.data;
-		for (size_t i = 0; i < patches->count; i++)
-			start[patch[i].layer + 1]++;
+		for (size_t i = 0; i < copies->count; i++)
+			start[copy[i].layer + 1]++;
 		for (uint32_t i = 0; i < layers; i++)
 			start[i + 1] += start[i];
-		for (size_t i = 0; i < patches->count; i++)
-			((struct run *)sorted->data)[start[patch[i].layer]++] = patch[i];
+		for (size_t i = 0; i < copies->count; i++)
+			((struct run *)sorted->data)[start[copy[i].layer]++] = copy[i];
 	}
 	array_free(&starts);
-	return err;
+	return error;
 }
 
 /*
  * Read into all of these, or fail. A read of a cache does not wait for pages that rmmapd has not
  * filled yet, and sees zeros: what is copied is mapped and copied when all of it is here.
  */
-static int read_all(int fd, struct iovec *to, int count, uint64_t offset)
+static int copies_read_run(int fd, struct iovec *to, int count, uint64_t offset)
 {
 	while (count) {
 		ssize_t n = preadv(fd, to, count, (off_t)offset);
@@ -63,40 +63,40 @@ static int read_all(int fd, struct iovec *to, int count, uint64_t offset)
 	return 0;
 }
 
-static bool follows(const struct run *patch, const struct run *next)
+static bool copy_follows(const struct run *copy, const struct run *next)
 {
-	return patch->layer == next->layer && patch->offset + patch->length == next->offset;
+	return copy->layer == next->layer && copy->offset + copy->length == next->offset;
 }
 
-static int copy(const struct run *patch, size_t count, const int *layer_fds)
+static int copies_read(const struct run *copy, size_t count, const int *layer_fds)
 {
 	struct iovec *to = own_pages(VECTORS * sizeof(*to));
-	int err = to ? 0 : -ENOMEM;
+	int error = to ? 0 : -ENOMEM;
 
-	for (size_t i = 0; !err && i < count;) {
+	for (size_t i = 0; !error && i < count;) {
 		size_t first = i;
 		int n = 0;
 
 		do {
-			to[n++] = (struct iovec){ (void *)(uintptr_t)patch[i].addr, patch[i].length };
+			to[n++] = (struct iovec){ (void *)(uintptr_t)copy[i].addr, copy[i].length };
 			i++;
-		} while (i < count && n < VECTORS && follows(&patch[i - 1], &patch[i]));
-		err = read_all(layer_fds[patch[first].layer], to, n, patch[first].offset);
+		} while (i < count && n < VECTORS && copy_follows(&copy[i - 1], &copy[i]));
+		error = copies_read_run(layer_fds[copy[first].layer], to, n, copy[first].offset);
 	}
 	own_pages_free(to, VECTORS * sizeof(*to));
-	return err;
+	return error;
 }
 
-int patch_copy(const struct array *patches, const int *layer_fds, uint32_t layers)
+int copy_runs(const struct array *copies, const int *layer_fds, uint32_t layers)
 {
 	struct array sorted = { .item = sizeof(struct run) };
-	int err;
+	int error;
 
-	if (!patches->count)
+	if (!copies->count)
 		return 0;
-	err = sort(patches, layers, &sorted);
-	if (!err)
-		err = copy(sorted.data, sorted.count, layer_fds);
+	error = copies_sort(copies, layers, &sorted);
+	if (!error)
+		error = copies_read(sorted.data, sorted.count, layer_fds);
 	array_free(&sorted);
-	return err;
+	return error;
 }

@@ -49,7 +49,7 @@ struct stretch {                        /* addresses without a gap */
 	uint64_t addr, length;
 };
 
-struct holding {                        /* what one attachment has */
+struct mapped {                        /* what one attachment has */
 	uint64_t owner;                 /* its serial */
 	struct rm_table table;
 	struct array runs;              /* struct run, ascending */
@@ -64,13 +64,13 @@ struct conflict {
 
 /*
  * Cut the table's segments into runs, leaving out what lies in the own ranges (ascending) and
- * may be left to them, and marking what one of holdings (array of struct holding) has mapped
+ * may be left to them, and marking what one of holdings (array of struct mapped) has mapped
  * already: see plan.c. published: what this process said of memory that it had attached when
  * it last published (owner: the last attachment then), or NULL. 0; -EADDRINUSE with conflict;
  * -ENOMEM.
  */
 int plan_attach(const struct rm_table *table, const struct array *own,
-                const struct array *holdings, const struct holding *published,
+                const struct array *all_mapped, const struct mapped *published,
                 struct array *runs, uint64_t *own_pages_left, struct conflict *conflict);
 /* Join runs into stretches. 0 or -ENOMEM. */
 int plan_stretches(const struct array *runs, struct array *stretches);
@@ -78,19 +78,19 @@ int plan_stretches(const struct array *runs, struct array *stretches);
  * The first part of [*from, to) that no holding but this owner's has: false if none is left.
  * Allocates nothing.
  */
-bool plan_sole(const struct array *holdings, uint64_t owner, uint64_t *from, uint64_t to,
+bool plan_sole(const struct array *all_mapped, uint64_t owner, uint64_t *from, uint64_t to,
                uint64_t *length);
 /* Where the stretch of a holding that has addr ends; 0 if it has it not. */
-uint64_t plan_end(const struct holding *holding, uint64_t addr);
+uint64_t plan_end(const struct mapped *mapped, uint64_t addr);
 bool plan_own(const struct array *own, uint64_t addr);
 
 /* ---- coalesce.c: how many runs come into few mappings; pure ---- */
-#define CARPET_ANONYMOUS UINT32_MAX
-#define CARPET_EACH 16          /* below a 16th of its budget, runs are mapped one by one */
+#define COALESCED_ANONYMOUS UINT32_MAX
+#define COALESCE_EACH 16          /* below a 16th of its budget, runs are mapped one by one */
 
-struct carpet {                         /* a mapping to be */
+struct coalesced {                         /* a mapping to be */
 	uint64_t addr, length, offset;
-	uint32_t layer;                 /* index in the table, or CARPET_ANONYMOUS */
+	uint32_t layer;                 /* index in the table, or COALESCED_ANONYMOUS */
 	size_t first, end;              /* the runs that it carries */
 };
 
@@ -98,16 +98,16 @@ struct carpet {                         /* a mapping to be */
  * Carry all runs that are not shared in about budget mappings, and one for each long run.
  * 0 or -ENOMEM.
  */
-int carpet_plan(const struct array *runs, size_t budget, struct array *carpets);
+int coalesce_plan(const struct array *runs, size_t budget, struct array *mappings);
 /* Is this run what the carpet shows there, or to be copied in? */
-bool carpet_covers(const struct carpet *carpet, const struct run *run);
+bool coalesced_covers(const struct coalesced *mapping, const struct run *run);
 /* What is to be copied in, as struct run, ascending. 0 or -ENOMEM. */
-int carpet_patches(const struct rm_table *table, const struct array *runs,
-                   const struct array *carpets, struct array *patches);
+int coalesced_copies(const struct rm_table *table, const struct array *runs,
+                     const struct array *mappings, struct array *copies);
 
 /* ---- copy.c: copying into private mappings ---- */
 /* 0 or -errno; then some are copied and some are not. */
-int patch_copy(const struct array *patches, const int *layer_fds, uint32_t layers);
+int copy_runs(const struct array *copies, const int *layer_fds, uint32_t layers);
 
 /* ---- map.c: the mappings of what is attached ---- */
 /*
@@ -121,11 +121,11 @@ void map_nothing(uint64_t owner);       /* SIGBUS where its mappings did not com
 bool map_lends(uint64_t owner);         /* does another use memory that this one mapped? */
 void map_settled(uint64_t owner);       /* nothing is absent in it any more */
 bool map_any(void);                     /* without the lock */
-const struct holding *map_holding(uint64_t owner);      /* NULL if there is none */
-const struct array *map_holdings(void);
+const struct mapped *map_of(uint64_t owner);      /* NULL if there is none */
+const struct array *map_all_mapped(void);
 
 /* ---- lazy.c: a userfaultfd over an attachment, served by rmmapd ---- */
-struct lazy {
+struct lazy_link {
 	bool active;
 	struct fd_mark uffd, lifeline;
 	int pager_end;                  /* the lifeline's other end, until it is handed over */
@@ -134,14 +134,14 @@ struct lazy {
 };
 
 /* Have absent pages of what was mapped (not the shared runs) wait for rmmapd. 0 or -errno. */
-int lazy_register(struct lazy *lazy, const struct holding *holding);
+int lazy_register(struct lazy_link *lazy, const struct mapped *mapped);
 /* RM_LAZY: rmmapd serves them from now on. 0 or -errno with why. */
-int lazy_hand_over(struct lazy *lazy, uint64_t attachment, unsigned era, char *why);
+int lazy_hand_over(struct lazy_link *lazy, uint64_t attachment, unsigned era, char *why);
 /* RM_COMPLETE: 0 when every page is there; attachment 0 is all of this process. */
 int lazy_complete(uint64_t attachment, unsigned era);
 /* Nothing is absent any more in these runs (not the shared ones): plain memory again. */
-void lazy_release(struct lazy *lazy, const struct array *runs);
-void lazy_close(struct lazy *lazy);
+void lazy_release(struct lazy_link *lazy, const struct array *runs);
+void lazy_close(struct lazy_link *lazy);
 
 #pragma GCC visibility pop
 

@@ -43,40 +43,40 @@
  * What stands in the way of every later attempt too: no right, or a kernel without it. Any other
  * error (EMFILE, ENFILE, ENOMEM) may be over at the next attach.
  */
-static bool stays(int err)
+static bool uffd_error_stays(int error)
 {
-	return err == -EPERM || err == -ENOTSUP;
+	return error == -EPERM || error == -ENOTSUP;
 }
 
 /* Where the device cannot be opened for want of it, or of a right: -EPERM. */
-static int open_device(void)
+static int uffd_open_device(void)
 {
-	int device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC), err, fd;
+	int device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC), error, fd;
 
 	if (device < 0)
 		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : -EPERM;
 	fd = ioctl(device, DEVICE_NEW, O_CLOEXEC | O_NONBLOCK);
-	err = -errno;
+	error = -errno;
 	close(device);
-	return fd >= 0 ? fd : err == -EINVAL || err == -ENOTTY ? -EPERM : err;
+	return fd >= 0 ? fd : error == -EINVAL || error == -ENOTTY ? -EPERM : error;
 }
 
 /* One that also serves faults of system calls: user-mode-only would not do. 0 up, or -errno. */
-static int open_plain(void)
+static int uffd_open_plain(void)
 {
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 
 	if (fd >= 0)
 		return fd;
-	return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : open_device();
+	return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : uffd_open_device();
 }
 
 /* UFFDIO_API tells the features, but only the first call on a descriptor can choose. */
-static int open_uffd(uint32_t *features)
+static int uffd_open(uint32_t *features)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	uint64_t offered;
-	int fd = open_plain();
+	int fd = uffd_open_plain();
 
 	if (fd < 0)
 		return fd;
@@ -86,7 +86,7 @@ static int open_uffd(uint32_t *features)
 	offered = api.features;
 	if ((offered & NEEDED) != NEEDED)
 		return -ENOTSUP;
-	fd = open_plain();
+	fd = uffd_open_plain();
 	if (fd < 0)
 		return fd;
 	api = (struct uffdio_api){ .api = UFFD_API,
@@ -107,18 +107,18 @@ int lazy_possible(void)
 
 	if (!answer) {
 		uint32_t features;
-		int fd = open_uffd(&features);
+		int fd = uffd_open(&features);
 
 		if (fd >= 0)
 			close(fd);
 		answer = fd >= 0 ? 1 : fd;
-		if (answer > 0 || stays(answer))
+		if (answer > 0 || uffd_error_stays(answer))
 			__atomic_store_n(&known, answer, __ATOMIC_RELAXED);
 	}
 	return answer > 0 ? 0 : answer;
 }
 
-static int raise_and_mark(struct fd_mark *mark, int fd)
+static int fd_raise_and_mark(struct fd_mark *mark, int fd)
 {
 	fd = fd_raise(fd);
 	if (fd < 0)
@@ -131,24 +131,24 @@ static int raise_and_mark(struct fd_mark *mark, int fd)
  * The own end is to signal this process when rmmapd's end closes, once arm_lifeline() was called.
  * rmmapd takes the owner away when it is done with the attachment, before it closes its end.
  */
-static int make_lifeline(struct lazy *lazy)
+static int lifeline_make(struct lazy_link *lazy)
 {
-	int ends[2], err;
+	int ends[2], error;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
 		return -errno;
 	if (fcntl(ends[0], F_SETOWN, getpid()) < 0 || fcntl(ends[0], F_SETSIG, SIGBUS) < 0) {
-		err = -errno;
+		error = -errno;
 		close(ends[0]);
 		close(ends[1]);
-		return err;
+		return error;
 	}
-	err = raise_and_mark(&lazy->lifeline, ends[0]);
-	if (err)
+	error = fd_raise_and_mark(&lazy->lifeline, ends[0]);
+	if (error)
 		close(ends[1]);
 	else
 		lazy->pager_end = ends[1];
-	return err;
+	return error;
 }
 
 /*
@@ -156,7 +156,7 @@ static int make_lifeline(struct lazy *lazy)
  * is seen here. A lifeline without an owner was given up by rmmapd, since nothing is absent any
  * more. 0; -ESTALE: rmmapd is gone; or -errno.
  */
-static int arm_lifeline(const struct lazy *lazy)
+static int lifeline_arm(const struct lazy_link *lazy)
 {
 	struct pollfd look = { .fd = lazy->lifeline.fd };
 
@@ -169,7 +169,7 @@ static int arm_lifeline(const struct lazy *lazy)
 	return fcntl(look.fd, F_GETOWN) == 0 ? 0 : -ESTALE;
 }
 
-static int register_runs(const struct lazy *lazy, const struct array *runs)
+static int uffd_register_runs(const struct lazy_link *lazy, const struct array *runs)
 {
 	const struct run *run = runs->data;
 
@@ -194,16 +194,16 @@ static int register_runs(const struct lazy *lazy, const struct array *runs)
  * What lies in other attachments' mappings, or is left to own content, is not for rmmapd to
  * fill, or to give up: it is told what is, unless that is everything.
  */
-static int note_ranges(struct lazy *lazy, const struct holding *holding)
+static int ranges_make(struct lazy_link *lazy, const struct mapped *mapped)
 {
 	struct array ranges = { .item = sizeof(struct rm_wire_range) };
-	const struct run *run = holding->runs.data;
+	const struct run *run = mapped->runs.data;
 	struct rm_wire_range *last = NULL;
 	uint64_t left = 0;
 
-	for (uint32_t i = 0; i < holding->table.segment_count; i++)
-		left += holding->table.segments[i].length;
-	for (size_t i = 0; i < holding->runs.count; i++) {
+	for (uint32_t i = 0; i < mapped->table.segment_count; i++)
+		left += mapped->table.segments[i].length;
+	for (size_t i = 0; i < mapped->runs.count; i++) {
 		if (run[i].shared)
 			continue;
 		if (!last || last->addr + last->length != run[i].addr) {
@@ -225,29 +225,29 @@ static int note_ranges(struct lazy *lazy, const struct holding *holding)
 	return left && lazy->ranges < 0 ? lazy->ranges : 0;
 }
 
-int lazy_register(struct lazy *lazy, const struct holding *holding)
+int lazy_register(struct lazy_link *lazy, const struct mapped *mapped)
 {
-	int err, fd;
+	int error, fd;
 
-	*lazy = (struct lazy){ .uffd.fd = -1, .lifeline.fd = -1, .pager_end = -1, .ranges = -1 };
-	fd = open_uffd(&lazy->features);
+	*lazy = (struct lazy_link){ .uffd.fd = -1, .lifeline.fd = -1, .pager_end = -1, .ranges = -1 };
+	fd = uffd_open(&lazy->features);
 	if (fd < 0)
 		return fd;
-	err = raise_and_mark(&lazy->uffd, fd);
-	if (err)
-		return err;
+	error = fd_raise_and_mark(&lazy->uffd, fd);
+	if (error)
+		return error;
 	lazy->active = true;
-	err = register_runs(lazy, &holding->runs);
-	if (!err)
-		err = note_ranges(lazy, holding);
-	if (!err)
-		err = make_lifeline(lazy);
-	if (err)
+	error = uffd_register_runs(lazy, &mapped->runs);
+	if (!error)
+		error = ranges_make(lazy, mapped);
+	if (!error)
+		error = lifeline_make(lazy);
+	if (error)
 		lazy_close(lazy);
-	return err;
+	return error;
 }
 
-int lazy_hand_over(struct lazy *lazy, uint64_t attachment, unsigned era, char *why)
+int lazy_hand_over(struct lazy_link *lazy, uint64_t attachment, unsigned era, char *why)
 {
 	struct rm_wire_attachment m = {
 		.head.type = RM_LAZY, .attachment = attachment, .features = lazy->features,
@@ -255,7 +255,7 @@ int lazy_hand_over(struct lazy *lazy, uint64_t attachment, unsigned era, char *w
 	int fds[5] = { lazy->uffd.fd, lazy->lifeline.fd, lazy->pager_end };
 	struct call *call = call_new(&m, sizeof(m), RM_REPLY);
 	const struct rm_wire_reply *reply;
-	int err;
+	int error;
 
 	if (!call)
 		return -ENOMEM;
@@ -267,45 +267,45 @@ int lazy_hand_over(struct lazy *lazy, uint64_t attachment, unsigned era, char *w
 		fds[call->x.fd_count++] = lazy->ranges;
 	if (fcntl(2, F_GETFD) >= 0)
 		fds[call->x.fd_count++] = 2;
-	err = client_call(&call->x);
+	error = client_call(&call->x);
 	/* Only rmmapd may have this end, else the lifeline would not tell its death. */
 	close(lazy->pager_end);
 	lazy->pager_end = -1;
 	if (lazy->ranges >= 0)
 		close(lazy->ranges);
 	lazy->ranges = -1;
-	rm_format(why, RM_TEXT_MAX, "%s", err ? call->x.why : reply->error ? reply->text : "");
+	rm_format(why, RM_TEXT_MAX, "%s", error ? call->x.why : reply->error ? reply->text : "");
 	/* An attachment that rmmapd has not heard of was another rmmapd's. */
-	if (!err && reply->error)
-		err = reply->error == ENOENT ? -ESTALE : -reply->error;
+	if (!error && reply->error)
+		error = reply->error == ENOENT ? -ESTALE : -reply->error;
 	call_free(call);
-	if (err)
-		return err;
-	err = arm_lifeline(lazy);
-	if (err)
-		rm_format(why, RM_TEXT_MAX, "%s", err == -ESTALE ? "rmmapd ended as soon as it had "
-		          "answered; see its log (RMMAP_LOG=FILE)" : rm_errno_text(-err));
-	return err;
+	if (error)
+		return error;
+	error = lifeline_arm(lazy);
+	if (error)
+		rm_format(why, RM_TEXT_MAX, "%s", error == -ESTALE ? "rmmapd ended as soon as it "
+		          "had answered; see its log (RMMAP_LOG=FILE)" : rm_errno_text(-error));
+	return error;
 }
 
 int lazy_complete(uint64_t attachment, unsigned era)
 {
 	struct rm_wire_attachment m = { .head.type = RM_COMPLETE, .attachment = attachment };
 	struct call *call = call_new(&m, sizeof(m), RM_REPLY);
-	int err;
+	int error;
 
 	if (!call)
 		return -ENOMEM;
 	call->x.era = era;
 	call->x.timeout_ns = COMPLETE_NS;
-	err = client_call(&call->x);
-	if (!err)
-		err = -((const struct rm_wire_reply *)(const void *)call->message)->error;
+	error = client_call(&call->x);
+	if (!error)
+		error = -((const struct rm_wire_reply *)(const void *)call->message)->error;
 	call_free(call);
-	return err;
+	return error;
 }
 
-void lazy_release(struct lazy *lazy, const struct array *runs)
+void lazy_release(struct lazy_link *lazy, const struct array *runs)
 {
 	const struct run *run = runs->data;
 
@@ -321,7 +321,7 @@ void lazy_release(struct lazy *lazy, const struct array *runs)
 	lazy_close(lazy);
 }
 
-void lazy_close(struct lazy *lazy)
+void lazy_close(struct lazy_link *lazy)
 {
 	if (!lazy->active)
 		return;

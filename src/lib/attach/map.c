@@ -18,22 +18,22 @@
 #define MAPPINGS_ALL 32768      /* of all attachments: half of vm.max_map_count */
 #define MAPPINGS_LEAST 64       /* of one that comes late */
 
-attach_known *attach_published;
+attach_published_list *attach_published;
 
-static struct array holdings = { .item = sizeof(struct holding) };
+static struct array all_mapped = { .item = sizeof(struct mapped) };
 static uint64_t mapped_bytes;
-static size_t holding_count;
+static size_t mapped_count;
 
-static struct holding *holding_at(size_t i)
+static struct mapped *mapped_at(size_t i)
 {
-	return (struct holding *)holdings.data + i;
+	return (struct mapped *)all_mapped.data + i;
 }
 
-static struct holding *holding_of(uint64_t owner)
+static struct mapped *mapped_find(uint64_t owner)
 {
-	for (size_t i = 0; i < holdings.count; i++)
-		if (holding_at(i)->owner == owner)
-			return holding_at(i);
+	for (size_t i = 0; i < all_mapped.count; i++)
+		if (mapped_at(i)->owner == owner)
+			return mapped_at(i);
 	return NULL;
 }
 
@@ -59,99 +59,104 @@ static int map_at(uint64_t addr, uint64_t length, int fd, uint64_t offset)
 }
 
 /* Unmap what only this owner has; the userfaultfd, if any, is closed after that. */
-static void unmap(const struct holding *holding)
+static void mapped_unmap(const struct mapped *mapped)
 {
-	const struct stretch *stretch = holding->stretches.data;
+	const struct stretch *stretch = mapped->stretches.data;
 
-	for (size_t i = 0; i < holding->stretches.count; i++, stretch++) {
+	for (size_t i = 0; i < mapped->stretches.count; i++, stretch++) {
 		uint64_t from = stretch->addr, to = from + stretch->length, length;
 
-		for (; plan_sole(&holdings, holding->owner, &from, to, &length); from += length) {
+		for (; plan_sole(&all_mapped, mapped->owner, &from, to, &length); from += length) {
 			munmap((void *)(uintptr_t)from, length);
 			__atomic_fetch_sub(&mapped_bytes, length, __ATOMIC_RELAXED);
 		}
 	}
 }
 
-static void holding_free(struct holding *holding)
+static void mapped_free(struct mapped *mapped)
 {
-	array_free(&holding->runs);
-	array_free(&holding->stretches);
+	array_free(&mapped->runs);
+	array_free(&mapped->stretches);
 }
 
 void map_drop(uint64_t owner)
 {
-	struct holding *holding = holding_of(owner);
+	struct mapped *mapped = mapped_find(owner);
 
-	if (!holding)
+	if (!mapped)
 		return;
-	unmap(holding);
-	own_pages_unmap((void *)(uintptr_t)holding->table.header, holding->table.size);
-	holding_free(holding);
-	array_remove(&holdings, (size_t)(holding - holding_at(0)));
-	__atomic_store_n(&holding_count, holdings.count, __ATOMIC_RELEASE);
+	mapped_unmap(mapped);
+	own_pages_unmap((void *)(uintptr_t)mapped->table.header, mapped->table.size);
+	mapped_free(mapped);
+	array_remove(&all_mapped, (size_t)(mapped - mapped_at(0)));
+	__atomic_store_n(&mapped_count, all_mapped.count, __ATOMIC_RELEASE);
 }
 
-static int map_failed(const struct carpet *carpet, int err, char *why)
+static int mapping_failed(const struct coalesced *mapping, int error, char *why)
 {
 	char name[128];
 	uint64_t start;
 
-	if (err == -EEXIST) {
-		start = maps_find(carpet->addr, carpet->addr + carpet->length, name, sizeof(name));
-		rm_format(why, RM_TEXT_MAX, "address 0x%llx is needed and holds %s "
-		          "here; give publisher and attacher other slots (RMMAP_SLOT)",
-		          (unsigned long long)(start > carpet->addr ? start : carpet->addr), name);
+	if (error == -EEXIST) {
+		start = maps_find(mapping->addr, mapping->addr + mapping->length, name,
+		                  sizeof(name));
+		rm_format(why, RM_TEXT_MAX, "address 0x%llx is needed and holds %s here; give "
+		          "publisher and attacher other slots (RMMAP_SLOT)", (unsigned long
+		                                                              long)(start >
+		                                                                    mapping->addr ?
+		                                                                    start :
+		                                                                    mapping->addr),
+		          name);
 		return -EADDRINUSE;
 	}
-	if (err == -ENOMEM && why[0])
-		return err;             /* map_carpets() saw why */
-	if (err == -ENOMEM)
+	if (error == -ENOMEM && why[0])
+		return error;             /* map_carpets() saw why */
+	if (error == -ENOMEM)
 		rm_format(why, RM_TEXT_MAX, "no room for the mapping of %llu bytes: see the limits "
 		          "of address space (ulimit -v) and of memory that may be promised "
-		          "(vm.overcommit_memory)", (unsigned long long)carpet->length);
+		          "(vm.overcommit_memory)", (unsigned long long)mapping->length);
 	else
 		rm_format(why, RM_TEXT_MAX, "mapping 0x%llx: %s",
-		          (unsigned long long)carpet->addr, rm_errno_text(-err));
-	return err;
+		          (unsigned long long)mapping->addr, rm_errno_text(-error));
+	return error;
 }
 
 /*
  * Map all that is not there yet, or nothing. *failed gets the one that could not be; why what
  * is known of the reason, or "".
  */
-static int map_carpets(const struct array *carpets, const int *layer_fds, struct carpet *failed,
-                       char *why)
+static int map_coalesced(const struct array *mappings, const int *layer_fds, struct coalesced
+                         *failed, char *why)
 {
-	const struct carpet *carpet = carpets->data;
+	const struct coalesced *mapping = mappings->data;
 	uint64_t sum = 0;
 	size_t i;
 
-	for (i = 0; i < carpets->count; i++) {
-		int fd = carpet[i].layer == CARPET_ANONYMOUS ? -1 : layer_fds[carpet[i].layer];
-		int err = map_at(carpet[i].addr, carpet[i].length, fd, carpet[i].offset);
+	for (i = 0; i < mappings->count; i++) {
+		int fd = mapping[i].layer == COALESCED_ANONYMOUS ? -1 : layer_fds[mapping[i].layer];
+		int error = map_at(mapping[i].addr, mapping[i].length, fd, mapping[i].offset);
 
-		if (err) {
-			*failed = carpet[i];
-			if (err != -ENOMEM || !maps_spent(why, RM_TEXT_MAX))
+		if (error) {
+			*failed = mapping[i];
+			if (error != -ENOMEM || !maps_spent(why, RM_TEXT_MAX))
 				why[0] = '\0';
 			while (i-- > 0)
-				munmap((void *)(uintptr_t)carpet[i].addr, carpet[i].length);
-			return err;
+				munmap((void *)(uintptr_t)mapping[i].addr, mapping[i].length);
+			return error;
 		}
-		sum += carpet[i].length;
+		sum += mapping[i].length;
 	}
 	__atomic_fetch_add(&mapped_bytes, sum, __ATOMIC_RELAXED);
 	return 0;
 }
 
 /* Mappings for one more attachment: others shall not find the kernel's limit used up. */
-static size_t budget(void)
+static size_t mapping_budget(void)
 {
 	size_t used = 0;
 
-	for (size_t i = 0; i < holdings.count; i++)
-		used += holding_at(i)->mappings;
+	for (size_t i = 0; i < all_mapped.count; i++)
+		used += mapped_at(i)->mappings;
 	if (used >= MAPPINGS_ALL)
 		return MAPPINGS_LEAST;
 	used = (MAPPINGS_ALL - used) / 8;
@@ -159,104 +164,105 @@ static size_t budget(void)
 }
 
 /* What was copied in is what its layer has: no change of this process's, to be published. */
-static void settle(const struct array *carpets, const struct array *patches)
+static void copies_mark_unchanged(const struct array *mappings, const struct array *copies)
 {
-	const struct carpet *carpet = carpets->data;
-	const struct run *patch = patches->data;
+	const struct coalesced *mapping = mappings->data;
+	const struct run *copy = copies->data;
 	size_t next = 0;
 
-	for (size_t i = 0; i < carpets->count && next < patches->count; i++) {
-		uint64_t end = carpet[i].addr + carpet[i].length;
+	for (size_t i = 0; i < mappings->count && next < copies->count; i++) {
+		uint64_t end = mapping[i].addr + mapping[i].length;
 
-		if (patch[next].addr >= end)
+		if (copy[next].addr >= end)
 			continue;
-		while (next < patches->count && patch[next].addr < end)
+		while (next < copies->count && copy[next].addr < end)
 			next++;
 		/* Where it fails patches count as changed, and more is copied. */
-		track_settle(carpet[i].addr, carpet[i].length);
+		track_mark_unchanged(mapping[i].addr, mapping[i].length);
 	}
 }
 
 /* A page that is absent cannot be copied: what is lazy is mapped run by run. */
-static int map_all(struct holding *holding, const int *layer_fds, struct carpet *failed, char *why)
+static int map_runs(struct mapped *mapped, const int *layer_fds, struct coalesced *failed, char
+                    *why)
 {
-	struct array carpets = { .item = sizeof(struct carpet) };
-	struct array patches = { .item = sizeof(struct run) };
-	size_t most = holding->lazy ? RM_TABLE_SEGMENTS_MAX * CARPET_EACH : budget();
-	int err = carpet_plan(&holding->runs, most, &carpets);
+	struct array mappings = { .item = sizeof(struct coalesced) };
+	struct array copies = { .item = sizeof(struct run) };
+	size_t most = mapped->lazy ? RM_TABLE_SEGMENTS_MAX * COALESCE_EACH : mapping_budget();
+	int error = coalesce_plan(&mapped->runs, most, &mappings);
 
-	if (!err)
-		err = carpet_patches(&holding->table, &holding->runs, &carpets, &patches);
-	if (!err)
-		err = map_carpets(&carpets, layer_fds, failed, why);
-	if (!err) {
-		err = patch_copy(&patches, layer_fds, holding->table.layer_count);
-		if (err) {
-			rm_format(why, RM_TEXT_MAX, "copying pages: %s", rm_errno_text(-err));
-			unmap(holding);
+	if (!error)
+		error = coalesced_copies(&mapped->table, &mapped->runs, &mappings, &copies);
+	if (!error)
+		error = map_coalesced(&mappings, layer_fds, failed, why);
+	if (!error) {
+		error = copy_runs(&copies, layer_fds, mapped->table.layer_count);
+		if (error) {
+			rm_format(why, RM_TEXT_MAX, "copying pages: %s", rm_errno_text(-error));
+			mapped_unmap(mapped);
 		}
 	}
-	if (!err && policy_publishes())
-		settle(&carpets, &patches);
-	holding->mappings = carpets.count;
-	array_free(&patches);
-	array_free(&carpets);
-	return err;
+	if (!error && policy_publishes())
+		copies_mark_unchanged(&mappings, &copies);
+	mapped->mappings = mappings.count;
+	array_free(&copies);
+	array_free(&mappings);
+	return error;
 }
 
 /* Once more, with what this process changed and published: that may have come back. */
-static int plan_published(struct holding *holding, const struct array *own, uint64_t *own_left,
-                          struct conflict *conflict)
+static int map_plan_published(struct mapped *mapped, const struct array *own, uint64_t *own_left,
+                              struct conflict *conflict)
 {
-	struct holding published = { .runs.item = sizeof(struct run) };
+	struct mapped published = { .runs.item = sizeof(struct run) };
 	struct array layers = { .item = sizeof(struct rm_layer_desc) };
-	attach_known *known = __atomic_load_n(&attach_published, __ATOMIC_RELAXED);
-	int err = known ? known(&published.runs, &layers, &published.owner) : 0;
+	attach_published_list *known = __atomic_load_n(&attach_published, __ATOMIC_RELAXED);
+	int error = known ? known(&published.runs, &layers, &published.owner) : 0;
 
 	published.table.layers = layers.data;
-	if (!err) {
-		holding->runs.count = 0;
-		err = plan_attach(&holding->table, own, &holdings, &published, &holding->runs,
-		                  own_left, conflict);
+	if (!error) {
+		mapped->runs.count = 0;
+		error = plan_attach(&mapped->table, own, &all_mapped, &published, &mapped->runs,
+		                    own_left, conflict);
 	}
 	array_free(&published.runs);
 	array_free(&layers);
-	return err;
+	return error;
 }
 
-static int plan(struct holding *holding, uint64_t *own_left, struct conflict *conflict, char *why)
+static int map_plan(struct mapped *mapped, uint64_t *own_left, struct conflict *conflict, char *why)
 {
-	const struct rm_table *table = &holding->table;
+	const struct rm_table *table = &mapped->table;
 	struct array own;
-	int err = heap_ranges(&own);
+	int error = heap_ranges(&own);
 
-	if (!err && plan_own(&own, table->root)) {
-		err = -EADDRINUSE;
+	if (!error && plan_own(&own, table->root)) {
+		error = -EADDRINUSE;
 		rm_format(why, RM_TEXT_MAX, "root 0x%llx lies in this process's own heap, "
 		          "whose content stands; use the pointer itself if it is its own, else "
 		          "another slot (RMMAP_SLOT)", (unsigned long long)table->root);
 	}
-	if (!err)
-		err = plan_attach(table, &own, &holdings, NULL, &holding->runs, own_left,
-		                  conflict);
-	if (err == -EADDRINUSE && conflict->owner)
-		err = plan_published(holding, &own, own_left, conflict);
-	if (err == -EADDRINUSE && conflict->addr && !conflict->owner)
+	if (!error)
+		error = plan_attach(table, &own, &all_mapped, NULL, &mapped->runs, own_left,
+		                    conflict);
+	if (error == -EADDRINUSE && conflict->owner)
+		error = map_plan_published(mapped, &own, own_left, conflict);
+	if (error == -EADDRINUSE && conflict->addr && !conflict->owner)
 		rm_format(why, RM_TEXT_MAX, "address 0x%llx is needed and lies in this "
 		          "process's own heap; give publisher and attacher other slots "
 		          "(RMMAP_SLOT), or, if one forked the other, set RMMAP_HEAP=shared",
 		          (unsigned long long)conflict->addr);
 	array_free(&own);
-	return err ? err : plan_stretches(&holding->runs, &holding->stretches);
+	return error ? error : plan_stretches(&mapped->runs, &mapped->stretches);
 }
 
-static int note(const struct holding *holding)
+static int mapped_add(const struct mapped *mapped)
 {
-	struct holding *place = array_add(&holdings);
+	struct mapped *place = array_add(&all_mapped);
 
 	if (!place)
 		return -ENOMEM;
-	*place = *holding;
+	*place = *mapped;
 	return 0;
 }
 
@@ -264,63 +270,63 @@ static int note(const struct holding *holding)
 int map_snapshot(const struct offer *offer, uint64_t owner, uint64_t *own_left,
                  struct conflict *conflict, char *why)
 {
-	struct holding new = {
+	struct mapped new = {
 		.owner = owner, .table = offer->table, .lazy = offer->lazy,
 		.runs.item = sizeof(struct run), .stretches.item = sizeof(struct stretch),
 	};
-	int err = -EEXIST;
+	int error = -EEXIST;
 
 	*conflict = (struct conflict){ 0, 0 };
-	for (int i = 0; err == -EEXIST; i++) {
-		struct carpet failed = { .length = 0 };
+	for (int i = 0; error == -EEXIST; i++) {
+		struct coalesced failed = { .length = 0 };
 
 		new.runs.count = new.stretches.count = 0;
-		err = plan(&new, own_left, conflict, why);
-		if (!err)
-			err = map_all(&new, offer->layer_fds, &failed, why);
-		if (failed.length && (err != -EEXIST || i == REPLANS)) {
-			err = map_failed(&failed, err, why);
+		error = map_plan(&new, own_left, conflict, why);
+		if (!error)
+			error = map_runs(&new, offer->layer_fds, &failed, why);
+		if (failed.length && (error != -EEXIST || i == REPLANS)) {
+			error = mapping_failed(&failed, error, why);
 			break;
 		}
 	}
-	if (!err) {
-		err = note(&new);
-		if (err)
-			unmap(&new);
+	if (!error) {
+		error = mapped_add(&new);
+		if (error)
+			mapped_unmap(&new);
 	}
-	if (err)
-		holding_free(&new);
-	__atomic_store_n(&holding_count, holdings.count, __ATOMIC_RELEASE);
-	return err;
+	if (error)
+		mapped_free(&new);
+	__atomic_store_n(&mapped_count, all_mapped.count, __ATOMIC_RELEASE);
+	return error;
 }
 
-const struct array *map_holdings(void)
+const struct array *map_all_mapped(void)
 {
-	return &holdings;
+	return &all_mapped;
 }
 
-const struct holding *map_holding(uint64_t owner)
+const struct mapped *map_of(uint64_t owner)
 {
-	return holding_of(owner);
+	return mapped_find(owner);
 }
 
 void map_settled(uint64_t owner)
 {
-	holding_of(owner)->lazy = false;
+	mapped_find(owner)->lazy = false;
 }
 
 /* Does another attachment use memory that this one has mapped? */
 bool map_lends(uint64_t owner)
 {
-	const struct holding *holding = holding_of(owner);
-	const struct run *run = holding->runs.data;
+	const struct mapped *mapped = mapped_find(owner);
+	const struct run *run = mapped->runs.data;
 
-	for (size_t i = 0; i < holding->runs.count; i++) {
+	for (size_t i = 0; i < mapped->runs.count; i++) {
 		uint64_t from = run[i].addr, length = 0;
 
 		if (run[i].shared)
 			continue;
-		if (!plan_sole(&holdings, owner, &from, from + run[i].length, &length) ||
+		if (!plan_sole(&all_mapped, owner, &from, from + run[i].length, &length) ||
 		    length != run[i].length)
 			return true;
 	}
@@ -332,8 +338,8 @@ uint64_t map_end(uint64_t addr)
 {
 	uint64_t end = addr;
 
-	for (size_t i = 0; i < holdings.count; i++) {
-		uint64_t next = plan_end(holding_at(i), end);
+	for (size_t i = 0; i < all_mapped.count; i++) {
+		uint64_t next = plan_end(mapped_at(i), end);
 
 		if (next) {
 			end = next;
@@ -345,7 +351,7 @@ uint64_t map_end(uint64_t addr)
 
 bool map_any(void)
 {
-	return __atomic_load_n(&holding_count, __ATOMIC_ACQUIRE) != 0;
+	return __atomic_load_n(&mapped_count, __ATOMIC_ACQUIRE) != 0;
 }
 
 uint64_t attach_bytes(void)
@@ -356,7 +362,7 @@ uint64_t attach_bytes(void)
 /* Pages that cannot be had raise SIGBUS: a mapping past the end of an empty file. */
 void map_nothing(uint64_t owner)
 {
-	const struct array *runs = &holding_of(owner)->runs;
+	const struct array *runs = &mapped_find(owner)->runs;
 	int fd = memfd_create("rmmap-lost", MFD_CLOEXEC);
 
 	for (size_t i = 0; fd >= 0 && i < runs->count; i++) {

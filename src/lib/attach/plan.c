@@ -19,28 +19,28 @@
 #include "internal.h"
 
 /* Both lists of a holding begin with address and length. */
-static uint64_t end_of(const struct array *list, size_t i)
+static uint64_t item_end(const struct array *list, size_t i)
 {
 	const struct stretch *item = (const void *)((const char *)list->data + i * list->item);
 
 	return item->addr + item->length;
 }
 
-static uint64_t start_of(const struct array *list, size_t i)
+static uint64_t item_start(const struct array *list, size_t i)
 {
 	return ((const struct stretch *)(const void *)((const char *)list->data +
 	                                               i * list->item))->addr;
 }
 
 /* The first item of a list that ends above addr; list->count if there is none. */
-static size_t first_above(const struct array *list, uint64_t addr)
+static size_t item_first_above(const struct array *list, uint64_t addr)
 {
 	size_t low = 0, high = list->count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (end_of(list, middle) > addr)
+		if (item_end(list, middle) > addr)
 			high = middle;
 		else
 			low = middle + 1;
@@ -58,8 +58,8 @@ bool plan_own(const struct array *own, uint64_t addr)
 	return false;
 }
 
-static int add_run(struct array *runs, const struct run *whole, uint64_t from, uint64_t to,
-                   bool shared)
+static int run_append(struct array *runs, const struct run *whole, uint64_t from, uint64_t to,
+                      bool shared)
 {
 	struct run *run = array_add(runs);
 
@@ -74,7 +74,7 @@ static int add_run(struct array *runs, const struct run *whole, uint64_t from, u
 }
 
 /* One segment less the own ranges, of which the first *next end below it. */
-static int cut_segment(const struct rm_segment *segment, const struct array *own, size_t *next,
+static int segment_cut(const struct rm_segment *segment, const struct array *own, size_t *next,
                        struct array *runs, uint64_t *left, struct conflict *conflict)
 {
 	const struct heap_range *range = own->data;
@@ -83,9 +83,9 @@ static int cut_segment(const struct rm_segment *segment, const struct array *own
 		.layer = segment->layer, .heap = segment->heap,
 	};
 	uint64_t at = segment->addr, end = at + segment->length;
-	int err = 0;
+	int error = 0;
 
-	while (!err && at < end) {
+	while (!error && at < end) {
 		uint64_t base = UINT64_MAX, top = end;
 
 		while (*next < own->count && rm_page_up(range[*next].top) <= at)
@@ -95,7 +95,7 @@ static int cut_segment(const struct rm_segment *segment, const struct array *own
 			top = rm_page_up(range[*next].top);
 		}
 		if (base > at) {
-			err = add_run(runs, &whole, at, base < end ? base : end, false);
+			error = run_append(runs, &whole, at, base < end ? base : end, false);
 			at = base < end ? base : end;
 			continue;
 		}
@@ -107,11 +107,11 @@ static int cut_segment(const struct rm_segment *segment, const struct array *own
 		*left += (top - at) >> RM_PAGE_SHIFT;
 		at = top;
 	}
-	return err;
+	return error;
 }
 
-static bool same_content(const struct run *a, const struct rm_layer_desc *a_layers,
-                         const struct run *b, const struct rm_layer_desc *b_layers)
+static bool run_same_content(const struct run *a, const struct rm_layer_desc *a_layers,
+                             const struct run *b, const struct rm_layer_desc *b_layers)
 {
 	return a->addr - a->offset == b->addr - b->offset &&
 	       memcmp(a_layers[a->layer].id, b_layers[b->layer].id, RM_ID_BYTES) == 0;
@@ -120,7 +120,7 @@ static bool same_content(const struct run *a, const struct rm_layer_desc *a_laye
 /* Runs of a table are being compared with what is there. */
 struct sharing {
 	const struct rm_layer_desc *layers;     /* the table's */
-	const struct holding *published;        /* or NULL */
+	const struct mapped *published;        /* or NULL */
 	struct array cut;                       /* the result */
 	struct conflict *conflict;
 };
@@ -129,87 +129,87 @@ struct sharing {
  * Is at, where a holding has other content, what this process made of it and published? How
  * far that goes; 0 if it is not.
  */
-static uint64_t published_end(const struct sharing *sharing, const struct run *run,
-                              const struct holding *holding, uint64_t at)
+static uint64_t run_published_end(const struct sharing *sharing, const struct run *run,
+                                  const struct mapped *mapped, uint64_t at)
 {
-	const struct holding *published = sharing->published;
+	const struct mapped *published = sharing->published;
 	size_t i;
 
 	/* Changes to what was attached after that publish are not in it. */
-	if (!published || holding->owner > published->owner)
+	if (!published || mapped->owner > published->owner)
 		return 0;
-	i = first_above(&published->runs, at);
-	if (i == published->runs.count || start_of(&published->runs, i) > at ||
-	    !same_content(run, sharing->layers, (const struct run *)published->runs.data + i,
-	                  published->table.layers))
+	i = item_first_above(&published->runs, at);
+	if (i == published->runs.count || item_start(&published->runs, i) > at ||
+	    !run_same_content(run, sharing->layers, (const struct run *)published->runs.data + i,
+	                      published->table.layers))
 		return 0;
-	return end_of(&published->runs, i);
+	return item_end(&published->runs, i);
 }
 
 /* One run, cut where a holding has mapped it already; the first *next runs end below it. */
-static int share_run(struct sharing *sharing, const struct run *run,
-                     const struct holding *holding, size_t *next)
+static int run_share(struct sharing *sharing, const struct run *run,
+                     const struct mapped *mapped, size_t *next)
 {
-	const struct run *theirs = holding->runs.data;
+	const struct run *theirs = mapped->runs.data;
 	uint64_t at = run->addr, end = at + run->length;
-	int err = 0;
+	int error = 0;
 
 	if (run->shared)        /* who has mapped it agrees with all others */
-		return add_run(&sharing->cut, run, at, end, true);
-	while (!err && at < end) {
+		return run_append(&sharing->cut, run, at, end, true);
+	while (!error && at < end) {
 		uint64_t stop = end;
 		bool here;
 
-		while (*next < holding->runs.count && end_of(&holding->runs, *next) <= at)
+		while (*next < mapped->runs.count && item_end(&mapped->runs, *next) <= at)
 			++*next;
-		here = *next < holding->runs.count && theirs[*next].addr <= at;
-		if (here && !same_content(run, sharing->layers, &theirs[*next],
-		                          holding->table.layers)) {
-			uint64_t own_end = published_end(sharing, run, holding, at);
+		here = *next < mapped->runs.count && theirs[*next].addr <= at;
+		if (here && !run_same_content(run, sharing->layers, &theirs[*next],
+		                              mapped->table.layers)) {
+			uint64_t own_end = run_published_end(sharing, run, mapped, at);
 
 			if (!own_end) {
-				*sharing->conflict = (struct conflict){ at, holding->owner };
+				*sharing->conflict = (struct conflict){ at, mapped->owner };
 				return -EADDRINUSE;
 			}
 			if (own_end < stop)
 				stop = own_end;
 		}
-		if (here && end_of(&holding->runs, *next) < stop)
-			stop = end_of(&holding->runs, *next);
-		else if (!here && *next < holding->runs.count && theirs[*next].addr < stop)
+		if (here && item_end(&mapped->runs, *next) < stop)
+			stop = item_end(&mapped->runs, *next);
+		else if (!here && *next < mapped->runs.count && theirs[*next].addr < stop)
 			stop = theirs[*next].addr;
-		err = add_run(&sharing->cut, run, at, stop, here);
+		error = run_append(&sharing->cut, run, at, stop, here);
 		at = stop;
 	}
-	return err;
+	return error;
 }
 
 /* Has it anything at all where the runs are? Most have not: heaps lie in slots of their own. */
-static bool meets(const struct holding *holding, const struct array *runs)
+static bool mapped_meets(const struct mapped *mapped, const struct array *runs)
 {
-	for (size_t i = 0; i < holding->stretches.count; i++) {
-		size_t run = first_above(runs, start_of(&holding->stretches, i));
+	for (size_t i = 0; i < mapped->stretches.count; i++) {
+		size_t run = item_first_above(runs, item_start(&mapped->stretches, i));
 
-		if (run < runs->count && start_of(runs, run) < end_of(&holding->stretches, i))
+		if (run < runs->count && item_start(runs, run) < item_end(&mapped->stretches, i))
 			return true;
 	}
 	return false;
 }
 
-static int share(struct sharing *sharing, struct array *runs, const struct holding *holding)
+static int runs_share(struct sharing *sharing, struct array *runs, const struct mapped *mapped)
 {
 	const struct run *run = runs->data;
 	size_t next = 0;
-	int err = 0;
+	int error = 0;
 
-	if (!meets(holding, runs))
+	if (!mapped_meets(mapped, runs))
 		return 0;
-	next = first_above(&holding->runs, run->addr);
-	for (size_t i = 0; !err && i < runs->count; i++)
-		err = share_run(sharing, &run[i], holding, &next);
-	if (err) {
+	next = item_first_above(&mapped->runs, run->addr);
+	for (size_t i = 0; !error && i < runs->count; i++)
+		error = run_share(sharing, &run[i], mapped, &next);
+	if (error) {
 		array_free(&sharing->cut);
-		return err;
+		return error;
 	}
 	array_free(runs);
 	*runs = sharing->cut;
@@ -218,23 +218,24 @@ static int share(struct sharing *sharing, struct array *runs, const struct holdi
 }
 
 int plan_attach(const struct rm_table *table, const struct array *own,
-                const struct array *holdings, const struct holding *published,
+                const struct array *all_mapped, const struct mapped *published,
                 struct array *runs, uint64_t *own_pages_left, struct conflict *conflict)
 {
 	struct sharing sharing = {
 		.layers = table->layers, .published = published, .conflict = conflict,
 		.cut.item = sizeof(struct run),
 	};
-	const struct holding *holding = holdings->data;
+	const struct mapped *mapped = all_mapped->data;
 	size_t next = 0;
-	int err = 0;
+	int error = 0;
 
 	*own_pages_left = 0;
-	for (uint32_t i = 0; !err && i < table->segment_count; i++)
-		err = cut_segment(&table->segments[i], own, &next, runs, own_pages_left, conflict);
-	for (size_t i = 0; !err && i < holdings->count; i++)
-		err = share(&sharing, runs, &holding[i]);
-	return err;
+	for (uint32_t i = 0; !error && i < table->segment_count; i++)
+		error = segment_cut(&table->segments[i], own, &next, runs, own_pages_left,
+		                    conflict);
+	for (size_t i = 0; !error && i < all_mapped->count; i++)
+		error = runs_share(&sharing, runs, &mapped[i]);
+	return error;
 }
 
 int plan_stretches(const struct array *runs, struct array *stretches)
@@ -242,7 +243,7 @@ int plan_stretches(const struct array *runs, struct array *stretches)
 	struct stretch *last = NULL;
 
 	for (size_t i = 0; i < runs->count; i++) {
-		uint64_t addr = start_of(runs, i);
+		uint64_t addr = item_start(runs, i);
 
 		if (!last || last->addr + last->length != addr) {
 			last = array_add(stretches);
@@ -250,29 +251,29 @@ int plan_stretches(const struct array *runs, struct array *stretches)
 				return -ENOMEM;
 			last->addr = addr;
 		}
-		last->length = end_of(runs, i) - last->addr;
+		last->length = item_end(runs, i) - last->addr;
 	}
 	return 0;
 }
 
-uint64_t plan_end(const struct holding *holding, uint64_t addr)
+uint64_t plan_end(const struct mapped *mapped, uint64_t addr)
 {
-	size_t i = first_above(&holding->stretches, addr);
+	size_t i = item_first_above(&mapped->stretches, addr);
 
-	if (i == holding->stretches.count || start_of(&holding->stretches, i) > addr)
+	if (i == mapped->stretches.count || item_start(&mapped->stretches, i) > addr)
 		return 0;
-	return end_of(&holding->stretches, i);
+	return item_end(&mapped->stretches, i);
 }
 
-bool plan_sole(const struct array *holdings, uint64_t owner, uint64_t *from, uint64_t to,
+bool plan_sole(const struct array *all_mapped, uint64_t owner, uint64_t *from, uint64_t to,
                uint64_t *length)
 {
-	const struct holding *holding = holdings->data;
+	const struct mapped *mapped = all_mapped->data;
 	uint64_t stop = to;
 	size_t i = 0;
 
-	while (i < holdings->count && *from < to) {     /* step over what others have */
-		uint64_t end = holding[i].owner == owner ? 0 : plan_end(&holding[i], *from);
+	while (i < all_mapped->count && *from < to) {     /* step over what others have */
+		uint64_t end = mapped[i].owner == owner ? 0 : plan_end(&mapped[i], *from);
 
 		i = end ? 0 : i + 1;
 		if (end)
@@ -280,13 +281,13 @@ bool plan_sole(const struct array *holdings, uint64_t owner, uint64_t *from, uin
 	}
 	if (*from >= to)
 		return false;
-	for (i = 0; i < holdings->count; i++) {
-		const struct array *theirs = &holding[i].stretches;
-		size_t next = first_above(theirs, *from);
+	for (i = 0; i < all_mapped->count; i++) {
+		const struct array *theirs = &mapped[i].stretches;
+		size_t next = item_first_above(theirs, *from);
 
-		if (holding[i].owner != owner && next < theirs->count &&
-		    start_of(theirs, next) < stop)
-			stop = start_of(theirs, next);
+		if (mapped[i].owner != owner && next < theirs->count &&
+		    item_start(theirs, next) < stop)
+			stop = item_start(theirs, next);
 	}
 	*length = stop - *from;
 	return true;

@@ -13,13 +13,13 @@
 
 static const char me[] = "rmmap_prefetch";
 
-static int prefetch(uint64_t addr, uint64_t length)
+static int prefetch_range(uint64_t addr, uint64_t length)
 {
 	uint64_t first = addr - addr % RM_PAGE, end;
 	struct rm_wire_prefetch m = { .head.type = RM_PREFETCH, .addr = first };
 	const struct rm_wire_reply *reply;
 	struct call *call;
-	int err;
+	int error;
 
 	if (__builtin_add_overflow(addr, length, &end) || end > UINT64_MAX - RM_PAGE)
 		return fail(me, EINVAL, "0x%llx and %llu bytes is beyond the end of all addresses",
@@ -35,17 +35,17 @@ static int prefetch(uint64_t addr, uint64_t length)
 		return fail(me, ENOMEM, "no memory for a request to rmmapd");
 	call->x.only_if_connected = true;
 	reply = (const void *)call->message;
-	err = client_call(&call->x);
+	error = client_call(&call->x);
 	/* A connection that was closed had rmmapd fetch everything. */
-	if (err == -ENOTCONN)
-		err = 0;
-	else if (err)
-		err = fail(me, -err, "%s", call->x.why);
+	if (error == -ENOTCONN)
+		error = 0;
+	else if (error)
+		error = fail(me, -error, "%s", call->x.why);
 	else if (reply->error)
-		err = fail(me, reply->error, "%s", reply->text[0] ? reply->text :
-		           rm_errno_text(reply->error));
+		error = fail(me, reply->error, "%s", reply->text[0] ? reply->text :
+		             rm_errno_text(reply->error));
 	call_free(call);
-	return err;
+	return error;
 }
 
 RM_EXPORT int rmmap_prefetch(const void *addr, size_t length)
@@ -53,7 +53,7 @@ RM_EXPORT int rmmap_prefetch(const void *addr, size_t length)
 	int cancel, result;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	result = prefetch((uintptr_t)addr, length);
+	result = prefetch_range((uintptr_t)addr, length);
 	pthread_setcancelstate(cancel, &cancel);
 	return result;
 }

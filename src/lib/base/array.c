@@ -15,7 +15,7 @@
 #define FIRST_BYTES ((size_t)4096)
 #define ABOVE ((uint64_t)4 << 40)       /* room above the window, before programs lie there */
 #define TRIES 1024
-#define KEPT 16
+#define SPARE_MAX 16
 
 /* Newer than the build host's headers may be. */
 #ifndef PR_SET_VMA
@@ -42,19 +42,19 @@ void own_name(void *pages, size_t bytes, const char *name)
 	errno = saved;
 }
 
-static bool outside(const char *p, size_t bytes)
+static bool pages_outside(const char *p, size_t bytes)
 {
 	return (uintptr_t)p + bytes <= RM_WINDOW_BASE || (uintptr_t)p >= RM_WINDOW_END;
 }
 
-static void *map(void *at, size_t bytes)
+static void *pages_map(void *at, size_t bytes)
 {
 	void *p = mmap(at, bytes, PROT_READ | PROT_WRITE,
 	               MAP_PRIVATE | MAP_ANONYMOUS | (at ? MAP_FIXED_NOREPLACE : 0), -1, 0);
 
 	if (p == MAP_FAILED)
 		return NULL;
-	if (outside(p, bytes)) {
+	if (pages_outside(p, bytes)) {
 		own_name(p, bytes, "rmmap library");
 		return p;
 	}
@@ -68,25 +68,25 @@ static void *map(void *at, size_t bytes)
  * half of its time. Each place is taken and filled by one atomic operation: any thread, and
  * a child of fork() has copies of its own.
  */
-static void *kept[KEPT];
+static void *spare[SPARE_MAX];
 
-static void *take_kept(void)
+static void *spare_take(void)
 {
 	void *page = NULL;
 
-	for (int i = 0; !page && i < KEPT; i++)
-		if (__atomic_load_n(&kept[i], __ATOMIC_RELAXED))
-			page = __atomic_exchange_n(&kept[i], NULL, __ATOMIC_ACQUIRE);
+	for (int i = 0; !page && i < SPARE_MAX; i++)
+		if (__atomic_load_n(&spare[i], __ATOMIC_RELAXED))
+			page = __atomic_exchange_n(&spare[i], NULL, __ATOMIC_ACQUIRE);
 	return page;
 }
 
-static bool keep(void *page, size_t bytes)
+static bool spare_put(void *page, size_t bytes)
 {
 	memset(page, 0, bytes);
-	for (int i = 0; i < KEPT; i++) {
+	for (int i = 0; i < SPARE_MAX; i++) {
 		void *none = NULL;
 
-		if (__atomic_compare_exchange_n(&kept[i], &none, page, false, __ATOMIC_RELEASE,
+		if (__atomic_compare_exchange_n(&spare[i], &none, page, false, __ATOMIC_RELEASE,
 		                                __ATOMIC_RELAXED))
 			return true;
 	}
@@ -101,23 +101,23 @@ void *own_pages(size_t bytes)
 {
 	static uint64_t next;
 	uint64_t step = rm_page_up(bytes);
-	void *p = bytes && step == rm_page_up(1) ? take_kept() : NULL;
+	void *p = bytes && step == rm_page_up(1) ? spare_take() : NULL;
 
 	if (p)
 		return p;
-	p = map(NULL, bytes);
+	p = pages_map(NULL, bytes);
 
 	for (int i = 0; !p && i < TRIES && step && step < ABOVE; i++) {
 		uint64_t at = __atomic_fetch_add(&next, step, __ATOMIC_RELAXED) % ABOVE;
 
-		p = map((void *)(RM_WINDOW_END + at), bytes);
+		p = pages_map((void *)(RM_WINDOW_END + at), bytes);
 	}
 	return p;
 }
 
 void own_pages_free(void *pages, size_t bytes)
 {
-	if (pages && bytes && rm_page_up(bytes) == rm_page_up(1) && keep(pages, bytes))
+	if (pages && bytes && rm_page_up(bytes) == rm_page_up(1) && spare_put(pages, bytes))
 		return;
 	own_pages_unmap(pages, bytes);
 }
@@ -128,7 +128,7 @@ void own_pages_unmap(void *pages, size_t bytes)
 		munmap(pages, bytes);
 }
 
-static bool grow(struct array *array)
+static bool array_grow(struct array *array)
 {
 	size_t bytes = array->capacity * array->item;
 	size_t more = bytes ? 2 * bytes : FIRST_BYTES;
@@ -151,7 +151,7 @@ void *array_add(struct array *array)
 {
 	void *item;
 
-	if (array->count == array->capacity && !grow(array))
+	if (array->count == array->capacity && !array_grow(array))
 		return NULL;
 	item = (char *)array->data + array->count++ * array->item;
 	memset(item, 0, array->item);

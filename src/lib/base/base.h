@@ -116,7 +116,7 @@ int sealed_copy(const char *name, const void *data, size_t size);
 
 /* ---- track.c: the part for others ---- */
 /* What was written in this range so far counts as unchanged at the next publish. */
-int track_settle(uint64_t addr, uint64_t length);
+int track_mark_unchanged(uint64_t addr, uint64_t length);
 void track_child(void);
 
 /* ---- maps.c: /proc/self/maps, line by line ---- */

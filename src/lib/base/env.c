@@ -19,7 +19,7 @@
 /* ld.so's; weak, so that the library does not come to depend on it by name. */
 extern void *__libc_stack_end __attribute__((weak));
 
-static char **environment(void)
+static char **environment_find(void)
 {
 	uintptr_t *stack;
 
@@ -31,14 +31,14 @@ static char **environment(void)
 	return (char **)(stack + 1 + stack[0] + 1);
 }
 
-static void problem(void *arg, const char *name, const char *value, const char *wanted)
+static void option_problem(void *arg, const char *name, const char *value, const char *wanted)
 {
 	(void)arg;
 	rm_say_fd(2, "librmmap: %s=%s is ignored: want %s", name, value, wanted);
 }
 
 /* Programs write over their environment (setproctitle), or free it: keep the strings. */
-static const char *keep(const char *text)
+static const char *text_keep(const char *text)
 {
 	static char store[4096];
 	static size_t used;
@@ -88,15 +88,15 @@ const struct rm_options *env_options(void)
 	if (!ready) {
 		bool secure = getauxval(AT_SECURE) != 0;
 
-		rm_options_read(&options, environment(), secure, problem, NULL);
+		rm_options_read(&options, environment_find(), secure, option_problem, NULL);
 		if (options.log)
-			rm_options_unknown(environment(), secure, unknown, sizeof(unknown));
-		options.daemon = keep(options.daemon);
-		options.rundir = keep(options.rundir);
-		options.xdg_runtime_dir = keep(options.xdg_runtime_dir);
-		options.fabric = keep(options.fabric);
-		options.log = keep(options.log);
-		options.malloc_conf = keep(options.malloc_conf);
+			rm_options_unknown(environment_find(), secure, unknown, sizeof(unknown));
+		options.daemon = text_keep(options.daemon);
+		options.rundir = text_keep(options.rundir);
+		options.xdg_runtime_dir = text_keep(options.xdg_runtime_dir);
+		options.fabric = text_keep(options.fabric);
+		options.log = text_keep(options.log);
+		options.malloc_conf = text_keep(options.malloc_conf);
 		__atomic_store_n(&ready, true, __ATOMIC_RELEASE);
 	}
 	pthread_mutex_unlock(&lock);
@@ -113,7 +113,7 @@ struct dynamic {
 };
 
 /* ld.so has turned addresses into pointers already, but not in the vDSO. */
-static const void *pointer(const struct dl_phdr_info *info, const ElfW(Dyn) *d)
+static const void *dynamic_pointer(const struct dl_phdr_info *info, const ElfW(Dyn) *d)
 {
 	uintptr_t p = d->d_un.d_ptr;
 
@@ -129,14 +129,14 @@ static void dynamic_read(const struct dl_phdr_info *info, struct dynamic *out)
 			d = (const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
 	for (; d && d->d_tag != DT_NULL; d++) {
 		switch (d->d_tag) {
-		case DT_SYMTAB: out->symbols = pointer(info, d); break;
-		case DT_STRTAB: out->strings = pointer(info, d); break;
-		case DT_GNU_HASH: out->gnu_hash = pointer(info, d); break;
-		case DT_HASH: out->hash = pointer(info, d); break;
-		case DT_RELA: out->rela = pointer(info, d); break;
+		case DT_SYMTAB: out->symbols = dynamic_pointer(info, d); break;
+		case DT_STRTAB: out->strings = dynamic_pointer(info, d); break;
+		case DT_GNU_HASH: out->gnu_hash = dynamic_pointer(info, d); break;
+		case DT_HASH: out->hash = dynamic_pointer(info, d); break;
+		case DT_RELA: out->rela = dynamic_pointer(info, d); break;
 		case DT_RELASZ: out->rela_size = d->d_un.d_val; break;
 		case DT_RELACOUNT: out->relative = d->d_un.d_val; break;
-		case DT_JMPREL: out->plt = pointer(info, d); break;
+		case DT_JMPREL: out->plt = dynamic_pointer(info, d); break;
 		case DT_PLTRELSZ: out->plt_size = d->d_un.d_val; break;
 		}
 	}
@@ -168,7 +168,7 @@ static size_t undefined_bound(const struct dynamic *dynamic)
 	return highest_symbol(dynamic->plt, 0, dynamic->plt_size, highest) + 1;
 }
 
-static bool undefined(const struct dynamic *dynamic, size_t i, const char *symbol)
+static bool symbol_undefined(const struct dynamic *dynamic, size_t i, const char *symbol)
 {
 	return dynamic->symbols[i].st_shndx == SHN_UNDEF &&
 	       !strcmp(dynamic->strings + dynamic->symbols[i].st_name, symbol);
@@ -178,7 +178,7 @@ static bool undefined(const struct dynamic *dynamic, size_t i, const char *symbo
  * A program that is not position-independent and takes a function's address has the symbol
  * undefined, but with an address of its own, and so in the hash.
  */
-static bool hashed_undefined(const struct dynamic *dynamic, const char *symbol)
+static bool symbol_hashed_undefined(const struct dynamic *dynamic, const char *symbol)
 {
 	const uint32_t *h = dynamic->gnu_hash, *buckets, *chain;
 	uint32_t hash = 5381, i;
@@ -195,7 +195,7 @@ static bool hashed_undefined(const struct dynamic *dynamic, const char *symbol)
 	for (;; i++) {
 		uint32_t value = chain[i - h[1]];
 
-		if ((value | 1) == (hash | 1) && undefined(dynamic, i, symbol))
+		if ((value | 1) == (hash | 1) && symbol_undefined(dynamic, i, symbol))
 			return true;
 		if (value & 1)
 			return false;
@@ -214,9 +214,9 @@ static int object_imports(struct dl_phdr_info *info, size_t size, void *arg)
 		return 0;
 	count = undefined_bound(&dynamic);
 	for (size_t i = 1; i < count; i++)
-		if (undefined(&dynamic, i, symbol))
+		if (symbol_undefined(&dynamic, i, symbol))
 			return 1;
-	return hashed_undefined(&dynamic, symbol);
+	return symbol_hashed_undefined(&dynamic, symbol);
 }
 
 bool env_imports(const char *symbol)

@@ -16,7 +16,7 @@
 
 #define BUFFER_SIZE (64 << 10)  /* a line has at most a path of 4096 bytes, escaped */
 
-static const char *hex(const char *p, uint64_t *out)
+static const char *hex_parse(const char *p, uint64_t *out)
 {
 	for (*out = 0;; p++) {
 		if (*p >= '0' && *p <= '9')
@@ -38,25 +38,25 @@ static const char *next_field(const char *p)
 }
 
 /* "START-END PERMS OFFSET DEVICE INODE   NAME", NUL-terminated. */
-static bool parse(const char *p, struct map_line *line)
+static bool line_parse(const char *p, struct map_line *line)
 {
-	p = hex(p, &line->start);
+	p = hex_parse(p, &line->start);
 	if (*p++ != '-')
 		return false;
-	p = hex(p, &line->end);
+	p = hex_parse(p, &line->end);
 	if (*p++ != ' ' || strlen(p) < 4)
 		return false;
 	line->read = p[0] == 'r';
 	line->write = p[1] == 'w';
 	line->exec = p[2] == 'x';
-	p = hex(next_field(p), &line->offset);
+	p = hex_parse(next_field(p), &line->offset);
 	line->name = next_field(next_field(next_field(p)));
 	return line->end > line->start;
 }
 
 /* Hand on the complete lines in buffer; how many bytes they were. Stops at true. */
-static size_t lines(char *buffer, size_t have, bool *stop,
-                    bool (*each)(void *arg, const struct map_line *line), void *arg)
+static size_t lines_walk(char *buffer, size_t have, bool *stop,
+                         bool (*each)(void *arg, const struct map_line *line), void *arg)
 {
 	size_t used = 0;
 
@@ -67,7 +67,7 @@ static size_t lines(char *buffer, size_t have, bool *stop,
 		if (!end)
 			break;
 		*end = '\0';
-		if (parse(buffer + used, &line))
+		if (line_parse(buffer + used, &line))
 			*stop = each(arg, &line);
 		used = (size_t)(end - buffer) + 1;
 	}
@@ -78,7 +78,7 @@ int maps_walk(bool (*each)(void *arg, const struct map_line *line), void *arg)
 {
 	bool stop = false;
 	size_t have = 0;
-	int err = 0, fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	int error = 0, fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 	char *buffer;
 
 	if (fd < 0)
@@ -95,17 +95,17 @@ int maps_walk(bool (*each)(void *arg, const struct map_line *line), void *arg)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
-			err = n < 0 ? -errno : 0;
+			error = n < 0 ? -errno : 0;
 			break;
 		}
 		have += (size_t)n;
-		used = lines(buffer, have, &stop, each, arg);
+		used = lines_walk(buffer, have, &stop, each, arg);
 		have -= used;
 		memmove(buffer, buffer + used, have);
 	}
 	own_pages_free(buffer, BUFFER_SIZE);
 	close(fd);
-	return err;
+	return error;
 }
 
 struct find {
@@ -114,7 +114,7 @@ struct find {
 	size_t size;
 };
 
-static bool find_each(void *arg, const struct map_line *line)
+static bool line_find(void *arg, const struct map_line *line)
 {
 	struct find *find = arg;
 
@@ -133,7 +133,7 @@ static bool find_each(void *arg, const struct map_line *line)
 #define SLACK 64                        /* what a call that failed may have given back since */
 
 /* No mapping is made here, as there may be none left: so not maps_walk(). */
-static uint64_t count_lines(void)
+static uint64_t line_count(void)
 {
 	char buffer[1024];
 	uint64_t count = 0;
@@ -151,7 +151,7 @@ static uint64_t count_lines(void)
 	return count;
 }
 
-static uint64_t most(void)
+static uint64_t mapping_limit(void)
 {
 	char text[32];
 	uint64_t n = 0;
@@ -171,8 +171,8 @@ bool maps_spent(char *text, size_t size)
 	uint64_t count, max;
 	int saved = errno;
 
-	count = count_lines();
-	max = most();
+	count = line_count();
+	max = mapping_limit();
 	errno = saved;
 	if (count + SLACK < max)
 		return false;
@@ -188,6 +188,6 @@ uint64_t maps_find(uint64_t from, uint64_t to, char *name, size_t size)
 	struct find find = { from, to, 0, name, size };
 
 	name[0] = '\0';
-	maps_walk(find_each, &find);
+	maps_walk(line_find, &find);
 	return find.found;
 }

@@ -36,7 +36,7 @@ int random_bytes(void *to, size_t bytes)
 int memfd(const char *name, uint64_t size)
 {
 	struct rlimit limit;
-	int err, fd;
+	int error, fd;
 
 	/* Beyond this limit the kernel would raise SIGXFSZ, and it counts for memfds too. */
 	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < size)
@@ -45,16 +45,16 @@ int memfd(const char *name, uint64_t size)
 	if (fd < 0)
 		return -errno;
 	if (ftruncate(fd, (off_t)size) < 0) {
-		err = -errno;
+		error = -errno;
 		close(fd);
-		return err;
+		return error;
 	}
 	return fd;
 }
 
 int sealed_copy(const char *name, const void *data, size_t size)
 {
-	int err, fd = memfd(name, size);
+	int error, fd = memfd(name, size);
 	size_t at = 0;
 
 	if (fd < 0)
@@ -65,16 +65,16 @@ int sealed_copy(const char *name, const void *data, size_t size)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
-			err = n < 0 ? -errno : -EIO;
+			error = n < 0 ? -errno : -EIO;
 			close(fd);
-			return err;
+			return error;
 		}
 		at += (size_t)n;
 	}
 	if (fcntl(fd, F_ADD_SEALS, SEALS) < 0) {
-		err = -errno;
+		error = -errno;
 		close(fd);
-		return err;
+		return error;
 	}
 	return fd;
 }

@@ -44,8 +44,8 @@ _Static_assert(REGIONS * sizeof(struct scan_region) <= RM_PAGE &&
                WORDS * sizeof(uint64_t) <= RM_PAGE, "either fits a page");
 
 /* buffer: a page, since a thread's stack may be small. */
-static int by_scan(int pagemap, void *buffer, enum scan what, uint64_t addr, uint64_t length,
-                   const struct scan_to *to)
+static int scan_by_ioctl(int pagemap, void *buffer, enum scan what, uint64_t addr, uint64_t length,
+                         const struct scan_to *to)
 {
 	struct scan_region *regions = buffer;
 	const uint64_t not = what == SCAN_MAPPED ? 0 :
@@ -68,29 +68,29 @@ static int by_scan(int pagemap, void *buffer, enum scan what, uint64_t addr, uin
 		if (n < 0)
 			return -errno;
 		for (int i = 0; i < n; i++) {
-			int err = to->run(to->arg, regions[i].start, regions[i].end,
-			                  regions[i].categories & SCAN_ZERO);
+			int error = to->run(to->arg, regions[i].start, regions[i].end,
+			                    regions[i].categories & SCAN_ZERO);
 
-			if (err)
-				return err;
+			if (error)
+				return error;
 		}
 		arg.start = arg.walk_end;
 	}
 	return 0;
 }
 
-static bool is_private(uint64_t word)
+static bool word_is_private(uint64_t word)
 {
 	return word & PAGEMAP_SWAPPED || (word & PAGEMAP_PRESENT && !(word & PAGEMAP_FILE));
 }
 
-static int by_words(int pagemap, void *buffer, uint64_t addr, uint64_t length,
-                    const struct scan_to *to)
+static int scan_by_words(int pagemap, void *buffer, uint64_t addr, uint64_t length,
+                         const struct scan_to *to)
 {
 	uint64_t *words = buffer, end = addr + length, at = addr, start = 0;
-	int err = 0;
+	int error = 0;
 
-	while (!err && at < end) {
+	while (!error && at < end) {
 		uint64_t want = (end - at) >> RM_PAGE_SHIFT;
 		ssize_t n = pread(pagemap, words, (want < WORDS ? want : WORDS) * sizeof(words[0]),
 		                  (off_t)((at >> RM_PAGE_SHIFT) * sizeof(words[0])));
@@ -99,18 +99,18 @@ static int by_words(int pagemap, void *buffer, uint64_t addr, uint64_t length,
 			continue;
 		if (n < (ssize_t)sizeof(words[0]))
 			return n < 0 ? -errno : -EIO;
-		for (size_t i = 0; !err && i < (size_t)n / sizeof(words[0]); i++, at += RM_PAGE) {
-			bool in = is_private(words[i]);
+		for (size_t i = 0; !error && i < (size_t)n / sizeof(words[0]); i++, at += RM_PAGE) {
+			bool in = word_is_private(words[i]);
 
 			if (in && !start)
 				start = at;
 			if (!in && start) {
-				err = to->run(to->arg, start, at, false);
+				error = to->run(to->arg, start, at, false);
 				start = 0;
 			}
 		}
 	}
-	return !err && start ? to->run(to->arg, start, end, false) : err;
+	return !error && start ? to->run(to->arg, start, end, false) : error;
 }
 
 int scan_open(void)
@@ -124,22 +124,22 @@ int scan_in(int pagemap, enum scan what, uint64_t addr, uint64_t length,
             const struct scan_to *to)
 {
 	void *buffer = own_pages(RM_PAGE);
-	int err = buffer ? by_scan(pagemap, buffer, what, addr, length, to) : -ENOMEM;
+	int error = buffer ? scan_by_ioctl(pagemap, buffer, what, addr, length, to) : -ENOMEM;
 
 	/* only the first call can say so: nothing was told yet */
-	if ((err == -ENOTTY || err == -EINVAL) && what == SCAN_PRIVATE)
-		err = by_words(pagemap, buffer, addr, length, to);
+	if ((error == -ENOTTY || error == -EINVAL) && what == SCAN_PRIVATE)
+		error = scan_by_words(pagemap, buffer, addr, length, to);
 	own_pages_free(buffer, RM_PAGE);
-	return err;
+	return error;
 }
 
 int scan(enum scan what, uint64_t addr, uint64_t length, const struct scan_to *to)
 {
-	int err, pagemap = scan_open();
+	int error, pagemap = scan_open();
 
 	if (pagemap < 0)
 		return pagemap;
-	err = scan_in(pagemap, what, addr, length, to);
+	error = scan_in(pagemap, what, addr, length, to);
 	close(pagemap);
-	return err;
+	return error;
 }

@@ -59,75 +59,77 @@ static int tracker_open(void)
 }
 
 /* What is registered already stays as it is. */
-static int mark(uint64_t addr, uint64_t length)
+static int tracker_mark(uint64_t addr, uint64_t length)
 {
 	struct uffdio_register range = {
 		.range = { .start = addr, .len = length }, .mode = UFFDIO_REGISTER_MODE_WP,
 	};
-	int err = tracker_open();
+	int error = tracker_open();
 
-	if (!err && ioctl(tracker.fd, UFFDIO_REGISTER, &range) < 0)
-		err = -errno;
-	return err;
+	if (!error && ioctl(tracker.fd, UFFDIO_REGISTER, &range) < 0)
+		error = -errno;
+	return error;
 }
 
-static int found(void *arg, uint64_t start, uint64_t end, bool zeros)
+static int run_found(void *arg, uint64_t start, uint64_t end, bool zeros)
 {
 	(void)start, (void)end, (void)zeros;
 	*(bool *)arg = true;
 	return -ECANCELED;
 }
 
-static int changed(int pagemap, uint64_t addr, uint64_t length, const struct scan_to *to)
+static int track_changed_in(int pagemap, uint64_t addr, uint64_t length, const struct scan_to *to)
 {
 	bool any = false;
-	int err = scan_in(pagemap, SCAN_PRIVATE, addr, length,
-	                  &(struct scan_to){ .run = found, .arg = &any, .zeros = to->zeros });
+	int error = scan_in(pagemap, SCAN_PRIVATE, addr, length,
+	                    &(struct scan_to){ .run = run_found, .arg = &any, .zeros = to->zeros });
 
-	if (err && !any)
-		return err;
+	if (error && !any)
+		return error;
 	if (!any)
 		return 0;
 	/* Registered elsewhere (a lazy attachment), or not possible: all of them may have changed. */
-	err = mark(addr, length);
-	if (!err)
-		err = scan_in(pagemap, SCAN_CHANGED, addr, length, to);
-	if (err && err != -ENOMEM) {
+	error = tracker_mark(addr, length);
+	if (!error)
+		error = scan_in(pagemap, SCAN_CHANGED, addr, length, to);
+	if (error && error != -ENOMEM) {
 		if (to->again)
 			to->again(to->arg);
-		err = scan_in(pagemap, SCAN_PRIVATE, addr, length, to);
+		error = scan_in(pagemap, SCAN_PRIVATE, addr, length, to);
 	}
-	return err;
+	return error;
 }
 
 int track_changed(uint64_t addr, uint64_t length, const struct scan_to *to)
 {
-	int err, pagemap = scan_open();
+	int error, pagemap = scan_open();
 
 	if (pagemap < 0)
 		return pagemap;
-	err = changed(pagemap, addr, length, to);
+	error = track_changed_in(pagemap, addr, length, to);
 	close(pagemap);
-	return err;
+	return error;
 }
 
-static int ignore(void *arg, uint64_t start, uint64_t end, bool zeros)
+static int run_ignore(void *arg, uint64_t start, uint64_t end, bool zeros)
 {
 	(void)arg, (void)start, (void)end, (void)zeros;
 	return 0;
 }
 
-int track_settle(uint64_t addr, uint64_t length)
+int track_mark_unchanged(uint64_t addr, uint64_t length)
 {
-	int err = mark(addr, length);
+	int error = tracker_mark(addr, length);
 
-	return err ? err : scan(SCAN_CHANGED, addr, length, &(struct scan_to){ .run = ignore });
+	if (error)
+		return error;
+	return scan(SCAN_CHANGED, addr, length, &(struct scan_to){ .run = run_ignore });
 }
 
 int track_all(uint64_t addr, uint64_t length, const struct scan_to *to)
 {
 	/* First marked, then told: what is written in between is told the next time. */
-	track_settle(addr, length);
+	track_mark_unchanged(addr, length);
 	return scan(SCAN_PRIVATE, addr, length, to);
 }
 

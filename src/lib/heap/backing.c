@@ -73,7 +73,7 @@ static struct span *span_at(size_t i)
 	return (struct span *)spans.data + i;
 }
 
-static uint64_t end_of(const struct span *s)
+static uint64_t span_end(const struct span *s)
 {
 	return s->addr + s->length;
 }
@@ -92,14 +92,14 @@ void backing_huge_pages(int advice)
 /* ---- the list ---- */
 
 /* The index of the first span that ends above addr. */
-static size_t find(uint64_t addr)
+static size_t span_find(uint64_t addr)
 {
 	size_t low = 0, high = spans.count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (end_of(span_at(middle)) <= addr)
+		if (span_end(span_at(middle)) <= addr)
 			low = middle + 1;
 		else
 			high = middle;
@@ -107,7 +107,7 @@ static size_t find(uint64_t addr)
 	return low;
 }
 
-static bool insert(size_t i, const struct span *span)
+static bool span_insert(size_t i, const struct span *span)
 {
 	if (!array_add(&spans))
 		return false;
@@ -116,29 +116,29 @@ static bool insert(size_t i, const struct span *span)
 	return true;
 }
 
-static bool goes_on(const struct span *a, const struct span *b)
+static bool span_continues(const struct span *a, const struct span *b)
 {
 	/* a file is frozen as one span, also where that failed before it grew */
-	return end_of(a) == b->addr && a->kind == b->kind && a->file == b->file &&
+	return span_end(a) == b->addr && a->kind == b->kind && a->file == b->file &&
 	       a->heap == b->heap && (a->fresh == b->fresh || a->kind == SPAN_SHARED) &&
 	       (!a->file || a->offset + a->length == b->offset);
 }
 
-static bool add(const struct span *span)
+static bool span_add(const struct span *span)
 {
-	size_t i = find(span->addr);
+	size_t i = span_find(span->addr);
 
-	if (i && goes_on(span_at(i - 1), span)) {
+	if (i && span_continues(span_at(i - 1), span)) {
 		span_at(i - 1)->length += span->length;
 		return true;
 	}
-	return insert(i, span);
+	return span_insert(i, span);
 }
 
 /* Cut a span in two at addr; true if it is a border now, or was one. */
-static bool cut(uint64_t addr)
+static bool span_cut(uint64_t addr)
 {
-	size_t i = find(addr);
+	size_t i = span_find(addr);
 	struct span first, second;
 
 	if (i == spans.count || span_at(i)->addr >= addr)
@@ -148,19 +148,19 @@ static bool cut(uint64_t addr)
 	second.addr = addr;
 	second.length -= first.length;
 	second.offset += first.file ? first.length : 0;
-	if (!insert(i + 1, &second))
+	if (!span_insert(i + 1, &second))
 		return false;
 	*span_at(i) = first;
 	return true;
 }
 
 /* What became one again, so that growth and freezes do not add up. */
-static void join(void)
+static void spans_join(void)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < spans.count; i++) {
-		if (kept && goes_on(span_at(kept - 1), span_at(i)))
+		if (kept && span_continues(span_at(kept - 1), span_at(i)))
 			span_at(kept - 1)->length += span_at(i)->length;
 		else
 			*span_at(kept++) = *span_at(i);
@@ -170,7 +170,7 @@ static void join(void)
 
 /* ---- growing ---- */
 
-static int map_anon(uint64_t addr, uint64_t length, int flags)
+static int memory_map_anon(uint64_t addr, uint64_t length, int flags)
 {
 	void *p = mmap((void *)addr, length, PROT_READ | PROT_WRITE,
 	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
@@ -186,7 +186,7 @@ static int map_anon(uint64_t addr, uint64_t length, int flags)
 }
 
 /* The first part of [addr, addr + length) as a file, as far as that goes; 0: not at all. */
-static uint64_t map_part(uint64_t addr, uint64_t length, uint32_t heap)
+static uint64_t memory_map_file(uint64_t addr, uint64_t length, uint32_t heap)
 {
 	struct span span = { .addr = addr, .heap = heap, .kind = SPAN_SHARED, .fresh = true };
 	int fd;
@@ -196,34 +196,34 @@ static uint64_t map_part(uint64_t addr, uint64_t length, uint32_t heap)
 	fd = file_grow(addr, length, bytes + length, &span.file, &span.offset, &span.length);
 	if (fd < 0)
 		return 0;
-	if (!add(&span))
+	if (!span_add(&span))
 		return 0;
 	if (mmap((void *)addr, span.length, PROT_READ | PROT_WRITE,
 	         MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, (off_t)span.offset) == MAP_FAILED) {
 		/* what MAP_FIXED did not replace is anonymous still */
-		cut(addr);
-		span_at(find(addr))->kind = SPAN_ANON;
-		span_at(find(addr))->file = 0;
+		span_cut(addr);
+		span_at(span_find(addr))->kind = SPAN_ANON;
+		span_at(span_find(addr))->file = 0;
 	} else {
 		file_used(span.file, span.length);
 	}
 	return span.length;
 }
 
-static int map_all(uint64_t addr, uint64_t length, uint32_t heap)
+static int memory_map(uint64_t addr, uint64_t length, uint32_t heap)
 {
-	int err = map_anon(addr, length, MAP_FIXED_NOREPLACE);
+	int error = memory_map_anon(addr, length, MAP_FIXED_NOREPLACE);
 	uint64_t end = addr + length;
 
-	if (err)
-		return err;
+	if (error)
+		return error;
 	bytes += length;
 	while (addr < end) {
-		uint64_t part = map_part(addr, end - addr, heap);
+		uint64_t part = memory_map_file(addr, end - addr, heap);
 		struct span rest = { .addr = addr, .length = end - addr, .heap = heap,
 		                     .kind = SPAN_ANON, .fresh = true };
 
-		if (!part && !add(&rest)) {
+		if (!part && !span_add(&rest)) {
 			munmap((void *)addr, end - addr);
 			return -ENOMEM;
 		}
@@ -236,12 +236,12 @@ static int map_all(uint64_t addr, uint64_t length, uint32_t heap)
 
 int backing_map(uint64_t addr, uint64_t length, uint32_t heap)
 {
-	int err;
+	int error;
 
 	backing_lock();
-	err = map_all(addr, length, heap);
+	error = memory_map(addr, length, heap);
 	backing_unlock();
-	return err;
+	return error;
 }
 
 /* ---- giving back ---- */
@@ -252,9 +252,9 @@ struct part {                           /* of a span, in the range that is purge
 	bool fresh;
 };
 
-static bool next_part(uint64_t *at, uint64_t end, struct part *part)
+static bool part_next(uint64_t *at, uint64_t end, struct part *part)
 {
-	size_t i = find(*at);
+	size_t i = span_find(*at);
 	const struct span *s = span_at(i);
 
 	if (*at >= end || i == spans.count || s->addr >= end)
@@ -262,20 +262,20 @@ static bool next_part(uint64_t *at, uint64_t end, struct part *part)
 	part->kind = s->kind;
 	part->fresh = s->fresh;
 	part->addr = s->addr > *at ? s->addr : *at;
-	part->length = (end_of(s) < end ? end_of(s) : end) - part->addr;
+	part->length = (span_end(s) < end ? span_end(s) : end) - part->addr;
 	*at = part->addr + part->length;
 	return true;
 }
 
-static bool advise(const struct part *part, int advice)
+static bool part_advise(const struct part *part, int advice)
 {
 	return madvise((void *)part->addr, part->length, advice) == 0;
 }
 
 /* Anonymous memory instead of a span of a frozen file. */
-static bool leave(struct span *s)
+static bool span_leave_file(struct span *s)
 {
-	if (map_anon(s->addr, s->length, MAP_FIXED))
+	if (memory_map_anon(s->addr, s->length, MAP_FIXED))
 		return false;
 	file_unmapped(s->file, s->length);
 	s->kind = SPAN_ANON;
@@ -286,23 +286,23 @@ static bool leave(struct span *s)
 }
 
 /* The same for a part of one, which gives nothing back in pieces. */
-static bool overlay(const struct part *part)
+static bool part_leave_file(const struct part *part)
 {
 	if (part->length < OVERLAY_MIN || spans.count > SPANS_MAX ||
-	    !cut(part->addr) || !cut(part->addr + part->length))
+	    !span_cut(part->addr) || !span_cut(part->addr + part->length))
 		return false;
-	return leave(span_at(find(part->addr)));
+	return span_leave_file(span_at(span_find(part->addr)));
 }
 
 /* Anonymous memory, given back. If a publish knows it, that is forgotten: it is as new. */
-static bool empty(const struct part *part)
+static bool part_empty(const struct part *part)
 {
 	if (part->fresh)
-		return advise(part, MADV_DONTNEED);
-	if (part->length < OVERLAY_MIN || spans.count > SPANS_MAX || !cut(part->addr) ||
-	    !cut(part->addr + part->length) || !advise(part, MADV_DONTNEED))
+		return part_advise(part, MADV_DONTNEED);
+	if (part->length < OVERLAY_MIN || spans.count > SPANS_MAX || !span_cut(part->addr) ||
+	    !span_cut(part->addr + part->length) || !part_advise(part, MADV_DONTNEED))
 		return false;
-	span_at(find(part->addr))->fresh = true;
+	span_at(span_find(part->addr))->fresh = true;
 	return true;
 }
 
@@ -311,15 +311,15 @@ static bool empty(const struct part *part)
  * without a write for unchanged: of what a publish knows already nobody may rely on zeros
  * that nobody wrote.
  */
-static bool zero(const struct part *part)
+static bool part_zero(const struct part *part)
 {
 	switch (part->kind) {
 	case SPAN_SHARED:
-		return advise(part, MADV_REMOVE);
+		return part_advise(part, MADV_REMOVE);
 	case SPAN_ANON:
-		return empty(part);
+		return part_empty(part);
 	default:
-		return overlay(part);
+		return part_leave_file(part);
 	}
 }
 
@@ -330,24 +330,24 @@ bool backing_purge_forced(uint64_t addr, uint64_t length)
 	bool zeros = true;
 
 	if (!publishes)
-		return !advise(&part, MADV_DONTNEED);
+		return !part_advise(&part, MADV_DONTNEED);
 	backing_lock();
-	while (next_part(&at, end, &part))
-		zeros &= zero(&part);
+	while (part_next(&at, end, &part))
+		zeros &= part_zero(&part);
 	backing_unlock();
 	return !zeros;
 }
 
-bool backing_keep(uint64_t addr, uint64_t length)
+bool backing_retain(uint64_t addr, uint64_t length)
 {
 	uint64_t at = addr, end = addr + length;
 	struct part part = { .addr = addr, .length = length };
 	bool keep = true;
 
 	if (!publishes)
-		return advise(&part, MADV_FREE);
+		return part_advise(&part, MADV_FREE);
 	backing_lock();
-	while (next_part(&at, end, &part))
+	while (part_next(&at, end, &part))
 		keep &= part.kind == SPAN_SHARED;
 	backing_unlock();
 	return keep;
@@ -361,21 +361,21 @@ bool backing_purge_lazy(uint64_t addr, uint64_t length)
 	bool done = true;
 
 	if (!publishes)
-		return !advise(&part, MADV_FREE);
+		return !part_advise(&part, MADV_FREE);
 	backing_lock();
-	while (next_part(&at, end, &part))
-		done &= advise(&part, part.kind == SPAN_SHARED ? MADV_REMOVE : MADV_DONTNEED);
+	while (part_next(&at, end, &part))
+		done &= part_advise(&part, part.kind == SPAN_SHARED ? MADV_REMOVE : MADV_DONTNEED);
 	backing_unlock();
 	return !done;
 }
 
-static bool of_file(const struct span *s, uint32_t file)
+static bool span_of_file(const struct span *s, uint32_t file)
 {
 	return s->kind == SPAN_FROZEN && s->file == file;
 }
 
 /* A file is mapped in ascending order, with anonymous memory in between. */
-void backing_leave(void)
+void backing_leave_unused(void)
 {
 	backing_lock();
 	for (size_t i = 0, end; i < spans.count; i = end) {
@@ -383,17 +383,17 @@ void backing_leave(void)
 		bool unused = true;
 
 		end = i + 1;
-		if (!file || !of_file(span_at(i), file))
+		if (!file || !span_of_file(span_at(i), file))
 			continue;
 		for (; end < spans.count && (span_at(end)->kind == SPAN_ANON ||
-		                             of_file(span_at(end), file)); end++)
+		                             span_of_file(span_at(end), file)); end++)
 			;
 		for (size_t k = i; unused && k < end; k++)
-			unused = !of_file(span_at(k), file) ||
-			         unused_all(span_at(k)->addr, span_at(k)->length);
+			unused = !span_of_file(span_at(k), file) ||
+			         free_ranges_cover(span_at(k)->addr, span_at(k)->length);
 		for (size_t k = i; unused && k < end; k++)
-			if (of_file(span_at(k), file))
-				leave(span_at(k));
+			if (span_of_file(span_at(k), file))
+				span_leave_file(span_at(k));
 	}
 	backing_unlock();
 }
@@ -401,7 +401,7 @@ void backing_leave(void)
 /* ---- freezing ---- */
 
 /* Of one file all that is mapped, which lies in one piece: false if it stays shared. */
-static bool freeze_file(uint32_t file, uint64_t addr, uint64_t length)
+static bool file_map_private(uint32_t file, uint64_t addr, uint64_t length)
 {
 	int fd = file_fd(file);
 
@@ -409,7 +409,7 @@ static bool freeze_file(uint32_t file, uint64_t addr, uint64_t length)
 	                       MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd, 0) != MAP_FAILED;
 }
 
-static bool any_shared(void)
+static bool spans_any_shared(void)
 {
 	for (size_t i = 0; i < spans.count; i++)
 		if (span_at(i)->kind == SPAN_SHARED)
@@ -418,13 +418,13 @@ static bool any_shared(void)
 }
 
 /* look: for which pages have data, which is cheaper now than afterwards. */
-static void freeze_all(bool look)
+static void spans_freeze(bool look)
 {
 	struct array protections;
 
-	if (!any_shared())
+	if (!spans_any_shared())
 		return;
-	protections_note(&protections, span_at(0)->addr, end_of(span_at(spans.count - 1)));
+	protections_note(&protections, span_at(0)->addr, span_end(span_at(spans.count - 1)));
 	for (size_t i = 0; i < spans.count; i++) {
 		struct span *s = span_at(i);
 
@@ -432,9 +432,9 @@ static void freeze_all(bool look)
 			continue;
 		if (look)
 			file_look(s->file, s->addr, s->length);
-		if (!freeze_file(s->file, s->addr, s->length))
+		if (!file_map_private(s->file, s->addr, s->length))
 			continue;
-		protections_set(&protections, s->addr, end_of(s));
+		protections_set(&protections, s->addr, span_end(s));
 		s->kind = SPAN_FROZEN;
 		s->fresh = true;
 		/* Pinned by a device: what that writes would be missing here and there. */
@@ -444,10 +444,10 @@ static void freeze_all(bool look)
 	array_free(&protections);
 }
 
-static int list(struct array *out)
+static int spans_list(struct array *out)
 {
 	*out = (struct array){ .item = sizeof(struct span) };
-	join();
+	spans_join();
 	for (size_t i = 0; i < spans.count; i++) {
 		struct span *copy = array_add(out);
 
@@ -462,13 +462,13 @@ static int list(struct array *out)
 
 int backing_freeze(struct array *out)
 {
-	int err;
+	int error;
 
 	backing_lock();
-	freeze_all(true);
-	err = list(out);
+	spans_freeze(true);
+	error = spans_list(out);
 	backing_unlock();
-	return err;
+	return error;
 }
 
 bool backing_file(uint32_t number, uint8_t id[RM_ID_BYTES], uint64_t *length, int *fd)
@@ -517,8 +517,8 @@ void backing_prefork(void)
 	copied[0] = copied[1] = -1;
 	if (!shared)
 		return;
-	freeze_all(false);
-	if (any_shared() && pipe2(copied, O_CLOEXEC))
+	spans_freeze(false);
+	if (spans_any_shared() && pipe2(copied, O_CLOEXEC))
 		copied[0] = copied[1] = -1;
 }
 
@@ -537,7 +537,7 @@ void backing_parent(void)
 	backing_unlock();
 }
 
-static void copy_span(struct span *s)
+static void span_copy(struct span *s)
 {
 	void *copy = own_pages(s->length);
 
@@ -561,7 +561,7 @@ void backing_child(void)
 {
 	for (size_t i = 0; i < spans.count; i++)
 		if (span_at(i)->kind == SPAN_SHARED)
-			copy_span(span_at(i));
+			span_copy(span_at(i));
 	if (copied[0] >= 0) {
 		close(copied[0]);
 		close(copied[1]);

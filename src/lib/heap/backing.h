@@ -42,7 +42,7 @@ bool backing_purge_lazy(uint64_t addr, uint64_t length);
  * Free memory whose pages stay if the kernel does not need them: true if they may. Of a frozen
  * file or of what a publish knows they may not.
  */
-bool backing_keep(uint64_t addr, uint64_t length);
+bool backing_retain(uint64_t addr, uint64_t length);
 
 /*
  * What a program made of its pages by mprotect(): note it before they are mapped anew, and
@@ -52,7 +52,7 @@ void protections_note(struct array *list, uint64_t from, uint64_t to);
 void protections_set(const struct array *list, uint64_t from, uint64_t to);
 
 /* Files of which nothing is mapped but what jemalloc does not use go. Under the hooks' lock. */
-void backing_leave(void);
+void backing_leave_unused(void);
 /* Freeze what is shared. *spans gets the whole heap, ascending. 0 or -ENOMEM. */
 int backing_freeze(struct array *spans);
 /* A frozen file that rmmapd does not have yet; the descriptor stays backing's. */

@@ -34,7 +34,7 @@ struct file {
 static struct array files = { .item = sizeof(struct file) };
 static uint32_t last_number;
 
-static struct file *find(uint32_t number)
+static struct file *file_find(uint32_t number)
 {
 	struct file *file = files.data;
 
@@ -44,7 +44,7 @@ static struct file *find(uint32_t number)
 	return NULL;
 }
 
-static uint64_t size_for(uint64_t heap_bytes)
+static uint64_t file_size_for(uint64_t heap_bytes)
 {
 	uint64_t size = (heap_bytes / PART + FILE_MIN - 1) / FILE_MIN * FILE_MIN;
 
@@ -53,10 +53,10 @@ static uint64_t size_for(uint64_t heap_bytes)
 	return size < RM_LAYER_MAX ? size : RM_LAYER_MAX;
 }
 
-static int new_fd(uint64_t size)
+static int file_new_fd(uint64_t size)
 {
 	struct rlimit limit;
-	int fd, err;
+	int fd, error;
 
 	if (files.count >= FILES_MAX ||
 	    (getrlimit(RLIMIT_NOFILE, &limit) == 0 && files.count >= limit.rlim_cur / 4))
@@ -71,16 +71,16 @@ static int new_fd(uint64_t size)
 	if (fd < 0)
 		return -errno;
 	if (ftruncate(fd, (off_t)size) < 0) {
-		err = -errno;
+		error = -errno;
 		close(fd);
-		return err;
+		return error;
 	}
 	return fd_raise(fd);
 }
 
-static struct file *new_file(uint64_t addr, uint64_t size)
+static struct file *file_new(uint64_t addr, uint64_t size)
 {
-	int fd = new_fd(size);
+	int fd = file_new_fd(size);
 	struct file *file;
 
 	if (fd < 0)
@@ -104,7 +104,7 @@ int file_grow(uint64_t addr, uint64_t length, uint64_t heap_bytes, uint32_t *num
 
 	if (!files.count || file->sealed || file->addr + file->used != addr ||
 	    file->used == file->size || !fd_still(&file->fd))
-		file = new_file(addr, size_for(heap_bytes));
+		file = file_new(addr, file_size_for(heap_bytes));
 	if (!file)
 		return -ENOMEM;
 	*number = file->number;
@@ -115,19 +115,19 @@ int file_grow(uint64_t addr, uint64_t length, uint64_t heap_bytes, uint32_t *num
 
 void file_used(uint32_t number, uint64_t length)
 {
-	find(number)->used += length;
+	file_find(number)->used += length;
 }
 
 int file_fd(uint32_t number)
 {
-	const struct file *file = find(number);
+	const struct file *file = file_find(number);
 
 	return file && fd_still(&file->fd) ? file->fd.fd : -1;
 }
 
 bool file_seal(uint32_t number, uint64_t length)
 {
-	struct file *file = find(number);
+	struct file *file = file_find(number);
 
 	file->sealed = true;
 	if (!random_bytes(file->id, sizeof(file->id)) &&
@@ -142,7 +142,7 @@ bool file_seal(uint32_t number, uint64_t length)
 
 bool file_sealed(uint32_t number, uint8_t id[RM_ID_BYTES], uint64_t *length, int *fd)
 {
-	struct file *file = find(number);
+	struct file *file = file_find(number);
 
 	if (!file || !file->sealed || !fd_still(&file->fd))
 		return false;
@@ -155,7 +155,7 @@ bool file_sealed(uint32_t number, uint8_t id[RM_ID_BYTES], uint64_t *length, int
 
 void file_unmapped(uint32_t number, uint64_t length)
 {
-	struct file *file = find(number);
+	struct file *file = file_find(number);
 
 	if (!file)
 		return;
@@ -166,7 +166,7 @@ void file_unmapped(uint32_t number, uint64_t length)
 
 void file_left(uint32_t number)
 {
-	struct file *file = find(number);
+	struct file *file = file_find(number);
 
 	if (!file)
 		return;
@@ -177,7 +177,7 @@ void file_left(uint32_t number)
 
 #define SEEN_BYTES (RM_LAYER_MAX / RM_PAGE / 8)
 
-static int see(void *arg, uint64_t start, uint64_t end, bool zeros)
+static int page_note_seen(void *arg, uint64_t start, uint64_t end, bool zeros)
 {
 	const struct file *file = arg;
 
@@ -190,7 +190,7 @@ static int see(void *arg, uint64_t start, uint64_t end, bool zeros)
 /* A page that comes after it, or that has been swapped, is missing: its user compares. */
 void file_look(uint32_t number, uint64_t addr, uint64_t length)
 {
-	struct file *file = find(number);
+	struct file *file = file_find(number);
 
 	if (!file)
 		return;
@@ -198,19 +198,20 @@ void file_look(uint32_t number, uint64_t addr, uint64_t length)
 	own_pages_free(file->seen, SEEN_BYTES);
 	file->seen = own_pages(SEEN_BYTES);
 	if (file->seen)
-		scan(SCAN_MAPPED, addr, length, &(struct scan_to){ .run = see, .arg = file });
+		scan(SCAN_MAPPED, addr, length,
+		     &(struct scan_to){ .run = page_note_seen, .arg = file });
 }
 
 const uint64_t *file_seen(uint32_t number)
 {
-	const struct file *file = find(number);
+	const struct file *file = file_find(number);
 
 	return file ? file->seen : NULL;
 }
 
 void file_close(uint32_t number)
 {
-	struct file *file = find(number);
+	struct file *file = file_find(number);
 
 	if (!file)
 		return;

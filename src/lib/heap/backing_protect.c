@@ -20,7 +20,7 @@ struct noting {
 	uint64_t from, to;
 };
 
-static bool note(void *arg, const struct map_line *line)
+static bool protection_note(void *arg, const struct map_line *line)
 {
 	const struct noting *noting = arg;
 	struct protection *new;
@@ -44,7 +44,7 @@ void protections_note(struct array *list, uint64_t from, uint64_t to)
 	struct noting noting = { list, from, to };
 
 	*list = (struct array){ .item = sizeof(struct protection) };
-	maps_walk(note, &noting);
+	maps_walk(protection_note, &noting);
 }
 
 void protections_set(const struct array *list, uint64_t from, uint64_t to)

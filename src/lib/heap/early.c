@@ -19,11 +19,11 @@ extern __thread uint64_t je_tsd_tls[]
 	__attribute__((visibility("hidden"), tls_model("initial-exec")));
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
-static void nothing(void)
+static void early_nothing(void)
 {
 }
 
-static void (*resolve(void))(void)
+static void (*early_resolve(void))(void)
 {
 	uintptr_t base = (uintptr_t)&__ehdr_start;
 	const ElfW(Phdr) *p = (const void *)(base + __ehdr_start.e_phoff);
@@ -33,8 +33,8 @@ static void (*resolve(void))(void)
 		if (p[i].p_type == PT_TLS)
 			for (size_t k = 0; k < p[i].p_filesz / sizeof(*to); k++)
 				to[k] = ((const uint64_t *)(base + p[i].p_vaddr))[k];
-	return nothing;
+	return early_nothing;
 }
 
-static void early(void) __attribute__((ifunc("resolve")));
-static void (*const use)(void) __attribute__((used)) = early;
+static void early_unused(void) __attribute__((ifunc("early_resolve")));
+static void (*const early_reference)(void) __attribute__((used)) = early_unused;

@@ -11,15 +11,15 @@
 
 #include <string.h>
 
-#define UNUSED_MAX 4096
+#define FREE_RANGES_MAX 4096
 
 static struct range {
 	uint64_t addr, end;
-} ranges[UNUSED_MAX];
+} ranges[FREE_RANGES_MAX];
 static unsigned count;
 
 /* The first range that ends at addr or above. */
-static unsigned find(uint64_t addr)
+static unsigned range_find(uint64_t addr)
 {
 	unsigned low = 0, high = count;
 
@@ -35,19 +35,19 @@ static unsigned find(uint64_t addr)
 }
 
 /* In the place of so many ranges there are these now. */
-static void replace(unsigned at, unsigned old, const struct range *by, unsigned n)
+static void ranges_replace(unsigned at, unsigned old, const struct range *by, unsigned n)
 {
-	if (count - old + n > UNUSED_MAX)
+	if (count - old + n > FREE_RANGES_MAX)
 		n--;
 	memmove(&ranges[at + n], &ranges[at + old], (count - at - old) * sizeof(ranges[0]));
 	memcpy(&ranges[at], by, n * sizeof(ranges[0]));
 	count += n - old;
 }
 
-void unused_add(uint64_t addr, uint64_t length)
+void free_ranges_add(uint64_t addr, uint64_t length)
 {
 	struct range range = { addr, addr + length };
-	unsigned at = find(addr), to = at;
+	unsigned at = range_find(addr), to = at;
 
 	if (!length)
 		return;
@@ -57,13 +57,13 @@ void unused_add(uint64_t addr, uint64_t length)
 		if (ranges[to].end > range.end)
 			range.end = ranges[to].end;
 	}
-	replace(at, to - at, &range, 1);
+	ranges_replace(at, to - at, &range, 1);
 }
 
-void unused_take(uint64_t addr, uint64_t length)
+void free_ranges_remove(uint64_t addr, uint64_t length)
 {
 	uint64_t end = addr + length;
-	unsigned at = find(addr + 1), to = at, n = 0;
+	unsigned at = range_find(addr + 1), to = at, n = 0;
 	struct range left[2];
 
 	while (to < count && ranges[to].addr < end)
@@ -74,12 +74,12 @@ void unused_take(uint64_t addr, uint64_t length)
 		left[n++] = (struct range){ ranges[at].addr, addr };
 	if (ranges[to - 1].end > end)
 		left[n++] = (struct range){ end, ranges[to - 1].end };
-	replace(at, to - at, left, n);
+	ranges_replace(at, to - at, left, n);
 }
 
-bool unused_all(uint64_t addr, uint64_t length)
+bool free_ranges_cover(uint64_t addr, uint64_t length)
 {
-	unsigned at = find(addr + length);
+	unsigned at = range_find(addr + length);
 
 	return at < count && ranges[at].addr <= addr;
 }

@@ -9,10 +9,10 @@
 #pragma GCC visibility push(hidden)
 
 /* jemalloc does not use them until it commits them. */
-void unused_add(uint64_t addr, uint64_t length);
-void unused_take(uint64_t addr, uint64_t length);
+void free_ranges_add(uint64_t addr, uint64_t length);
+void free_ranges_remove(uint64_t addr, uint64_t length);
 /* True only if nobody uses any of them. */
-bool unused_all(uint64_t addr, uint64_t length);
+bool free_ranges_cover(uint64_t addr, uint64_t length);
 
 #pragma GCC visibility pop
 

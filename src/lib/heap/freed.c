@@ -21,7 +21,7 @@
 
 static uintptr_t *table;                /* NULL: nobody watches */
 
-static uintptr_t *place(const void *p)
+static uintptr_t *freed_place(const void *p)
 {
 	return &table[((uintptr_t)p >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> (64 - BITS)];
 }
@@ -32,21 +32,22 @@ static void on_alloc(void *extra, int kind, void *result, uintptr_t raw, uintptr
 
 	(void)extra, (void)kind, (void)raw, (void)arguments;
 	if (result)
-		__atomic_compare_exchange_n(place(result), &address, 0, false, __ATOMIC_RELAXED,
-		                            __ATOMIC_RELAXED);
+		__atomic_compare_exchange_n(freed_place(result), &address, 0, false,
+		                            __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
 static void on_free(void *extra, int kind, void *p, uintptr_t arguments[4])
 {
 	(void)extra, (void)kind, (void)arguments;
 	if (p)
-		__atomic_store_n(place(p), (uintptr_t)p, __ATOMIC_RELAXED);
+		__atomic_store_n(freed_place(p), (uintptr_t)p, __ATOMIC_RELAXED);
 }
 
 static void on_expand(void *extra, int kind, void *p, size_t old_size, size_t new_size,
                       uintptr_t raw, uintptr_t arguments[4])
 {
-	(void)extra, (void)kind, (void)p, (void)old_size, (void)new_size, (void)raw, (void)arguments;
+	(void)extra, (void)kind, (void)p, (void)old_size, (void)new_size, (void)raw,
+	        (void)arguments;
 }
 
 void freed_watch(void)
@@ -65,5 +66,5 @@ void freed_watch(void)
 
 bool freed_holds(const void *p)
 {
-	return table && p && __atomic_load_n(place(p), __ATOMIC_RELAXED) == (uintptr_t)p;
+	return table && p && __atomic_load_n(freed_place(p), __ATOMIC_RELAXED) == (uintptr_t)p;
 }

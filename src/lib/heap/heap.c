@@ -121,7 +121,7 @@ static void heap_start(void)
 	if (entering)
 		return;
 	entering = true;
-	beside_refuse();
+	other_malloc_refuse();
 	own_lock(&lock);
 	if (!ready)
 		heap_init();
@@ -184,7 +184,7 @@ static int pool_choose(void)
 	return (int)pool_count++;
 }
 
-static void cache_off(void)
+static void thread_cache_disable(void)
 {
 	bool off = false, was = false;
 	size_t size = sizeof(was);
@@ -193,7 +193,7 @@ static void cache_off(void)
 	thread_cache_off |= was;
 }
 
-static void cache_on(void)
+static void thread_cache_enable(void)
 {
 	if (thread_cache_off)
 		rj_mallctl("thread.tcache.enabled", NULL, NULL, &thread_cache_off,
@@ -206,21 +206,21 @@ static void cache_on(void)
  * done to the cache here: a signal handler that forks may have interrupted jemalloc while
  * that was neither before nor after a change.
  */
-static void slow_down(void)
+static void thread_slow_down(void)
 {
 	if (!thread_slowed)
 		je_tsd_global_slow_inc(NULL);
 	thread_slowed = true;
 }
 
-static void speed_up(void)
+static void thread_speed_up(void)
 {
 	if (thread_slowed)
 		je_tsd_global_slow_dec(NULL);
 	thread_slowed = false;
 }
 
-static bool bind(void)
+static bool thread_bind(void)
 {
 	static bool bound;              /* some thread is; racing first ones all empty their caches */
 	unsigned arena;
@@ -245,13 +245,13 @@ static bool bind(void)
 	if (thread_generation || thread_cache_off || !__atomic_load_n(&bound, __ATOMIC_RELAXED))
 		rj_mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
 	__atomic_store_n(&bound, true, __ATOMIC_RELAXED);
-	cache_on();
-	speed_up();
+	thread_cache_enable();
+	thread_speed_up();
 	thread_generation = generation;
 	return true;
 }
 
-bool heap_arena(unsigned i, unsigned *arena)
+bool arena_at(unsigned i, unsigned *arena)
 {
 	bool there;
 
@@ -265,11 +265,11 @@ bool heap_arena(unsigned i, unsigned *arena)
 	return there;
 }
 
-void heap_move(unsigned i)
+void arena_move(unsigned i)
 {
 	unsigned arena;
 
-	if (i == thread_place || thread_generation != generation || !heap_arena(i, &arena))
+	if (i == thread_place || thread_generation != generation || !arena_at(i, &arena))
 		return;
 	own_lock(&lock);
 	pool[thread_place].threads--;
@@ -288,8 +288,8 @@ void heap_enter(void)
 	own_enter();            /* none is held, but a handler's fork must leave this alone too */
 	entering = true;
 	/* A thread without a cache stays slow, so this is tried again at its next allocation. */
-	if (!bind())
-		cache_off();
+	if (!thread_bind())
+		thread_cache_disable();
 	entering = false;
 	own_leave();
 	errno = saved;
@@ -319,7 +319,7 @@ void *rm_jemalloc_fetch_slow(void *tsd, bool minimal)
 
 void heap_leave(void)
 {
-	speed_up();
+	thread_speed_up();
 	if (thread_generation != generation)
 		return;
 	own_lock(&lock);
@@ -333,7 +333,7 @@ void heap_leave(void)
  */
 static void __attribute__((constructor(101))) heap_constructor(void)
 {
-	if (beside_malloc()) {
+	if (malloc_is_ours()) {
 		heap_start();
 		heap_enter();           /* jemalloc knows the thread by now */
 		return;
@@ -346,7 +346,7 @@ static void __attribute__((constructor(101))) heap_constructor(void)
 
 void heap_attaches(void)
 {
-	if (__atomic_load_n(&started, __ATOMIC_ACQUIRE) || beside_is_ours())
+	if (__atomic_load_n(&started, __ATOMIC_ACQUIRE) || malloc_uses_heap())
 		return;
 	own_lock(&lock);
 	if (!handlers)
@@ -393,6 +393,6 @@ void heap_child(void)
 	hooks_forked(policy_publishes());
 	own_unlock(&lock);
 	if (policy_publishes() && started)
-		slow_down();
+		thread_slow_down();
 	entering = false;
 }

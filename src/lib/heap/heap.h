@@ -18,11 +18,11 @@
 /* malloc.c's malloc, whatever malloc the program has; NULL in tests without malloc.c. */
 void *own_malloc(size_t size) __attribute__((weak));
 /* Is it the program's, or not there at all? False also where a program at a fixed place has an address for it. */
-bool beside_malloc(void);
-bool beside_is_ours(void);      /* does what it returns lie in this process's heap? */
-const char *beside_whom(void);  /* who has a malloc of its own here, by name; NULL: nobody */
-bool beside_maps(void);         /* may anything be mapped in the window? */
-void beside_refuse(void);       /* a sanitizer's malloc stands behind ours: say so and exit */
+bool malloc_is_ours(void);
+bool malloc_uses_heap(void);      /* does what it returns lie in this process's heap? */
+const char *other_malloc_name(void);  /* who has a malloc of its own here, by name; NULL: nobody */
+bool other_malloc_permits_maps(void);         /* may anything be mapped in the window? */
+void other_malloc_refuse(void);       /* a sanitizer's malloc stands behind ours: say so and exit */
 
 /* ---- slot.c: which 64 GiB this process's heap is in ---- */
 enum slot_state { SLOT_FREE = 0, SLOT_OWN = 1, SLOT_INHERITED = 2 };
@@ -61,7 +61,7 @@ static inline bool run_holds(uint64_t run, const void *p)
 extern uint64_t heap_run;                       /* the run that grows; 0 before the first */
 enum slot_state hooks_state(const void *p);     /* whose heap: SLOT_FREE is nobody's; no lock */
 int hooks_claim(unsigned slot);                 /* slot_lock_fd(), for who has no lock */
-int hooks_freeze(struct array *spans);          /* backing_freeze(), and backing_leave() before */
+int hooks_freeze(struct array *spans);          /* backing_freeze(), and backing_leave_unused() before */
 void hooks_prefork(void);                       /* around fork, inside jemalloc's own locks */
 void hooks_parent(void);
 void hooks_child(void);
@@ -106,14 +106,14 @@ static inline bool heap_owns(const void *p)     /* in the run that grows: the fa
 
 /* ---- other_arenas.c: other threads' arenas, when there is no memory ---- */
 /* A block of any arena's free memory, or NULL; errno stays. Where malloc has failed only. */
-void *elsewhere(size_t size, size_t alignment, bool zero);
+void *other_arenas_alloc(size_t size, size_t alignment, bool zero);
 
 /* ---- jemalloc.c: what jemalloc asks of the system; its own memory ---- */
 bool jemalloc_owns(const void *p);      /* not in a heap, but jemalloc's to free */
 
 /* ---- arenas.c: the pool that threads are bound to ---- */
-bool heap_arena(unsigned i, unsigned *arena);   /* the pool's i-th arena; false: no more */
-void heap_move(unsigned i);     /* this thread allocates from that one from now on */
+bool arena_at(unsigned i, unsigned *arena);   /* the pool's i-th arena; false: no more */
+void arena_move(unsigned i);     /* this thread allocates from that one from now on */
 
 /* ---- ranges.c ---- */
 /* The heap's used ranges, own and inherited, as an array of struct heap_range. */

@@ -63,23 +63,23 @@ static uint64_t align_up(uint64_t addr, uint64_t alignment)
  * Others are numbered as a whole when they attach or publish after all: their malloc makes no
  * system call that jemalloc's does not.
  */
-static uint32_t number(void)
+static uint32_t heap_number(void)
 {
 	if (!heap && getrandom(&heap, sizeof(heap), GRND_NONBLOCK) != sizeof(heap))
 		heap = (uint32_t)getpid() * 0x9e3779b1u;
 	return heap | !heap;
 }
 
-static uint32_t number_to_map(void)
+static uint32_t heap_number_to_map(void)
 {
-	return policy_publishes() ? number() : 0;
+	return policy_publishes() ? heap_number() : 0;
 }
 
-static void number_all(void)
+static void runs_number(void)
 {
 	for (unsigned i = 0; i < run_count; i++)
 		if (!run_heaps[i])
-			run_heaps[i] = number();
+			run_heaps[i] = heap_number();
 }
 
 /* [base, base + length) is mapped now: part of the run before it, or a run of its own. */
@@ -93,7 +93,7 @@ static void run_add(uint64_t base, uint64_t length)
 		n--;
 	} else {
 		run = base >> RM_PAGE_SHIFT << RUN_PAGES_BITS | length >> RM_PAGE_SHIFT;
-		run_heaps[n] = number_to_map();
+		run_heaps[n] = heap_number_to_map();
 	}
 	__atomic_store_n(&runs[n], run, __ATOMIC_RELAXED);
 	__atomic_store_n(&run_count, n + 1, __ATOMIC_RELEASE);
@@ -103,7 +103,7 @@ static void run_add(uint64_t base, uint64_t length)
 }
 
 /* A random 2 MiB boundary in the first half of a new slot, lower where length needs it. */
-static int enter_slot(uint64_t length)
+static int slot_enter(uint64_t length)
 {
 	uint64_t limit = RM_SLOT_SIZE / 2;
 	unsigned slot;
@@ -126,7 +126,7 @@ static int enter_slot(uint64_t length)
  * heap stays one run. What blocks is stepped over, by ever longer steps, since it may be
  * attached memory of any length.
  */
-static uint64_t grow(uint64_t size, uint64_t alignment)
+static uint64_t run_grow(uint64_t size, uint64_t alignment)
 {
 	uint64_t step = STEP, addr;
 	int error;
@@ -136,13 +136,13 @@ static uint64_t grow(uint64_t size, uint64_t alignment)
 	for (;;) {
 		addr = align_up(top, alignment);
 		if (!top || addr + size > end) {
-			if (run_count == RUNS_MAX || enter_slot(size + alignment - RM_PAGE))
+			if (run_count == RUNS_MAX || slot_enter(size + alignment - RM_PAGE))
 				return 0;
 			step = STEP;
 			continue;
 		}
 		error = run_count == RUNS_MAX && top != run_base(heap_run) + run_length(heap_run) ?
-			-ENOMEM : backing_map(top, addr + size - top, number_to_map());
+			-ENOMEM : backing_map(top, addr + size - top, heap_number_to_map());
 		if (!error)
 			break;
 		if (error != -EEXIST)
@@ -151,15 +151,15 @@ static uint64_t grow(uint64_t size, uint64_t alignment)
 		step *= 2;
 	}
 	if (policy_publishes())
-		unused_add(top, addr - top);
+		free_ranges_add(top, addr - top);
 	run_add(top, addr + size - top);
 	return addr;
 }
 
 /* In place, behind an extent: possible only at the very top. */
-static uint64_t extend(uint64_t addr, uint64_t size)
+static uint64_t run_extend(uint64_t addr, uint64_t size)
 {
-	if (addr != top || addr + size > end || backing_map(addr, size, number_to_map()))
+	if (addr != top || addr + size > end || backing_map(addr, size, heap_number_to_map()))
 		return 0;
 	run_add(addr, size);
 	return addr;
@@ -169,23 +169,23 @@ static uint64_t extend(uint64_t addr, uint64_t size)
  * jemalloc takes the pages of an extent into use. What is free has none, so that the most the
  * heap has had can be kept to: see kept.c.
  */
-static void use(uint64_t addr, uint64_t length)
+static void extent_use(uint64_t addr, uint64_t length)
 {
-	struct kept_range taken[KEPT_MAX];
+	struct retained_range taken[RETAINED_MAX];
 	unsigned n;
 
-	if (!__atomic_load_n(&kept_bytes, __ATOMIC_RELAXED) && !policy_publishes())
+	if (!__atomic_load_n(&retained_bytes, __ATOMIC_RELAXED) && !policy_publishes())
 		return;
 	hooks_lock();
-	unused_take(addr, length);
-	n = kept_take(addr, length, taken);
+	free_ranges_remove(addr, length);
+	n = retained_take(addr, length, taken);
 	for (unsigned i = 0; i < n; i++)
 		length -= taken[i].length;
-	kept_drop(length);
-	kept_expire();
+	retained_release(length);
+	retained_expire();
 	hooks_unlock();
 	for (unsigned i = 0; i < n; i++)
-		kept_clear(&taken[i]);
+		retained_clear(&taken[i]);
 }
 
 static void *hook_alloc(extent_hooks_t *self, void *new_addr, size_t size, size_t alignment,
@@ -198,14 +198,14 @@ static void *hook_alloc(extent_hooks_t *self, void *new_addr, size_t size, size_
 	if (alignment < RM_PAGE)
 		alignment = RM_PAGE;
 	hooks_lock();
-	addr = new_addr ? extend((uintptr_t)new_addr, size) : grow(size, alignment);
+	addr = new_addr ? run_extend((uintptr_t)new_addr, size) : run_grow(size, alignment);
 	if (addr)
 		extents++;
 	if (addr && !*committed && policy_publishes())
-		unused_add(addr, size);
+		free_ranges_add(addr, size);
 	hooks_unlock();
 	if (addr && *committed)
-		use(addr, size);
+		extent_use(addr, size);
 	errno = saved;
 	if (!addr)
 		return NULL;
@@ -219,7 +219,7 @@ static bool hook_commit(extent_hooks_t *self, void *addr, size_t size, size_t of
 	int saved = errno;
 
 	(void)self, (void)size, (void)arena;
-	use((uintptr_t)addr + offset, length);
+	extent_use((uintptr_t)addr + offset, length);
 	errno = saved;
 	return false;
 }
@@ -233,16 +233,16 @@ static bool hook_decommit(extent_hooks_t *self, void *addr, size_t size, size_t 
 	bool keep = false, refused;
 
 	(void)self, (void)size, (void)arena;
-	if (length >= KEPT_MIN || __atomic_load_n(&kept_bytes, __ATOMIC_RELAXED)) {
+	if (length >= RETAINED_MIN || __atomic_load_n(&retained_bytes, __ATOMIC_RELAXED)) {
 		hooks_lock();
-		kept_expire();
-		keep = kept_add(at, length);
+		retained_expire();
+		keep = retained_add(at, length);
 		hooks_unlock();
 	}
 	refused = !keep && backing_purge_forced(at, length);
 	if (!refused && policy_publishes()) {
 		hooks_lock();
-		unused_add(at, length);
+		free_ranges_add(at, length);
 		hooks_unlock();
 	}
 	errno = saved;
@@ -287,17 +287,17 @@ extent_hooks_t hooks = {
 
 int hooks_freeze(struct array *spans)
 {
-	int err;
+	int error;
 
 	hooks_lock();
-	backing_leave();
+	backing_leave_unused();
 	hooks_unlock();
-	err = backing_freeze(spans);
+	error = backing_freeze(spans);
 	hooks_lock();
 	for (size_t i = 0; !policy_publishes() && i < spans->count; i++)
-		((struct span *)spans->data + i)->heap = number();
+		((struct span *)spans->data + i)->heap = heap_number();
 	hooks_unlock();
-	return err;
+	return error;
 }
 
 void hooks_prefork(void)
@@ -364,7 +364,7 @@ unsigned hooks_ranges(struct heap_range *ranges, unsigned max)
 	unsigned count;
 
 	hooks_lock();
-	number_all();
+	runs_number();
 	count = run_count;
 	for (unsigned i = 0; i < count && i < max; i++) {
 		uint64_t next = UINT64_MAX;

@@ -53,8 +53,8 @@ char *rm_jemalloc_getenv(const char *name)
 	if (strcmp(name, "MALLOC_CONF"))
 		return NULL;
 	if (conf && strstr(conf, "prof:true")) {
-		rm_say_fd(2, "librmmap: RMMAP_MALLOC_CONF=%s is ignored: heap profiling is not built in",
-		          conf);
+		rm_say_fd(2, "librmmap: RMMAP_MALLOC_CONF=%s is ignored: heap profiling is not "
+		          "built in", conf);
 		return NULL;
 	}
 	return (char *)(uintptr_t)conf;
@@ -161,7 +161,8 @@ void *rm_jemalloc_mmap(void *addr, size_t length, int prot, int flags, int fd, o
 
 		if (at + step > PRIVATE_SIZE)
 			break;
-		p = mmap((void *)(base + at), length, prot, flags | MAP_FIXED_NOREPLACE, fd, offset);
+		p = mmap((void *)(base + at), length, prot, flags | MAP_FIXED_NOREPLACE, fd,
+		         offset);
 		if (p == (void *)(base + at)) {
 			own_name(p, length, "rmmap allocator");
 			return p;
@@ -184,7 +185,7 @@ static pthread_key_t cleanup_key;
 static void (*cleanup)(void *);
 static __thread int cleanup_rounds __attribute__((tls_model("initial-exec")));
 
-static void put_off(void *tsd)
+static void cleanup_put_off(void *tsd)
 {
 	if (++cleanup_rounds < ROUNDS &&
 	    pthread_setspecific(cleanup_key, tsd) == 0)
@@ -199,7 +200,7 @@ static void put_off(void *tsd)
 
 int rm_jemalloc_key_create(pthread_key_t *key, void (*destructor)(void *))
 {
-	int error = pthread_key_create(key, put_off);
+	int error = pthread_key_create(key, cleanup_put_off);
 
 	cleanup = destructor;
 	cleanup_key = *key;
@@ -219,12 +220,12 @@ int rm_jemalloc_atfork(void (*prepare)(void), void (*parent)(void), void (*child
  * 1 taken, 2 waited for), which may wait for a condition with one. Counted, for fork.c: a
  * signal handler that forks may have interrupted any of it.
  */
-static unsigned *word_of(pthread_mutex_t *mutex)
+static unsigned *mutex_word(pthread_mutex_t *mutex)
 {
 	return (unsigned *)mutex;
 }
 
-static bool take(unsigned *word)
+static bool word_take(unsigned *word)
 {
 	unsigned none = 0;
 
@@ -240,7 +241,7 @@ static bool take(unsigned *word)
 	                                   __ATOMIC_RELAXED);
 }
 
-static __attribute__((noinline)) void wait_for(unsigned *word)
+static __attribute__((noinline)) void word_wait(unsigned *word)
 {
 	int saved = errno;
 
@@ -249,7 +250,7 @@ static __attribute__((noinline)) void wait_for(unsigned *word)
 	errno = saved;
 }
 
-static __attribute__((noinline)) void wake_one(unsigned *word)
+static __attribute__((noinline)) void word_wake(unsigned *word)
 {
 	int saved = errno;
 
@@ -260,7 +261,7 @@ static __attribute__((noinline)) void wake_one(unsigned *word)
 int rm_jemalloc_trylock(pthread_mutex_t *mutex)
 {
 	own_enter();
-	if (likely(take(word_of(mutex))))
+	if (likely(word_take(mutex_word(mutex))))
 		return 0;
 	own_locks--;
 	return EBUSY;
@@ -269,14 +270,14 @@ int rm_jemalloc_trylock(pthread_mutex_t *mutex)
 int rm_jemalloc_lock(pthread_mutex_t *mutex)
 {
 	own_enter();
-	if (!take(word_of(mutex)))
-		wait_for(word_of(mutex));
+	if (!word_take(mutex_word(mutex)))
+		word_wait(mutex_word(mutex));
 	return 0;
 }
 
 int rm_jemalloc_unlock(pthread_mutex_t *mutex)
 {
-	unsigned *word = word_of(mutex);
+	unsigned *word = mutex_word(mutex);
 
 #ifdef SINGLE_THREADED
 	if (SINGLE_THREADED)
@@ -284,7 +285,7 @@ int rm_jemalloc_unlock(pthread_mutex_t *mutex)
 	else
 #endif
 	if (unlikely(__atomic_exchange_n(word, 0, __ATOMIC_RELEASE) == 2))
-		wake_one(word);
+		word_wake(word);
 	own_leave();
 	return 0;
 }

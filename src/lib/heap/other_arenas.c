@@ -12,24 +12,24 @@
 
 #include "jemalloc.h"
 
-static __thread bool looking __attribute__((tls_model("initial-exec")));
+static __thread bool searching __attribute__((tls_model("initial-exec")));
 
-static void *in_any(size_t size, int flags)
+static void *other_arenas_try(size_t size, int flags)
 {
 	unsigned arena;
 
-	for (unsigned i = 0; heap_arena(i, &arena); i++) {
+	for (unsigned i = 0; arena_at(i, &arena); i++) {
 		void *p = rj_mallocx(size, flags | RJ_TCACHE_NONE | RJ_ARENA(arena));
 
 		if (p) {
-			heap_move(i);   /* where its next one is, too */
+			arena_move(i);   /* where its next one is, too */
 			return p;
 		}
 	}
 	return NULL;
 }
 
-void *elsewhere(size_t size, size_t alignment, bool zero)
+void *other_arenas_alloc(size_t size, size_t alignment, bool zero)
 {
 	int flags = (alignment > 1 ? __builtin_ctzll(alignment) : 0) | (zero ? RJ_ZERO : 0);
 	uint64_t bytes, peak, extents;
@@ -37,17 +37,17 @@ void *elsewhere(size_t size, size_t alignment, bool zero)
 	void *p;
 
 	hooks_stats(&bytes, &peak, &extents);
-	if (looking || !size || size > bytes)
+	if (searching || !size || size > bytes)
 		return NULL;
-	looking = true;
-	p = in_any(size, flags);
+	searching = true;
+	p = other_arenas_try(size, flags);
 	if (!p) {
 		/* what is in use no more joins what is free beside it */
 		rj_mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
 		rj_mallctl("arena." RJ_ALL_ARENAS ".purge", NULL, NULL, NULL, 0);
-		p = in_any(size, flags);
+		p = other_arenas_try(size, flags);
 	}
-	looking = false;
+	searching = false;
 	errno = saved;
 	return p;
 }
@@ -60,14 +60,14 @@ void *rm_jemalloc_large(void *tsdn, void *arena, size_t size, bool zero)
 {
 	void *p = je_large_malloc(tsdn, arena, size, zero);
 
-	return likely(p) || !tsdn ? p : elsewhere(size, 0, zero);
+	return likely(p) || !tsdn ? p : other_arenas_alloc(size, 0, zero);
 }
 
 void *rm_jemalloc_hard(void *tsdn, void *arena, size_t size, unsigned class, bool zero)
 {
 	void *p = je_arena_malloc_hard(tsdn, arena, size, class, zero);
 
-	return likely(p) || !tsdn ? p : elsewhere(size, 0, zero);
+	return likely(p) || !tsdn ? p : other_arenas_alloc(size, 0, zero);
 }
 
 void *rm_jemalloc_small(void *tsdn, void *arena, void *tcache, void *bin, unsigned class,
@@ -77,7 +77,7 @@ void *rm_jemalloc_small(void *tsdn, void *arena, void *tcache, void *bin, unsign
 
 	if (likely(*done))
 		return p;
-	p = elsewhere(je_sz_index2size_tab[class], 0, false);
+	p = other_arenas_alloc(je_sz_index2size_tab[class], 0, false);
 	*done = p;
 	return p;
 }

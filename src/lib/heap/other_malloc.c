@@ -5,7 +5,7 @@
  * AddressSanitizer's shadow lies where jemalloc's own memory would, and ThreadSanitizer and
  * MemorySanitizer let a program map no more than a few ranges: beside them jemalloc cannot
  * even be set up. Where their malloc is the program's, nothing needs it. Any thread, from
- * before the first constructor on; beside_is_ours() allocates, nothing else does.
+ * before the first constructor on; malloc_uses_heap() allocates, nothing else does.
  */
 #include "heap.h"
 
@@ -26,14 +26,14 @@ void __asan_init(void) __attribute__((weak, visibility("default")));
 void __tsan_init(void) __attribute__((weak, visibility("default")));
 void __msan_init(void) __attribute__((weak, visibility("default")));
 
-bool beside_malloc(void)
+bool malloc_is_ours(void)
 {
 	void *(*volatile program)(size_t) = malloc;     /* whichever the program gets */
 
 	return !own_malloc || program == own_malloc;
 }
 
-bool beside_is_ours(void)
+bool malloc_uses_heap(void)
 {
 	void *(*volatile allocate)(size_t) = malloc;    /* whichever the program gets */
 	void *p = allocate(1);
@@ -43,7 +43,7 @@ bool beside_is_ours(void)
 	return ours;
 }
 
-const char *beside_whom(void)
+const char *other_malloc_name(void)
 {
 	void (*volatile asan)(void) = __asan_init;
 	void (*volatile tsan)(void) = __tsan_init;
@@ -59,7 +59,7 @@ const char *beside_whom(void)
 }
 
 /* Their shadows leave no room: what they are asked to map in the window ends the program. */
-bool beside_maps(void)
+bool other_malloc_permits_maps(void)
 {
 	void (*volatile tsan)(void) = __tsan_init;
 	void (*volatile msan)(void) = __msan_init;
@@ -73,13 +73,15 @@ bool beside_maps(void)
  * nothing of libc's but syscall(). (clang links its runtimes into the program, so that
  * theirs always come first: this is gcc's.)
  */
-void beside_refuse(void)
+void other_malloc_refuse(void)
 {
 	static const char asan[] = "librmmap: this program is built with AddressSanitizer, whose "
-		"malloc has to come first: run it with LD_PRELOAD=$(gcc -print-file-name=libasan.so):"
+		"malloc has to come first: run it with LD_PRELOAD=$(gcc "
+		        "-print-file-name=libasan.so):"
 		"librmmap.so.0, or without librmmap\n";
 	static const char tsan[] = "librmmap: this program is built with ThreadSanitizer, whose "
-		"malloc has to come first: run it with LD_PRELOAD=$(gcc -print-file-name=libtsan.so):"
+		"malloc has to come first: run it with LD_PRELOAD=$(gcc "
+		        "-print-file-name=libtsan.so):"
 		"librmmap.so.0, or without librmmap\n";
 	void (*volatile asan_init)(void) = __asan_init;
 	void (*volatile tsan_init)(void) = __tsan_init;

@@ -7,7 +7,7 @@
  * to 8 times as long as glibc for that). So what is given back for the second time within a
  * second stays, and is cleared when it is taken again, which costs a sixth of faulting it in.
  * It never adds to the most that the heap has had: as much of it goes as is newly taken
- * elsewhere. Under the hooks' lock, but for kept_clear().
+ * elsewhere. Under the hooks' lock, but for retained_clear().
  */
 #include "backing.h"
 
@@ -22,55 +22,55 @@
 #define SOON_MS 1000
 #define SAMPLE 64               /* pages that used() looks at */
 
-static struct kept_range kept[KEPT_MAX];        /* oldest first */
-static unsigned ranges;
+static struct retained_range retained[RETAINED_MAX];        /* oldest first */
+static unsigned range_count;
 
-uint64_t kept_bytes;
+uint64_t retained_bytes;
 
-static void bytes_add(uint64_t n)
+static void retained_count(uint64_t n)
 {
-	__atomic_store_n(&kept_bytes, kept_bytes + n, __ATOMIC_RELAXED);
+	__atomic_store_n(&retained_bytes, retained_bytes + n, __ATOMIC_RELAXED);
 }
 
-static uint32_t now_ms(void)
+static uint32_t time_now_ms(void)
 {
 	return (uint32_t)(rm_now_ns() / 1000000);
 }
 
 /* Zeros in any case: memory that is locked stays, and what a publish knows. */
-static void give_back(uint64_t addr, uint64_t length)
+static void pages_give_back(uint64_t addr, uint64_t length)
 {
 	if (backing_purge_forced(addr, length))
 		memset((void *)addr, 0, length);
 }
 
-static void remove_at(unsigned i)
+static void range_remove(unsigned i)
 {
-	bytes_add(-kept[i].length);
-	memmove(&kept[i], &kept[i + 1], (--ranges - i) * sizeof(kept[0]));
+	retained_count(-retained[i].length);
+	memmove(&retained[i], &retained[i + 1], (--range_count - i) * sizeof(retained[0]));
 }
 
-static void drop_oldest(void)
+static void range_release_oldest(void)
 {
-	give_back(kept[0].addr, kept[0].length);
-	remove_at(0);
+	pages_give_back(retained[0].addr, retained[0].length);
+	range_remove(0);
 }
 
-static void insert_at(unsigned i, uint64_t addr, uint64_t end, uint32_t ms)
+static void range_insert(unsigned i, uint64_t addr, uint64_t end, uint32_t ms)
 {
 	if (addr >= end)
 		return;
-	if (ranges == KEPT_MAX) {
-		give_back(addr, end - addr);
+	if (range_count == RETAINED_MAX) {
+		pages_give_back(addr, end - addr);
 		return;
 	}
-	memmove(&kept[i + 1], &kept[i], (ranges++ - i) * sizeof(kept[0]));
-	kept[i] = (struct kept_range){ .addr = addr, .length = end - addr, .ms = ms };
-	bytes_add(end - addr);
+	memmove(&retained[i + 1], &retained[i], (range_count++ - i) * sizeof(retained[0]));
+	retained[i] = (struct retained_range){ .addr = addr, .length = end - addr, .ms = ms };
+	retained_count(end - addr);
 }
 
 /* Each piece of a large extent has the moment when it was last given back. */
-static bool comes_back(uint64_t addr, uint64_t length, uint32_t now)
+static bool extent_comes_back(uint64_t addr, uint64_t length, uint32_t now)
 {
 	static uint64_t given[PIECES];          /* the piece's number, and milliseconds below it */
 	uint64_t first = addr >> PIECE_SHIFT, last = (addr + length - 1) >> PIECE_SHIFT;
@@ -81,15 +81,15 @@ static bool comes_back(uint64_t addr, uint64_t length, uint32_t now)
 	return seen >> 32 == middle && now - (uint32_t)seen < SOON_MS;
 }
 
-void kept_expire(void)
+void retained_expire(void)
 {
-	uint32_t now = ranges ? now_ms() : 0;
+	uint32_t now = range_count ? time_now_ms() : 0;
 
-	while (ranges && now - kept[0].ms >= SOON_MS)
-		drop_oldest();
+	while (range_count && now - retained[0].ms >= SOON_MS)
+		range_release_oldest();
 }
 
-static bool zeros(uint64_t page)
+static bool page_zeros(uint64_t page)
 {
 	const uint64_t *word = (const uint64_t *)page;
 
@@ -105,7 +105,7 @@ static bool zeros(uint64_t page)
  * never written reads as zeros, which takes no memory of an anonymous mapping. The program may
  * have made pages inaccessible that are neither read nor written without mprotect().
  */
-static bool used(uint64_t addr, uint64_t length)
+static bool extent_used(uint64_t addr, uint64_t length)
 {
 	uint64_t part = length / SAMPLE / RM_PAGE;
 	unsigned none = 0;
@@ -113,56 +113,57 @@ static bool used(uint64_t addr, uint64_t length)
 	if (mprotect((void *)addr, length, PROT_READ | PROT_WRITE))
 		return false;
 	for (uint64_t i = 0; i < SAMPLE && none <= SAMPLE / 8; i++)
-		none += zeros(addr + (i * part + i * 0x9e3779b1u % part) * RM_PAGE);
+		none += page_zeros(addr + (i * part + i * 0x9e3779b1u % part) * RM_PAGE);
 	return none <= SAMPLE / 8;
 }
 
-bool kept_add(uint64_t addr, uint64_t length)
+bool retained_add(uint64_t addr, uint64_t length)
 {
 	uint32_t now;
 
-	if (length < KEPT_MIN)
+	if (length < RETAINED_MIN)
 		return false;
-	now = now_ms();
-	if (!comes_back(addr, length, now) || !used(addr, length) || !backing_keep(addr, length))
+	now = time_now_ms();
+	if (!extent_comes_back(addr, length, now) || !extent_used(addr, length) ||
+	    !backing_retain(addr, length))
 		return false;
-	if (ranges == KEPT_MAX)
-		drop_oldest();
-	insert_at(ranges, addr, addr + length, now);
+	if (range_count == RETAINED_MAX)
+		range_release_oldest();
+	range_insert(range_count, addr, addr + length, now);
 	return true;
 }
 
-void kept_drop(uint64_t length)
+void retained_release(uint64_t length)
 {
-	while (ranges && length) {
-		if (kept[0].length <= length) {
-			length -= kept[0].length;
-			drop_oldest();
+	while (range_count && length) {
+		if (retained[0].length <= length) {
+			length -= retained[0].length;
+			range_release_oldest();
 			continue;
 		}
-		kept[0].length -= length;
-		bytes_add(-length);
-		give_back(kept[0].addr + kept[0].length, length);
+		retained[0].length -= length;
+		retained_count(-length);
+		pages_give_back(retained[0].addr + retained[0].length, length);
 		return;
 	}
 }
 
-unsigned kept_take(uint64_t addr, uint64_t length, struct kept_range *taken)
+unsigned retained_take(uint64_t addr, uint64_t length, struct retained_range *taken)
 {
 	uint64_t end = addr + length;
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < ranges && n < KEPT_MAX;) {
-		struct kept_range k = kept[i];
+	for (unsigned i = 0; i < range_count && n < RETAINED_MAX;) {
+		struct retained_range k = retained[i];
 		uint64_t k_end = k.addr + k.length;
 
 		if (k.addr >= end || k_end <= addr) {
 			i++;
 			continue;
 		}
-		remove_at(i);
-		insert_at(i, end, k_end, k.ms);
-		insert_at(i, k.addr, addr, k.ms);
+		range_remove(i);
+		range_insert(i, end, k_end, k.ms);
+		range_insert(i, k.addr, addr, k.ms);
 		taken[n].addr = k.addr > addr ? k.addr : addr;
 		taken[n].length = (k_end < end ? k_end : end) - taken[n].addr;
 		n++;
@@ -171,11 +172,11 @@ unsigned kept_take(uint64_t addr, uint64_t length, struct kept_range *taken)
 }
 
 /* Only pages with content: the kernel may have taken some, and others were never written. */
-void kept_clear(const struct kept_range *range)
+void retained_clear(const struct retained_range *range)
 {
 	uint64_t end = range->addr + range->length;
 
 	for (uint64_t at = range->addr; at < end; at += RM_PAGE)
-		if (!zeros(at))
+		if (!page_zeros(at))
 			memset((void *)at, 0, RM_PAGE);
 }

@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define KEPT_MAX 32
-#define KEPT_MIN ((uint64_t)8 << 20)      /* of jemalloc's large extents */
+#define RETAINED_MAX 32
+#define RETAINED_MIN ((uint64_t)8 << 20)      /* of jemalloc's large extents */
 
-struct kept_range {
+struct retained_range {
 	uint64_t addr, length;
 	uint32_t ms;                    /* when it was given back */
 };
@@ -17,18 +17,18 @@ struct kept_range {
 #pragma GCC visibility push(hidden)
 
 /* All that is kept. Without the lock: 0 means that nothing of the asker's memory is. */
-extern uint64_t kept_bytes;
+extern uint64_t retained_bytes;
 
 /* Given back: true if its pages stay. */
-bool kept_add(uint64_t addr, uint64_t length);
+bool retained_add(uint64_t addr, uint64_t length);
 /* What was kept for too long goes. */
-void kept_expire(void);
+void retained_expire(void);
 /* So many bytes are newly used: as many go, the oldest first. */
-void kept_drop(uint64_t length);
-/* [addr, addr + length) is used again: what is kept there, at most KEPT_MAX, is to be cleared. */
-unsigned kept_take(uint64_t addr, uint64_t length, struct kept_range *taken);
+void retained_release(uint64_t length);
+/* [addr, addr + length) is used again: what is kept there, at most RETAINED_MAX, is to be cleared. */
+unsigned retained_take(uint64_t addr, uint64_t length, struct retained_range *taken);
 /* Without the lock: it is the caller's memory by now. */
-void kept_clear(const struct kept_range *range);
+void retained_clear(const struct retained_range *range);
 
 #pragma GCC visibility pop
 

@@ -90,13 +90,13 @@ void slot_init(void)
 	avoid_address((uintptr_t)&on_stack);
 }
 
-static unsigned random_slot(void)
+static unsigned slot_pick(void)
 {
 	return slot_random() % RM_WINDOW_SLOTS;
 }
 
 /* The file of claims, opened anew: its locks belong to one opening. -1: cannot be had. */
-static int open_lock_file(void)
+static int lock_file_open(void)
 {
 	const struct rm_options *options = env_options();
 	char path[RM_RUNDIR_MAX + sizeof("/" RM_SLOTS_NAME)], why[RM_TEXT_MAX];
@@ -111,7 +111,7 @@ static int open_lock_file(void)
 }
 
 /* Not in a child of fork(): it would keep its parent's claim. */
-static bool keep_claim(int fd, unsigned slot)
+static bool claim_keep(int fd, unsigned slot)
 {
 	void *page = own_pages(RM_PAGE);
 
@@ -126,17 +126,17 @@ static bool keep_claim(int fd, unsigned slot)
 	return true;
 }
 
-static bool try_lock(int fd, unsigned slot)
+static bool claim_try(int fd, unsigned slot)
 {
 	struct flock range = {
 		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = slot, .l_len = 1,
 	};
 
-	return fcntl(fd, F_OFD_SETLK, &range) == 0 && keep_claim(fd, slot);
+	return fcntl(fd, F_OFD_SETLK, &range) == 0 && claim_keep(fd, slot);
 }
 
 /* A run directory is for processes that publish through an rmmapd that others share. */
-static bool claims(void)
+static bool claims_wanted(void)
 {
 	const char *daemon = env_options()->daemon;
 
@@ -144,18 +144,18 @@ static bool claims(void)
 	       !(daemon && __builtin_strcmp(daemon, "off") == 0);
 }
 
-static bool usable(unsigned slot)
+static bool slot_usable(unsigned slot)
 {
 	return slot_states[slot] == SLOT_FREE && !avoid[slot];
 }
 
 /* The first slot from start on that is free here and whose lock can be had; -1: none. */
-static int search(unsigned start, int fd)
+static int slot_search(unsigned start, int fd)
 {
 	for (unsigned i = 0; i < RM_WINDOW_SLOTS; i++) {
 		unsigned slot = (start + i) % RM_WINDOW_SLOTS;
 
-		if (usable(slot) && (fd < 0 || try_lock(fd, slot)))
+		if (slot_usable(slot) && (fd < 0 || claim_try(fd, slot)))
 			return (int)slot;
 	}
 	return -1;
@@ -164,20 +164,20 @@ static int search(unsigned start, int fd)
 int slot_claim(unsigned *slot)
 {
 	const struct rm_options *options = env_options();
-	int fd = claims() ? open_lock_file() : -1;
-	unsigned start = random_slot();
+	int fd = claims_wanted() ? lock_file_open() : -1;
+	unsigned start = slot_pick();
 	int found;
 
 	if (options->slot >= 0 && !forked && slot_states[options->slot] == SLOT_FREE) {
 		found = options->slot;          /* as given, whoever else has it */
 		if (fd >= 0)
-			try_lock(fd, (unsigned)found);
+			claim_try(fd, (unsigned)found);
 	} else {
 		if (options->rank >= 0 && !forked)
 			start = (unsigned)options->rank % RM_WINDOW_SLOTS;
-		found = search(start, fd);
+		found = slot_search(start, fd);
 		if (found < 0 && fd >= 0)
-			found = search(start, -1);
+			found = slot_search(start, -1);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -214,7 +214,7 @@ int slot_lock_fd(unsigned slot)
 	if (fd_still(&lock_file) && by_lock_file[slot])
 		return lock_file.fd;
 	if (!fd_still(&lock_file)) {
-		int fd = open_lock_file();
+		int fd = lock_file_open();
 
 		fd_mark(&lock_file, fd < 0 ? fd : fd_raise(fd));
 		memset(by_lock_file, 0, sizeof(by_lock_file));
@@ -224,6 +224,6 @@ int slot_lock_fd(unsigned slot)
 	/* One opening gives up what the other takes: who comes in between has the slot. */
 	own_pages_unmap(claim[slot], RM_PAGE);
 	claim[slot] = NULL;
-	by_lock_file[slot] = try_lock(lock_file.fd, slot);
+	by_lock_file[slot] = claim_try(lock_file.fd, slot);
 	return by_lock_file[slot] ? lock_file.fd : -1;
 }

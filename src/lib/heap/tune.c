@@ -21,7 +21,7 @@ RM_EXPORT int rmmap_mallctl(const char *name, void *old, size_t *old_size, void 
 	return rj_mallctl(name, old, old_size, new, new_size);
 }
 
-static size_t statistic(const char *name)
+static size_t statistic_read(const char *name)
 {
 	size_t value = 0, size = sizeof(value);
 
@@ -35,15 +35,15 @@ RM_EXPORT struct mallinfo2 mallinfo2(void)
 
 	memset(&info, 0, sizeof(info));
 	rj_mallctl("epoch", NULL, NULL, &epoch, sizeof(epoch));
-	info.arena = statistic("stats.mapped");
-	info.uordblks = statistic("stats.allocated");
+	info.arena = statistic_read("stats.mapped");
+	info.uordblks = statistic_read("stats.allocated");
 	info.fordblks = info.arena > info.uordblks ? info.arena - info.uordblks : 0;
-	info.keepcost = statistic("stats.active");
+	info.keepcost = statistic_read("stats.active");
 	info.keepcost = info.keepcost > info.uordblks ? info.keepcost - info.uordblks : 0;
 	return info;
 }
 
-static int at_most(size_t value)
+static int int_at_most(size_t value)
 {
 	return value < INT_MAX ? (int)value : INT_MAX;
 }
@@ -55,10 +55,10 @@ RM_EXPORT struct mallinfo mallinfo(void)
 	struct mallinfo info;
 
 	memset(&info, 0, sizeof(info));
-	info.arena = at_most(wide.arena);
-	info.uordblks = at_most(wide.uordblks);
-	info.fordblks = at_most(wide.fordblks);
-	info.keepcost = at_most(wide.keepcost);
+	info.arena = int_at_most(wide.arena);
+	info.uordblks = int_at_most(wide.uordblks);
+	info.fordblks = int_at_most(wide.fordblks);
+	info.keepcost = int_at_most(wide.keepcost);
 	return info;
 }
 

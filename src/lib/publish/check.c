@@ -10,13 +10,13 @@
 #include "../heap/freed.h"
 
 /* The memory itself: what a layer holds is what was there a moment ago. */
-static const void *here(void *arg, const struct rm_segment *segment)
+static const void *segment_here(void *arg, const struct rm_segment *segment)
 {
 	(void)arg;
 	return (const void *)(uintptr_t)segment->addr;
 }
 
-static void report(const struct rm_scan *scan, char *text)
+static void scan_report(const struct rm_scan *scan, char *text)
 {
 	rm_scan_summary(scan, text, RM_STRAY_TEXT_MAX);
 	rm_say_fd(2, "rmmap: check: %s", text);
@@ -26,12 +26,12 @@ static void report(const struct rm_scan *scan, char *text)
 	}
 }
 
-static void report_freed(uint64_t root)
+static void root_report_freed(uint64_t root)
 {
 	if (freed_holds((const void *)(uintptr_t)root))
-		rm_say_fd(2, "rmmap: check: root (0x%llx) is a block that was freed: who attaches this "
-		          "finds what was left there; publish before free()",
-		          (unsigned long long)root);
+		rm_say_fd(2, "rmmap: check: root (0x%llx) is a block that was freed: who attaches "
+		          "this finds what was left there; publish before free()", (unsigned long
+		                                                                    long)root);
 }
 
 void check_snapshot(const struct snapshot *snapshot)
@@ -47,11 +47,11 @@ void check_snapshot(const struct snapshot *snapshot)
 			rm_say_fd(2, "rmmap: check: not all can be found: %s", table.places.cut ?
 			          "this process has too many mappings" :
 			          "/proc/self/maps cannot be read");
-		report_freed(table.root);
+		root_report_freed(table.root);
 		attached_lock();        /* heap memory is never unmapped, attached memory is */
-		rm_scan(&scan, &table, here, NULL);
+		rm_scan(&scan, &table, segment_here, NULL);
 		attached_unlock();
-		report(&scan, text);
+		scan_report(&scan, text);
 	}
 	own_pages_free(text, RM_STRAY_TEXT_MAX);
 }

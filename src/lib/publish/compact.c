@@ -43,28 +43,29 @@ struct window {
 	uint64_t data, dead_data;       /* pages with data: since dead; of that up to dead_end */
 };
 
-static uint64_t pages(uint64_t bytes)
+static uint64_t page_count(uint64_t bytes)
 {
 	return bytes >> RM_PAGE_SHIFT;
 }
 
-static enum layer_kind kind(const struct gathered *g, const struct rm_segment *s)
+static enum layer_kind segment_kind(const struct collected *set, const struct rm_segment *s)
 {
-	if (s->layer == WEAVE_NONE)
+	if (s->layer == OVERLAY_NONE)
 		return LAYER_CHANGES;
-	return ((struct layer *)g->layers->data + s->layer)->kind;
+	return collected_layer(set, s->layer)->kind;
 }
 
 /* Pages of [from, to), of one segment, that hold data. */
-static uint64_t data_pages(const struct gathered *g, const struct rm_segment *s, uint64_t from,
-                           uint64_t to)
+static uint64_t segment_data_pages(const struct collected *set, const struct rm_segment *s, uint64_t
+                                   from, uint64_t to)
 {
-	uint64_t page = pages(s->offset + (from - s->addr)), end = page + pages(to - from);
+	uint64_t page = page_count(s->offset + (from - s->addr)), end = page + page_count(to -
+	                                                                                  from);
 	uint64_t sum = 0, run;
 
-	if (s->layer == WEAVE_NONE)
-		return pages(to - from);
-	while (rm_bit_run(((struct layer *)g->layers->data + s->layer)->bitmap, page, end, true,
+	if (s->layer == OVERLAY_NONE)
+		return page_count(to - from);
+	while (rm_bit_run(collected_layer(set, s->layer)->bitmap, page, end, true,
 	                  &page, &run)) {
 		sum += run;
 		page += run;
@@ -73,18 +74,18 @@ static uint64_t data_pages(const struct gathered *g, const struct rm_segment *s,
 }
 
 /* Which bases are held for little. */
-static void find_dead(const struct gathered *g, const struct array *kept)
+static void bases_find_dead(const struct collected *set, const struct array *standing)
 {
-	struct layer *layer = g->layers->data;
-	const struct rm_segment *s = kept->data;
+	struct snapshot_layer *layer = set->layers->data;
+	const struct rm_segment *s = standing->data;
 
-	for (size_t i = 0; i < g->layers->count; i++)
+	for (size_t i = 0; i < set->layers->count; i++)
 		layer[i].live = 0;
-	for (size_t i = 0; i < kept->count; i++)
-		if (kind(g, &s[i]) == LAYER_BASE)
-			layer[s[i].layer].live += data_pages(g, &s[i], s[i].addr,
-			                                     s[i].addr + s[i].length);
-	for (size_t i = 0; i < g->layers->count; i++) {
+	for (size_t i = 0; i < standing->count; i++)
+		if (segment_kind(set, &s[i]) == LAYER_BASE)
+			layer[s[i].layer].live += segment_data_pages(set, &s[i], s[i].addr,
+			                                             s[i].addr + s[i].length);
+	for (size_t i = 0; i < set->layers->count; i++) {
 		uint64_t data = layer[i].kind == LAYER_BASE ?
 			rm_bit_count(layer[i].bitmap, layer_pages(&layer[i])) : 0;
 
@@ -92,61 +93,62 @@ static void find_dead(const struct gathered *g, const struct array *kept)
 	}
 }
 
-static uint64_t window_length(const struct gathered *g)
+static uint64_t window_length(const struct collected *set)
 {
 	uint64_t length = WINDOW_MIN;
 
-	while (length < RM_LAYER_MAX && length * WINDOWS < g->pages << RM_PAGE_SHIFT)
+	while (length < RM_LAYER_MAX && length * WINDOWS < set->pages << RM_PAGE_SHIFT)
 		length *= 2;
 	return length;
 }
 
-static bool messy(const struct window *w)
+static bool window_messy(const struct window *w)
 {
 	return !w->upstream &&
-	       (w->changes > pages(w->length) / OVERRIDDEN || w->bases > BASES);
+	       (w->changes > page_count(w->length) / OVERRIDDEN || w->bases > BASES);
 }
 
 /* What is known of [from, to) is so no more: it is to be written anew. */
-static int forget(const struct gathered *g, uint64_t from, uint64_t to, struct array *renewed)
+static int range_forget(const struct collected *set, uint64_t from, uint64_t to, struct array
+                        *renewed)
 {
 	struct array part = { .item = sizeof(struct rm_segment) };
-	int err = weave_cut(&g->under, from, to, &part);
+	int error = overlay_cut(&set->under, from, to, &part);
 
-	for (size_t i = 0; !err && i < part.count; i++) {
+	for (size_t i = 0; !error && i < part.count; i++) {
 		struct rm_segment s = ((struct rm_segment *)part.data)[i];
 
-		s.layer = WEAVE_NONE;
+		s.layer = OVERLAY_NONE;
 		s.offset = 0;
-		err = weave_add(renewed, &s);
+		error = overlay_add(renewed, &s);
 	}
 	array_free(&part);
-	return err;
+	return error;
 }
 
 /* The window is over. */
-static int close_window(const struct gathered *g, const struct window *w, uint64_t *portion,
+static int window_close(const struct collected *set, const struct window *w, uint64_t *portion,
                         struct array *renewed)
 {
-	if (messy(w) && *portion >= pages(w->length)) {
-		*portion -= pages(w->length);
-		return forget(g, w->addr, w->addr + w->length, renewed);
+	if (window_messy(w) && *portion >= page_count(w->length)) {
+		*portion -= page_count(w->length);
+		return range_forget(set, w->addr, w->addr + w->length, renewed);
 	}
 	if (w->upstream || w->dead == w->dead_end || *portion < w->dead_data)
 		return 0;
 	*portion -= w->dead_data;
-	return forget(g, w->dead, w->dead_end, renewed);
+	return range_forget(set, w->dead, w->dead_end, renewed);
 }
 
 /* [from, to), of one segment, lies in the window. follows: it begins behind one of a base. */
-static void add_to_window(const struct gathered *g, struct window *w, const struct rm_segment *s,
-                          uint64_t from, uint64_t to, bool follows)
+static void window_add(const struct collected *set, struct window *w, const struct rm_segment *s,
+                       uint64_t from, uint64_t to, bool follows)
 {
-	bool dead = s->layer != WEAVE_NONE && ((struct layer *)g->layers->data + s->layer)->dead;
+	bool dead = s->layer != OVERLAY_NONE && collected_layer(set, s->layer)->dead;
 
-	switch (kind(g, s)) {
+	switch (segment_kind(set, s)) {
 	case LAYER_CHANGES:
-		w->changes += pages(to - from);
+		w->changes += page_count(to - from);
 		break;
 	case LAYER_BASE:
 		/* counts again behind each change: that is what mappings cost */
@@ -159,41 +161,42 @@ static void add_to_window(const struct gathered *g, struct window *w, const stru
 	if (dead && !w->dead)
 		w->dead = from;
 	if (w->dead)
-		w->data += data_pages(g, s, from, to);
+		w->data += segment_data_pages(set, s, from, to);
 	if (dead) {
 		w->dead_end = to;
 		w->dead_data = w->data;
 	}
 }
 
-static int find_messy(const struct gathered *g, const struct array *kept, struct array *renewed)
+static int windows_find_messy(const struct collected *set, const struct array *standing,
+                              struct array *renewed)
 {
-	const struct rm_segment *s = kept->data;
-	uint64_t portion = g->pages / PORTION > PORTION_MIN ? g->pages / PORTION : PORTION_MIN;
-	struct window w = { .length = window_length(g) };
-	int err = 0;
+	const struct rm_segment *s = standing->data;
+	uint64_t portion = set->pages / PORTION > PORTION_MIN ? set->pages / PORTION : PORTION_MIN;
+	struct window w = { .length = window_length(set) };
+	int error = 0;
 
-	for (size_t i = 0; !err && i < kept->count; i++) {
+	for (size_t i = 0; !error && i < standing->count; i++) {
 		uint64_t at = s[i].addr, end = s[i].addr + s[i].length;
-		bool follows = i && kind(g, &s[i - 1]) == LAYER_BASE;
+		bool follows = i && segment_kind(set, &s[i - 1]) == LAYER_BASE;
 
-		while (!err && at < end) {
+		while (!error && at < end) {
 			uint64_t addr = at & ~(w.length - 1), stop = addr + w.length;
 
 			if (stop > end)
 				stop = end;
 			if (addr != w.addr) {
-				err = close_window(g, &w, &portion, renewed);
+				error = window_close(set, &w, &portion, renewed);
 				w = (struct window){ .addr = addr, .length = w.length };
 			}
-			add_to_window(g, &w, &s[i], at, stop, follows && at == s[i].addr);
+			window_add(set, &w, &s[i], at, stop, follows && at == s[i].addr);
 			at = stop;
 		}
 	}
-	return err ? err : close_window(g, &w, &portion, renewed);
+	return error ? error : window_close(set, &w, &portion, renewed);
 }
 
-static void take(struct array *list, struct array *from)
+static void list_take(struct array *list, struct array *from)
 {
 	array_free(list);
 	*list = *from;
@@ -201,50 +204,51 @@ static void take(struct array *list, struct array *from)
 }
 
 /* Bases that are written anew: no gap in what is known, but a gap in what can be kept. */
-static int renew(struct gathered *g, const struct array *kept)
+static int bases_renew(struct collected *set, const struct array *standing)
 {
 	struct array renewed = { .item = sizeof(struct rm_segment) }, out = renewed;
-	int err = find_messy(g, kept, &renewed);
+	int error = windows_find_messy(set, standing, &renewed);
 
-	if (!err && renewed.count) {
-		err = weave_minus(&g->changed, &renewed, &out);
-		if (!err)
-			take(&g->changed, &out);
-		if (!err)
-			err = weave(&g->gaps, &renewed, &out);
-		if (!err)
-			take(&g->gaps, &out);
+	if (!error && renewed.count) {
+		error = overlay_minus(&set->changed, &renewed, &out);
+		if (!error)
+			list_take(&set->changed, &out);
+		if (!error)
+			error = overlay_lists(&set->gaps, &renewed, &out);
+		if (!error)
+			list_take(&set->gaps, &out);
 	}
 	array_free(&renewed);
 	array_free(&out);
-	return err;
+	return error;
 }
 
-static void count_live(struct gathered *g, const struct array *kept)
+static void layers_count_live(struct collected *set, const struct array *standing)
 {
-	struct layer *layer = g->layers->data;
-	const struct rm_segment *s = kept->data;
+	struct snapshot_layer *layer = set->layers->data;
+	const struct rm_segment *s = standing->data;
 
-	for (size_t i = 0; i < g->layers->count; i++)
+	for (size_t i = 0; i < set->layers->count; i++)
 		layer[i].live = 0;
-	for (size_t i = 0; i < kept->count; i++)
-		if (s[i].layer != WEAVE_NONE)
-			layer[s[i].layer].live += pages(s[i].length);
+	for (size_t i = 0; i < standing->count; i++)
+		if (s[i].layer != OVERLAY_NONE)
+			layer[s[i].layer].live += page_count(s[i].length);
 }
 
 /* Layers are in the order in which they were made. */
-static bool merge_some(struct gathered *g)
+static bool layers_choose_merged(struct collected *set)
 {
-	struct layer *layer = g->layers->data;
-	const struct rm_segment *s = g->changed.data;
+	struct snapshot_layer *layer = set->layers->data;
+	const struct rm_segment *s = set->changed.data;
 	uint64_t sum = 0;
 	bool any = false;
 
-	for (size_t i = 0; i < g->changed.count; i++)
-		sum += pages(s[i].length);
-	for (size_t i = g->layers->count; i-- > 0;) {
+	for (size_t i = 0; i < set->changed.count; i++)
+		sum += page_count(s[i].length);
+	for (size_t i = set->layers->count; i-- > 0;) {
 		layer[i].merge = layer[i].kind == LAYER_CHANGES && layer[i].live &&
-		                 (layer[i].live <= sum || layer[i].live <= layer_pages(&layer[i]) / 2);
+		                 (layer[i].live <= sum ||
+		                  layer[i].live <= layer_pages(&layer[i]) / 2);
 		if (layer[i].merge) {
 			sum += layer[i].live;
 			any = true;
@@ -253,46 +257,46 @@ static bool merge_some(struct gathered *g)
 	return any;
 }
 
-static int merge(struct gathered *g, const struct array *kept)
+static int layers_merge(struct collected *set, const struct array *standing)
 {
 	struct array more = { .item = sizeof(struct rm_segment) }, out = more;
-	const struct rm_segment *s = kept->data;
-	int err = 0;
+	const struct rm_segment *s = standing->data;
+	int error = 0;
 
-	for (size_t i = 0; !err && i < kept->count; i++) {
+	for (size_t i = 0; !error && i < standing->count; i++) {
 		struct rm_segment part = s[i];
 
-		if (part.layer == WEAVE_NONE || !((struct layer *)g->layers->data)[part.layer].merge)
+		if (part.layer == OVERLAY_NONE || !collected_layer(set, part.layer)->merge)
 			continue;
-		part.layer = WEAVE_NONE;
-		err = weave_add(&more, &part);
+		part.layer = OVERLAY_NONE;
+		error = overlay_add(&more, &part);
 	}
-	if (!err)
-		err = weave(&g->changed, &more, &out);
-	if (!err)
-		take(&g->changed, &out);
+	if (!error)
+		error = overlay_lists(&set->changed, &more, &out);
+	if (!error)
+		list_take(&set->changed, &out);
 	array_free(&more);
 	array_free(&out);
-	return err;
+	return error;
 }
 
-int tidy(struct gathered *g)
+int compact(struct collected *set)
 {
-	struct array kept = { .item = sizeof(struct rm_segment) }, rest = kept;
-	int err = weave(&g->under, &g->changed, &kept);
+	struct array standing = { .item = sizeof(struct rm_segment) }, rest = standing;
+	int error = overlay_lists(&set->under, &set->changed, &standing);
 
-	if (!err) {
-		find_dead(g, &kept);
-		err = renew(g, &kept);
+	if (!error) {
+		bases_find_dead(set, &standing);
+		error = bases_renew(set, &standing);
 	}
-	if (!err)
-		err = weave(&kept, &g->gaps, &rest);
-	if (!err) {
-		count_live(g, &rest);
-		if (merge_some(g))
-			err = merge(g, &rest);
+	if (!error)
+		error = overlay_lists(&standing, &set->gaps, &rest);
+	if (!error) {
+		layers_count_live(set, &rest);
+		if (layers_choose_merged(set))
+			error = layers_merge(set, &rest);
 	}
-	array_free(&kept);
+	array_free(&standing);
 	array_free(&rest);
-	return err;
+	return error;
 }

@@ -41,32 +41,32 @@ struct snapshot {
  * not have the layers that it was given. -EBADF: a descriptor was closed by the program;
  * that and every other failure has the next one copy everything. 0 or -errno.
  */
-int freeze(uint64_t root, bool everything, bool self_contained, struct snapshot *snapshot);
-void freeze_handed_over(void);          /* rmmapd has all layers of the last one */
-void freeze_forget(void);               /* it does not have what it was given */
+int snapshot_make(uint64_t root, bool everything, bool self_contained, struct snapshot *snapshot);
+void snapshot_handed_over(void);          /* rmmapd has all layers of the last one */
+void snapshot_forget(void);               /* it does not have what it was given */
 void snapshot_free(struct snapshot *snapshot);
 
 /* ---- surroundings.c: what lies around the snapshot ---- */
 /* Note it behind the table, if that can be done; the table moves. */
-void places_note(struct snapshot *snapshot);
+void surroundings_note(struct snapshot *snapshot);
 
 /* ---- check.c: RMMAP_CHECK: words of the snapshot that point out of it ---- */
 void check_snapshot(const struct snapshot *snapshot);
 
 /* ---- overlay.c ---- */
 /* The one list laid over the other. Neighbours that are one segment are joined. 0 or -ENOMEM. */
-int weave(const struct array *under, const struct array *over, struct array *out);
+int overlay_lists(const struct array *under, const struct array *over, struct array *out);
 /* Append the part of list within [from, to). */
-int weave_cut(const struct array *list, uint64_t from, uint64_t to, struct array *out);
-/* Append what of [from, to) is not in list, for this heap, layer WEAVE_NONE. */
-int weave_gaps(const struct array *list, uint64_t from, uint64_t to, uint32_t heap,
-               struct array *out);
+int overlay_cut(const struct array *list, uint64_t from, uint64_t to, struct array *out);
+/* Append what of [from, to) is not in list, for this heap, layer OVERLAY_NONE. */
+int overlay_gaps(const struct array *list, uint64_t from, uint64_t to, uint32_t heap,
+                 struct array *out);
 /* Append one segment; joined with the last if it goes on with it. */
-int weave_add(struct array *list, const struct rm_segment *segment);
-/* Append list without what lies in away; layer WEAVE_NONE. */
-int weave_minus(const struct array *list, const struct array *away, struct array *out);
-#define WEAVE_NONE UINT32_MAX           /* of no layer yet */
-#define WEAVE_BLIND 1                   /* the offset of such: which pages hold data is not known */
+int overlay_add(struct array *list, const struct rm_segment *segment);
+/* Append list without what lies in away; layer OVERLAY_NONE. */
+int overlay_minus(const struct array *list, const struct array *away, struct array *out);
+#define OVERLAY_NONE UINT32_MAX           /* of no layer yet */
+#define OVERLAY_BLIND 1                   /* the offset of such: which pages hold data is not known */
 
 /* ---- layer.c ---- */
 enum layer_kind {
@@ -74,7 +74,7 @@ enum layer_kind {
 	LAYER_CHANGES,          /* single pages, one after the other */
 	LAYER_UPSTREAM,         /* another process's, of what is attached */
 };
-struct layer {
+struct snapshot_layer {
 	uint8_t id[RM_ID_BYTES];
 	uint64_t addr, length;          /* addr: what a base has at offset 0 */
 	uint64_t *bitmap;               /* pages with data; own_pages, or of the upstream table */
@@ -85,7 +85,7 @@ struct layer {
 	bool merge;                     /* tidy.c: what is left of it goes into the next one */
 	bool dead;                      /* tidy.c: a base of which little is left */
 };
-static inline uint64_t layer_pages(const struct layer *layer)
+static inline uint64_t layer_pages(const struct snapshot_layer *layer)
 {
 	return layer->length >> RM_PAGE_SHIFT;
 }
@@ -93,46 +93,50 @@ static inline uint64_t layer_pages(const struct layer *layer)
  * A base of the memory at [addr, addr + length): pages whose bit is set, or, if data is
  * NULL, all that are not zeros. 0 or -errno.
  */
-int layer_base(struct layer *layer, uint64_t addr, uint64_t length, const uint64_t *data);
+int layer_base(struct snapshot_layer *layer, uint64_t addr, uint64_t length, const uint64_t *data);
 /* The pages of so many segments, one after the other: addr and length are taken. */
-int layer_changes(struct layer *layer, const struct rm_segment *runs, size_t count);
+int layer_changes(struct snapshot_layer *layer, const struct rm_segment *runs, size_t count);
 /* A base that is a file of the heap's already, sealed: its bitmap. seen: see backing_seen(). */
-int layer_frozen(struct layer *layer, int fd, const uint64_t *seen);
-void layer_free(struct layer *layer);   /* closes its own descriptor */
+int layer_frozen(struct snapshot_layer *layer, int fd, const uint64_t *seen);
+void layer_free(struct snapshot_layer *layer);   /* closes its own descriptor */
 
 /* ---- collect.c ---- */
 /* What the last publish said, of the own heap and of changes to attached memory. */
 struct known {
-	struct array layers;            /* struct layer, in the order in which they were made */
+	struct array layers;            /* struct snapshot_layer, in the order in which they were made */
 	struct array segments;
 	uint64_t attached;              /* serial of the last attachment there was */
 	bool lost;                      /* pages that were told are in no layer: all count */
 };
-struct gathered {
+struct collected {
 	struct array *layers;           /* known's; new ones are added to it */
 	struct array under;             /* what is known: pages and the layers that have them */
-	struct array gaps;              /* what is to be written as a base; layer WEAVE_NONE */
+	struct array gaps;              /* what is to be written as a base; layer OVERLAY_NONE */
 	struct array written;           /* pages that differ from their file, or may */
 	struct array changed;           /* pages of under to be copied one by one */
 	uint64_t pages;                 /* of the own heap */
 };
+static inline struct snapshot_layer *collected_layer(const struct collected *set, size_t i)
+{
+	return (struct snapshot_layer *)set->layers->data + i;
+}
 /*
  * everything: rmmapd does not have what it was given, so all is to be written anew.
  * g is the caller's to free, on failure too. 0 or -errno.
  */
-int gather(struct gathered *g, struct known *known, bool everything, bool self_contained);
-void gather_free(struct gathered *g);
+int collect(struct collected *set, struct known *known, bool everything, bool self_contained);
+void collected_free(struct collected *set);
 
 /* ---- compact.c: pure ---- */
 /*
  * Add to changed what is to be copied as well, and to gaps which bases are to be written
  * anew: see tidy.c. 0 or -ENOMEM.
  */
-int tidy(struct gathered *g);
+int compact(struct collected *set);
 
 /* ---- write.c ---- */
 /* Everything that there is, each page in its layer: all gets the segments. 0 or -errno. */
-int write_layers(const struct gathered *g, struct array *all, uint64_t *copied);
+int write_layers(const struct collected *set, struct array *all, uint64_t *copied);
 
 #pragma GCC visibility pop
 

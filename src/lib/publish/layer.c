@@ -27,7 +27,7 @@ static size_t bitmap_bytes(uint64_t length)
 	return ((length >> RM_PAGE_SHIFT) + 63) / 64 * sizeof(uint64_t);
 }
 
-static void set_run(uint64_t *bitmap, uint64_t first, uint64_t end)
+static void bitmap_set_run(uint64_t *bitmap, uint64_t first, uint64_t end)
 {
 	for (uint64_t page = first; page < end; page++)
 		rm_bit_set(bitmap, page);
@@ -38,7 +38,7 @@ static void set_run(uint64_t *bitmap, uint64_t first, uint64_t end)
  * (attached.c's lock is held): it is a page that its host can no longer give, and nobody
  * may read it as zeros.
  */
-static int unreadable(const struct layer *layer, uint64_t at, const void *addr)
+static int page_unreadable(const struct snapshot_layer *layer, uint64_t at, const void *addr)
 {
 	if (map_end((uintptr_t)addr))
 		return -EHOSTUNREACH;
@@ -47,7 +47,7 @@ static int unreadable(const struct layer *layer, uint64_t at, const void *addr)
 }
 
 /* Pages [page, end) into the memfd; one that is gone meanwhile loses its bit. */
-static int copy_run(const struct layer *layer, uint64_t page, uint64_t end)
+static int layer_copy_run(const struct snapshot_layer *layer, uint64_t page, uint64_t end)
 {
 	uint64_t at = page << RM_PAGE_SHIFT, stop = end << RM_PAGE_SHIFT;
 
@@ -58,10 +58,10 @@ static int copy_run(const struct layer *layer, uint64_t page, uint64_t end)
 		if (n > 0) {
 			at += (uint64_t)n;
 		} else if (n < 0 && errno == EFAULT) {
-			int err = unreadable(layer, at, from);
+			int error = page_unreadable(layer, at, from);
 
-			if (err)
-				return err;
+			if (error)
+				return error;
 			at = rm_page_down(at) + RM_PAGE;
 		} else if (n == 0 || errno != EINTR) {
 			return n == 0 ? -EIO : -errno;
@@ -70,20 +70,21 @@ static int copy_run(const struct layer *layer, uint64_t page, uint64_t end)
 	return 0;
 }
 
-static int copy_pages(const struct layer *layer)
+static int layer_copy_pages(const struct snapshot_layer *layer)
 {
 	uint64_t start, run;
-	int err = 0;
+	int error = 0;
 
 	for (uint64_t from = 0;
-	     !err && rm_bit_run(layer->bitmap, from, layer_pages(layer), true, &start, &run);
+	     !error && rm_bit_run(layer->bitmap, from, layer_pages(layer), true, &start, &run);
 	     from = start + run)
-		err = copy_run(layer, start, start + run);
-	return err;
+		error = layer_copy_run(layer, start, start + run);
+	return error;
 }
 
 /* Some memory after other memory, at one place of the file. What cannot be read is a hole. */
-static int write_parts(const struct layer *layer, struct iovec *part, int count, uint64_t at)
+static int layer_write_parts(const struct snapshot_layer *layer, struct iovec *part, int count,
+                             uint64_t at)
 {
 	while (count) {
 		ssize_t n = pwritev(layer->fd.fd, part, count, (off_t)at);
@@ -92,10 +93,10 @@ static int write_parts(const struct layer *layer, struct iovec *part, int count,
 		if (n == 0 || (n < 0 && errno != EINTR && errno != EFAULT))
 			return n == 0 ? -EIO : -errno;
 		if (n < 0 && errno == EFAULT) {
-			int err = unreadable(layer, at, part->iov_base);
+			int error = page_unreadable(layer, at, part->iov_base);
 
-			if (err)
-				return err;
+			if (error)
+				return error;
 			done = RM_PAGE - at % RM_PAGE;
 		}
 		at += done;
@@ -112,23 +113,24 @@ static int write_parts(const struct layer *layer, struct iovec *part, int count,
 	return 0;
 }
 
-static int gather_pages(const struct layer *layer, const struct rm_segment *runs, size_t count)
+static int layer_write_runs(const struct snapshot_layer *layer, const struct rm_segment *runs,
+                            size_t count)
 {
 	struct iovec *parts = own_pages(PARTS * sizeof(*parts));
 	uint64_t at = 0, next = 0;
-	int n = 0, err = parts ? 0 : -ENOMEM;
+	int n = 0, error = parts ? 0 : -ENOMEM;
 
-	for (size_t i = 0; !err && i < count; i++) {
+	for (size_t i = 0; !error && i < count; i++) {
 		parts[n++] = (struct iovec){ (void *)(uintptr_t)runs[i].addr, runs[i].length };
 		next += runs[i].length;
 		if (n == PARTS || i == count - 1) {
-			err = write_parts(layer, parts, n, at);
+			error = layer_write_parts(layer, parts, n, at);
 			at = next;
 			n = 0;
 		}
 	}
 	own_pages_free(parts, PARTS * sizeof(*parts));
-	return err;
+	return error;
 }
 
 static bool page_is_zero(const uint64_t *page)
@@ -141,7 +143,7 @@ static bool page_is_zero(const uint64_t *page)
 }
 
 /* Where nobody could tell, everything was copied: give the pages of zeros back. */
-static int drop_zero_pages(const struct layer *layer)
+static int layer_drop_zero_pages(const struct snapshot_layer *layer)
 {
 	const char *map = mmap(NULL, layer->length, PROT_READ, MAP_SHARED, layer->fd.fd, 0);
 
@@ -160,15 +162,16 @@ static int drop_zero_pages(const struct layer *layer)
 }
 
 /* Everything of a layer but its content. */
-static int layer_new(struct layer *layer, enum layer_kind kind, uint64_t addr, uint64_t length)
+static int layer_new(struct snapshot_layer *layer, enum layer_kind kind, uint64_t addr, uint64_t
+                     length)
 {
-	int fd, err;
+	int fd, error;
 
-	*layer = (struct layer){ .addr = addr, .length = length, .kind = (uint8_t)kind,
-	                         .fd.fd = -1 };
-	err = random_bytes(layer->id, sizeof(layer->id));
-	if (err)
-		return err;
+	*layer = (struct snapshot_layer){ .addr = addr, .length = length, .kind = (uint8_t)kind,
+	                                  .fd.fd = -1 };
+	error = random_bytes(layer->id, sizeof(layer->id));
+	if (error)
+		return error;
 	layer->bitmap = own_pages(bitmap_bytes(length));
 	if (!layer->bitmap)
 		return -ENOMEM;
@@ -183,46 +186,46 @@ static int layer_new(struct layer *layer, enum layer_kind kind, uint64_t addr, u
 	return 0;
 }
 
-static int finish(struct layer *layer, int err)
+static int layer_finish(struct snapshot_layer *layer, int error)
 {
-	if (!err && fcntl(layer->fd.fd, F_ADD_SEALS, SEALS) < 0)
-		err = -errno;
-	if (err)
+	if (!error && fcntl(layer->fd.fd, F_ADD_SEALS, SEALS) < 0)
+		error = -errno;
+	if (error)
 		layer_free(layer);
-	return err;
+	return error;
 }
 
-int layer_base(struct layer *layer, uint64_t addr, uint64_t length, const uint64_t *data)
+int layer_base(struct snapshot_layer *layer, uint64_t addr, uint64_t length, const uint64_t *data)
 {
-	int err = layer_new(layer, LAYER_BASE, addr, length);
+	int error = layer_new(layer, LAYER_BASE, addr, length);
 
-	if (err)
-		return err;
+	if (error)
+		return error;
 	if (data)
 		memcpy(layer->bitmap, data, bitmap_bytes(length));
 	else
-		set_run(layer->bitmap, 0, layer_pages(layer));
-	err = copy_pages(layer);
-	if (!err && !data)
-		err = drop_zero_pages(layer);
-	return finish(layer, err);
+		bitmap_set_run(layer->bitmap, 0, layer_pages(layer));
+	error = layer_copy_pages(layer);
+	if (!error && !data)
+		error = layer_drop_zero_pages(layer);
+	return layer_finish(layer, error);
 }
 
-int layer_changes(struct layer *layer, const struct rm_segment *runs, size_t count)
+int layer_changes(struct snapshot_layer *layer, const struct rm_segment *runs, size_t count)
 {
 	uint64_t length = 0;
-	int err;
+	int error;
 
 	for (size_t i = 0; i < count; i++)
 		length += runs[i].length;
-	err = layer_new(layer, LAYER_CHANGES, 0, length);
-	if (err)
-		return err;
-	set_run(layer->bitmap, 0, layer_pages(layer));
-	return finish(layer, gather_pages(layer, runs, count));
+	error = layer_new(layer, LAYER_CHANGES, 0, length);
+	if (error)
+		return error;
+	bitmap_set_run(layer->bitmap, 0, layer_pages(layer));
+	return layer_finish(layer, layer_write_runs(layer, runs, count));
 }
 
-int layer_frozen(struct layer *layer, int fd, const uint64_t *seen)
+int layer_frozen(struct snapshot_layer *layer, int fd, const uint64_t *seen)
 {
 	off_t at = 0, hole;
 	struct stat st;
@@ -235,7 +238,7 @@ int layer_frozen(struct layer *layer, int fd, const uint64_t *seen)
 	 * those that were seen before the freeze: the number of blocks tells.
 	 */
 	if (fstat(fd, &st) == 0 && (uint64_t)st.st_blocks * 512 >= layer->length) {
-		set_run(layer->bitmap, 0, layer_pages(layer));
+		bitmap_set_run(layer->bitmap, 0, layer_pages(layer));
 		return 0;
 	}
 	if (seen && (uint64_t)st.st_blocks * 512 ==
@@ -247,14 +250,14 @@ int layer_frozen(struct layer *layer, int fd, const uint64_t *seen)
 		hole = lseek(fd, at, SEEK_HOLE);
 		if (hole < 0)
 			return -errno;
-		set_run(layer->bitmap, (uint64_t)at >> RM_PAGE_SHIFT,
-		        (uint64_t)hole >> RM_PAGE_SHIFT);
+		bitmap_set_run(layer->bitmap, (uint64_t)at >> RM_PAGE_SHIFT,
+		               (uint64_t)hole >> RM_PAGE_SHIFT);
 		at = hole;
 	}
 	return errno == ENXIO ? 0 : -errno;
 }
 
-void layer_free(struct layer *layer)
+void layer_free(struct snapshot_layer *layer)
 {
 	if (!layer->file && fd_still(&layer->fd))
 		close(layer->fd.fd);

@@ -21,7 +21,7 @@ static const char me[] = "rmmap_publish";
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;        /* one publish at a time */
 
 /* 1: it does, 0: it does not, or -errno. */
-static int in_heap(uint64_t addr)
+static int root_in_heap(uint64_t addr)
 {
 	struct array ranges;
 	const struct heap_range *range;
@@ -35,22 +35,22 @@ static int in_heap(uint64_t addr)
 	return found;
 }
 
-static int check_root(uint64_t root)
+static int root_check(uint64_t root)
 {
 	char name[256];
 	int found;
 
 	if (!root)
 		return fail(me, EFAULT, "root is NULL; publish a pointer that malloc returned");
-	if (!beside_is_ours() && beside_whom())
-		return fail(me, ENOTSUP, "%s has a malloc of its own here, and rmmap publishes only what "
-		            "its malloc returned: run the program without %s", beside_whom(),
-		            beside_whom());
-	if (!beside_is_ours())
-		return fail(me, EFAULT, "this program's malloc is not rmmap's, so nothing it allocates "
-		            "can be published; link the program itself with -lrmmap, or run it with "
-		            "LD_PRELOAD=librmmap.so.0");
-	found = rm_in_window(root) ? in_heap(root) : 0;
+	if (!malloc_uses_heap() && other_malloc_name())
+		return fail(me, ENOTSUP, "%s has a malloc of its own here, and rmmap publishes "
+		            "only what its malloc returned: run the program without %s",
+		            other_malloc_name(), other_malloc_name());
+	if (!malloc_uses_heap())
+		return fail(me, EFAULT, "this program's malloc is not rmmap's, so nothing it "
+		            "allocates can be published; link the program itself with -lrmmap, or "
+		            "run it with LD_PRELOAD=librmmap.so.0");
+	found = rm_in_window(root) ? root_in_heap(root) : 0;
 	if (found < 0)
 		return fail(me, -found, "%s: there is no memory left to publish with",
 		            rm_errno_text(-found));
@@ -59,14 +59,14 @@ static int check_root(uint64_t root)
 	if (attach_end(root))
 		return 0;
 	if (maps_find(root, root + 1, name, sizeof(name)))
-		return fail(me, EFAULT, "root (0x%llx) is not memory that malloc returned: it lies in "
-		            "%s; copy what is to be published into memory from malloc",
+		return fail(me, EFAULT, "root (0x%llx) is not memory that malloc returned: it lies "
+		            "in %s; copy what is to be published into memory from malloc",
 		            (unsigned long long)root, name);
-	return fail(me, EFAULT, "root (0x%llx) is no address of this process; publish a pointer that "
-	            "malloc returned", (unsigned long long)root);
+	return fail(me, EFAULT, "root (0x%llx) is no address of this process; publish a pointer "
+	            "that malloc returned", (unsigned long long)root);
 }
 
-static int check_options(const struct rmmap_publish_options *given,
+static int options_check(const struct rmmap_publish_options *given,
                          struct rmmap_publish_options *options)
 {
 	*options = (struct rmmap_publish_options)RMMAP_PUBLISH_OPTIONS_INIT;
@@ -78,71 +78,73 @@ static int check_options(const struct rmmap_publish_options *given,
 	return 0;
 }
 
-static int freeze_failed(int err)
+static int snapshot_failed(int error)
 {
-	switch (err) {
+	switch (error) {
 	case -EMFILE:
 	case -ENFILE:
-		return fail(me, -err, "too many open files: publishing needs one for each 4 to 64 MiB "
-		            "of heap for a moment; raise the limit (ulimit -n)");
+		return fail(me, -error, "too many open files: publishing needs one for each 4 to "
+		            "64 MiB of heap for a moment; raise the limit (ulimit -n)");
 	case -EFBIG:
-		return fail(me, EFBIG, "the limit for the size of files (ulimit -f) is too small for "
-		            "the heap's layers; raise it to 64 MiB or more");
+		return fail(me, EFBIG, "the limit for the size of files (ulimit -f) is too small "
+		            "for the heap's layers; raise it to 64 MiB or more");
 	case -ENOMEM:
 	case -ENOSPC:
 		return fail(me, ENOMEM, "no memory for a copy of the heap");
 	case -EHOSTUNREACH:
-		return fail(me, EHOSTUNREACH, "a page of what is attached can no longer be had from its "
-		            "host; detach that publication, or attach with RMMAP_FETCH=eager");
+		return fail(me, EHOSTUNREACH, "a page of what is attached can no longer be had "
+		            "from its host; detach that publication, or attach with "
+		            "RMMAP_FETCH=eager");
 	case -EPERM:
 	case -EACCES:
 	case -ENOSYS:
-		return fail(me, ENOTSUP, "this process may not make what publishing needs, memory files "
-		            "and random numbers (memfd_create, getrandom: %s); allow it in its "
-		            "seccomp filter", rm_errno_text(-err));
+		return fail(me, ENOTSUP, "this process may not make what publishing needs, memory "
+		            "files and random numbers (memfd_create, getrandom: %s); allow it in "
+		            "its seccomp filter", rm_errno_text(-error));
 	default:
-		return fail(me, -err, "copying the heap: %s", rm_errno_text(-err));
+		return fail(me, -error, "copying the heap: %s", rm_errno_text(-error));
 	}
 }
 
 /* Is this room for any handle at all? The fabric's address in it can only add to that. */
-static bool surely_too_small(size_t size)
+static bool handle_surely_too_small(size_t size)
 {
 	struct rm_handle handle = { .layout = rm_layout_here() };
 	char text[RM_HANDLE_TEXT_MAX];
 
-	return rm_handle_encode(&handle, text, size < sizeof(text) ? size : sizeof(text)) == -ERANGE;
+	return rm_handle_encode(&handle, text, size < sizeof(text) ? size : sizeof(text)) ==
+	        -ERANGE;
 }
 
-static int too_small(size_t size)
+static int handle_too_small(size_t size)
 {
 	return fail(me, ERANGE, "a buffer of %zu bytes is too small for the handle; give it "
 	            "RMMAP_HANDLE_MAX", size);
 }
 
-static int unpublish(const char *function, const char *token)
+static int unpublish_token(const char *function, const char *token)
 {
 	struct rm_wire_name m = { .head.type = RM_UNPUBLISH };
 	struct call *call = call_new(&m, sizeof(m), RM_REPLY);
 	const struct rm_wire_reply *reply;
-	int err;
+	int error;
 
 	if (!call)
 		return fail(function, ENOMEM, "no memory for a request to rmmapd");
 	reply = (const void *)call->message;
 	rm_format(m.name, sizeof(m.name), "%s", token);
-	err = client_call(&call->x);
-	if (err)
-		err = fail(function, -err, "%s", call->x.why);
+	error = client_call(&call->x);
+	if (error)
+		error = fail(function, -error, "%s", call->x.why);
 	/* A worker that died before it answered had done it, or another rmmapd has nothing of it. */
 	else if (reply->error && (reply->error != ENOENT || call->x.sendings == 1))
-		err = fail(function, reply->error, "%s", reply->text);
+		error = fail(function, reply->error, "%s", reply->text);
 	call_free(call);
-	return err;
+	return error;
 }
 
 /* The claim of the slot goes with the publication; root may be another's, attached here. */
-static unsigned own_slot(uint64_t root)
+static unsigned slot_of_heap(uint64_t root)
 {
 	unsigned slot = rm_slot_of(root);
 
@@ -153,28 +155,28 @@ static unsigned own_slot(uint64_t root)
 }
 
 /* Ids are chosen here, so that a request that had to be sent again is the same publication. */
-static int fill_request(struct rm_wire_publish *m, const struct rmmap_publish_options *options,
+static int request_fill(struct rm_wire_publish *m, const struct rmmap_publish_options *options,
                         const struct snapshot *snapshot, uint64_t root)
 {
-	int err = random_bytes(m->id, sizeof(m->id));
+	int error = random_bytes(m->id, sizeof(m->id));
 
-	if (!err)
-		err = random_bytes(m->secret, sizeof(m->secret));
+	if (!error)
+		error = random_bytes(m->secret, sizeof(m->secret));
 	m->head.type = RM_PUBLISH;
 	m->terms = rm_terms_or((struct rm_terms) { options->readers, options->ttl_ms },
 	                       env_options()->terms);
 	m->layer_count = snapshot->layer_count;
 	m->known_layers = snapshot->layer_count - snapshot->fresh_layers;
-	m->slot = own_slot(root);
+	m->slot = slot_of_heap(root);
 	m->table_size = snapshot->table_size;
-	return err;
+	return error;
 }
 
-static int hand_over_by(struct call *call, const struct snapshot *snapshot,
-                        struct rm_wire_publish *m, char text[RM_HANDLE_TEXT_MAX])
+static int hand_over_call(struct call *call, const struct snapshot *snapshot,
+                          struct rm_wire_publish *m, char text[RM_HANDLE_TEXT_MAX])
 {
 	const struct rm_wire_reply *reply = (const void *)call->message;
-	int fds[2] = { -1, hooks_claim(m->slot) }, err;
+	int fds[2] = { -1, hooks_claim(m->slot) }, error;
 	struct exchange *x = &call->x;
 
 	x->fds = fds;
@@ -184,47 +186,48 @@ static int hand_over_by(struct call *call, const struct snapshot *snapshot,
 	m->has_slot_lock = fds[1] >= 0;
 	fds[0] = sealed_copy("rmmap-table", snapshot->table, snapshot->table_size);
 	if (fds[0] < 0)
-		return freeze_failed(fds[0]);
-	err = client_call(x);
+		return snapshot_failed(fds[0]);
+	error = client_call(x);
 	close(fds[0]);
-	if (x->reply_fd >= 0 && !err)
+	if (x->reply_fd >= 0 && !error)
 		close(x->reply_fd);
-	if (err)
-		return fail(me, -err, "%s", x->why);
+	if (error)
+		return fail(me, -error, "%s", x->why);
 	if (reply->error)
 		return fail(me, reply->error, "%s", reply->text);
-	freeze_handed_over();
+	snapshot_handed_over();
 	rm_format(text, RM_HANDLE_TEXT_MAX, "%s", reply->text);
 	return 0;
 }
 
-static int hand_over(const struct snapshot *snapshot, struct rm_wire_publish *m,
-                     char text[RM_HANDLE_TEXT_MAX])
+static int hand_over_snapshot(const struct snapshot *snapshot, struct rm_wire_publish *m,
+                              char text[RM_HANDLE_TEXT_MAX])
 {
 	struct call *call = call_new(m, sizeof(*m), RM_REPLY);
-	int err = call ? hand_over_by(call, snapshot, m, text) : freeze_failed(-ENOMEM);
+	int error = call ? hand_over_call(call, snapshot, m, text) : snapshot_failed(-ENOMEM);
 
 	call_free(call);
-	return err;
+	return error;
 }
 
-static int freeze_and_hand_over(uint64_t root, const struct rmmap_publish_options *options,
-                                bool everything, struct rm_wire_publish *m,
-                                struct snapshot *snapshot, char text[RM_HANDLE_TEXT_MAX])
+static int publish_once(uint64_t root, const struct rmmap_publish_options *options,
+                        bool everything, struct rm_wire_publish *m,
+                        struct snapshot *snapshot, char text[RM_HANDLE_TEXT_MAX])
 {
-	int err = freeze(root, everything, options->flags & RMMAP_SELF_CONTAINED, snapshot);
+	int error = snapshot_make(root, everything, options->flags & RMMAP_SELF_CONTAINED,
+	                          snapshot);
 
 	/* closed by the program meanwhile: what is copied now is handed over at once */
-	if (err == -EBADF)
-		err = freeze(root, true, options->flags & RMMAP_SELF_CONTAINED, snapshot);
-	if (err)
-		return freeze_failed(err);
-	places_note(snapshot);
+	if (error == -EBADF)
+		error = snapshot_make(root, true, options->flags & RMMAP_SELF_CONTAINED, snapshot);
+	if (error)
+		return snapshot_failed(error);
+	surroundings_note(snapshot);
 	if (env_options()->check)
 		check_snapshot(snapshot);
-	err = fill_request(m, options, snapshot, root);
-	return err ? fail(me, -err, "getrandom: %s", rm_errno_text(-err))
-	           : hand_over(snapshot, m, text);
+	error = request_fill(m, options, snapshot, root);
+	return error ? fail(me, -error, "getrandom: %s", rm_errno_text(-error))
+	             : hand_over_snapshot(snapshot, m, text);
 }
 
 /* rmmapd may be another than the one that got the layers of earlier publications. */
@@ -232,46 +235,47 @@ static int publish_locked(uint64_t root, const struct rmmap_publish_options *opt
                           struct rm_wire_publish *m, struct snapshot *snapshot,
                           char text[RM_HANDLE_TEXT_MAX])
 {
-	int err;
+	int error;
 
 	own_lock(&lock);
-	err = freeze_and_hand_over(root, options, false, m, snapshot, text);
-	if (err && errno == ESTALE) {
+	error = publish_once(root, options, false, m, snapshot, text);
+	if (error && errno == ESTALE) {
 		snapshot_free(snapshot);
-		err = freeze_and_hand_over(root, options, true, m, snapshot, text);
+		error = publish_once(root, options, true, m, snapshot, text);
 	}
 	own_unlock(&lock);
 	snapshot_free(snapshot);
-	return err;
+	return error;
 }
 
 /* In own_pages(), since a thread's stack may be small. */
-struct work {
+struct publish_work {
 	struct rm_wire_publish m;
 	struct snapshot snapshot;
 	char text[RM_HANDLE_TEXT_MAX];
 };
 
-static int publish(struct work *work, uint64_t root, const struct rmmap_publish_options *given,
-                   char *handle, size_t size)
+static int publish_root(struct publish_work *work, uint64_t root,
+                        const struct rmmap_publish_options *given, char *handle, size_t size)
 {
 	struct rmmap_publish_options options;
 	uint64_t begin = rm_now_ns(), took;
-	int err;
+	int error;
 
 	if (!handle)
 		return fail(me, EINVAL, "the buffer for the handle is NULL");
-	if (check_options(given, &options) || check_root(root) || take_fabric(me, work->m.fabric))
+	if (options_check(given, &options) || root_check(root) ||
+	    take_fabric(me, work->m.fabric))
 		return -1;
-	if (surely_too_small(size))
-		return too_small(size);
-	err = publish_locked(root, &options, &work->m, &work->snapshot, work->text);
-	if (err)
-		return err;
+	if (handle_surely_too_small(size))
+		return handle_too_small(size);
+	error = publish_locked(root, &options, &work->m, &work->snapshot, work->text);
+	if (error)
+		return error;
 	if (strlen(work->text) >= size) {
 		/* On failure nothing is published. */
-		unpublish(me, work->text);
-		return too_small(size);
+		unpublish_token(me, work->text);
+		return handle_too_small(size);
 	}
 	memcpy(handle, work->text, strlen(work->text) + 1);
 	count(COUNT_PUBLISHES, 1);
@@ -287,14 +291,15 @@ static int publish(struct work *work, uint64_t root, const struct rmmap_publish_
 RM_EXPORT int rmmap_publish_with(const void *root, const struct rmmap_publish_options *options,
                                  char *handle, size_t size)
 {
-	struct work *work = own_pages(sizeof(*work));
+	struct publish_work *work = own_pages(sizeof(*work));
 	int cancel, result;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	own_settle();
-	if (handle && size)     /* where there is no memory for work too */
+	/* Cleared here, so that it is empty also if there is no memory for the work. */
+	if (handle && size)
 		handle[0] = '\0';
-	result = work ? publish(work, (uintptr_t)root, options, handle, size) :
+	result = work ? publish_root(work, (uintptr_t)root, options, handle, size) :
 	         fail(me, ENOMEM, "no memory for a request to rmmapd");
 	own_pages_free(work, sizeof(*work));
 	pthread_setcancelstate(cancel, &cancel);
@@ -315,7 +320,7 @@ RM_EXPORT int rmmap_unpublish(const char *handle)
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	result = take_handle("rmmap_unpublish", handle, &decoded, token);
 	if (!result)
-		result = unpublish("rmmap_unpublish", token);
+		result = unpublish_token("rmmap_unpublish", token);
 	pthread_setcancelstate(cancel, &cancel);
 	return result;
 }

@@ -17,28 +17,28 @@
 #include "internal.h"
 
 static struct known known = {
-	.layers.item = sizeof(struct layer), .segments.item = sizeof(struct rm_segment),
+	.layers.item = sizeof(struct snapshot_layer), .segments.item = sizeof(struct rm_segment),
 };
 
-static struct layer *layer_at(size_t i)
+static struct snapshot_layer *known_layer(size_t i)
 {
-	return (struct layer *)known.layers.data + i;
+	return (struct snapshot_layer *)known.layers.data + i;
 }
 
 /* ---- what is known ---- */
 
 /* Layers without segments go; indices follow. new_index: own_pages for each layer. */
-static void prune(uint32_t *new_index)
+static void known_prune(uint32_t *new_index)
 {
 	struct rm_segment *s = known.segments.data;
 	uint32_t kept = 0;
 
 	for (size_t i = 0; i < known.layers.count; i++)
-		layer_at(i)->live = 0;
+		known_layer(i)->live = 0;
 	for (size_t i = 0; i < known.segments.count; i++)
-		layer_at(s[i].layer)->live += s[i].length >> RM_PAGE_SHIFT;
+		known_layer(s[i].layer)->live += s[i].length >> RM_PAGE_SHIFT;
 	for (size_t i = 0; i < known.layers.count; i++) {
-		struct layer *layer = layer_at(i);
+		struct snapshot_layer *layer = known_layer(i);
 
 		if (!layer->live) {
 			if (layer->file)
@@ -48,7 +48,7 @@ static void prune(uint32_t *new_index)
 		}
 		new_index[i] = kept;
 		if (kept != i)
-			*layer_at(kept) = *layer;
+			*known_layer(kept) = *layer;
 		kept++;
 	}
 	known.layers.count = kept;
@@ -57,42 +57,42 @@ static void prune(uint32_t *new_index)
 }
 
 /* Of other processes' layers nothing is noted: the attachment is asked each time. */
-static int remember(const struct array *all)
+static int known_remember(const struct array *all)
 {
 	const struct rm_segment *s = all->data;
 	uint32_t *new_index = own_pages((known.layers.count + 1) * sizeof(*new_index));
 	size_t layers = known.layers.count;
-	int err = new_index ? 0 : -ENOMEM;
+	int error = new_index ? 0 : -ENOMEM;
 
 	known.segments.count = 0;
-	for (size_t i = 0; !err && i < all->count; i++)
-		if (layer_at(s[i].layer)->kind != LAYER_UPSTREAM)
-			err = weave_add(&known.segments, &s[i]);
-	if (!err)
-		prune(new_index);
+	for (size_t i = 0; !error && i < all->count; i++)
+		if (known_layer(s[i].layer)->kind != LAYER_UPSTREAM)
+			error = overlay_add(&known.segments, &s[i]);
+	if (!error)
+		known_prune(new_index);
 	own_pages_free(new_index, (layers + 1) * sizeof(*new_index));
 	known.lost = false;
 	known.attached = attached_serial();
-	return err;
+	return error;
 }
 
 /* The heap's own files can be layers again, if rmmapd does not have them yet. */
-void freeze_forget(void)
+void snapshot_forget(void)
 {
 	for (size_t i = 0; i < known.layers.count; i++) {
-		if (layer_at(i)->file)
-			backing_file_left(layer_at(i)->file);
-		layer_free(layer_at(i));
+		if (known_layer(i)->file)
+			backing_file_left(known_layer(i)->file);
+		layer_free(known_layer(i));
 	}
 	known.layers.count = known.segments.count = 0;
 	known.attached = 0;
 	known.lost = true;
 }
 
-void freeze_handed_over(void)
+void snapshot_handed_over(void)
 {
 	for (size_t i = 0; i < known.layers.count; i++) {
-		struct layer *layer = layer_at(i);
+		struct snapshot_layer *layer = known_layer(i);
 
 		if (layer->file)
 			backing_file_close(layer->file);
@@ -112,8 +112,8 @@ static int snapshot_published(struct array *runs, struct array *layers, uint64_t
 
 		if (!desc)
 			return -ENOMEM;
-		memcpy(desc->id, layer_at(i)->id, RM_ID_BYTES);
-		desc->length = layer_at(i)->length;
+		memcpy(desc->id, known_layer(i)->id, RM_ID_BYTES);
+		desc->length = known_layer(i)->length;
 	}
 	for (size_t i = 0; i < known.segments.count; i++, s++) {
 		struct run *run = array_add(runs);
@@ -130,19 +130,19 @@ static int snapshot_published(struct array *runs, struct array *layers, uint64_t
 /* ---- the table ---- */
 
 /* New layers first, then those that rmmapd has: their numbers in the table. */
-static int number_layers(const struct array *all, uint32_t *numbers, uint64_t *lengths,
+static int layers_number(const struct array *all, uint32_t *numbers, uint64_t *lengths,
                          uint32_t *count, uint32_t *fresh)
 {
 	const struct rm_segment *s = all->data;
 
 	for (size_t i = 0; i < known.layers.count; i++)
-		layer_at(i)->live = 0;
+		known_layer(i)->live = 0;
 	for (size_t i = 0; i < all->count; i++)
-		layer_at(s[i].layer)->live += s[i].length >> RM_PAGE_SHIFT;
+		known_layer(s[i].layer)->live += s[i].length >> RM_PAGE_SHIFT;
 	*count = 0;
 	for (int with_rmmapd = 0; with_rmmapd < 2; with_rmmapd++) {
 		for (size_t i = 0; i < known.layers.count; i++) {
-			const struct layer *layer = layer_at(i);
+			const struct snapshot_layer *layer = known_layer(i);
 
 			if (!layer->live || (layer->fd.fd < 0) != with_rmmapd)
 				continue;
@@ -155,14 +155,14 @@ static int number_layers(const struct array *all, uint32_t *numbers, uint64_t *l
 	return *count ? 0 : -EFAULT;
 }
 
-static void fill_table(struct snapshot *snapshot, const struct array *all,
+static void table_fill(struct snapshot *snapshot, const struct array *all,
                        const uint32_t *numbers)
 {
 	struct rm_segment *to = rm_table_segments(snapshot->table);
 	const struct rm_segment *s = all->data;
 
 	for (size_t i = 0; i < known.layers.count; i++) {
-		const struct layer *layer = layer_at(i);
+		const struct snapshot_layer *layer = known_layer(i);
 
 		if (!layer->live)
 			continue;
@@ -173,7 +173,7 @@ static void fill_table(struct snapshot *snapshot, const struct array *all,
 	for (size_t i = 0; i < all->count; i++) {
 		uint64_t first = s[i].offset >> RM_PAGE_SHIFT, start, run;
 		uint64_t end = first + (s[i].length >> RM_PAGE_SHIFT);
-		const uint64_t *bitmap = layer_at(s[i].layer)->bitmap;
+		const uint64_t *bitmap = known_layer(s[i].layer)->bitmap;
 
 		to[i] = s[i];
 		to[i].layer = numbers[s[i].layer];
@@ -183,80 +183,80 @@ static void fill_table(struct snapshot *snapshot, const struct array *all,
 	}
 }
 
-static int make_table(struct snapshot *snapshot, const struct array *all, uint64_t root)
+static int table_make(struct snapshot *snapshot, const struct array *all, uint64_t root)
 {
 	size_t bytes = (known.layers.count + 1) * (sizeof(uint64_t) + sizeof(uint32_t));
 	uint64_t *lengths = own_pages(bytes);
 	uint32_t *numbers = lengths ? (uint32_t *)(lengths + known.layers.count + 1) : NULL;
 	uint32_t count;
-	int err = lengths ? number_layers(all, numbers, lengths, &count, &snapshot->fresh_layers)
-	                  : -ENOMEM;
+	int error = lengths ? layers_number(all, numbers, lengths, &count, &snapshot->fresh_layers)
+	                    : -ENOMEM;
 
-	if (!err) {
+	if (!error) {
 		snapshot->table_size = rm_table_size(lengths, count, (uint32_t)all->count);
-		err = snapshot->table_size && all->count < RM_TABLE_SEGMENTS_MAX ? 0 : -ENOTSUP;
+		error = snapshot->table_size && all->count < RM_TABLE_SEGMENTS_MAX ? 0 : -ENOTSUP;
 	}
-	if (!err) {
+	if (!error) {
 		snapshot->table = own_pages(snapshot->table_size);
-		err = snapshot->table ? 0 : -ENOMEM;
+		error = snapshot->table ? 0 : -ENOMEM;
 	}
-	if (!err) {
+	if (!error) {
 		snapshot->layer_count = count;
 		rm_table_layout(snapshot->table, lengths, count, (uint32_t)all->count, root);
-		fill_table(snapshot, all, numbers);
+		table_fill(snapshot, all, numbers);
 	}
 	own_pages_free(lengths, bytes);
-	return err;
+	return error;
 }
 
 /* Their descriptors, in the table's order. */
-static int list_fresh(struct snapshot *snapshot)
+static int fresh_list(struct snapshot *snapshot)
 {
 	for (size_t i = 0; i < known.layers.count; i++) {
 		int *fd;
 
-		if (!layer_at(i)->live || layer_at(i)->fd.fd < 0)
+		if (!known_layer(i)->live || known_layer(i)->fd.fd < 0)
 			continue;
-		if (!fd_still(&layer_at(i)->fd))
+		if (!fd_still(&known_layer(i)->fd))
 			return -EBADF;
 		fd = array_add(&snapshot->fds);
 		if (!fd)
 			return -ENOMEM;
-		*fd = layer_at(i)->fd.fd;
+		*fd = known_layer(i)->fd.fd;
 	}
 	return 0;
 }
 
-int freeze(uint64_t root, bool everything, bool self_contained, struct snapshot *snapshot)
+int snapshot_make(uint64_t root, bool everything, bool self_contained, struct snapshot *snapshot)
 {
 	struct array all = { .item = sizeof(struct rm_segment) };
-	struct gathered g;
-	int err;
+	struct collected set;
+	int error;
 
 	__atomic_store_n(&attach_published, snapshot_published, __ATOMIC_RELAXED);
 	*snapshot = (struct snapshot){ .fds.item = sizeof(int) };
 	attached_lock();
 	if (everything)
-		freeze_forget();
-	err = gather(&g, &known, everything, self_contained);
-	if (!err)
-		err = tidy(&g);
-	if (!err)
-		err = write_layers(&g, &all, &snapshot->copied_bytes);
-	if (!err)
-		err = make_table(snapshot, &all, root);
-	if (!err)
-		err = list_fresh(snapshot);
-	if (!err)
-		err = remember(&all);
-	if (err)
-		freeze_forget();
+		snapshot_forget();
+	error = collect(&set, &known, everything, self_contained);
+	if (!error)
+		error = compact(&set);
+	if (!error)
+		error = write_layers(&set, &all, &snapshot->copied_bytes);
+	if (!error)
+		error = table_make(snapshot, &all, root);
+	if (!error)
+		error = fresh_list(snapshot);
+	if (!error)
+		error = known_remember(&all);
+	if (error)
+		snapshot_forget();
 	attached_unlock();
-	gather_free(&g);
+	collected_free(&set);
 	array_free(&all);
-	if (err)
+	if (error)
 		snapshot_free(snapshot);
-	return err;
+	return error;
 }
 
 void snapshot_free(struct snapshot *snapshot)

@@ -31,10 +31,10 @@ struct note {                           /* in own_pages(): a thread's stack may 
 static struct {
 	struct note *note;
 	uint64_t mapped, since;         /* pages at that time; 0: it is of no use */
-} last_note;
+} last_reading;
 
 /* 0 if it does not fit. */
-static uint32_t add_text(struct note *note, const char *text)
+static uint32_t text_add(struct note *note, const char *text)
 {
 	size_t bytes = strlen(text) + 1;
 	uint32_t at = note->text_used;
@@ -48,7 +48,7 @@ static uint32_t add_text(struct note *note, const char *text)
 	return at;
 }
 
-static bool is_bss(const struct rm_place *last, const struct map_line *line)
+static bool line_is_bss(const struct rm_place *last, const struct map_line *line)
 {
 	const uint32_t data = RM_PLACE_FILE | RM_PLACE_WRITE;
 
@@ -56,7 +56,7 @@ static bool is_bss(const struct rm_place *last, const struct map_line *line)
 	       (last->flags & data) == data;
 }
 
-static uint32_t flags_of(const struct note *note, const struct map_line *line)
+static uint32_t line_flags(const struct note *note, const struct map_line *line)
 {
 	uint32_t flags = (line->write ? RM_PLACE_WRITE : 0) | (line->exec ? RM_PLACE_EXEC : 0);
 
@@ -70,19 +70,19 @@ static uint32_t flags_of(const struct note *note, const struct map_line *line)
 }
 
 /* Mappings of one file follow each other, so a name is looked for in the last place only. */
-static uint32_t name_of(struct note *note, const struct rm_place *last, const char *name)
+static uint32_t line_name(struct note *note, const struct rm_place *last, const char *name)
 {
 	if (!name[0])
 		return 0;
 	if (last && !strcmp(note->text + last->name, name))
 		return last->name;
-	return add_text(note, name);
+	return text_add(note, name);
 }
 
-static bool add_line(void *arg, const struct map_line *line)
+static bool line_add(void *arg, const struct map_line *line)
 {
 	struct note *note = arg;
-	uint32_t n = note->header.count, flags = flags_of(note, line);
+	uint32_t n = note->header.count, flags = line_flags(note, line);
 	struct rm_place *last = n ? &note->place[n - 1] : NULL, *place = &note->place[n];
 
 	/* what nobody can touch is a guard or a reserve; [vsyscall] is no memory */
@@ -103,17 +103,17 @@ static bool add_line(void *arg, const struct map_line *line)
 	*place = (struct rm_place){
 		.start = line->start, .end = line->end, .offset = line->offset, .flags = flags,
 	};
-	if (is_bss(last, line)) {
+	if (line_is_bss(last, line)) {
 		place->flags = RM_PLACE_BSS | (last->flags & ~RM_PLACE_FILE);
 		place->name = last->name;
 	} else {
-		place->name = name_of(note, last, line->name);
+		place->name = line_name(note, last, line->name);
 	}
 	note->header.count++;
 	return false;
 }
 
-static bool take(struct note *note)
+static bool surroundings_read(struct note *note)
 {
 	const char *called = (const char *)(uintptr_t)getauxval(AT_EXECFN);
 	ssize_t length = readlink("/proc/self/exe", note->program, sizeof(note->program) - 1);
@@ -123,15 +123,15 @@ static bool take(struct note *note)
 	/* of those who start by a descriptor or start themselves again it says nothing */
 	if (!called || !strncmp(called, "/proc/", 6) || !strncmp(called, "/dev/", 5))
 		called = note->program;
-	add_text(note, called);
-	if (maps_walk(add_line, note))
+	text_add(note, called);
+	if (maps_walk(line_add, note))
 		return false;
 	note->header.text_size = (note->text_used + 7) & ~7u;
 	return true;
 }
 
 /* The table moves into longer memory. */
-static void append(struct snapshot *snapshot, const struct note *note)
+static void surroundings_append(struct snapshot *snapshot, const struct note *note)
 {
 	size_t places = note->header.count * sizeof(note->place[0]);
 	size_t more = sizeof(note->header) + places + note->header.text_size;
@@ -150,7 +150,7 @@ static void append(struct snapshot *snapshot, const struct note *note)
 }
 
 /* How many pages this process has mapped, whatever they are; 0: that cannot be had. */
-static uint64_t mapped(void)
+static uint64_t mapped_pages(void)
 {
 	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	char text[24] = "";
@@ -165,22 +165,22 @@ static uint64_t mapped(void)
 	return n;
 }
 
-void places_note(struct snapshot *snapshot)
+void surroundings_note(struct snapshot *snapshot)
 {
-	struct note *note = last_note.note ? last_note.note : own_pages(sizeof(*note));
+	struct note *note = last_reading.note ? last_reading.note : own_pages(sizeof(*note));
 	uint64_t now = rm_now_ns(), n;
 
-	last_note.note = note;
+	last_reading.note = note;
 	if (!note)
 		return;
-	n = mapped();
-	if (!n || n != last_note.mapped || now - last_note.since > FRESH_NS) {
+	n = mapped_pages();
+	if (!n || n != last_reading.mapped || now - last_reading.since > FRESH_NS) {
 		note->header = (struct rm_places_header){ 0 };
-		last_note.since = now;
-		last_note.mapped = 0;
-		if (!take(note))
+		last_reading.since = now;
+		last_reading.mapped = 0;
+		if (!surroundings_read(note))
 			return;
-		last_note.mapped = n;
+		last_reading.mapped = n;
 	}
-	append(snapshot, note);
+	surroundings_append(snapshot, note);
 }

@@ -9,33 +9,33 @@
 
 #include "internal.h"
 
-static uint64_t least(uint64_t a, uint64_t b)
+static uint64_t length_min(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
 
-static int new_layer(const struct gathered *g, const struct layer *layer, struct array *over,
-                     const struct rm_segment *s, size_t count)
+static int layer_add(const struct collected *set, const struct snapshot_layer *layer, struct array
+                     *over, const struct rm_segment *s, size_t count)
 {
-	struct layer *kept = array_add(g->layers);
+	struct snapshot_layer *added = array_add(set->layers);
 	uint64_t offset = 0;
-	int err = 0;
+	int error = 0;
 
-	if (!kept)
+	if (!added)
 		return -ENOMEM;
-	*kept = *layer;
-	for (size_t i = 0; !err && i < count; i++) {
+	*added = *layer;
+	for (size_t i = 0; !error && i < count; i++) {
 		struct rm_segment to = s[i];
 
-		to.layer = (uint32_t)(g->layers->count - 1);
+		to.layer = (uint32_t)(set->layers->count - 1);
 		to.offset = offset;
 		offset += to.length;
-		err = weave_add(over, &to);
+		error = overlay_add(over, &to);
 	}
-	return err;
+	return error;
 }
 
-static void set_pages(uint64_t *bitmap, uint64_t addr, uint64_t from, uint64_t to)
+static void bitmap_set_pages(uint64_t *bitmap, uint64_t addr, uint64_t from, uint64_t to)
 {
 	for (uint64_t page = (from - addr) >> RM_PAGE_SHIFT; page < (to - addr) >> RM_PAGE_SHIFT;
 	     page++)
@@ -43,10 +43,10 @@ static void set_pages(uint64_t *bitmap, uint64_t addr, uint64_t from, uint64_t t
 }
 
 /* Bits of the pages of one segment that its layer has data for. */
-static void set_known(const struct gathered *g, uint64_t *bitmap, uint64_t addr,
-                      const struct rm_segment *s)
+static void bitmap_set_known(const struct collected *set, uint64_t *bitmap, uint64_t addr,
+                             const struct rm_segment *s)
 {
-	const struct layer *layer = (struct layer *)g->layers->data + s->layer;
+	const struct snapshot_layer *layer = collected_layer(set, s->layer);
 	uint64_t first = s->offset >> RM_PAGE_SHIFT, end = first + (s->length >> RM_PAGE_SHIFT);
 	uint64_t start, run;
 
@@ -54,77 +54,78 @@ static void set_known(const struct gathered *g, uint64_t *bitmap, uint64_t addr,
 	     from = start + run) {
 		uint64_t at = s->addr + ((start - first) << RM_PAGE_SHIFT);
 
-		set_pages(bitmap, addr, at, at + (run << RM_PAGE_SHIFT));
+		bitmap_set_pages(bitmap, addr, at, at + (run << RM_PAGE_SHIFT));
 	}
 }
 
 /* Where data is in [addr, addr + length): what was known of it, and what was written. */
-static int data_of(const struct gathered *g, uint64_t addr, uint64_t length, uint64_t *bitmap)
+static int bitmap_of_data(const struct collected *set, uint64_t addr, uint64_t length, uint64_t
+                          *bitmap)
 {
 	struct array part = { .item = sizeof(struct rm_segment) };
-	int err = weave_cut(&g->under, addr, addr + length, &part);
+	int error = overlay_cut(&set->under, addr, addr + length, &part);
 
-	for (size_t i = 0; !err && i < part.count; i++)
-		set_known(g, bitmap, addr, (struct rm_segment *)part.data + i);
+	for (size_t i = 0; !error && i < part.count; i++)
+		bitmap_set_known(set, bitmap, addr, (struct rm_segment *)part.data + i);
 	part.count = 0;
-	if (!err)
-		err = weave_cut(&g->written, addr, addr + length, &part);
-	for (size_t i = 0; !err && i < part.count; i++) {
+	if (!error)
+		error = overlay_cut(&set->written, addr, addr + length, &part);
+	for (size_t i = 0; !error && i < part.count; i++) {
 		const struct rm_segment *s = (struct rm_segment *)part.data + i;
 
-		set_pages(bitmap, addr, s->addr, s->addr + s->length);
+		bitmap_set_pages(bitmap, addr, s->addr, s->addr + s->length);
 	}
 	array_free(&part);
-	return err;
+	return error;
 }
 
 #define BITMAP_BYTES (RM_LAYER_MAX / RM_PAGE / 8)
 
 /* bitmap: BITMAP_BYTES of zeros. */
-static int write_base_by(const struct gathered *g, const struct rm_segment *s, struct array *over,
-                         uint64_t *copied, uint64_t *bitmap)
+static int base_write_with(const struct collected *set, const struct rm_segment *s, struct array
+                           *over, uint64_t *copied, uint64_t *bitmap)
 {
-	bool blind = s->offset == WEAVE_BLIND;
-	struct layer layer;
-	int err = blind ? 0 : data_of(g, s->addr, s->length, bitmap);
+	bool blind = s->offset == OVERLAY_BLIND;
+	struct snapshot_layer layer;
+	int error = blind ? 0 : bitmap_of_data(set, s->addr, s->length, bitmap);
 
-	if (!err)
-		err = layer_base(&layer, s->addr, s->length, blind ? NULL : bitmap);
-	if (err)
-		return err;
+	if (!error)
+		error = layer_base(&layer, s->addr, s->length, blind ? NULL : bitmap);
+	if (error)
+		return error;
 	*copied += rm_bit_count(layer.bitmap, layer_pages(&layer)) << RM_PAGE_SHIFT;
-	return new_layer(g, &layer, over, s, 1);
+	return layer_add(set, &layer, over, s, 1);
 }
 
-static int write_base(const struct gathered *g, const struct rm_segment *s, struct array *over,
+static int base_write(const struct collected *set, const struct rm_segment *s, struct array *over,
                       uint64_t *copied)
 {
 	uint64_t *bitmap = own_pages(BITMAP_BYTES);
-	int err = bitmap ? write_base_by(g, s, over, copied, bitmap) : -ENOMEM;
+	int error = bitmap ? base_write_with(set, s, over, copied, bitmap) : -ENOMEM;
 
 	own_pages_free(bitmap, BITMAP_BYTES);
-	return err;
+	return error;
 }
 
-static int write_bases(const struct gathered *g, struct array *over, uint64_t *copied)
+static int bases_write(const struct collected *set, struct array *over, uint64_t *copied)
 {
-	const struct rm_segment *gap = g->gaps.data;
-	int err = 0;
+	const struct rm_segment *gap = set->gaps.data;
+	int error = 0;
 
-	for (size_t i = 0; !err && i < g->gaps.count; i++) {
+	for (size_t i = 0; !error && i < set->gaps.count; i++) {
 		struct rm_segment s = gap[i];
 		uint64_t end = s.addr + s.length;
 
-		for (; !err && s.addr < end; s.addr += s.length) {
-			s.length = least(end - s.addr, RM_LAYER_MAX);
-			err = write_base(g, &s, over, copied);
+		for (; !error && s.addr < end; s.addr += s.length) {
+			s.length = length_min(end - s.addr, RM_LAYER_MAX);
+			error = base_write(set, &s, over, copied);
 		}
 	}
-	return err;
+	return error;
 }
 
 /* So many of the runs as fit a layer; the last is cut where it is too long. */
-static int cut_changes(const struct array *changed, size_t *at, uint64_t *skip, struct array *runs)
+static int changes_cut(const struct array *changed, size_t *at, uint64_t *skip, struct array *runs)
 {
 	uint64_t room = RM_LAYER_MAX;
 
@@ -136,7 +137,7 @@ static int cut_changes(const struct array *changed, size_t *at, uint64_t *skip, 
 			return -ENOMEM;
 		*s = ((struct rm_segment *)changed->data)[*at];
 		s->addr += *skip;
-		s->length = least(s->length - *skip, room);
+		s->length = length_min(s->length - *skip, room);
 		room -= s->length;
 		*skip += s->length;
 		if (*skip == ((struct rm_segment *)changed->data)[*at].length) {
@@ -147,41 +148,41 @@ static int cut_changes(const struct array *changed, size_t *at, uint64_t *skip, 
 	return 0;
 }
 
-static int write_changes(const struct gathered *g, struct array *over, uint64_t *copied)
+static int changes_write(const struct collected *set, struct array *over, uint64_t *copied)
 {
 	struct array runs = { .item = sizeof(struct rm_segment) };
 	uint64_t skip = 0;
 	size_t at = 0;
-	int err = 0;
+	int error = 0;
 
-	while (!err && at < g->changed.count) {
-		struct layer layer;
+	while (!error && at < set->changed.count) {
+		struct snapshot_layer layer;
 
-		err = cut_changes(&g->changed, &at, &skip, &runs);
-		if (!err)
-			err = layer_changes(&layer, runs.data, runs.count);
-		if (!err) {
+		error = changes_cut(&set->changed, &at, &skip, &runs);
+		if (!error)
+			error = layer_changes(&layer, runs.data, runs.count);
+		if (!error) {
 			*copied += layer.length;
-			err = new_layer(g, &layer, over, runs.data, runs.count);
+			error = layer_add(set, &layer, over, runs.data, runs.count);
 		}
 	}
 	array_free(&runs);
-	return err;
+	return error;
 }
 
-int write_layers(const struct gathered *g, struct array *all, uint64_t *copied)
+int write_layers(const struct collected *set, struct array *all, uint64_t *copied)
 {
 	struct array bases = { .item = sizeof(struct rm_segment) }, changes = bases, both = bases;
-	int err = write_bases(g, &bases, copied);
+	int error = bases_write(set, &bases, copied);
 
-	if (!err)
-		err = write_changes(g, &changes, copied);
-	if (!err)
-		err = weave(&bases, &changes, &both);
-	if (!err)
-		err = weave(&g->under, &both, all);
+	if (!error)
+		error = changes_write(set, &changes, copied);
+	if (!error)
+		error = overlay_lists(&bases, &changes, &both);
+	if (!error)
+		error = overlay_lists(&set->under, &both, all);
 	array_free(&bases);
 	array_free(&changes);
 	array_free(&both);
-	return err;
+	return error;
 }

@@ -43,28 +43,28 @@ static struct {
 	struct exchange hello;
 } scratch;
 
-static void close_all(const int *fds, unsigned count)
+static void fds_close(const int *fds, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
 		close(fds[i]);
 }
 
-static void disconnect(void)
+static void connection_close(void)
 {
 	if (connection.open && fd_still(&connection.mark))
 		close(connection.mark.fd);
 	connection.open = false;
 }
 
-static uint64_t silence(const struct exchange *x)
+static uint64_t answer_deadline(const struct exchange *x)
 {
 	return rm_now_ns() + (x->timeout_ns ? x->timeout_ns : SILENCE_NS);
 }
 
 /* A failure of the channel in words; LOST if a new connection may help. */
-static int trouble(struct exchange *x, int err)
+static int channel_trouble(struct exchange *x, int error)
 {
-	switch (err) {
+	switch (error) {
 	case 0:
 	case -EPIPE:
 	case -ECONNRESET:
@@ -90,8 +90,8 @@ static int trouble(struct exchange *x, int err)
 		          "end it (rmmap info shows its process), or use another RMMAP_RUNDIR");
 		return -EPROTO;
 	default:
-		rm_format(x->why, sizeof(x->why), "talking to rmmapd: %s", rm_errno_text(-err));
-		return err;
+		rm_format(x->why, sizeof(x->why), "talking to rmmapd: %s", rm_errno_text(-error));
+		return error;
 	}
 }
 
@@ -99,37 +99,37 @@ static int trouble(struct exchange *x, int err)
  * The next message of this request; answers to earlier ones are dropped, and
  * RM_PROGRESS buys time. 0 with message, fds and count filled in.
  */
-static int next_message(struct exchange *x, void *message, int fds[RM_CHANNEL_FDS_MAX],
+static int message_next(struct exchange *x, void *message, int fds[RM_CHANNEL_FDS_MAX],
                         unsigned *count)
 {
 	const struct rm_wire *head = message;
 
 	for (;;) {
 		ssize_t n = rm_channel_recv(connection.mark.fd, message, RM_WIRE_MAX, fds, count,
-		                            silence(x));
-		int err;
+		                            answer_deadline(x));
+		int error;
 
 		if (n <= 0)
-			return trouble(x, (int)n);
-		err = rm_wire_check(message, (size_t)n);
-		if (err) {
-			close_all(fds, *count);
-			return trouble(x, err);
+			return channel_trouble(x, (int)n);
+		error = rm_wire_check(message, (size_t)n);
+		if (error) {
+			fds_close(fds, *count);
+			return channel_trouble(x, error);
 		}
 		if (head->type == RM_RESTARTED) {
-			close_all(fds, *count);
-			rm_format(x->why, sizeof(x->why), "rmmapd's worker fails again and again; see "
-			          "its log (RMMAP_LOG=FILE)");
+			fds_close(fds, *count);
+			rm_format(x->why, sizeof(x->why), "rmmapd's worker fails again and again; "
+			          "see its log (RMMAP_LOG=FILE)");
 			return RESTARTED;
 		}
 		if (head->seq == connection.seq && head->type != RM_PROGRESS)
 			return 0;
-		close_all(fds, *count);
+		fds_close(fds, *count);
 	}
 }
 
 /* What came unasked: news of a restart that concerns no request, late answers. */
-static int drain(void)
+static int connection_drain(void)
 {
 	int fds[RM_CHANNEL_FDS_MAX];
 	unsigned count;
@@ -139,54 +139,55 @@ static int drain(void)
 		n = rm_channel_recv(connection.mark.fd, scratch.message, sizeof(scratch.message),
 		                    fds, &count, 0);
 		if (n > 0)
-			close_all(fds, count);
+			fds_close(fds, count);
 	} while (n > 0 || n == -EMFILE);
 	return n == 0 || n == -EPIPE || n == -ECONNRESET ? LOST : 0;
 }
 
 /* RM_REPLY with an error may be the answer to anything: rmmapd could not send the proper one. */
-static int refusal(struct exchange *x, const void *message)
+static int reply_refusal(struct exchange *x, const void *message)
 {
 	const struct rm_wire_reply *reply = message;
 
 	if (reply->head.type != RM_REPLY || reply->error <= 0)
-		return trouble(x, -EPROTO);
+		return channel_trouble(x, -EPROTO);
 	rm_format(x->why, sizeof(x->why), "%s",
 	          reply->text[0] ? reply->text : rm_errno_text(reply->error));
 	return -reply->error;
 }
 
-static int send_layers(struct exchange *x)
+static int layers_send(struct exchange *x)
 {
 	struct rm_wire_layers m = { .head = *(struct rm_wire *)x->request };
 	int fds[RM_CHANNEL_FDS_MAX];
 
 	m.head.type = RM_LAYERS;
 	for (m.first = 0; m.first < x->layer_count; m.first += m.count) {
-		int err;
+		int error;
 
 		m.count = x->layer_count - m.first;
 		if (m.count > RM_CHANNEL_FDS_MAX)
 			m.count = RM_CHANNEL_FDS_MAX;
 		for (uint32_t i = 0; i < m.count; i++)
 			fds[i] = x->layers[m.first + i];
-		err = rm_channel_send(connection.mark.fd, &m, sizeof(m), fds, m.count, silence(x));
-		if (err)
-			return trouble(x, err);
+		error = rm_channel_send(connection.mark.fd, &m, sizeof(m), fds, m.count,
+		                        answer_deadline(x));
+		if (error)
+			return channel_trouble(x, error);
 	}
 	return 0;
 }
 
-static void drop_layers(struct exchange *x, uint32_t got)
+static void layers_drop(struct exchange *x, uint32_t got)
 {
-	close_all(x->layer_fds, got);
+	fds_close(x->layer_fds, got);
 	own_pages_free(x->layer_fds, x->layer_fd_count * sizeof(*x->layer_fds));
 	x->layer_fds = NULL;
 	x->layer_fd_count = 0;
 }
 
 /* The RM_LAYERS that follow an RM_ATTACH_REPLY. */
-static int receive_layers(struct exchange *x, uint32_t count)
+static int layers_receive(struct exchange *x, uint32_t count)
 {
 	const struct rm_wire_layers *m = (const void *)scratch.message;
 	int fds[RM_CHANNEL_FDS_MAX];
@@ -198,16 +199,16 @@ static int receive_layers(struct exchange *x, uint32_t count)
 	if (!x->layer_fds)
 		return -ENOMEM;
 	while (got < count) {
-		int err = next_message(x, scratch.message, fds, &n);
+		int error = message_next(x, scratch.message, fds, &n);
 
-		if (!err && (m->head.type != RM_LAYERS || m->first != got || m->count != n ||
-		             n == 0 || n > count - got)) {
-			close_all(fds, n);
-			err = refusal(x, scratch.message);
+		if (!error && (m->head.type != RM_LAYERS || m->first != got || m->count != n ||
+		               n == 0 || n > count - got)) {
+			fds_close(fds, n);
+			error = reply_refusal(x, scratch.message);
 		}
-		if (err) {
-			drop_layers(x, got);
-			return err;
+		if (error) {
+			layers_drop(x, got);
+			return error;
 		}
 		memcpy(x->layer_fds + got, fds, n * sizeof(*fds));
 		got += n;
@@ -215,38 +216,38 @@ static int receive_layers(struct exchange *x, uint32_t count)
 	return 0;
 }
 
-static int take_reply(struct exchange *x)
+static int reply_take(struct exchange *x)
 {
 	const struct rm_wire_attach_reply *reply = x->reply;
-	int fds[RM_CHANNEL_FDS_MAX], err;
+	int fds[RM_CHANNEL_FDS_MAX], error;
 	unsigned count;
 
-	err = next_message(x, x->reply, fds, &count);
-	if (err)
-		return err;
+	error = message_next(x, x->reply, fds, &count);
+	if (error)
+		return error;
 	if (reply->head.type != x->reply_type || count > 1) {
-		close_all(fds, count);
-		return refusal(x, reply);
+		fds_close(fds, count);
+		return reply_refusal(x, reply);
 	}
 	x->reply_fd = count ? fds[0] : -1;
 	if (reply->head.type != RM_ATTACH_REPLY || reply->error || reply->layer_count == 0)
 		return 0;
 	if (reply->layer_count > RM_TABLE_LAYERS_MAX)
-		err = trouble(x, -EPROTO);
+		error = channel_trouble(x, -EPROTO);
 	else
-		err = receive_layers(x, reply->layer_count);
-	if (err && x->reply_fd >= 0) {
+		error = layers_receive(x, reply->layer_count);
+	if (error && x->reply_fd >= 0) {
 		close(x->reply_fd);
 		x->reply_fd = -1;
 	}
-	return err;
+	return error;
 }
 
 /* Send the request once and take its answer: 0, -errno, LOST or RESTARTED. */
-static int transact(struct exchange *x)
+static int exchange_once(struct exchange *x)
 {
 	struct rm_wire *head = x->request;
-	int err;
+	int error;
 
 	head->magic = RM_WIRE_MAGIC;
 	head->version = RM_WIRE_VERSION;
@@ -254,46 +255,46 @@ static int transact(struct exchange *x)
 	x->reply_fd = -1;
 	x->layer_fds = NULL;
 	x->layer_fd_count = 0;
-	err = rm_channel_send(connection.mark.fd, x->request, x->request_size, x->fds, x->fd_count,
-	                      silence(x));
-	if (err)
-		return trouble(x, err);
+	error = rm_channel_send(connection.mark.fd, x->request, x->request_size, x->fds,
+	                        x->fd_count, answer_deadline(x));
+	if (error)
+		return channel_trouble(x, error);
 	x->sendings++;
-	err = send_layers(x);
-	return err ? err : take_reply(x);
+	error = layers_send(x);
+	return error ? error : reply_take(x);
 }
 
 /* RM_RESTARTED: the same once more, under the same number, so that rmmapd can tell. */
-static int transact_again(struct exchange *x)
+static int exchange_repeat(struct exchange *x)
 {
-	int err;
+	int error;
 
 	connection.seq++;
 	for (int i = 0; i < REPEATS; i++) {
-		err = transact(x);
-		if (err != RESTARTED)
-			return err;
+		error = exchange_once(x);
+		if (error != RESTARTED)
+			return error;
 	}
 	return -ECONNREFUSED;
 }
 
-static int hello(struct exchange *x)
+static int hello_send(struct exchange *x)
 {
 	struct rm_wire_hello m = { .head.type = RM_HELLO, .pid = (uint32_t)getpid(),
 	                           .layout = rm_layout_here() };
 	const struct rm_wire_hello_reply *reply = (const void *)scratch.message;
 	struct exchange *y = &scratch.hello;
-	int err;
+	int error;
 
 	y->request = &m;
 	y->request_size = sizeof(m);
 	y->timeout_ns = x->timeout_ns;
 	y->reply = scratch.message;
 	y->reply_type = RM_HELLO_REPLY;
-	err = transact_again(y);
+	error = exchange_repeat(y);
 	memcpy(x->why, y->why, sizeof(x->why));
-	if (err)
-		return err;
+	if (error)
+		return error;
 	if (y->reply_fd >= 0)
 		close(y->reply_fd);
 	if (reply->error) {
@@ -309,36 +310,36 @@ static int hello(struct exchange *x)
 	return 0;
 }
 
-static int find_daemon(struct exchange *x, int *words)
+static int daemon_find(struct exchange *x, int *words)
 {
 	char path[RM_RUNDIR_MAX];
-	int err;
+	int error;
 
 	*words = -1;
 	if (daemon_is_private())
 		return daemon_start_private(words, x->why, sizeof(x->why));
-	err = rm_rundir_find(env_options(), true, path, x->why, sizeof(x->why));
-	return err ? err : daemon_start(path, words, x->why, sizeof(x->why));
+	error = rm_rundir_find(env_options(), true, path, x->why, sizeof(x->why));
+	return error ? error : daemon_start(path, words, x->why, sizeof(x->why));
 }
 
 /* One that is being started has longer to answer: the host may be busy. */
-static int hello_started(struct exchange *x, int words)
+static int hello_send_to_new(struct exchange *x, int words)
 {
 	uint64_t asked = x->timeout_ns;
-	int err;
+	int error;
 
 	if ((asked ? asked : SILENCE_NS) < START_NS)
 		x->timeout_ns = START_NS;
-	err = hello(x);
+	error = hello_send(x);
 	x->timeout_ns = asked;
-	if (err == LOST && daemon_last_words(words, x->why, sizeof(x->why)))
+	if (error == LOST && daemon_last_words(words, x->why, sizeof(x->why)))
 		return -ECONNREFUSED;
-	return err;
+	return error;
 }
 
-static int connect_new(struct exchange *x)
+static int connection_new(struct exchange *x)
 {
-	int err, words, fd = find_daemon(x, &words);
+	int error, words, fd = daemon_find(x, &words);
 
 	if (fd >= 0)
 		fd = fd_raise(fd);
@@ -347,52 +348,52 @@ static int connect_new(struct exchange *x)
 		connection.open = true;
 		connection.owner = getpid();
 		env_log();
-		err = words >= 0 ? hello_started(x, words) : hello(x);
-		if (err)
-			disconnect();
+		error = words >= 0 ? hello_send_to_new(x, words) : hello_send(x);
+		if (error)
+			connection_close();
 	} else {
-		err = fd;
+		error = fd;
 	}
 	if (words >= 0)
 		close(words);
-	return err;
+	return error;
 }
 
 /* A connection that is ours and there, opened where that is wanted. */
-static int ensure(struct exchange *x)
+static int connection_ensure(struct exchange *x)
 {
 	if (connection.open && connection.owner != getpid())
-		disconnect();
-	if (connection.open && (!fd_still(&connection.mark) || drain() == LOST))
-		disconnect();
+		connection_close();
+	if (connection.open && (!fd_still(&connection.mark) || connection_drain() == LOST))
+		connection_close();
 	if (connection.open)
 		return 0;
 	if (x->only_if_connected) {
 		rm_format(x->why, sizeof(x->why), "there is no connection to rmmapd");
 		return -ENOTCONN;
 	}
-	return connect_new(x);
+	return connection_new(x);
 }
 
-static int call(struct exchange *x)
+static int exchange_run(struct exchange *x)
 {
-	int err = LOST;
+	int error = LOST;
 
-	for (int i = 0; i < ATTEMPTS && err == LOST; i++) {
-		err = ensure(x);
-		if (err)
+	for (int i = 0; i < ATTEMPTS && error == LOST; i++) {
+		error = connection_ensure(x);
+		if (error)
 			continue;
 		if (x->era && x->era != connection.era) {
 			rm_format(x->why, sizeof(x->why), "rmmapd was replaced by another");
 			return -ESTALE;
 		}
-		err = transact_again(x);
+		error = exchange_repeat(x);
 		/* What is still to come is dropped by drain(), but nobody waits twice for silence. */
-		if (err && err != -EMFILE)
-			disconnect();
+		if (error && error != -EMFILE)
+			connection_close();
 	}
 	x->era = connection.era;
-	return err == LOST ? -ECONNREFUSED : err;
+	return error == LOST ? -ECONNREFUSED : error;
 }
 
 struct call *call_new(void *request, size_t size, int reply_type)
@@ -414,16 +415,16 @@ void call_free(struct call *call)
 
 int client_call(struct exchange *x)
 {
-	int err;
+	int error;
 
 	x->why[0] = '\0';
 	x->sendings = 0;
 	client_lock();
-	err = call(x);
+	error = exchange_run(x);
 	client_unlock();
-	if (err && !x->why[0])
-		rm_format(x->why, sizeof(x->why), "%s", rm_errno_text(-err));
-	return err;
+	if (error && !x->why[0])
+		rm_format(x->why, sizeof(x->why), "%s", rm_errno_text(-error));
+	return error;
 }
 
 void client_lock(void)
@@ -446,6 +447,6 @@ void client_inner_child(void)
 /* The lock was taken around the fork: this gives it back too. */
 void client_child(void)
 {
-	disconnect();
+	connection_close();
 	client_unlock();
 }

@@ -38,7 +38,7 @@ void spawn_close_from(unsigned first)
 }
 
 /* The dispositions are this process's own copy: clone without CLONE_SIGHAND. */
-static void default_signals(void)
+static void signals_default(void)
 {
 	uint64_t none = 0;
 
@@ -51,7 +51,7 @@ static void default_signals(void)
 }
 
 /* What it gets of this process's descriptors, and no other. All are above those they become, or refused. */
-static int keep_descriptors(const struct spawn *spawn)
+static int descriptors_pass(const struct spawn *spawn)
 {
 	unsigned next = STDERR_FILENO + 1;
 	const int last = STDERR_FILENO + SPAWN_PASSED;
@@ -84,15 +84,15 @@ int spawn_exec(void *arg)
 		return spawn_failed(spawn, "open /dev/null");
 	for (int fd = 0; fd < 2; fd++) {
 		/* a standard descriptor may be closed here, and be the one that was opened */
-		long ret = fd == null ? syscall(SYS_fcntl, fd, F_SETFD, 0)
-		                      : syscall(SYS_dup3, null, fd, 0);
+		long result = fd == null ? syscall(SYS_fcntl, fd, F_SETFD, 0)
+		                         : syscall(SYS_dup3, null, fd, 0);
 
-		if (ret < 0)
+		if (result < 0)
 			return spawn_failed(spawn, "dup3");
 	}
-	if (keep_descriptors(spawn) < 0)
+	if (descriptors_pass(spawn) < 0)
 		return spawn_failed(spawn, "hand over the descriptors");
-	default_signals();
+	signals_default();
 	syscall(SYS_execve, spawn->arguments[0], spawn->arguments, spawn->environment);
 	return spawn_failed(spawn, spawn->arguments[0]);
 }

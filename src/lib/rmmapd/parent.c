@@ -57,12 +57,12 @@ static inline __attribute__((always_inline)) long raw_call(long number, long a, 
                                                            long d)
 {
 	register long r10 __asm__("r10") = d;
-	long ret;
+	long result;
 
-	__asm__ volatile("syscall" : "=a"(ret)
+	__asm__ volatile("syscall" : "=a"(result)
 	                 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10)
 	                 : "rcx", "r11", "memory");
-	return ret;
+	return result;
 }
 #elif defined(__aarch64__)
 #define RAW_CALLS 1
@@ -176,14 +176,14 @@ static void __attribute__((noreturn)) maker_main(struct room *room)
 		syscall(SYS_exit_group, 0);
 }
 
-static void reap(pid_t pid, int flags)
+static void child_reap(pid_t pid, int flags)
 {
 	while (pid && waitpid(pid, NULL, __WCLONE | flags) < 0 && errno == EINTR)
 		;
 }
 
 /* Until the new process was executed or could not be: the pipe is closed everywhere else. */
-static void await_exec(int executed)
+static void exec_await(int executed)
 {
 	char byte;
 
@@ -191,7 +191,7 @@ static void await_exec(int executed)
 		;
 }
 
-static void close_end(int *end)
+static void pipe_close_end(int *end)
 {
 	if (*end >= 0)
 		close(*end);
@@ -202,25 +202,25 @@ static void close_end(int *end)
  * With two pipes, of which the others have copies. The end of executed says that the exec was
  * done, or failed; that of maker that the maker has ended.
  */
-static bool make_parent(struct room *room, int executed[2], int maker[2])
+static bool parent_make(struct room *room, int executed[2], int maker[2])
 {
 	/* a fork that runs no handlers, takes no lock, and has no exit signal */
 	pid_t pid = (pid_t)syscall(SYS_clone, 0UL, 0UL, 0UL, 0UL, 0UL);
 
 	if (pid == 0)
 		maker_main(room);
-	close_end(&executed[1]);
-	close_end(&maker[1]);
+	pipe_close_end(&executed[1]);
+	pipe_close_end(&maker[1]);
 	if (pid < 0)
 		return false;
-	reap(pid, 0);
+	child_reap(pid, 0);
 	if (!room->parent)
 		return false;
-	await_exec(executed[0]);
-	reap(last_parent, WNOHANG);
+	exec_await(executed[0]);
+	child_reap(last_parent, WNOHANG);
 	last_parent = room->parent;
 	if (room->spawn.error) {
-		reap(last_parent, 0);
+		child_reap(last_parent, 0);
 		last_parent = 0;
 	}
 	return true;
@@ -240,11 +240,11 @@ bool parent_spawn(struct spawn *spawn)
 			.spawn = *spawn, .maker = { maker[0], maker[1] },
 			.page = (uint64_t)sysconf(_SC_PAGESIZE),
 		};
-		made = make_parent(room, executed, maker);
+		made = parent_make(room, executed, maker);
 	}
 	for (int i = 0; i < 2; i++) {
-		close_end(&executed[i]);
-		close_end(&maker[i]);
+		pipe_close_end(&executed[i]);
+		pipe_close_end(&maker[i]);
 	}
 	if (made) {
 		spawn->error = room->spawn.error;

@@ -32,7 +32,7 @@ struct stacks {
 	char *second;                   /* the grandchild's, its end */
 };
 
-static int child(void *arg)
+static int orphan_maker(void *arg)
 {
 	struct stacks *stacks = arg;
 
@@ -44,7 +44,7 @@ static int child(void *arg)
 static void spawn_orphan(struct spawn *spawn, char *memory)
 {
 	struct stacks stacks = { spawn, memory + 2 * STACK_SIZE };
-	pid_t pid = __clone(child, memory + STACK_SIZE, CLONE_VM | CLONE_VFORK, &stacks);
+	pid_t pid = __clone(orphan_maker, memory + STACK_SIZE, CLONE_VM | CLONE_VFORK, &stacks);
 
 	if (pid < 0)
 		spawn_failed(spawn, "clone");
@@ -54,7 +54,7 @@ static void spawn_orphan(struct spawn *spawn, char *memory)
 }
 
 /* All signals, those that libc keeps for itself too: a handler must not run in the child. */
-static void block_signals(uint64_t *before)
+static void signals_block(uint64_t *before)
 {
 	uint64_t all = ~UINT64_C(0);
 
@@ -70,7 +70,7 @@ int spawn_process(struct spawn *spawn)
 	if (!memory)
 		return -ENOMEM;
 	spawn->error = 0;
-	block_signals(&mask);
+	signals_block(&mask);
 	if (!parent_needed() || !parent_spawn(spawn))
 		spawn_orphan(spawn, memory);
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));

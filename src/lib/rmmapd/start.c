@@ -31,7 +31,7 @@ extern char **environ;
  * What is for this program alone stays out of rmmapd. LD_LIBRARY_PATH is handed
  * on: it may be how the system's libfabric is found.
  */
-static bool handed_on(const char *variable)
+static bool variable_handed_on(const char *variable)
 {
 	return strncmp(variable, "LD_PRELOAD=", 11) != 0 &&
 	       strncmp(variable, "LD_AUDIT=", 9) != 0 &&
@@ -39,7 +39,7 @@ static bool handed_on(const char *variable)
 }
 
 /* A copy of the environment's pointers, NULL-terminated; nothing of a secure program's. */
-static char **copy_environment(bool secure, size_t *size)
+static char **environment_copy(bool secure, size_t *size)
 {
 	size_t n = 0, kept = 0;
 	char **copy;
@@ -49,20 +49,20 @@ static char **copy_environment(bool secure, size_t *size)
 	*size = (n + 1) * sizeof(*copy);
 	copy = own_pages(*size);
 	for (size_t i = 0; copy && i < n && environ[i]; i++)
-		if (handed_on(environ[i]))
+		if (variable_handed_on(environ[i]))
 			copy[kept++] = environ[i];
 	return copy;
 }
 
 /* What the caller is told; the reason itself is in words. */
-static int cannot_start(int err)
+static int start_error(int error)
 {
-	if (err == -EROFS)
+	if (error == -EROFS)
 		return -EACCES;
-	return err == -EMFILE || err == -ENOMEM || err == -EACCES ? err : -ECONNREFUSED;
+	return error == -EMFILE || error == -ENOMEM || error == -EACCES ? error : -ECONNREFUSED;
 }
 
-static int close_one(int fd)
+static int fd_close(int fd)
 {
 	if (fd >= 0)
 		close(fd);
@@ -73,39 +73,39 @@ static int close_one(int fd)
  * The process, with these descriptors, which are closed here. The read end of the pipe that is
  * its standard error, or -errno.
  */
-static int start_with(char *const *arguments, int first, int second, char *why, size_t why_size)
+static int process_start(char *const *arguments, int first, int second, char *why, size_t why_size)
 {
 	struct spawn spawn = { .arguments = arguments, .passed = { first, second } };
-	int ends[2] = { -1, -1 }, err = 0;
+	int ends[2] = { -1, -1 }, error = 0;
 	char **environment = NULL;
 	size_t size = 0;
 
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-		err = -errno;
-	if (!err) {
+		error = -errno;
+	if (!error) {
 		spawn.words = ends[1] = fd_raise(ends[1]);
-		environment = copy_environment(env_options()->secure, &size);
-		err = ends[1] < 0 ? ends[1] : environment ? 0 : -ENOMEM;
+		environment = environment_copy(env_options()->secure, &size);
+		error = ends[1] < 0 ? ends[1] : environment ? 0 : -ENOMEM;
 	}
-	if (!err) {
+	if (!error) {
 		spawn.environment = environment;
-		err = spawn_process(&spawn);
+		error = spawn_process(&spawn);
 	}
 	if (environment)
 		own_pages_free(environment, size);
-	close_one(first);
-	close_one(second);
-	close_one(ends[1]);
+	fd_close(first);
+	fd_close(second);
+	fd_close(ends[1]);
 	if (spawn.error)
-		rm_format(why, why_size, "cannot start rmmapd (%s): %s: %s; install it there, or set "
-		          "RMMAP_DAEMON to its path", arguments[0], spawn.step,
+		rm_format(why, why_size, "cannot start rmmapd (%s): %s: %s; install it there, or "
+		          "set RMMAP_DAEMON to its path", arguments[0], spawn.step,
 		          rm_errno_text(spawn.error));
-	else if (err)
-		rm_format(why, why_size, "cannot start rmmapd: %s%s", rm_errno_text(-err),
-		          err == -EMFILE ? "; raise the limit of open files (ulimit -n)" : "");
-	if (err)
-		close_one(ends[0]);
-	return err ? cannot_start(err) : ends[0];
+	else if (error)
+		rm_format(why, why_size, "cannot start rmmapd: %s%s", rm_errno_text(-error),
+		          error == -EMFILE ? "; raise the limit of open files (ulimit -n)" : "");
+	if (error)
+		fd_close(ends[0]);
+	return error ? start_error(error) : ends[0];
 }
 
 /* ---- its last words ---- */
@@ -114,7 +114,7 @@ static int start_with(char *const *arguments, int first, int second, char *why, 
  * What the pipe holds until its other end is closed, on one line. True: there was the NUL by
  * which rmmapd says that it serves.
  */
-static bool read_words(int words, char *text, size_t size)
+static bool words_read(int words, char *text, size_t size)
 {
 	uint64_t deadline = rm_now_ns() + WORDS_NS;
 	size_t have = 0;
@@ -148,7 +148,7 @@ bool daemon_last_words(int words, char *why, size_t why_size)
 	const char *given = env_options()->daemon;
 	char text[320];
 
-	if (read_words(words, text, sizeof(text)))
+	if (words_read(words, text, sizeof(text)))
 		return false;
 	if (text[0])
 		rm_format(why, why_size, "rmmapd could not start: %s", text);
@@ -178,29 +178,30 @@ int daemon_start_private(int *words, char *why, size_t why_size)
 	char *arguments[] = { (char *)(uintptr_t)(*program ? program + 1 : RM_LIBEXECDIR "/rmmapd"),
 	                      (char *)(uintptr_t)"--inherit", (char *)(uintptr_t)"--private",
 	                      (char *)(uintptr_t)"3", NULL };
-	int pair[2], err;
+	int pair[2], error;
 
 	*words = -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-		err = -errno;
-		rm_format(why, why_size, "no sockets to talk to an rmmapd of this process's own: %s; "
-		          "raise its limit of open files (ulimit -n)", rm_errno_text(-err));
-		return err;
+		error = -errno;
+		rm_format(why, why_size, "no sockets to talk to an rmmapd of this process's own: "
+		          "%s; raise its limit of open files (ulimit -n)", rm_errno_text(-error));
+		return error;
 	}
 	pair[1] = fd_raise(pair[1]);
-	err = pair[1] < 0 ? pair[1] : start_with(arguments, pair[1], -1, why, why_size);
-	if (err < 0) {
+	error = pair[1] < 0 ? pair[1] : process_start(arguments, pair[1], -1, why, why_size);
+	if (error < 0) {
 		close(pair[0]);
-		return err;
+		return error;
 	}
-	*words = err;
+	*words = error;
 	return pair[0];
 }
 
 /* ---- the one of this run directory ---- */
 
 /* The lock is ours and goes to rmmapd: as long as it has it open it is locked. */
-static int start_one(const char *program, const char *rundir, int lock, char *why, size_t why_size)
+static int daemon_start_here(const char *program, const char *rundir, int lock, char *why,
+                             size_t why_size)
 {
 	/* In the foreground: one process less that a subreaper would have to wait for. */
 	char *arguments[] = { (char *)(uintptr_t)program, (char *)(uintptr_t)"--inherit",
@@ -209,31 +210,32 @@ static int start_one(const char *program, const char *rundir, int lock, char *wh
 	int listener = rm_rundir_listen(rundir);
 
 	if (listener < 0) {
-		rm_format(why, why_size, "%s/" RM_SOCKET_NAME " cannot be bound: %s; set RMMAP_RUNDIR "
-		          "to a directory that takes files", rundir, rm_errno_text(-listener));
+		rm_format(why, why_size, "%s/" RM_SOCKET_NAME " cannot be bound: %s; set "
+		          "RMMAP_RUNDIR to a directory that takes files", rundir,
+		          rm_errno_text(-listener));
 		close(lock);
-		return cannot_start(listener);
+		return start_error(listener);
 	}
 	lock = fd_raise(lock);
 	listener = fd_raise(listener);
 	if (lock < 0 || listener < 0) {
-		close_one(lock);
-		close_one(listener);
+		fd_close(lock);
+		fd_close(listener);
 		rm_format(why, why_size, "no descriptors to start rmmapd with; raise the limit of "
 		          "open files (ulimit -n)");
 		return -EMFILE;
 	}
-	return start_with(arguments, listener, lock, why, why_size);
+	return process_start(arguments, listener, lock, why, why_size);
 }
 
-static int nobody_listens(const char *rundir, char *why, size_t why_size)
+static int listener_missing(const char *rundir, char *why, size_t why_size)
 {
 	char pid[16] = "";
 	int lock = -1;
 
 	if (rm_rundir_lock(rundir, &lock) == -EWOULDBLOCK && lock >= 0)
 		rm_rundir_holder(lock, pid);
-	close_one(lock);
+	fd_close(lock);
 	rm_format(why, why_size, "rmmapd (process %s) holds %s/" RM_LOCK_NAME " but nobody listens "
 	          "there after %d s; end it, or set RMMAP_RUNDIR to another directory",
 	          pid[0] ? pid : "unknown", rundir, (int)(OTHER_NS / 1000000000));
@@ -241,7 +243,7 @@ static int nobody_listens(const char *rundir, char *why, size_t why_size)
 }
 
 /* The program to start, or NULL with why. */
-static const char *which(char *why, size_t why_size)
+static const char *program_find(char *why, size_t why_size)
 {
 	const char *given = env_options()->daemon;
 
@@ -250,40 +252,41 @@ static const char *which(char *why, size_t why_size)
 	if (given[0] == '/')
 		return given;
 	if (strcmp(given, "off") == 0)
-		rm_format(why, why_size, "no rmmapd runs here and RMMAP_DAEMON=off forbids to start "
-		          "one; start rmmapd, or unset RMMAP_DAEMON");
+		rm_format(why, why_size, "no rmmapd runs here and RMMAP_DAEMON=off forbids to "
+		          "start one; start rmmapd, or unset RMMAP_DAEMON");
 	else
-		rm_format(why, why_size, "RMMAP_DAEMON=%s is not shared, private, off or the absolute "
-		          "path of rmmapd", given);
+		rm_format(why, why_size, "RMMAP_DAEMON=%s is not shared, private, off or the "
+		          "absolute path of rmmapd", given);
 	return NULL;
 }
 
 /* As daemon_start() where nobody has listened yet. */
-static int join(const char *rundir, int *words, char *why, size_t why_size)
+static int daemon_join(const char *rundir, int *words, char *why, size_t why_size)
 {
-	const char *program = which(why, why_size);
-	int fd, lock, err;
+	const char *program = program_find(why, why_size);
+	int fd, lock, error;
 
 	if (!program)
 		return -ECONNREFUSED;
-	err = rm_rundir_join(rundir, rm_now_ns() + OTHER_NS, &fd, &lock);
-	if (err == -EBUSY)
-		return nobody_listens(rundir, why, why_size);
-	if (err < 0)
-		rm_format(why, why_size, "%s/" RM_LOCK_NAME " cannot be locked: %s; set RMMAP_RUNDIR "
-		          "to a directory that takes files", rundir, rm_errno_text(-err));
-	if (err < 0 || fd >= 0)
-		return err < 0 ? cannot_start(err) : fd;
-	err = start_one(program, rundir, lock, why, why_size);
-	if (err < 0)
-		return err;
-	*words = err;
+	error = rm_rundir_join(rundir, rm_now_ns() + OTHER_NS, &fd, &lock);
+	if (error == -EBUSY)
+		return listener_missing(rundir, why, why_size);
+	if (error < 0)
+		rm_format(why, why_size, "%s/" RM_LOCK_NAME " cannot be locked: %s; set "
+		          "RMMAP_RUNDIR to a directory that takes files", rundir,
+		          rm_errno_text(-error));
+	if (error < 0 || fd >= 0)
+		return error < 0 ? start_error(error) : fd;
+	error = daemon_start_here(program, rundir, lock, why, why_size);
+	if (error < 0)
+		return error;
+	*words = error;
 	fd = rm_rundir_connect(rundir);
 	/* it is not there already any more: what it said is the reason */
 	if (fd == -ECONNREFUSED || fd == -ENOENT)
 		daemon_last_words(*words, why, why_size);
 	if (fd < 0)
-		*words = close_one(*words);
+		*words = fd_close(*words);
 	return fd == -ENOENT ? -ECONNREFUSED : fd;
 }
 
@@ -294,7 +297,7 @@ int daemon_start(const char *rundir, int *words, char *why, size_t why_size)
 	why[0] = '\0';
 	*words = -1;
 	if (fd == -ENOENT || fd == -ECONNREFUSED)
-		fd = join(rundir, words, why, why_size);
+		fd = daemon_join(rundir, words, why, why_size);
 	if (fd < 0 && !why[0])
 		rm_format(why, why_size, "connecting to rmmapd in %s: %s", rundir,
 		          rm_errno_text(-fd));

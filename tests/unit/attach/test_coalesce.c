@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test_carpet.c - in how many mappings runs come, and what is copied into them; what all
+ * test_coalesce.c - in how many mappings runs come, and what is copied into them; what all
  * attachments together hold; and that 200,000 segments take no longer than they must
  */
 #include "../../../src/lib/attach/internal.h"       /* before check.h, which has a macro fail() */
@@ -12,36 +12,36 @@
 #define PAGES(n) ((uint64_t)(n) << RM_PAGE_SHIFT)
 
 static struct rm_table table;
-static struct array holdings = { .item = sizeof(struct holding) };
+static struct array all_mapped = { .item = sizeof(struct mapped) };
 static struct array runs = { .item = sizeof(struct run) };
 
-static struct holding *holding_at(size_t i)
+static struct mapped *holding_at(size_t i)
 {
-	return (struct holding *)holdings.data + i;
+	return (struct mapped *)all_mapped.data + i;
 }
 
 static void drop_holdings(void)
 {
-	for (size_t i = 0; i < holdings.count; i++) {
+	for (size_t i = 0; i < all_mapped.count; i++) {
 		array_free(&holding_at(i)->runs);
 		array_free(&holding_at(i)->stretches);
 	}
-	array_free(&holdings);
+	array_free(&all_mapped);
 }
 
-static struct holding *holding_of(uint64_t owner)
+static struct mapped *holding_of(uint64_t owner)
 {
-	struct holding *holding;
+	struct mapped *mapped;
 
-	for (size_t i = 0; i < holdings.count; i++)
+	for (size_t i = 0; i < all_mapped.count; i++)
 		if (holding_at(i)->owner == owner)
 			return holding_at(i);
-	holding = array_add(&holdings);
-	*holding = (struct holding){
+	mapped = array_add(&all_mapped);
+	*mapped = (struct mapped){
 		.owner = owner, .table = table,
 		.runs.item = sizeof(struct run), .stretches.item = sizeof(struct stretch),
 	};
-	return holding;
+	return mapped;
 }
 
 static struct run *add_run(struct array *to, uint64_t from, uint64_t end, uint64_t offset,
@@ -61,9 +61,9 @@ static struct run *add_held(uint64_t owner, uint64_t from, uint64_t end, uint64_
 }
 
 /* What contents.c asks of map.c. */
-const struct array *map_holdings(void)
+const struct array *map_all_mapped(void)
 {
-	return &holdings;
+	return &all_mapped;
 }
 
 static void is_content(const struct array *contents, size_t i, uint64_t from, uint64_t to,
@@ -142,36 +142,36 @@ START_TEST(contents_of_two)
 }
 END_TEST
 
-/* ---- carpets ---- */
+/* ---- mappings ---- */
 
-static struct array carpets = { .item = sizeof(struct carpet) };
-static struct array patches = { .item = sizeof(struct run) };
+static struct array mappings = { .item = sizeof(struct coalesced) };
+static struct array copies = { .item = sizeof(struct run) };
 
-static void carpet(size_t budget)
+static void mapping(size_t budget)
 {
-	ck_assert_int_eq(carpet_plan(&runs, budget, &carpets), 0);
-	patches.count = 0;
-	ck_assert_int_eq(carpet_patches(&table, &runs, &carpets, &patches), 0);
+	ck_assert_int_eq(coalesce_plan(&runs, budget, &mappings), 0);
+	copies.count = 0;
+	ck_assert_int_eq(coalesced_copies(&table, &runs, &mappings, &copies), 0);
 }
 
-static void is_carpet(size_t i, uint64_t from, uint64_t to, uint32_t layer)
+static void is_mapping(size_t i, uint64_t from, uint64_t to, uint32_t layer)
 {
-	const struct carpet *carpet = (const struct carpet *)carpets.data + i;
+	const struct coalesced *mapping = (const struct coalesced *)mappings.data + i;
 
-	ck_assert_uint_lt(i, carpets.count);
-	ck_assert_uint_eq(carpet->addr, BASE + PAGES(from));
-	ck_assert_uint_eq(carpet->length, PAGES(to - from));
-	ck_assert_uint_eq(carpet->layer, layer);
+	ck_assert_uint_lt(i, mappings.count);
+	ck_assert_uint_eq(mapping->addr, BASE + PAGES(from));
+	ck_assert_uint_eq(mapping->length, PAGES(to - from));
+	ck_assert_uint_eq(mapping->layer, layer);
 }
 
-static void is_patch(size_t i, uint64_t from, uint64_t to, uint64_t offset)
+static void is_copy(size_t i, uint64_t from, uint64_t to, uint64_t offset)
 {
-	const struct run *patch = (const struct run *)patches.data + i;
+	const struct run *copy = (const struct run *)copies.data + i;
 
-	ck_assert_uint_lt(i, patches.count);
-	ck_assert_uint_eq(patch->addr, BASE + PAGES(from));
-	ck_assert_uint_eq(patch->length, PAGES(to - from));
-	ck_assert_uint_eq(patch->offset, PAGES(offset));
+	ck_assert_uint_lt(i, copies.count);
+	ck_assert_uint_eq(copy->addr, BASE + PAGES(from));
+	ck_assert_uint_eq(copy->length, PAGES(to - from));
+	ck_assert_uint_eq(copy->offset, PAGES(offset));
 }
 
 START_TEST(few_runs_are_mapped_one_by_one)
@@ -183,17 +183,17 @@ START_TEST(few_runs_are_mapped_one_by_one)
 	add_run(&runs, 200, 201, 9, 1);
 	((struct run *)runs.data)[3].shared = true;
 	add_run(&runs, 300, 310, 300, 0);
-	carpet(1000);
-	ck_assert_uint_eq(carpets.count, 4);
-	ck_assert_uint_eq(patches.count, 0);
-	is_carpet(0, 0, 100, 0);
-	is_carpet(1, 100, 101, 1);
-	is_carpet(2, 101, 200, 0);
-	is_carpet(3, 300, 310, 0);
+	mapping(1000);
+	ck_assert_uint_eq(mappings.count, 4);
+	ck_assert_uint_eq(copies.count, 0);
+	is_mapping(0, 0, 100, 0);
+	is_mapping(1, 100, 101, 1);
+	is_mapping(2, 101, 200, 0);
+	is_mapping(3, 300, 310, 0);
 }
 END_TEST
 
-START_TEST(a_carpet_with_patches)
+START_TEST(a_mapping_with_copies)
 {
 	runs.count = 0;
 	real_table(&table, 2, 2, fill_two);
@@ -205,46 +205,46 @@ START_TEST(a_carpet_with_patches)
 	add_run(&runs, 230, 330, 40, 1);   /* too long to be copied */
 	add_run(&runs, 330, 340, 330, 0);
 	add_run(&runs, 341, 360, 341, 0);  /* beyond a gap */
-	carpet(0);
-	ck_assert_uint_eq(carpets.count, 4);
-	is_carpet(0, 0, 230, 0);
-	is_carpet(1, 230, 330, 1);
-	is_carpet(2, 330, 340, 0);
-	is_carpet(3, 341, 360, 0);
-	ck_assert_uint_eq(patches.count, 2);
-	is_patch(0, 100, 101, 7);
-	is_patch(1, 200, 216, 20);
+	mapping(0);
+	ck_assert_uint_eq(mappings.count, 4);
+	is_mapping(0, 0, 230, 0);
+	is_mapping(1, 230, 330, 1);
+	is_mapping(2, 330, 340, 0);
+	is_mapping(3, 341, 360, 0);
+	ck_assert_uint_eq(copies.count, 2);
+	is_copy(0, 100, 101, 7);
+	is_copy(1, 200, 216, 20);
 	((struct run *)runs.data)[1].shared = true;     /* another's mapping lies there */
-	carpet(0);
-	ck_assert_uint_eq(carpets.count, 5);
-	is_carpet(0, 0, 100, 0);
-	is_carpet(1, 101, 230, 0);
+	mapping(0);
+	ck_assert_uint_eq(mappings.count, 5);
+	is_mapping(0, 0, 100, 0);
+	is_mapping(1, 101, 230, 0);
 }
 END_TEST
 
-START_TEST(patches_without_a_carpet)
+START_TEST(copies_without_a_mapping)
 {
 	runs.count = 0;
 	real_table(&table, 2, 2, fill_two);
 	for (uint64_t i = 0; i < 100; i++)      /* neither layer goes on at its distance */
 		add_run(&runs, i, i + 1, 200 - 2 * i, i & 1);
 	add_run(&runs, 100, 200, 0, 0);
-	carpet(0);
-	ck_assert_uint_eq(carpets.count, 2);
-	is_carpet(0, 0, 100, CARPET_ANONYMOUS);
-	is_carpet(1, 100, 200, 0);
-	ck_assert_uint_eq(patches.count, 100);
-	is_patch(99, 99, 100, 2);
+	mapping(0);
+	ck_assert_uint_eq(mappings.count, 2);
+	is_mapping(0, 0, 100, COALESCED_ANONYMOUS);
+	is_mapping(1, 100, 200, 0);
+	ck_assert_uint_eq(copies.count, 100);
+	is_copy(99, 99, 100, 2);
 	runs.count = 0;
 	add_run(&runs, 0, 1, 5, 1);
-	carpet(0);
-	ck_assert_uint_eq(carpets.count, 1);
-	is_carpet(0, 0, 1, 1);
-	ck_assert_uint_eq(patches.count, 0);
+	mapping(0);
+	ck_assert_uint_eq(mappings.count, 1);
+	is_mapping(0, 0, 1, 1);
+	ck_assert_uint_eq(copies.count, 0);
 }
 END_TEST
 
-START_TEST(holes_in_patches)
+START_TEST(holes_in_copies)
 {
 	uint64_t *bitmap;
 
@@ -257,21 +257,21 @@ START_TEST(holes_in_patches)
 	add_run(&runs, 0, 5, 50, 1);
 	add_run(&runs, 5, 6, 60, 1);
 	add_run(&runs, 6, 7, 70, 1);
-	carpet(0);
-	ck_assert_uint_eq(carpets.count, 1);
-	is_carpet(0, 0, 7, CARPET_ANONYMOUS);
-	ck_assert_uint_eq(patches.count, 3);    /* on fresh memory holes need nothing */
-	is_patch(0, 0, 1, 50);
-	is_patch(1, 2, 4, 52);
-	is_patch(2, 6, 7, 70);
+	mapping(0);
+	ck_assert_uint_eq(mappings.count, 1);
+	is_mapping(0, 0, 7, COALESCED_ANONYMOUS);
+	ck_assert_uint_eq(copies.count, 3);    /* on fresh memory holes need nothing */
+	is_copy(0, 0, 1, 50);
+	is_copy(1, 2, 4, 52);
+	is_copy(2, 6, 7, 70);
 	runs.count = 0;
 	add_run(&runs, 0, 20, 0, 0);
 	add_run(&runs, 20, 25, 50, 1);
 	add_run(&runs, 25, 45, 25, 0);
-	carpet(0);
-	ck_assert_uint_eq(carpets.count, 1);
-	ck_assert_uint_eq(patches.count, 1);    /* on another layer they are to be seen */
-	is_patch(0, 20, 25, 50);
+	mapping(0);
+	ck_assert_uint_eq(mappings.count, 1);
+	ck_assert_uint_eq(copies.count, 1);    /* on another layer they are to be seen */
+	is_copy(0, 20, 25, 50);
 }
 END_TEST
 
@@ -284,7 +284,8 @@ static void fill_many(struct rm_segment *segment, uint32_t i)
 {
 	uint64_t page = i;
 
-	*segment = (struct rm_segment){ .addr = BASE + PAGES(page), .length = RM_PAGE, .heap = HEAP };
+	*segment = (struct rm_segment){ .addr = BASE + PAGES(page), .length = RM_PAGE,
+	                                .heap = HEAP };
 	if (i % 4) {
 		segment->layer = BASES + i % 8;
 		segment->offset = PAGES(i / 16);
@@ -296,11 +297,11 @@ static void fill_many(struct rm_segment *segment, uint32_t i)
 
 static void hold_runs(uint64_t owner, unsigned step)
 {
-	struct holding *holding = holding_of(owner);
+	struct mapped *mapped = holding_of(owner);
 
 	for (size_t i = 0; i < runs.count; i += step)
-		*(struct run *)array_add(&holding->runs) = ((const struct run *)runs.data)[i];
-	ck_assert_int_eq(plan_stretches(&holding->runs, &holding->stretches), 0);
+		*(struct run *)array_add(&mapped->runs) = ((const struct run *)runs.data)[i];
+	ck_assert_int_eq(plan_stretches(&mapped->runs, &mapped->stretches), 0);
 }
 
 static uint64_t sole_pages(uint64_t owner)
@@ -311,7 +312,7 @@ static uint64_t sole_pages(uint64_t owner)
 	for (size_t i = 0; i < holding_of(owner)->stretches.count; i++, stretch++) {
 		uint64_t from = stretch->addr, to = from + stretch->length;
 
-		for (; plan_sole(&holdings, owner, &from, to, &length); from += length)
+		for (; plan_sole(&all_mapped, owner, &from, to, &length); from += length)
 			sum += length >> RM_PAGE_SHIFT;
 	}
 	return sum;
@@ -324,7 +325,7 @@ static int plan(const struct array *own)
 	struct conflict conflict;
 
 	runs.count = 0;
-	return plan_attach(&table, own, &holdings, NULL, &runs, &left, &conflict);
+	return plan_attach(&table, own, &all_mapped, NULL, &runs, &left, &conflict);
 }
 
 START_TEST(many_segments)
@@ -356,10 +357,10 @@ START_TEST(many_segments)
 	drop_holdings();
 	own.count = 0;
 	ck_assert_int_eq(plan(&own), 0);
-	carpet(4096);
-	ck_assert_uint_le(carpets.count, 4096);
-	ck_assert_uint_ge(patches.count, MANY / 4 * 3);
-	ck_assert_uint_lt(patches.count, MANY / 4 * 3 + MANY / 100);
+	mapping(4096);
+	ck_assert_uint_le(mappings.count, 4096);
+	ck_assert_uint_ge(copies.count, MANY / 4 * 3);
+	ck_assert_uint_lt(copies.count, MANY / 4 * 3 + MANY / 100);
 }
 END_TEST
 
@@ -367,9 +368,9 @@ int main(void)
 {
 	const struct unit_test tests[] = {
 		{ contents_of_two, 0 }, { few_runs_are_mapped_one_by_one, 0 },
-		{ a_carpet_with_patches, 0 }, { patches_without_a_carpet, 0 },
-		{ holes_in_patches, 0 }, { many_segments, 0 },
+		{ a_mapping_with_copies, 0 }, { copies_without_a_mapping, 0 },
+		{ holes_in_copies, 0 }, { many_segments, 0 },
 	};
 
-	return unit_run("carpet", tests, COUNT(tests));
+	return unit_run("coalesce", tests, COUNT(tests));
 }

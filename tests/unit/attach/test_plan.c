@@ -11,23 +11,23 @@
 static struct rm_layer_desc layers[2] = { { .id = "layer zero" }, { .id = "layer one" } };
 static struct rm_segment segments[2];
 static struct rm_table table = { .layers = layers, .segments = segments, .layer_count = 2 };
-static struct array own, holdings, runs;
+static struct array own, all_mapped, runs;
 static uint64_t left;
 static struct conflict conflict;
 
-static struct holding *holding_at(size_t i)
+static struct mapped *holding_at(size_t i)
 {
-	return (struct holding *)holdings.data + i;
+	return (struct mapped *)all_mapped.data + i;
 }
 
 static void drop_holdings(void)
 {
-	for (size_t i = 0; i < holdings.count; i++) {
+	for (size_t i = 0; i < all_mapped.count; i++) {
 		array_free(&holding_at(i)->runs);
 		array_free(&holding_at(i)->stretches);
 	}
-	array_free(&holdings);
-	holdings = (struct array){ .item = sizeof(struct holding) };
+	array_free(&all_mapped);
+	all_mapped = (struct array){ .item = sizeof(struct mapped) };
 }
 
 static void reset(void)
@@ -53,36 +53,36 @@ static void add_own(uint64_t from, uint64_t to)
 	range->heap = HEAP;
 }
 
-static struct holding *holding_of(uint64_t owner)
+static struct mapped *holding_of(uint64_t owner)
 {
-	struct holding *holding;
+	struct mapped *mapped;
 
-	for (size_t i = 0; i < holdings.count; i++)
+	for (size_t i = 0; i < all_mapped.count; i++)
 		if (holding_at(i)->owner == owner)
 			return holding_at(i);
-	holding = array_add(&holdings);
-	*holding = (struct holding){
+	mapped = array_add(&all_mapped);
+	*mapped = (struct mapped){
 		.owner = owner, .table = table,
 		.runs.item = sizeof(struct run), .stretches.item = sizeof(struct stretch),
 	};
-	return holding;
+	return mapped;
 }
 
 static void add_piece(uint64_t from, uint64_t to, uint64_t offset, unsigned layer, uint64_t owner)
 {
-	struct holding *holding = holding_of(owner);
-	struct run *run = array_add(&holding->runs);
+	struct mapped *mapped = holding_of(owner);
+	struct run *run = array_add(&mapped->runs);
 
 	*run = (struct run){ .addr = BASE + PAGES(from), .length = PAGES(to - from),
 	                     .offset = PAGES(offset), .layer = layer };
-	holding->stretches.count = 0;
-	ck_assert_int_eq(plan_stretches(&holding->runs, &holding->stretches), 0);
+	mapped->stretches.count = 0;
+	ck_assert_int_eq(plan_stretches(&mapped->runs, &mapped->stretches), 0);
 }
 
-static int plan_with(const struct holding *published)
+static int plan_with(const struct mapped *published)
 {
 	runs.count = 0;
-	return plan_attach(&table, &own, &holdings, published, &runs, &left, &conflict);
+	return plan_attach(&table, &own, &all_mapped, published, &runs, &left, &conflict);
 }
 
 static int plan(void)
@@ -195,12 +195,12 @@ END_TEST
 /* What is attached was changed here, and published; somebody hands that on to here. */
 START_TEST(own_changes_come_back)
 {
-	struct holding published;
+	struct mapped published;
 
 	reset();
 	add_piece(15, 18, 33, 1, 9);
 	published = *holding_at(0);
-	holdings.count = 0;
+	all_mapped.count = 0;
 	add_piece(10, 20, 10, 1, 7);
 	add_piece(20, 30, 20, 1, 9);
 	segments[0].layer = 1;
@@ -235,17 +235,17 @@ START_TEST(what_only_one_has)
 	add_piece(10, 12, 0, 0, 2);
 	add_piece(11, 13, 1, 0, 3);
 	add_piece(15, 16, 5, 0, 2);
-	ck_assert(plan_sole(&holdings, 1, &from, to, &length));
+	ck_assert(plan_sole(&all_mapped, 1, &from, to, &length));
 	ck_assert_uint_eq(from, BASE + PAGES(13));
 	ck_assert_uint_eq(length, PAGES(2));
 	from += length;
-	ck_assert(plan_sole(&holdings, 1, &from, to, &length));
+	ck_assert(plan_sole(&all_mapped, 1, &from, to, &length));
 	ck_assert_uint_eq(from, BASE + PAGES(16));
 	ck_assert_uint_eq(length, PAGES(4));
 	from += length;
-	ck_assert(!plan_sole(&holdings, 1, &from, to, &length));
+	ck_assert(!plan_sole(&all_mapped, 1, &from, to, &length));
 	from = BASE + PAGES(11);
-	ck_assert(!plan_sole(&holdings, 3, &from, BASE + PAGES(13), &length));
+	ck_assert(!plan_sole(&all_mapped, 3, &from, BASE + PAGES(13), &length));
 }
 END_TEST
 

@@ -310,13 +310,13 @@ START_TEST(left)
 	const struct span *s = frozen(2);
 
 	check_span(&s[1], SPAN_FROZEN, p + 4 * MIB, 2 * MIB, true);
-	unused_add((uintptr_t)p, 4 * MIB - RM_PAGE);
-	backing_leave();
+	free_ranges_add((uintptr_t)p, 4 * MIB - RM_PAGE);
+	backing_leave_unused();
 	s = frozen(2);
 	check_span(&s[0], SPAN_FROZEN, p, 4 * MIB, false);
 	ck_assert(intact(p, 0, 6 * MIB));
-	unused_add((uintptr_t)p + 4 * MIB - RM_PAGE, RM_PAGE);
-	backing_leave();
+	free_ranges_add((uintptr_t)p + 4 * MIB - RM_PAGE, RM_PAGE);
+	backing_leave_unused();
 	s = frozen(2);
 	check_span(&s[0], SPAN_ANON, p, 4 * MIB, true);
 	check_span(&s[1], SPAN_FROZEN, p + 4 * MIB, 2 * MIB, false);
@@ -325,11 +325,11 @@ START_TEST(left)
 	/* in pieces, one of which is anonymous already, and in use */
 	ck_assert(!backing_purge_forced((uintptr_t)p + 5 * MIB, 512 * KIB));
 	memset(p + 5 * MIB, 'n', 512 * KIB);
-	unused_add((uintptr_t)p + 4 * MIB, MIB);
-	backing_leave();
+	free_ranges_add((uintptr_t)p + 4 * MIB, MIB);
+	backing_leave_unused();
 	ck_assert(intact(p, 4 * MIB, 5 * MIB));
-	unused_add((uintptr_t)p + 5 * MIB + 512 * KIB, 512 * KIB);
-	backing_leave();
+	free_ranges_add((uintptr_t)p + 5 * MIB + 512 * KIB, 512 * KIB);
+	backing_leave_unused();
 	s = frozen(0);
 	for (size_t i = 0; i < spans.count; i++)
 		ck_assert_int_eq(s[i].kind, SPAN_ANON);
@@ -351,31 +351,31 @@ START_TEST(unused)
 		unsigned from = (unsigned)random() % 290, to = from + (unsigned)random() % 10;
 		bool add = random() % 2, want = true;
 
-		(add ? unused_add : unused_take)(from * RM_PAGE, (to - from) * RM_PAGE);
+		(add ? free_ranges_add : free_ranges_remove)(from * RM_PAGE, (to - from) * RM_PAGE);
 		for (unsigned i = from; i < to; i++)
 			is[i] = add;
 		from = (unsigned)random() % 290;
 		to = from + 1 + (unsigned)random() % 5;
 		for (unsigned i = from; i < to; i++)
 			want &= is[i];
-		ck_assert_int_eq(unused_all(from * RM_PAGE, (to - from) * RM_PAGE), want);
+		ck_assert_int_eq(free_ranges_cover(from * RM_PAGE, (to - from) * RM_PAGE), want);
 	}
-	unused_take(0, 300 * RM_PAGE);
+	free_ranges_remove(0, 300 * RM_PAGE);
 	for (unsigned i = 0; i < 10000; i++)
-		unused_add(2 * i * RM_PAGE, RM_PAGE);
+		free_ranges_add(2 * i * RM_PAGE, RM_PAGE);
 	for (unsigned i = 0; i < 20000; i++) {
-		bool here = unused_all(i * RM_PAGE, RM_PAGE);
+		bool here = free_ranges_cover(i * RM_PAGE, RM_PAGE);
 
 		all += here && i % 2 == 0;
 		wrong += here && i % 2;
 	}
 	ck_assert_uint_eq(all, 4096);
-	unused_take(0, 20000 * RM_PAGE);
-	unused_add(0, 10000 * RM_PAGE);
+	free_ranges_remove(0, 20000 * RM_PAGE);
+	free_ranges_add(0, 10000 * RM_PAGE);
 	for (unsigned i = 0; i < 5000; i++)
-		unused_take((2 * i + 1) * RM_PAGE, RM_PAGE);
+		free_ranges_remove((2 * i + 1) * RM_PAGE, RM_PAGE);
 	for (unsigned i = 0; i < 10000; i++) {
-		bool here = unused_all(i * RM_PAGE, RM_PAGE);
+		bool here = free_ranges_cover(i * RM_PAGE, RM_PAGE);
 
 		known += here && i % 2 == 0;
 		wrong += here && i % 2;

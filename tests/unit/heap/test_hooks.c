@@ -66,8 +66,8 @@ START_TEST(steps_over)
 	struct heap_range range[4];
 	char *first = extent(NULL, 2 * MIB, 4096), *second, *third;
 	size_t length = _i ? 5 * GIB : 4096;
-	char *other = mmap(first + 3 * MIB, length, PROT_NONE,
-	                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	char *other = mmap(first + 3 * MIB, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
+	                   MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
 
 	ck_assert_ptr_eq(other, first + 3 * MIB);
 	ck_assert_ptr_null(extent(first + 2 * MIB, 4 * MIB, 4096));
@@ -185,12 +185,12 @@ static void commit_zeros(char *p, size_t size)
 /* Given back until it stays: the second time. */
 static void keep(char *p, size_t size)
 {
-	uint64_t before = kept_bytes;
+	uint64_t before = retained_bytes;
 
 	for (int i = 0; i < 50; i++) {
 		memset(p, 1, size);
 		decommit(p, size);
-		if (kept_bytes > before)
+		if (retained_bytes > before)
 			return;
 		commit_zeros(p, size);
 	}
@@ -237,30 +237,30 @@ START_TEST(keeps)
 	ck_assert_uint_eq(resident(p, 16 * MIB), 0);
 	keep(p, 16 * MIB);
 	ck_assert_uint_eq(resident(p, 16 * MIB), 16 * MIB);
-	ck_assert_uint_eq(kept_bytes, 16 * MIB);
+	ck_assert_uint_eq(retained_bytes, 16 * MIB);
 	commit_zeros(p + 4 * MIB, 8 * MIB);
-	ck_assert_uint_eq(kept_bytes, 8 * MIB);
+	ck_assert_uint_eq(retained_bytes, 8 * MIB);
 	commit_zeros(p, 4 * MIB);
 	commit_zeros(p + 12 * MIB, 4 * MIB);
-	ck_assert_uint_eq(kept_bytes, 0);
+	ck_assert_uint_eq(retained_bytes, 0);
 
 	keep(p, 16 * MIB);
 	commit_zeros(q + 8 * MIB, 6 * MIB);
-	ck_assert_uint_eq(kept_bytes, 10 * MIB);
+	ck_assert_uint_eq(retained_bytes, 10 * MIB);
 	ck_assert_uint_eq(resident(p, 16 * MIB), 10 * MIB);
 	commit_zeros(p, 16 * MIB);
-	ck_assert_uint_eq(kept_bytes, 0);
+	ck_assert_uint_eq(retained_bytes, 0);
 
 	/* used for a part only: what is untouched would be there as well */
 	for (int i = 0; i < 3; i++) {
 		decommit(q, 32 * MIB);
-		ck_assert_uint_eq(kept_bytes, 0);
+		ck_assert_uint_eq(retained_bytes, 0);
 		ck_assert(!hooks.commit(&hooks, q, 32 * MIB, 0, 32 * MIB, 1));
 		memset(q, 1, 27 * MIB);
 	}
 	/* what the kernel took meanwhile is not made anew */
 	keep(q, 32 * MIB);
-	ck_assert_uint_eq(kept_bytes, 32 * MIB);
+	ck_assert_uint_eq(retained_bytes, 32 * MIB);
 	ck_assert(!madvise(q + MIB, 30 * MIB, MADV_DONTNEED));
 	ck_assert(!hooks.commit(&hooks, q, 32 * MIB, 0, 32 * MIB, 1));
 	if (tells_zeros())
@@ -275,25 +275,25 @@ START_TEST(keeps_for_a_while)
 {
 	char *p = extent(NULL, 1024 * MIB, 4096);
 
-	for (int i = 0; i < 2 * KEPT_MAX; i++) {
+	for (int i = 0; i < 2 * RETAINED_MAX; i++) {
 		for (int k = 0; k < 2; k++) {
 			memset(p + i * 16 * MIB, 1, 8 * MIB);
 			decommit(p + i * 16 * MIB, 8 * MIB);
 		}
-		ck_assert_uint_le(kept_bytes, KEPT_MAX * 8 * MIB);
+		ck_assert_uint_le(retained_bytes, RETAINED_MAX * 8 * MIB);
 	}
 	/* holes in all of them: more pieces than there is room for */
-	for (int i = 0; i < 2 * KEPT_MAX; i++)
+	for (int i = 0; i < 2 * RETAINED_MAX; i++)
 		commit_zeros(p + i * 16 * MIB + 3 * MIB, MIB);
-	for (int i = 0; i < 2 * KEPT_MAX; i++) {
+	for (int i = 0; i < 2 * RETAINED_MAX; i++) {
 		commit_zeros(p + i * 16 * MIB, 3 * MIB);
 		commit_zeros(p + i * 16 * MIB + 4 * MIB, 4 * MIB);
 	}
-	ck_assert_uint_eq(kept_bytes, 0);
+	ck_assert_uint_eq(retained_bytes, 0);
 	keep(p, 8 * MIB);
 	now_ns += 1001000000;
 	decommit(p + 512 * MIB, 4096);
-	ck_assert_uint_eq(kept_bytes, 0);
+	ck_assert_uint_eq(retained_bytes, 0);
 	ck_assert_uint_eq(resident(p, 8 * MIB), 0);
 }
 END_TEST

@@ -109,7 +109,7 @@ START_TEST(imports)
 	ck_assert(!env_imports("rmmap_publish"));
 	ck_assert(!env_imports("no_such_symbol"));
 	ck_assert(!policy_publishes());
-	ck_assert(!beside_is_ours());
+	ck_assert(!malloc_uses_heap());
 }
 END_TEST
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* test_weave.c - lists of segments against a plain array of pages; chains of publishes by tidy() */
+/* test_overlay.c - lists of segments against a plain array of pages; chains of publishes */
 #include "../../../src/lib/publish/internal.h"     /* before check.h, which has a macro fail() */
 
 #include "../unit.h"
@@ -40,15 +40,15 @@ static struct array random_list(struct page pages[PAGES])
 		};
 
 		if (draw(6) == 0) {
-			s.layer = WEAVE_NONE;
+			s.layer = OVERLAY_NONE;
 			s.offset = draw(2);
 		}
 		if (at + count > PAGES)
 			count = PAGES - at;
 		s.length = (uint64_t)count << RM_PAGE_SHIFT;
-		ck_assert_int_eq(weave_add(&l, &s), 0);
+		ck_assert_int_eq(overlay_add(&l, &s), 0);
 		for (unsigned i = 0; i < count; i++)
-			pages[at + i] = (struct page){ s.layer, s.heap, s.layer == WEAVE_NONE ?
+			pages[at + i] = (struct page){ s.layer, s.heap, s.layer == OVERLAY_NONE ?
 				s.offset : s.offset + ((uint64_t)i << RM_PAGE_SHIFT) };
 		at += count + (draw(2) ? draw(15) : 0);
 	}
@@ -68,7 +68,7 @@ static void is(const struct array *l, const struct page pages[PAGES])
 		for (uint64_t k = 0; k < s[i].length >> RM_PAGE_SHIFT; k++)
 			got[(s[i].addr - BASE) / RM_PAGE + k] = (struct page){
 				s[i].layer, s[i].heap,
-				s[i].offset + (s[i].layer == WEAVE_NONE ? 0 : k * RM_PAGE) };
+				s[i].offset + (s[i].layer == OVERLAY_NONE ? 0 : k * RM_PAGE) };
 	}
 	for (unsigned i = 0; i < PAGES; i++) {
 		ck_assert_uint_eq(got[i].heap, pages[i].heap);
@@ -88,33 +88,34 @@ START_TEST(against_pages)
 
 		for (unsigned i = 0; i < PAGES; i++)
 			want[i] = over[i].heap ? over[i] : under[i];
-		ck_assert_int_eq(weave(&u, &o, &out), 0);
+		ck_assert_int_eq(overlay_lists(&u, &o, &out), 0);
 		is(&out, want);
 		for (size_t i = 1; i < out.count; i++) {        /* joined as far as possible */
 			struct rm_segment *s = (struct rm_segment *)out.data + i - 1;
 			struct array two = list();
 
-			ck_assert_int_eq(weave_add(&two, s), 0);
-			ck_assert_int_eq(weave_add(&two, s + 1), 0);
+			ck_assert_int_eq(overlay_add(&two, s), 0);
+			ck_assert_int_eq(overlay_add(&two, s + 1), 0);
 			ck_assert_uint_eq(two.count, 2);
 			array_free(&two);
 		}
 		out.count = 0;
 		for (unsigned i = 0; i < PAGES; i++)
 			want[i] = i >= from && i < to ? under[i] : (struct page){ 0 };
-		ck_assert_int_eq(weave_cut(&u, AT(from), AT(to), &out), 0);
+		ck_assert_int_eq(overlay_cut(&u, AT(from), AT(to), &out), 0);
 		is(&out, want);
 		out.count = 0;
 		for (unsigned i = 0; i < PAGES; i++)
 			want[i] = i >= from && i < to && !under[i].heap ?
-			          (struct page){ WEAVE_NONE, 9, 0 } : (struct page){ 0 };
-		ck_assert_int_eq(weave_gaps(&u, AT(from), AT(to), 9, &out), 0);
+			          (struct page){ OVERLAY_NONE, 9, 0 } : (struct page){ 0 };
+		ck_assert_int_eq(overlay_gaps(&u, AT(from), AT(to), 9, &out), 0);
 		is(&out, want);
 		out.count = 0;
 		for (unsigned i = 0; i < PAGES; i++)
 			want[i] = under[i].heap && !over[i].heap ?
-			          (struct page){ WEAVE_NONE, under[i].heap, 0 } : (struct page){ 0 };
-		ck_assert_int_eq(weave_minus(&u, &o, &out), 0);
+			          (struct page){ OVERLAY_NONE, under[i].heap, 0 } :
+			          (struct page){ 0 };
+		ck_assert_int_eq(overlay_minus(&u, &o, &out), 0);
 		is(&out, want);
 		array_free(&u);
 		array_free(&o);
@@ -136,7 +137,7 @@ struct chain {
 
 static struct chain new_chain(void)
 {
-	return (struct chain){ .layers.item = sizeof(struct layer), .segments = list() };
+	return (struct chain){ .layers.item = sizeof(struct snapshot_layer), .segments = list() };
 }
 
 static void free_chain(struct chain *c)
@@ -147,12 +148,12 @@ static void free_chain(struct chain *c)
 
 static uint32_t chain_layer(struct chain *c, enum layer_kind kind, uint64_t addr, uint64_t length)
 {
-	struct layer *layer = array_add(&c->layers);
+	struct snapshot_layer *layer = array_add(&c->layers);
 
 	ck_assert_uint_le(length, RM_LAYER_MAX);
 	memset(full, 0xff, sizeof(full));
-	*layer = (struct layer){ .kind = (uint8_t)kind, .addr = addr, .length = length,
-	                         .bitmap = full };
+	*layer = (struct snapshot_layer){ .kind = (uint8_t)kind, .addr = addr, .length = length,
+	                                  .bitmap = full };
 	c->copied += length >> RM_PAGE_SHIFT;
 	return (uint32_t)(c->layers.count - 1);
 }
@@ -160,20 +161,20 @@ static uint32_t chain_layer(struct chain *c, enum layer_kind kind, uint64_t addr
 /* What freeze.c does, but for the memory. */
 static void chain_publish(struct chain *c, struct array *changed)
 {
-	struct gathered g = { .layers = &c->layers, .under = c->segments, .gaps = list(),
-	                      .changed = *changed, .written = list(), .pages = CHAIN_PAGES };
+	struct collected g = { .layers = &c->layers, .under = c->segments, .gaps = list(),
+	                       .changed = *changed, .written = list(), .pages = CHAIN_PAGES };
 	struct array bases = list(), pages = list(), both = list(), all = list();
 	const struct rm_segment *s;
 	uint64_t length = 0, live[4096] = { 0 };
 	uint32_t layer, kept = 0, number[4096];
 
-	ck_assert_int_eq(tidy(&g), 0);
+	ck_assert_int_eq(compact(&g), 0);
 	for (size_t i = 0; i < g.gaps.count; i++) {
 		struct rm_segment base = ((struct rm_segment *)g.gaps.data)[i];
 
 		base.layer = chain_layer(c, LAYER_BASE, base.addr, base.length);
 		base.offset = 0;
-		weave_add(&bases, &base);
+		overlay_add(&bases, &base);
 	}
 	s = g.changed.data;
 	for (size_t i = 0; i < g.changed.count; i++)
@@ -187,11 +188,11 @@ static void chain_publish(struct chain *c, struct array *changed)
 			page.layer = layer;
 			page.offset = length;
 			length += page.length;
-			weave_add(&pages, &page);
+			overlay_add(&pages, &page);
 		}
 	}
-	ck_assert_int_eq(weave(&bases, &pages, &both), 0);
-	ck_assert_int_eq(weave(&g.under, &both, &all), 0);
+	ck_assert_int_eq(overlay_lists(&bases, &pages, &both), 0);
+	ck_assert_int_eq(overlay_lists(&g.under, &both, &all), 0);
 	array_free(&g.under);
 	array_free(&g.gaps);
 	array_free(&g.changed);
@@ -203,7 +204,9 @@ static void chain_publish(struct chain *c, struct array *changed)
 		live[((struct rm_segment *)all.data)[i].layer]++;
 	for (size_t i = 0; i < c->layers.count; i++)
 		if (live[i]) {
-			((struct layer *)c->layers.data)[kept] = ((struct layer *)c->layers.data)[i];
+			struct snapshot_layer *layers = c->layers.data;
+
+			layers[kept] = layers[i];
 			number[i] = kept++;
 		}
 	c->layers.count = kept;
@@ -222,8 +225,8 @@ static struct array some_pages(unsigned count)
 		dirty[draw(CHAIN_PAGES)] = 1;
 	for (unsigned i = 0; i < CHAIN_PAGES; i++)
 		if (dirty[i])
-			weave_add(&l, &(struct rm_segment){ .addr = AT(i), .length = RM_PAGE,
-			                                    .layer = WEAVE_NONE, .heap = 5 });
+			overlay_add(&l, &(struct rm_segment){ .addr = AT(i), .length = RM_PAGE,
+			                                      .layer = OVERLAY_NONE, .heap = 5 });
 	return l;
 }
 
@@ -236,7 +239,7 @@ START_TEST(a_long_chain)
 
 	seed = 3;
 	all.layer = chain_layer(&c, LAYER_BASE, BASE, all.length);
-	weave_add(&c.segments, &all);
+	overlay_add(&c.segments, &all);
 	c.copied = 0;
 	for (int round = 0; round < 1000; round++) {
 		struct array changed = some_pages(CHAIN_PAGES / 100);
@@ -244,7 +247,7 @@ START_TEST(a_long_chain)
 
 		chain_publish(&c, &changed);
 		for (size_t i = 0; i < c.layers.count; i++)
-			sum += layer_pages((struct layer *)c.layers.data + i);
+			sum += layer_pages((struct snapshot_layer *)c.layers.data + i);
 		if (sum > most_pages)
 			most_pages = sum;
 		if (c.layers.count > most_layers)
@@ -266,30 +269,30 @@ END_TEST
 /* Pages [from, to) of the chain are those of a layer whose first page has the address AT(zero). */
 static void refer(struct chain *c, uint32_t layer, unsigned zero, unsigned from, unsigned to)
 {
-	weave_add(&c->segments, &(struct rm_segment){
+	overlay_add(&c->segments, &(struct rm_segment){
 		.addr = AT(from), .length = AT(to) - AT(from), .offset = AT(from) - AT(zero),
 		.layer = layer, .heap = 5 });
 }
 
 static void set_bitmap(struct chain *c, uint32_t layer, uint64_t *bitmap)
 {
-	((struct layer *)c->layers.data)[layer].bitmap = bitmap;
+	((struct snapshot_layer *)c->layers.data)[layer].bitmap = bitmap;
 }
 
-static struct gathered gathered(struct chain *c, uint64_t pages)
+static struct collected collected(struct chain *c, uint64_t pages)
 {
-	return (struct gathered){ .layers = &c->layers, .under = c->segments, .gaps = list(),
-	                          .changed = list(), .written = list(), .pages = pages };
+	return (struct collected){ .layers = &c->layers, .under = c->segments, .gaps = list(),
+	                           .changed = list(), .written = list(), .pages = pages };
 }
 
-static void gap_is(const struct gathered *g, size_t i, unsigned from, unsigned to)
+static void gap_is(const struct collected *g, size_t i, unsigned from, unsigned to)
 {
 	const struct rm_segment *gap = (struct rm_segment *)g->gaps.data + i;
 
 	ck_assert_uint_gt(g->gaps.count, i);
 	ck_assert_uint_eq(gap->addr, AT(from));
 	ck_assert_uint_eq(gap->length, AT(to) - AT(from));
-	ck_assert_uint_eq(gap->layer, WEAVE_NONE);
+	ck_assert_uint_eq(gap->layer, OVERLAY_NONE);
 	ck_assert_uint_eq(gap->offset, 0);
 	ck_assert_uint_eq(gap->heap, 5);
 }
@@ -319,10 +322,10 @@ static struct chain nearly_dead(unsigned live, uint64_t *bitmap)
 START_TEST(a_dead_base)
 {
 	struct chain c = nearly_dead(10, full);
-	struct gathered g = gathered(&c, CHAIN_PAGES);
+	struct collected g = collected(&c, CHAIN_PAGES);
 	struct array nothing = list();
 
-	ck_assert_int_eq(tidy(&g), 0);
+	ck_assert_int_eq(compact(&g), 0);
 	ck_assert_uint_eq(g.gaps.count, 2);
 	gap_is(&g, 0, 0, 1024);
 	gap_is(&g, 1, 2100, 2110);
@@ -331,9 +334,9 @@ START_TEST(a_dead_base)
 	for (int again = 0; again < 3; again++) {       /* and what is new stays */
 		chain_publish(&c, &nothing);
 		ck_assert_uint_eq(c.layers.count, 3);
-		ck_assert_ptr_eq(((struct layer *)c.layers.data)->bitmap, none);
-		ck_assert_uint_eq(layer_pages((struct layer *)c.layers.data + 1), 1024);
-		ck_assert_uint_eq(layer_pages((struct layer *)c.layers.data + 2), 10);
+		ck_assert_ptr_eq(((struct snapshot_layer *)c.layers.data)->bitmap, none);
+		ck_assert_uint_eq(layer_pages((struct snapshot_layer *)c.layers.data + 1), 1024);
+		ck_assert_uint_eq(layer_pages((struct snapshot_layer *)c.layers.data + 2), 10);
 	}
 	free_chain(&c);
 }
@@ -344,16 +347,16 @@ START_TEST(a_dead_base_of_holes)
 {
 	static uint64_t bitmap[CHAIN_PAGES / 64];
 	struct chain c = nearly_dead(10, bitmap);
-	struct gathered g = gathered(&c, CHAIN_PAGES);
+	struct collected g = collected(&c, CHAIN_PAGES);
 
 	for (unsigned i = 5000; i < 5064; i++)
 		rm_bit_set(bitmap, i);
-	ck_assert_int_eq(tidy(&g), 0);
+	ck_assert_int_eq(compact(&g), 0);
 	ck_assert_uint_eq(g.gaps.count, 2);
 	gap_is(&g, 1, 2100, 2110);
 	array_free(&g.gaps);
 	rm_bit_clear(bitmap, 5000);     /* not worth a file */
-	ck_assert_int_eq(tidy(&g), 0);
+	ck_assert_int_eq(compact(&g), 0);
 	ck_assert_uint_eq(g.gaps.count, 0);
 	free_chain(&c);
 }
@@ -364,18 +367,18 @@ START_TEST(not_dead)
 {
 	static uint64_t bitmap[CHAIN_PAGES / 64];
 	struct chain c = nearly_dead(300, bitmap);
-	struct gathered g = gathered(&c, CHAIN_PAGES);
+	struct collected g = collected(&c, CHAIN_PAGES);
 
 	for (unsigned i = 0; i < 3599; i++)
 		rm_bit_set(bitmap, i);
-	ck_assert_int_eq(tidy(&g), 0);
+	ck_assert_int_eq(compact(&g), 0);
 	ck_assert_uint_eq(g.gaps.count, 0);
 	rm_bit_set(bitmap, 3599);
-	ck_assert_int_eq(tidy(&g), 0);
+	ck_assert_int_eq(compact(&g), 0);
 	ck_assert_uint_eq(g.gaps.count, 2);
 	array_free(&g.gaps);
-	((struct layer *)c.layers.data)->kind = LAYER_UPSTREAM;
-	ck_assert_int_eq(tidy(&g), 0);
+	((struct snapshot_layer *)c.layers.data)->kind = LAYER_UPSTREAM;
+	ck_assert_int_eq(compact(&g), 0);
 	ck_assert_uint_eq(g.gaps.count, 0);
 	free_chain(&c);
 }
@@ -385,7 +388,7 @@ END_TEST
 START_TEST(many_dead_bases)
 {
 	struct chain c = new_chain();
-	struct gathered g;
+	struct collected g;
 
 	for (unsigned i = 0; i < 64; i++) {
 		unsigned at = i * CHAIN_PAGES;
@@ -393,8 +396,8 @@ START_TEST(many_dead_bases)
 
 		refer(&c, layer, at, at, at + CHAIN_PAGES / 4);
 	}
-	g = gathered(&c, 64 * CHAIN_PAGES);
-	ck_assert_int_eq(tidy(&g), 0);
+	g = collected(&c, 64 * CHAIN_PAGES);
+	ck_assert_int_eq(compact(&g), 0);
 	ck_assert_uint_eq(g.gaps.count, 32);
 	for (unsigned i = 0; i < 32; i++)
 		gap_is(&g, i, i * CHAIN_PAGES, i * CHAIN_PAGES + CHAIN_PAGES / 4);
@@ -410,5 +413,5 @@ int main(void)
 		{ a_dead_base_of_holes, 0 }, { not_dead, 0 }, { many_dead_bases, 0 },
 	};
 
-	return unit_run("weave", tests, COUNT(tests));
+	return unit_run("overlay", tests, COUNT(tests));
 }
