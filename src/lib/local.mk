@@ -4,73 +4,77 @@ noinst_LTLIBRARIES += librmmap-core.la
 EXTRA_DIST += src/lib/README src/lib/attach/README src/lib/base/README src/lib/heap/README \
 	src/lib/publish/README src/lib/rmmapd/README
 librmmap_core_la_SOURCES = \
-	src/lib/lib.h \
-	src/lib/publish/publish.h \
-	src/lib/attach/attach.h \
-	src/lib/heap/heap.h \
-	src/lib/rmmapd/client.h \
-	src/lib/base/scan.h \
-	src/lib/base/base.h \
-	src/lib/attach/ask.c \
-	src/lib/heap/ranges.c \
-	src/lib/base/counters.c \
-	src/lib/base/policy.c \
-	src/lib/base/memfd.c \
-	src/lib/base/lock.c \
 	src/lib/base/arguments.c \
-	src/lib/attach/attach.c \
-	src/lib/attach/internal.h \
-	src/lib/attach/attachments.c \
-	src/lib/heap/other_malloc.c \
-	src/lib/attach/coalesce.c \
-	src/lib/publish/check.c \
-	src/lib/rmmapd/client.c \
-	src/lib/attach/contents.c \
+	src/lib/base/array.c \
+	src/lib/base/base.h \
+	src/lib/base/counters.c \
 	src/lib/base/env.c \
-	src/lib/heap/other_arenas.c \
 	src/lib/base/errors.c \
 	src/lib/base/fd.c \
-	src/lib/fork.c \
-	src/lib/heap/freed.c \
-	src/lib/heap/freed.h \
-	src/lib/publish/snapshot.c \
+	src/lib/base/lock.c \
+	src/lib/base/maps.c \
+	src/lib/base/memfd.c \
+	src/lib/base/policy.c \
+	src/lib/base/scan.c \
+	src/lib/base/scan.h \
+	src/lib/base/track.c \
+	src/lib/rmmapd/client.c \
+	src/lib/rmmapd/client.h \
+	src/lib/rmmapd/exec.c \
+	src/lib/rmmapd/parent.c \
+	src/lib/rmmapd/spawn.c \
+	src/lib/rmmapd/spawn.h \
+	src/lib/rmmapd/start.c \
+	src/lib/heap/arenas.c \
 	src/lib/heap/backing.c \
 	src/lib/heap/backing.h \
 	src/lib/heap/backing_file.c \
 	src/lib/heap/backing_file.h \
+	src/lib/heap/backing_freeze.c \
 	src/lib/heap/backing_protect.c \
-	src/lib/publish/collect.c \
-	src/lib/base/scan.c \
-	src/lib/publish/internal.h \
-	src/lib/publish/compact.c \
-	src/lib/base/track.c \
-	src/lib/publish/overlay.c \
-	src/lib/publish/write.c \
+	src/lib/heap/backing_spans.c \
+	src/lib/heap/backing_spans.h \
+	src/lib/heap/free_ranges.c \
+	src/lib/heap/free_ranges.h \
+	src/lib/heap/freed.c \
+	src/lib/heap/freed.h \
 	src/lib/heap/heap.c \
+	src/lib/heap/heap.h \
 	src/lib/heap/hooks.c \
 	src/lib/heap/jemalloc.c \
 	src/lib/heap/jemalloc.h \
+	src/lib/heap/other_arenas.c \
+	src/lib/heap/other_malloc.c \
+	src/lib/heap/ranges.c \
 	src/lib/heap/retained.c \
 	src/lib/heap/retained.h \
-	src/lib/heap/free_ranges.c \
-	src/lib/heap/free_ranges.h \
-	src/lib/publish/layer.c \
+	src/lib/heap/slot.c \
+	src/lib/attach/ask.c \
+	src/lib/attach/attach.c \
+	src/lib/attach/attach.h \
+	src/lib/attach/attachments.c \
+	src/lib/attach/coalesce.c \
+	src/lib/attach/contents.c \
+	src/lib/attach/copy.c \
+	src/lib/attach/internal.h \
 	src/lib/attach/lazy.c \
 	src/lib/attach/map.c \
-	src/lib/base/maps.c \
-	src/lib/attach/copy.c \
-	src/lib/publish/surroundings.c \
 	src/lib/attach/plan.c \
 	src/lib/attach/prefetch.c \
+	src/lib/publish/check.c \
+	src/lib/publish/collect.c \
+	src/lib/publish/compact.c \
+	src/lib/publish/internal.h \
+	src/lib/publish/layer.c \
+	src/lib/publish/overlay.c \
 	src/lib/publish/publish.c \
-	src/lib/heap/slot.c \
-	src/lib/rmmapd/parent.c \
-	src/lib/rmmapd/exec.c \
-	src/lib/rmmapd/spawn.c \
-	src/lib/rmmapd/spawn.h \
-	src/lib/rmmapd/start.c \
-	src/lib/stats.c \
-	src/lib/base/array.c
+	src/lib/publish/publish.h \
+	src/lib/publish/snapshot.c \
+	src/lib/publish/surroundings.c \
+	src/lib/publish/write.c \
+	src/lib/fork.c \
+	src/lib/lib.h \
+	src/lib/stats.c
 librmmap_core_la_CPPFLAGS = $(AM_CPPFLAGS) -DRM_LIBEXECDIR='"$(libexecdir)"'
 librmmap_core_la_LIBADD = libcommon.la
 

@@ -166,7 +166,8 @@ tests_unit_publish_test_overlay_LDADD = $(unit_ldadd)
 endif
 
 # jemalloc needs the library as the library needs jemalloc
-core_ldflags = $(AM_LDFLAGS) -Wl,-u,rm_jemalloc_mmap -Wl,-u,rm_jemalloc_hard
+core_ldflags = $(AM_LDFLAGS) -Wl,-u,rm_jemalloc_mmap -Wl,-u,rm_jemalloc_hard \
+	-Wl,-u,rm_jemalloc_fetch_slow
 if HAVE_CHECK
 core_tests = \
 	tests/unit/heap/test_backing \

@@ -2,12 +2,12 @@
 /*
  * backing_file.c - the memory files that the heap grows in
  *
- * Each is open until rmmapd has it: the descriptor is what freezes it. So there is a limit
- * to how many there are, and sizes grow with the heap. Under backing.c's lock.
+ * A file stays open until rmmapd has it, since its descriptor is needed to freeze it. So the
+ * number of files is limited, and their size grows with the heap. Under backing_lock(), on any
+ * thread. Does not allocate, except for the list of files in own pages.
  */
 #include "../base/scan.h"
 #include "backing_file.h"
-#include "../base/base.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,18 +17,21 @@
 #include <unistd.h>
 
 #define FILE_MIN ((uint64_t)4 << 20)
-#define PART 8                  /* of the heap that one file is */
-#define FILES_MAX 256
+#define PART 8                  /* a new file is an eighth of the heap */
+#define FILES_MAX 256           /* open at a time */
 #define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
 
 struct file {
 	uint32_t number;
 	struct fd_mark fd;
-	uint64_t addr, used, size;      /* where its first byte is mapped; mapped so far; length */
+	uint64_t addr;                  /* where its first byte is mapped */
+	uint64_t used;                  /* bytes mapped so far, from the first on; <= size */
+	uint64_t size;                  /* of the file; once sealed, what was mapped of it */
 	uint8_t id[RM_ID_BYTES];
-	bool sealed, asked;             /* asked: publish has looked, and says when it is done */
-	uint64_t live;                  /* sealed: bytes that are mapped still */
-	uint64_t *seen;                 /* bitmap of pages, or NULL */
+	bool sealed;                    /* never grows any more; id and live are set */
+	bool asked;                     /* a publish uses it, until file_left() or file_close() */
+	uint64_t live;                  /* sealed: bytes that are still mapped */
+	uint64_t *seen;                 /* bitmap: pages that were there at the freeze, or NULL */
 };
 
 static struct array files = { .item = sizeof(struct file) };
@@ -64,7 +67,7 @@ static int file_new_fd(uint64_t size)
 	/* Beyond this limit the kernel would raise SIGXFSZ, and it counts for memfds too. */
 	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < size)
 		return -EFBIG;
-	/* Files count once they are frozen: at the limit a fork could not have that done. */
+	/* Private mappings count, and at the limit a fork could not freeze a shared one. */
 	if (getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
 		return -ENOMEM;
 	fd = memfd_create("rmmap-heap", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -187,14 +190,17 @@ static int page_note_seen(void *arg, uint64_t start, uint64_t end, bool zeros)
 	return 0;
 }
 
-/* A page that comes after it, or that has been swapped, is missing: its user compares. */
+/*
+ * Pages that were swapped out, or that come before the freeze but after this, are missing in the
+ * bitmap. Its user compares the number of pages with the file's blocks.
+ */
 void file_look(uint32_t number, uint64_t addr, uint64_t length)
 {
 	struct file *file = file_find(number);
 
 	if (!file)
 		return;
-	/* once more, if it could not be frozen the last time */
+	/* An earlier freeze may have failed after it looked. */
 	own_pages_free(file->seen, SEEN_BYTES);
 	file->seen = own_pages(SEEN_BYTES);
 	if (file->seen)

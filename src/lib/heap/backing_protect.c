@@ -2,24 +2,26 @@
 /*
  * backing_protect.c - pages of the heap that the program has protected
  *
- * Guard pages of a stack that malloc gave, code that is run there: a freeze maps the whole
- * file anew, readable and writable, and must leave them as they were. Under backing.c's
- * lock; no allocation but struct array. Without /proc nobody can tell.
+ * Programs make guard pages of stacks that malloc returned, and run code that they have put
+ * there. A freeze maps a whole file anew, readable and writable, so it has to restore what was
+ * set. Under backing_lock(). Allocates in struct array only. Without /proc nothing is known of
+ * protections, and nothing is restored.
  */
 #include "backing.h"
 
 #include <sys/mman.h>
 
-struct protection {
+struct protection {                     /* of pages that are not simply readable and writable */
 	uint64_t from, to;
-	int bits;
+	int bits;                       /* PROT_READ and so on */
 };
 
-struct noting {
+struct noting {                         /* argument of protection_note() */
 	struct array *list;
-	uint64_t from, to;
+	uint64_t from, to;              /* of interest */
 };
 
+/* Lines ascend: true once they are behind the range, or if there is no memory. */
 static bool protection_note(void *arg, const struct map_line *line)
 {
 	const struct noting *noting = arg;

@@ -2,19 +2,21 @@
 /*
  * early.c - a malloc that comes before the process has its thread-local variables
  *
- * ld.so gives these their initial values after all relocations, and IFUNC resolvers run
- * during them. To one that allocates, jemalloc's data of the thread would be all zeros, which
- * means a thread that is set up. So this library has a resolver too, of a function that
- * nobody calls: it runs when the library itself is relocated, which is before any that could
- * come here, and does what ld.so will do again. The thread is a new one to jemalloc then.
- * No call of a function: those out of the library do not work yet.
+ * ld.so initialises thread-local variables after all relocations, but IFUNC resolvers run during
+ * them. If a resolver allocates, jemalloc's data of the thread is all zeros, which jemalloc takes
+ * for a thread that is set up. So this library has a resolver, too, for a function that nobody
+ * calls. It runs when this library is relocated, which is before any resolver that can call our
+ * malloc, and it copies the initial values as ld.so will again. Then jemalloc sees a new thread.
+ *
+ * Runs once, on the first thread. It must not call a function: functions of other libraries do
+ * not work yet.
  */
 #include <elf.h>
 #include <link.h>
 
 #include "heap.h"
 
-/* All of the library's variables with an initial value: ours have none. */
+/* The start of this library's initialised thread-local variables: only jemalloc has any. */
 extern __thread uint64_t je_tsd_tls[]
 	__attribute__((visibility("hidden"), tls_model("initial-exec")));
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
@@ -27,7 +29,7 @@ static void (*early_resolve(void))(void)
 {
 	uintptr_t base = (uintptr_t)&__ehdr_start;
 	const ElfW(Phdr) *p = (const void *)(base + __ehdr_start.e_phoff);
-	volatile uint64_t *to = je_tsd_tls;     /* volatile: or it becomes a call of memcpy */
+	volatile uint64_t *to = je_tsd_tls;     /* else the compiler makes it a call of memcpy */
 
 	for (unsigned i = 0; i < __ehdr_start.e_phnum; i++)
 		if (p[i].p_type == PT_TLS)
@@ -36,5 +38,6 @@ static void (*early_resolve(void))(void)
 	return early_nothing;
 }
 
+/* The reference below makes the linker keep the relocation that runs the resolver. */
 static void early_unused(void) __attribute__((ifunc("early_resolve")));
 static void (*const early_reference)(void) __attribute__((used)) = early_unused;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * unused.c - addresses of the heap that jemalloc does not use: never committed, or decommitted
+ * free_ranges.c - addresses of the heap that jemalloc does not use: never committed, or
+ * decommitted
  *
- * A mapping of a frozen file holds all of the file's memory, and the end of a file is mostly
- * what the heap has grown by and nobody took yet. Here is known when nothing else is left of
- * one. Ranges are in ascending order, joined where they meet; what finds no room is not
- * known, and taken for used. Under the hooks' lock.
+ * A mapping of a frozen file holds all of the file's memory. The end of most files is memory that
+ * the heap has grown by and jemalloc never committed. This list tells when no more than such
+ * memory is left of a file, so that backing.c can let go of it. Under the hooks' lock. Allocates
+ * nothing.
  */
 #include "free_ranges.h"
 
@@ -13,12 +14,13 @@
 
 #define FREE_RANGES_MAX 4096
 
+/* Ascending, without overlap, and joined where they meet. A range that finds no room is lost. */
 static struct range {
 	uint64_t addr, end;
 } ranges[FREE_RANGES_MAX];
 static unsigned count;
 
-/* The first range that ends at addr or above. */
+/* The index of the first range that ends at addr or above, or count. */
 static unsigned range_find(uint64_t addr)
 {
 	unsigned low = 0, high = count;
@@ -34,7 +36,7 @@ static unsigned range_find(uint64_t addr)
 	return low;
 }
 
-/* In the place of so many ranges there are these now. */
+/* Replace the `old` ranges from index at on by n others, of which the last is dropped if full. */
 static void ranges_replace(unsigned at, unsigned old, const struct range *by, unsigned n)
 {
 	if (count - old + n > FREE_RANGES_MAX)

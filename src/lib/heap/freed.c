@@ -2,14 +2,15 @@
 /*
  * freed.c - RMMAP_CHECK: was this block freed?
  *
- * jemalloc tells its hooks of each block that it hands out and takes back, once some are
- * installed: every allocation takes its slow path from then on, so this is for RMMAP_CHECK=1
- * only. A table of a fixed size has the addresses of the last blocks that were freed; two
- * addresses that fall into one place displace each other, so that one may be forgotten, and none
- * is there that is not free: a block is noted before jemalloc has it back, and struck out
- * before anybody has it again.
+ * Once hooks are installed, jemalloc calls them for each block that it hands out or takes back.
+ * Every allocation takes jemalloc's slow path from then on, so this is for RMMAP_CHECK=1 only.
  *
- * Any thread, no lock. The table is in own_pages().
+ * A table of a fixed size holds the addresses of the blocks freed last. Two addresses that fall
+ * into one place displace each other, so a freed block may be forgotten. But every address in
+ * the table is free: it is noted before jemalloc takes the block back, and removed before
+ * anybody gets the block again.
+ *
+ * Any thread, without a lock. The table is in own pages.
  */
 #include "freed.h"
 
@@ -19,7 +20,7 @@
 #define BITS 16
 #define TABLE_BYTES (sizeof(uintptr_t) << BITS)
 
-static uintptr_t *table;                /* NULL: nobody watches */
+static uintptr_t *table;                /* NULL: RMMAP_CHECK is not set */
 
 static uintptr_t *freed_place(const void *p)
 {
@@ -43,6 +44,7 @@ static void on_free(void *extra, int kind, void *p, uintptr_t arguments[4])
 		__atomic_store_n(freed_place(p), (uintptr_t)p, __ATOMIC_RELAXED);
 }
 
+/* A block that is resized in place is neither freed nor handed out. */
 static void on_expand(void *extra, int kind, void *p, size_t old_size, size_t new_size,
                       uintptr_t raw, uintptr_t arguments[4])
 {

@@ -2,18 +2,18 @@
 /*
  * freed.h - RMMAP_CHECK: was this block freed?
  *
- * Does not allocate from the heap. Any thread.
+ * Any thread, without a lock. Does not allocate from the heap: the table is in own pages.
  */
 #ifndef RM_LIB_FREED_H
 #define RM_LIB_FREED_H
 
 #include <stdbool.h>
 
-/* From now on note what is freed. Once, when jemalloc is set up, before there are threads. */
+/* Note from now on what is freed. Called once, by heap.c when jemalloc is set up. */
 void freed_watch(void);
 /*
- * Was p freed, and is it still? True is certain; false also where p is no block's begin, was
- * freed long ago, or nobody watches.
+ * Is p the start of a block that was freed and not handed out again? True is certain. False is
+ * not: p may have been freed long ago, or nothing is noted.
  */
 bool freed_holds(const void *p);
 

@@ -1,38 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * heap.c - jemalloc, set up; and which arena a thread allocates from
+ * heap.c - sets jemalloc up
  *
- * Arena 0 exists before anybody can say where its memory is to lie, so nobody allocates
- * from it: each thread, at its first allocation, is bound to one of a pool of arenas that
- * were created on our hooks. Any thread, at the first malloc of a process even before
- * libc is set up; whatever this calls may allocate in turn, and is then served from
- * arena 0, which lies outside the window.
- *
- * Nothing of this is on malloc's fast path. What jemalloc calls when it does not know a
- * thread yet, or knows it as slow, is rm_jemalloc_fetch_slow() here.
+ * Any thread, at the first malloc of a process even before libc is set up. Does not allocate,
+ * but jemalloc may while it is set up: such memory comes from arena 0, outside the window. Not
+ * on malloc's fast path: jemalloc calls rm_jemalloc_fetch_slow() for a thread that it does not
+ * know yet, or that is slow. arenas.c then decides which arena the thread allocates from.
  */
 #include "backing.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../../common/say.h"
 #include "freed.h"
 #include "jemalloc.h"
 
-#define POOL_MAX 1024
-#define FREES_MAX 128           /* of a thread that only frees: then it is set up as others are */
-#define OVERSIZE ((size_t)8 << 20)    /* jemalloc's default */
+/* After so many calls of free() a thread that only frees is set up as others are. */
+#define FREES_MAX 128
 
 /*
- * What correctness needs, after and above RMMAP_MALLOC_CONF: one automatic arena, none for
- * large allocations, and no way for memory to come from elsewhere than the hooks.
+ * What this library depends on. jemalloc reads it after RMMAP_MALLOC_CONF, so it wins: one
+ * automatic arena, none for large allocations, and all memory comes through the hooks.
  */
 #define PINNED "narenas:1,oversize_threshold:0,dss:disabled,background_thread:false," \
 	"percpu_arena:disabled,retain:true,hpa:false,abort_conf:false,zero_realloc:free"
@@ -41,34 +31,12 @@ const char *rj_malloc_conf_2_conf_harder = PINNED;
 
 bool heap_mixed;
 
-static unsigned generation = 1;         /* bumped by fork in the child */
-static __thread unsigned thread_generation __attribute__((tls_model("initial-exec")));
-static __thread bool entering __attribute__((tls_model("initial-exec")));
-static __thread bool thread_cache_off __attribute__((tls_model("initial-exec")));   /* by us */
-static __thread bool thread_slowed __attribute__((tls_model("initial-exec")));      /* by fork */
-static __thread unsigned thread_place __attribute__((tls_model("initial-exec")));
+/* Written under arenas_lock(). */
+static bool ready;              /* heap_init() is done */
+static bool started;            /* jemalloc is set up; also read without the lock */
+static bool handlers;           /* true once the fork handlers are registered */
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;        /* before jemalloc's own */
-static bool ready;              /* what follows from the environment and the program is set up */
-static bool started;            /* jemalloc is set up */
-static bool handlers;           /* those of fork() stand */
-static struct { unsigned arena, threads; } pool[POOL_MAX];
-static unsigned pool_count, pool_max;
-static unsigned pool_before_fork;       /* the parent's first arena, or 0 */
-
-/* As many as jemalloc has by default. */
-static unsigned pool_limit(void)
-{
-	cpu_set_t cpus;
-	unsigned count = 8;
-
-	if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
-		count = (unsigned)CPU_COUNT(&cpus);
-	count = count > 1 ? 4 * count : 1;
-	return count < POOL_MAX ? count : POOL_MAX;
-}
-
-/* Then malloc has to say that there is no memory; a memory file says so by SIGBUS, later. */
+/* With strict overcommit malloc must fail up front; a memory file would fail later with SIGBUS. */
 static bool strict_overcommit(void)
 {
 	int fd = open("/proc/sys/vm/overcommit_memory", O_RDONLY | O_CLOEXEC);
@@ -81,6 +49,7 @@ static bool strict_overcommit(void)
 	return mode == '2';
 }
 
+/* Set up what follows from the environment and the program. Under arenas_lock(). */
 static void heap_init(void)
 {
 	const struct rm_options *options = env_options();
@@ -91,7 +60,7 @@ static void heap_init(void)
 	backing_init(policy_publishes() && (options->heap == RM_HEAP_SHARED ||
 	                           (options->heap == RM_HEAP_AUTO && !policy_pins() &&
 	                            !strict_overcommit())), policy_publishes());
-	if (options->check)             /* then free() tells what is nobody's */
+	if (options->check)             /* so that free() looks at each pointer */
 		heap_mix();
 	slot_init();
 	if (options->scrub)
@@ -99,7 +68,7 @@ static void heap_init(void)
 	ready = true;
 }
 
-/* jemalloc's own hooks would do as this option says; ours have to. */
+/* jemalloc's own hooks would obey this option of jemalloc; ours have to do it themselves. */
 static void heap_huge_pages(void)
 {
 	const char *mode = "";
@@ -113,16 +82,17 @@ static void heap_huge_pages(void)
 		backing_huge_pages(MADV_NOHUGEPAGE);
 }
 
+/* Once. The first call of mallctl has jemalloc set itself up. */
 static void heap_start(void)
 {
 	const char *version;
 	size_t size = sizeof(version);
 
-	if (entering)
+	if (arenas_entering)
 		return;
-	entering = true;
+	arenas_entering = true;
 	other_malloc_refuse();
-	own_lock(&lock);
+	arenas_lock();
 	if (!ready)
 		heap_init();
 	if (!started) {
@@ -135,170 +105,15 @@ static void heap_start(void)
 		handlers = true;
 		__atomic_store_n(&started, true, __ATOMIC_RELEASE);
 	}
-	own_unlock(&lock);
-	entering = false;
+	arenas_unlock();
+	arenas_entering = false;
 }
 
 /*
- * The threshold is pinned to none since large allocations would get an arena of their own,
- * not on our hooks; but an arena has one too, from which on it gives free memory back at once.
- */
-static bool arena_create(unsigned *arena)
-{
-	struct arena_config config = { .hooks = &hooks, .metadata_use_hooks = false };
-	size_t size = sizeof(*arena), oversize = OVERSIZE;
-	char name[48];
-
-	if (rj_mallctl("experimental.arenas_create_ext", arena, &size, &config, sizeof(config)))
-		return false;
-	rm_format(name, sizeof(name), "arena.%u.oversize_threshold", *arena);
-	rj_mallctl(name, NULL, NULL, &oversize, sizeof(oversize));
-	return true;
-}
-
-/* The place in the pool with the fewest threads, a new one while all have some; -1: none. */
-static int pool_choose(void)
-{
-	unsigned best = 0, arena;
-
-	for (unsigned i = 0; i < pool_count; i++) {
-		if (!pool[i].threads)
-			return (int)i;
-		if (pool[i].threads < pool[best].threads)
-			best = i;
-	}
-	if (!pool_max)
-		pool_max = pool_limit();
-	if (pool_count && pool_count >= pool_max)
-		return (int)best;
-	if (!arena_create(&arena)) {
-		if (pool_count)
-			return (int)best;
-		/* After some 4,000 forks in a row jemalloc has no more: better shared than none. */
-		if (!pool_before_fork)
-			return -1;
-		arena = pool_before_fork;
-	}
-	pool[pool_count].arena = arena;
-	pool[pool_count].threads = 0;
-	return (int)pool_count++;
-}
-
-static void thread_cache_disable(void)
-{
-	bool off = false, was = false;
-	size_t size = sizeof(was);
-
-	rj_mallctl("thread.tcache.enabled", &was, &size, &off, sizeof(off));
-	thread_cache_off |= was;
-}
-
-static void thread_cache_enable(void)
-{
-	if (thread_cache_off)
-		rj_mallctl("thread.tcache.enabled", NULL, NULL, &thread_cache_off,
-		           sizeof(thread_cache_off));
-	thread_cache_off = false;
-}
-
-/*
- * Every allocation of the child comes to heap_enter() until its thread has an arena. Nothing is
- * done to the cache here: a signal handler that forks may have interrupted jemalloc while
- * that was neither before nor after a change.
- */
-static void thread_slow_down(void)
-{
-	if (!thread_slowed)
-		je_tsd_global_slow_inc(NULL);
-	thread_slowed = true;
-}
-
-static void thread_speed_up(void)
-{
-	if (thread_slowed)
-		je_tsd_global_slow_dec(NULL);
-	thread_slowed = false;
-}
-
-static bool thread_bind(void)
-{
-	static bool bound;              /* some thread is; racing first ones all empty their caches */
-	unsigned arena;
-	int place;
-
-	own_lock(&lock);
-	place = pool_choose();
-	if (place >= 0) {
-		pool[place].threads++;
-		arena = pool[place].arena;
-	}
-	own_unlock(&lock);
-	if (place < 0)
-		return false;
-	thread_place = (unsigned)place;
-	rj_mallctl("thread.arena", NULL, NULL, &arena, sizeof(arena));
-	/*
-	 * The thread's cache may have blocks of arena 0, in the first thread, for which much was set
-	 * up on the way here, or of its parent's arenas after fork. A new thread's is empty, and
-	 * to empty it again took a fifth of what such a thread costs.
-	 */
-	if (thread_generation || thread_cache_off || !__atomic_load_n(&bound, __ATOMIC_RELAXED))
-		rj_mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
-	__atomic_store_n(&bound, true, __ATOMIC_RELAXED);
-	thread_cache_enable();
-	thread_speed_up();
-	thread_generation = generation;
-	return true;
-}
-
-bool arena_at(unsigned i, unsigned *arena)
-{
-	bool there;
-
-	if (entering)
-		return false;
-	own_lock(&lock);
-	there = i < pool_count;
-	if (there)
-		*arena = pool[i].arena;
-	own_unlock(&lock);
-	return there;
-}
-
-void arena_move(unsigned i)
-{
-	unsigned arena;
-
-	if (i == thread_place || thread_generation != generation || !arena_at(i, &arena))
-		return;
-	own_lock(&lock);
-	pool[thread_place].threads--;
-	pool[i].threads++;
-	own_unlock(&lock);
-	thread_place = i;
-	rj_mallctl("thread.arena", NULL, NULL, &arena, sizeof(arena));
-}
-
-void heap_enter(void)
-{
-	int saved = errno;
-
-	if (entering || thread_generation == generation)
-		return;
-	own_enter();            /* none is held, but a handler's fork must leave this alone too */
-	entering = true;
-	/* A thread without a cache stays slow, so this is tried again at its next allocation. */
-	if (!thread_bind())
-		thread_cache_disable();
-	entering = false;
-	own_leave();
-	errno = saved;
-}
-
-/*
- * jemalloc's, for each of its entries, in a thread that is not known yet or slow; with no
- * lock of its held. minimal: free(). A thread that only frees has no cache with jemalloc 5.3.0,
- * and a lock and the arena's lists for each block; here it has one when that adds up.
+ * jemalloc calls this at each of its entry points, with none of its locks held, on a thread
+ * that it does not know yet or that is slow. minimal: the entry point is free(). In jemalloc
+ * 5.3.0 a thread that only frees has no cache, and takes a lock and the arena's lists for each
+ * block. Here it gets a cache after FREES_MAX blocks.
  */
 void *rm_jemalloc_fetch_slow(void *tsd, bool minimal)
 {
@@ -313,46 +128,36 @@ void *rm_jemalloc_fetch_slow(void *tsd, bool minimal)
 		return tsd;
 	if (!__atomic_load_n(&started, __ATOMIC_ACQUIRE))
 		heap_start();
-	heap_enter();
+	arenas_enter();
 	return tsd;
 }
 
-void heap_leave(void)
-{
-	thread_speed_up();
-	if (thread_generation != generation)
-		return;
-	own_lock(&lock);
-	pool[thread_place].threads--;
-	own_unlock(&lock);
-}
-
 /*
- * Before other constructors have threads. jemalloc's own constructor is not there
- * (rename-jemalloc): a program that has a sanitizer's malloc cannot have jemalloc's too.
+ * Runs before other constructors can start threads. jemalloc's own constructor was removed
+ * (scripts/rename-jemalloc): beside a sanitizer's malloc jemalloc cannot be set up.
  */
 static void __attribute__((constructor(101))) heap_constructor(void)
 {
 	if (malloc_is_ours()) {
 		heap_start();
-		heap_enter();           /* jemalloc knows the thread by now */
+		arenas_enter();         /* jemalloc knows this thread by now */
 		return;
 	}
-	own_lock(&lock);
+	arenas_lock();
 	if (!ready)
 		heap_init();
-	own_unlock(&lock);
+	arenas_unlock();
 }
 
 void heap_attaches(void)
 {
 	if (__atomic_load_n(&started, __ATOMIC_ACQUIRE) || malloc_uses_heap())
 		return;
-	own_lock(&lock);
+	arenas_lock();
 	if (!handlers)
 		fork_init();
 	handlers = true;
-	own_unlock(&lock);
+	arenas_unlock();
 }
 
 bool heap_started(void)
@@ -360,39 +165,31 @@ bool heap_started(void)
 	return __atomic_load_n(&started, __ATOMIC_ACQUIRE);
 }
 
-/* jemalloc's own part comes next, and would have a thread that it does not know bound. */
 void heap_prefork(void)
 {
-	if (__atomic_load_n(&started, __ATOMIC_ACQUIRE) && !thread_slowed)
-		heap_enter();
-	entering = true;
-	own_lock(&lock);
+	arenas_prefork(heap_started());
 }
 
 void heap_parent(void)
 {
-	own_unlock(&lock);
-	entering = false;
+	arenas_parent();
 }
 
 /*
- * What the child allocates must not lie among what its parent goes on to allocate: nothing
- * comes from the old arenas any more, new ones begin in a new slot. The thread's cache is
- * emptied when its next allocation finds it an arena. A child of a program that does not publish stays as it is.
+ * In a child of a program that publishes, what it allocates must not lie among what its parent
+ * goes on to allocate. So nothing comes from the old arenas any more, and new ones begin in a
+ * new slot; a thread's cache is flushed when its next allocation binds it to an arena. A child
+ * of a program that does not publish stays as it is.
  */
 void heap_child(void)
 {
-	if (policy_publishes()) {
-		if (pool_count)
-			pool_before_fork = pool[0].arena;
-		pool_count = 0;
-		generation++;
+	bool moved = policy_publishes();
+
+	if (moved) {
+		arenas_forget();
 		heap_mix();
 		slot_child();
 	}
-	hooks_forked(policy_publishes());
-	own_unlock(&lock);
-	if (policy_publishes() && started)
-		thread_slow_down();
-	entering = false;
+	hooks_forked(moved);
+	arenas_child(moved && started);
 }

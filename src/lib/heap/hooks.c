@@ -2,9 +2,11 @@
 /*
  * hooks.c - jemalloc's extent hooks: the heap grows upward through its slot
  *
- * Called by jemalloc on any thread, mostly under its locks; never allocates. Address space
- * is taken as the heap grows and never given back (jemalloc keeps and reuses it, as by
- * default); memory is, by the hooks that decommit and purge.
+ * Called by jemalloc on any thread, mostly under its locks, so nothing here may allocate. Address
+ * space is taken as the heap grows and never given back: jemalloc keeps and reuses it, as it does
+ * by default. Memory is given back by the hooks that decommit and purge.
+ *
+ * One lock, taken after jemalloc's and before backing_lock().
  */
 #include "backing.h"
 
@@ -19,19 +21,24 @@
 #include "retained.h"
 #include "free_ranges.h"
 
-#define STEP ((uint64_t)2 << 20)
-/* A run more is needed when attached memory is stepped over, or a slot is full. */
+#define STEP ((uint64_t)2 << 20)        /* between possible starts of a heap; a huge page */
+/* A new run begins where attached memory is stepped over, and in each new slot. */
 #define RUNS_MAX 4096
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static uint64_t runs[RUNS_MAX];         /* only added to; the last one grows */
-static uint32_t run_heaps[RUNS_MAX];    /* whose they are, see struct rm_segment; 0: not asked yet */
-static uint32_t heap;                   /* this process's number for what it takes; 0: none yet */
+/*
+ * The runs of own and inherited heaps, in the order in which they were made; see run_holds().
+ * Written under the lock. Readers without it load run_count first: runs are only added, and the
+ * last one grows.
+ */
+static uint64_t runs[RUNS_MAX];
 static unsigned run_count;
-static uint64_t top, end;               /* next address, and the end of its slot; 0: none yet */
-static uint64_t bytes, extents;
-
-uint64_t heap_run;
+uint64_t heap_run;                      /* equals the last run, or is 0 in a child that moves */
+/* Whose memory each run is, see struct rm_segment; 0: not numbered yet. Under the lock. */
+static uint32_t run_heaps[RUNS_MAX];
+static uint32_t heap;                   /* this process's number; 0: not chosen yet */
+static uint64_t top, end;               /* next address, and the end of its slot; 0: no slot yet */
+static uint64_t bytes, extents;         /* the heap's size, which never shrinks; hook_alloc calls */
 
 static void hooks_lock(void)
 {
@@ -59,9 +66,10 @@ static uint64_t align_up(uint64_t addr, uint64_t alignment)
 }
 
 /*
- * Asked for by a process that publishes when it maps, so that a child tells what is its own.
- * Others are numbered as a whole when they attach or publish after all: their malloc makes no
- * system call that jemalloc's does not.
+ * The number that marks memory of this process in a publication. A process that publishes
+ * numbers each run when it is mapped, so that a child can tell its parent's memory from its
+ * own. Others number all runs when they attach or publish after all, since their malloc must
+ * make no system call that jemalloc's does not.
  */
 static uint32_t heap_number(void)
 {
@@ -82,7 +90,7 @@ static void runs_number(void)
 			run_heaps[i] = heap_number();
 }
 
-/* [base, base + length) is mapped now: part of the run before it, or a run of its own. */
+/* [base, base + length) is mapped now: it lengthens the last run, or begins a new one. */
 static void run_add(uint64_t base, uint64_t length)
 {
 	unsigned n = run_count;
@@ -102,7 +110,10 @@ static void run_add(uint64_t base, uint64_t length)
 	top = base + length;
 }
 
-/* A random 2 MiB boundary in the first half of a new slot, lower where length needs it. */
+/*
+ * Claim a slot and begin at a random multiple of STEP in its first half, or lower if LENGTH bytes
+ * would not fit otherwise. 0 or -ENOMEM.
+ */
 static int slot_enter(uint64_t length)
 {
 	uint64_t limit = RM_SLOT_SIZE / 2;
@@ -122,9 +133,9 @@ static int slot_enter(uint64_t length)
 }
 
 /*
- * The gap that an alignment leaves is mapped with the extent: it stays untouched, and the
- * heap stays one run. What blocks is stepped over, by ever longer steps, since it may be
- * attached memory of any length.
+ * Map a new extent at the top; its address, or 0. The gap that an alignment leaves is mapped, too:
+ * nobody touches it, and the heap stays one run. Memory that is in the way is stepped over, in
+ * steps that double, since it may be attached memory of any length.
  */
 static uint64_t run_grow(uint64_t size, uint64_t alignment)
 {
@@ -156,7 +167,7 @@ static uint64_t run_grow(uint64_t size, uint64_t alignment)
 	return addr;
 }
 
-/* In place, behind an extent: possible only at the very top. */
+/* Map more memory right behind an extent, which is possible only at the very top. 0: it is not. */
 static uint64_t run_extend(uint64_t addr, uint64_t size)
 {
 	if (addr != top || addr + size > end || backing_map(addr, size, heap_number_to_map()))
@@ -166,8 +177,9 @@ static uint64_t run_extend(uint64_t addr, uint64_t size)
 }
 
 /*
- * jemalloc takes the pages of an extent into use. What is free has none, so that the most the
- * heap has had can be kept to: see kept.c.
+ * jemalloc takes these pages into use. As many retained bytes are released, so that the heap never
+ * holds more memory than it has had at its peak: see retained.c. Retained pages among them are
+ * cleared after the lock is given back; nobody else can reach them by then.
  */
 static void extent_use(uint64_t addr, uint64_t length)
 {
@@ -224,7 +236,7 @@ static bool hook_commit(extent_hooks_t *self, void *addr, size_t size, size_t of
 	return false;
 }
 
-/* What is not refused reads as zeros when it is committed again. */
+/* Unless this refuses, the memory reads as zeros when it is committed again. */
 static bool hook_decommit(extent_hooks_t *self, void *addr, size_t size, size_t offset,
                           size_t length, unsigned arena)
 {
@@ -252,7 +264,7 @@ static bool hook_decommit(extent_hooks_t *self, void *addr, size_t size, size_t 
 static bool hook_purge_lazy(extent_hooks_t *self, void *addr, size_t size, size_t offset,
                             size_t length, unsigned arena)
 {
-	int saved = errno;      /* free() keeps it */
+	int saved = errno;      /* free() must keep it */
 	bool refused = backing_purge_lazy((uintptr_t)addr + offset, length);
 
 	(void)self, (void)size, (void)arena;
@@ -260,7 +272,7 @@ static bool hook_purge_lazy(extent_hooks_t *self, void *addr, size_t size, size_
 	return refused;
 }
 
-/* A run has no gap, whatever its pages are made of: extents of it are cut and joined freely. */
+/* A run has no gap, so its extents may be cut and joined anywhere, whatever their pages are. */
 static bool hook_split(extent_hooks_t *self, void *addr, size_t size, size_t a, size_t b,
                        bool committed, unsigned arena)
 {
@@ -275,7 +287,7 @@ static bool hook_merge(extent_hooks_t *self, void *a, size_t a_size, void *b, si
 	return false;
 }
 
-/* No dalloc: jemalloc then keeps what it has (retain). */
+/* Without a dalloc hook jemalloc keeps all address space (opt.retain). */
 extent_hooks_t hooks = {
 	.alloc = hook_alloc,
 	.commit = hook_commit,
@@ -318,7 +330,10 @@ void hooks_child(void)
 	hooks_unlock();
 }
 
-/* A child that is not moved allocates where its parent does: nothing of it is common. */
+/*
+ * A child that is not moved allocates where its parent does, so the same addresses hold different
+ * memory from now on, and all of it gets new numbers.
+ */
 void hooks_forked(bool moved)
 {
 	heap = 0;
@@ -333,7 +348,7 @@ void hooks_forked(bool moved)
 void hooks_stats(uint64_t *now, uint64_t *peak, uint64_t *count)
 {
 	hooks_lock();
-	*now = *peak = bytes;   /* address space is never given back */
+	*now = *peak = bytes;   /* equal, since address space is never given back */
 	*count = extents;
 	hooks_unlock();
 }

@@ -2,9 +2,9 @@
 /*
  * jemalloc.c - what jemalloc asks of the system, answered by us
  *
- * scripts/rename-jemalloc points jemalloc's references to these functions here. Called from
- * inside jemalloc, under its locks, at times before libc is ready: system calls only, no
- * allocation.
+ * scripts/rename-jemalloc redirects jemalloc's references to libc to these functions. jemalloc
+ * calls them on any thread, under its locks, and sometimes before libc is ready: so they make
+ * system calls only, and never allocate.
  */
 #include "heap.h"
 
@@ -25,8 +25,8 @@
 #include "../../common/say.h"
 
 /*
- * For tests/tsan: ThreadSanitizer has a shadow below the window, and is done with a thread in
- * the last round of destructors, before us.
+ * For tests/tsan: ThreadSanitizer's shadow lies below the window. It finishes a thread in the last
+ * round of destructors, before ours would run.
  */
 #ifdef __SANITIZE_THREAD__
 #define BELOW_WINDOW false
@@ -61,8 +61,8 @@ char *rm_jemalloc_getenv(const char *name)
 }
 
 /*
- * Only heap profiling, which stays off, calls these: every program that preloads the
- * library would load libm and libgcc_s for it.
+ * Stubs for what only heap profiling calls, which is not built in. Without them every program that
+ * preloads this library would load libm and libgcc_s.
  */
 double rm_jemalloc_log(double x);
 double rm_jemalloc_exp(double x);
@@ -97,7 +97,7 @@ uintptr_t rm_jemalloc_backtrace_ip(void *context)
 	return 0;
 }
 
-/* Nor is /etc/malloc.conf for us. */
+/* /etc/malloc.conf is not for this allocator either. */
 ssize_t rm_jemalloc_readlink(const char *path, char *buffer, size_t size)
 {
 	(void)path, (void)buffer, (void)size;
@@ -106,10 +106,10 @@ ssize_t rm_jemalloc_readlink(const char *path, char *buffer, size_t size)
 }
 
 /*
- * jemalloc's own memory: its metadata, and arena 0, which holds no more than its internals
- * and what a thread allocates after its last destructor ran. It lies apart from
- * the window, which the kernel's choice of an address need not (with an unlimited stack),
- * and in one range, so that free() can tell it from what is not ours at all.
+ * jemalloc's own memory: its metadata, and arena 0, which holds jemalloc's internals and what a
+ * thread allocates after its last destructor ran. It lies outside the window; an address that
+ * the kernel chooses may lie in it (with an unlimited stack). It is one range, so that free() can
+ * tell jemalloc's memory from foreign memory.
  */
 #define PRIVATE_SIZE RM_SLOT_SIZE
 #define PRIVATE_LOW ((uint64_t)1 << 40)
@@ -117,7 +117,7 @@ ssize_t rm_jemalloc_readlink(const char *path, char *buffer, size_t size)
 #define PRIVATE_TRIES 64
 
 static uint64_t private_base;           /* 0 until the first mapping */
-static uint64_t private_used;
+static uint64_t private_used;           /* from the base on; only grows */
 
 bool jemalloc_owns(const void *p)
 {
@@ -126,7 +126,10 @@ bool jemalloc_owns(const void *p)
 	return base && (uintptr_t)p - base < PRIVATE_SIZE;
 }
 
-/* A random place below the window, or above it where below is no room. */
+/*
+ * Choose a random place below the window, or above it if there is no room below. Threads may race:
+ * the first one wins, and all return its choice.
+ */
 static uint64_t private_place(void)
 {
 	uint64_t low = PRIVATE_LOW, high = RM_WINDOW_BASE, random = 0;
@@ -151,7 +154,7 @@ void *rm_jemalloc_mmap(void *addr, size_t length, int prot, int flags, int fd, o
 	uint64_t base = __atomic_load_n(&private_base, __ATOMIC_RELAXED);
 	uint64_t step = (length + PRIVATE_STEP - 1) & ~(PRIVATE_STEP - 1);
 
-	if (addr)               /* more of what it has, or a hint that it checks itself */
+	if (addr)               /* jemalloc extends a mapping, or checks itself what it got */
 		return mmap(addr, length, prot, flags, fd, offset);
 	if (!base)
 		base = private_place();
@@ -167,7 +170,7 @@ void *rm_jemalloc_mmap(void *addr, size_t length, int prot, int flags, int fd, o
 			own_name(p, length, "rmmap allocator");
 			return p;
 		}
-		if (p != MAP_FAILED)            /* Linux before 4.17 takes it as a hint */
+		if (p != MAP_FAILED)            /* Linux before 4.17 takes the address as a hint */
 			munmap(p, length);
 		else if (errno != EEXIST)
 			return MAP_FAILED;
@@ -177,9 +180,9 @@ void *rm_jemalloc_mmap(void *addr, size_t length, int prot, int flags, int fd, o
 }
 
 /*
- * jemalloc gives a thread up in its key's destructor: from then on the thread is served from
- * arena 0. Other keys' destructors may allocate after it, so it is put off to the last of
- * the rounds in which destructors are called.
+ * jemalloc gives a thread up in the destructor of its key, and serves it from arena 0 afterwards.
+ * Destructors of other keys may run later and allocate. So jemalloc's destructor is put off to
+ * the last of the rounds in which destructors are called.
  */
 static pthread_key_t cleanup_key;
 static void (*cleanup)(void *);
@@ -190,9 +193,9 @@ static void cleanup_put_off(void *tsd)
 	if (++cleanup_rounds < ROUNDS &&
 	    pthread_setspecific(cleanup_key, tsd) == 0)
 		return;
-	if (cleanup_rounds > ROUNDS)    /* jemalloc has set it again, for nothing */
+	if (cleanup_rounds > ROUNDS)    /* done already: jemalloc has set its key again */
 		return;
-	heap_leave();
+	arenas_leave();
 	own_enter();
 	cleanup(tsd);
 	own_leave();
@@ -207,7 +210,10 @@ int rm_jemalloc_key_create(pthread_key_t *key, void (*destructor)(void *))
 	return error;
 }
 
-/* fork.c calls jemalloc's handlers among ours: a fork within a fork must leave all of them out. */
+/*
+ * fork.c calls jemalloc's handlers among ours, since a fork within a fork must leave all of them
+ * out. So jemalloc registers none.
+ */
 int rm_jemalloc_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
 {
 	(void)prepare, (void)parent, (void)child;
@@ -215,16 +221,18 @@ int rm_jemalloc_atfork(void (*prepare)(void), void (*parent)(void), void (*child
 }
 
 /*
- * jemalloc's locks: its entries take two or three for each slab, and glibc's functions are three
- * times as many instructions. The first word of a mutex means what glibc has it mean (0 free,
- * 1 taken, 2 waited for), which may wait for a condition with one. Counted, for fork.c: a
- * signal handler that forks may have interrupted any of it.
+ * jemalloc's locks. jemalloc takes two or three for each slab, and glibc's functions take three
+ * times as many instructions. The first word of a mutex means the same as in glibc (0: free,
+ * 1: taken, 2: taken, and somebody waits), since glibc may use such a mutex with a condition.
+ * Each lock is counted in own_locks for fork.c: a signal handler that forks may have interrupted
+ * any of this.
  */
 static unsigned *mutex_word(pthread_mutex_t *mutex)
 {
 	return (unsigned *)mutex;
 }
 
+/* While there is one thread, no atomic operation is needed; libc says so. */
 static bool word_take(unsigned *word)
 {
 	unsigned none = 0;

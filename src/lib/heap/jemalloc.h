@@ -3,8 +3,9 @@
  * jemalloc.h - what this library uses of jemalloc 5.3, under the names that
  * scripts/rename-jemalloc gives it
  *
- * Declared here and not taken from jemalloc's own header: an archive given to
- * --with-jemalloc comes without one. Hidden, so that calls are direct.
+ * Declared here, since an archive given to --with-jemalloc comes without a header. Hidden, so that
+ * calls do not go through the PLT. rj_ functions allocate from the heap like malloc and may be
+ * called on any thread, but not from a hook.
  */
 #ifndef RM_LIB_JEMALLOC_H
 #define RM_LIB_JEMALLOC_H
@@ -36,13 +37,13 @@ struct extent_hooks_s {
 	              unsigned arena);
 };
 
-/* What experimental.arenas_create_ext is given. */
+/* The argument of experimental.arenas_create_ext. */
 struct arena_config {
 	extent_hooks_t *hooks;
 	bool metadata_use_hooks;
 };
 
-/* What experimental.hooks.install is given: told of each block, on jemalloc's slow path. */
+/* The argument of experimental.hooks.install: called for each block, on jemalloc's slow path. */
 struct jemalloc_watch {
 	void (*alloc)(void *extra, int kind, void *result, uintptr_t raw, uintptr_t arguments[3]);
 	void (*dalloc)(void *extra, int kind, void *p, uintptr_t arguments[4]);
@@ -65,19 +66,19 @@ RJ void rj_dallocx(void *p, int flags);
 RJ void *rj_memalign(size_t alignment, size_t size);
 RJ size_t rj_malloc_usable_size(const void *p);
 RJ int rj_mallctl(const char *name, void *old, size_t *old_size, void *new, size_t new_size);
-RJ void je_jemalloc_prefork(void);      /* its handlers of fork() */
+RJ void je_jemalloc_prefork(void);      /* jemalloc's handlers of fork() */
 RJ void je_jemalloc_postfork_parent(void);
 RJ void je_jemalloc_postfork_child(void);
 RJ void *je_tsd_fetch_slow(void *tsd, bool minimal);
-RJ void je_tsd_global_slow_inc(void *tsdn);     /* all threads, until as many dec */
+RJ void je_tsd_global_slow_inc(void *tsdn);     /* slows all threads, until as many dec */
 RJ void je_tsd_global_slow_dec(void *tsdn);
-RJ void *rm_jemalloc_fetch_slow(void *tsd, bool minimal);       /* heap.c: in its place */
+RJ void *rm_jemalloc_fetch_slow(void *tsd, bool minimal);       /* heap.c: called instead */
 RJ void *je_large_malloc(void *tsdn, void *arena, size_t size, bool zero);
 RJ void *je_arena_malloc_hard(void *tsdn, void *arena, size_t size, unsigned class, bool zero);
 RJ void *je_tcache_alloc_small_hard(void *tsdn, void *arena, void *tcache, void *bin,
                                     unsigned class, bool *done);
 RJ extern size_t je_sz_index2size_tab[];
-/* other_arenas.c: in their places */
+/* other_arenas.c: called instead of the three above */
 RJ void *rm_jemalloc_large(void *tsdn, void *arena, size_t size, bool zero);
 RJ void *rm_jemalloc_hard(void *tsdn, void *arena, size_t size, unsigned class, bool zero);
 RJ void *rm_jemalloc_small(void *tsdn, void *arena, void *tcache, void *bin, unsigned class,

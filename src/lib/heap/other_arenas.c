@@ -2,9 +2,9 @@
 /*
  * other_arenas.c - a block from another thread's arena, when this one's has no memory left
  *
- * Free memory is an arena's own: under a limit of address space one thread could have nothing
- * while what another has freed lies idle. Only called where malloc would return NULL, on any
- * thread, with no lock of jemalloc's held (hooks have some, so it cannot be done there).
+ * Each arena keeps the memory that it has freed. Under a limit of address space one thread could
+ * have no memory while memory that another one has freed lies idle. Called on any thread where
+ * malloc would return NULL, with no lock of jemalloc's held: so the hooks cannot do this.
  */
 #include "heap.h"
 
@@ -12,6 +12,7 @@
 
 #include "jemalloc.h"
 
+/* Allocations that fail during the search must not start another one. */
 static __thread bool searching __attribute__((tls_model("initial-exec")));
 
 static void *other_arenas_try(size_t size, int flags)
@@ -22,7 +23,7 @@ static void *other_arenas_try(size_t size, int flags)
 		void *p = rj_mallocx(size, flags | RJ_TCACHE_NONE | RJ_ARENA(arena));
 
 		if (p) {
-			arena_move(i);   /* where its next one is, too */
+			arena_move(i);  /* the next allocation will need that arena, too */
 			return p;
 		}
 	}
@@ -42,7 +43,7 @@ void *other_arenas_alloc(size_t size, size_t alignment, bool zero)
 	searching = true;
 	p = other_arenas_try(size, flags);
 	if (!p) {
-		/* what is in use no more joins what is free beside it */
+		/* Blocks in caches are not free yet: give them back, so that free memory joins. */
 		rj_mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
 		rj_mallctl("arena." RJ_ALL_ARENAS ".purge", NULL, NULL, NULL, 0);
 		p = other_arenas_try(size, flags);
@@ -53,8 +54,8 @@ void *other_arenas_alloc(size_t size, size_t alignment, bool zero)
 }
 
 /*
- * What jemalloc's entries call when a thread's cache has nothing (rename-jemalloc). Without a
- * thread it allocates for itself, and not for the program.
+ * jemalloc's entry points call these when a thread's cache is empty (scripts/rename-jemalloc). If
+ * tsdn is NULL, jemalloc allocates for itself and not for the program.
  */
 void *rm_jemalloc_large(void *tsdn, void *arena, size_t size, bool zero)
 {

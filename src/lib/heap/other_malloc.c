@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * beside.c - programs that have a malloc of another's, and want it: sanitizers, valgrind
+ * other_malloc.c - programs that bring another malloc: sanitizers, valgrind
  *
- * AddressSanitizer's shadow lies where jemalloc's own memory would, and ThreadSanitizer and
- * MemorySanitizer let a program map no more than a few ranges: beside them jemalloc cannot
- * even be set up. Where their malloc is the program's, nothing needs it. Any thread, from
- * before the first constructor on; malloc_uses_heap() allocates, nothing else does.
+ * AddressSanitizer's shadow lies where jemalloc's own memory would. ThreadSanitizer and
+ * MemorySanitizer let a program map a few ranges only. So beside them jemalloc cannot be set up,
+ * and while their malloc is the program's nothing needs it. Any thread, from before the first
+ * constructor on. Only malloc_uses_heap() allocates.
  */
 #include "heap.h"
 
@@ -21,21 +21,21 @@
 #define RUNNING_ON_VALGRIND 0
 #endif
 
-/* Their runtimes' own; weak: most programs have none of them. */
+/* Functions of the sanitizers' runtimes. Weak, since most programs have none of them. */
 void __asan_init(void) __attribute__((weak, visibility("default")));
 void __tsan_init(void) __attribute__((weak, visibility("default")));
 void __msan_init(void) __attribute__((weak, visibility("default")));
 
 bool malloc_is_ours(void)
 {
-	void *(*volatile program)(size_t) = malloc;     /* whichever the program gets */
+	void *(*volatile program)(size_t) = malloc;     /* volatile: ask the linker, not gcc */
 
 	return !own_malloc || program == own_malloc;
 }
 
 bool malloc_uses_heap(void)
 {
-	void *(*volatile allocate)(size_t) = malloc;    /* whichever the program gets */
+	void *(*volatile allocate)(size_t) = malloc;    /* a call that gcc does not optimise */
 	void *p = allocate(1);
 	bool ours = hooks_state(p) == SLOT_OWN;
 
@@ -58,7 +58,7 @@ const char *other_malloc_name(void)
 	return RUNNING_ON_VALGRIND ? "valgrind" : NULL;
 }
 
-/* Their shadows leave no room: what they are asked to map in the window ends the program. */
+/* Their shadows leave no room: a mapping in the window would end the program. */
 bool other_malloc_permits_maps(void)
 {
 	void (*volatile tsan)(void) = __tsan_init;
@@ -68,10 +68,10 @@ bool other_malloc_permits_maps(void)
 }
 
 /*
- * The sanitizer's malloc would have come first: the order of libraries is wrong. It is just
- * setting itself up, and until then what it has put before libc's functions jumps to NULL:
- * nothing of libc's but syscall(). (clang links its runtimes into the program, so that
- * theirs always come first: this is gcc's.)
+ * Our malloc was called although a sanitizer's should be: the order of libraries is wrong. The
+ * sanitizer is just setting itself up, and until that is done its wrappers of libc's functions
+ * jump to NULL. So syscall() is the only function of libc that may be called. This concerns gcc:
+ * clang links its runtimes into the program, so that they always come first.
  */
 void other_malloc_refuse(void)
 {

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * ranges.c - the used ranges of the heap, in an array
+ *
+ * Any thread; takes the hooks' lock. Allocates in struct array.
  */
 #include <errno.h>
 
 #include "heap.h"
 
-/* The heap may grow while they are read. */
+/* The heap may grow while the array is made: then it is made again, with room to spare. */
 int heap_ranges(struct array *ranges)
 {
 	unsigned max = 64;

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * kept.c - large free extents whose pages stay, for whoever takes their addresses next
+ * retained.c - large free extents whose pages stay, for the next block at their addresses
  *
- * jemalloc gives large free extents back at once. A program that takes and frees large blocks
- * again and again would have all their pages faulted in each time (stock jemalloc takes 5
- * to 8 times as long as glibc for that). So what is given back for the second time within a
- * second stays, and is cleared when it is taken again, which costs a sixth of faulting it in.
- * It never adds to the most that the heap has had: as much of it goes as is newly taken
- * elsewhere. Under the hooks' lock, but for retained_clear().
+ * jemalloc gives large free extents back at once. In a program that allocates and frees large
+ * blocks again and again, all pages would be faulted in each time (stock jemalloc takes 5 to 8
+ * times as long as glibc for that). So an extent that is given back for the second time within
+ * a second keeps its pages. They are cleared when the extent is used again, which costs a sixth
+ * of faulting them in.
+ *
+ * This never raises the heap's peak: when other memory comes into use, as many retained bytes are
+ * released. Under the hooks' lock, except for retained_clear(). Allocates nothing.
  */
 #include "backing.h"
 
@@ -17,17 +19,17 @@
 #include "../../common/channel.h"
 #include "retained.h"
 
-#define PIECE_SHIFT 21
-#define PIECES 4096
-#define SOON_MS 1000
-#define SAMPLE 64               /* pages that used() looks at */
+#define PIECE_SHIFT 21          /* a piece is 2 MiB of addresses */
+#define PIECES 4096             /* entries of the table of times */
+#define SOON_MS 1000            /* an extent is retained for so long at most */
+#define SAMPLE 64               /* pages that extent_used() reads */
 
-static struct retained_range retained[RETAINED_MAX];        /* oldest first */
-static unsigned range_count;
+static struct retained_range retained[RETAINED_MAX];    /* oldest first, without overlap */
+static unsigned range_count;            /* entries in use; retained_bytes is the sum of lengths */
 
 uint64_t retained_bytes;
 
-static void retained_count(uint64_t n)
+static void retained_bytes_add(uint64_t n)
 {
 	__atomic_store_n(&retained_bytes, retained_bytes + n, __ATOMIC_RELAXED);
 }
@@ -37,7 +39,7 @@ static uint32_t time_now_ms(void)
 	return (uint32_t)(rm_now_ns() / 1000000);
 }
 
-/* Zeros in any case: memory that is locked stays, and what a publish knows. */
+/* The pages read as zeros afterwards, also if the kernel does not take them (mlock(2)). */
 static void pages_give_back(uint64_t addr, uint64_t length)
 {
 	if (backing_purge_forced(addr, length))
@@ -46,7 +48,7 @@ static void pages_give_back(uint64_t addr, uint64_t length)
 
 static void range_remove(unsigned i)
 {
-	retained_count(-retained[i].length);
+	retained_bytes_add(-retained[i].length);
 	memmove(&retained[i], &retained[i + 1], (--range_count - i) * sizeof(retained[0]));
 }
 
@@ -66,13 +68,16 @@ static void range_insert(unsigned i, uint64_t addr, uint64_t end, uint32_t ms)
 	}
 	memmove(&retained[i + 1], &retained[i], (range_count++ - i) * sizeof(retained[0]));
 	retained[i] = (struct retained_range){ .addr = addr, .length = end - addr, .ms = ms };
-	retained_count(end - addr);
+	retained_bytes_add(end - addr);
 }
 
-/* Each piece of a large extent has the moment when it was last given back. */
+/*
+ * Was this extent given back a moment ago? A table has, for each piece of addresses, when it was
+ * last given back; pieces that share an entry displace each other. The middle piece is asked.
+ */
 static bool extent_comes_back(uint64_t addr, uint64_t length, uint32_t now)
 {
-	static uint64_t given[PIECES];          /* the piece's number, and milliseconds below it */
+	static uint64_t given[PIECES];  /* the piece's number << 32 | milliseconds */
 	uint64_t first = addr >> PIECE_SHIFT, last = (addr + length - 1) >> PIECE_SHIFT;
 	uint64_t middle = (first + last) / 2, seen = given[middle % PIECES];
 
@@ -93,17 +98,17 @@ static bool page_zeros(uint64_t page)
 {
 	const uint64_t *word = (const uint64_t *)page;
 
-	/* the first word is zero, and each other one is what the one before it is */
+	/* The first word is zero, and each other word equals the one before it. */
 	return !word[0] && memcmp(word, word + 1, RM_PAGE - sizeof(*word)) == 0;
 }
 
 /*
- * Do most of its pages have content? A block of which a small part is used would become
- * resident as a whole. mincore() would tell exactly which pages are there, but a program that
- * has locked itself up (seccomp) may be killed for a system call that no other malloc makes:
- * so pages are read, one at an irregular place in each of SAMPLE equal parts. A page that was
- * never written reads as zeros, which takes no memory of an anonymous mapping. The program may
- * have made pages inaccessible that are neither read nor written without mprotect().
+ * Do most pages of the extent have content? If a small part of a block was used, retaining and
+ * clearing it would make all of it resident. mincore() would tell exactly which pages are there,
+ * but a program under a seccomp filter may be killed for a system call that no other malloc
+ * makes. So pages are read, one at an irregular place in each of SAMPLE equal parts. A page that
+ * was never written reads as zeros, which takes no memory in an anonymous mapping. The program may
+ * have made pages inaccessible: hence mprotect().
  */
 static bool extent_used(uint64_t addr, uint64_t length)
 {
@@ -142,7 +147,7 @@ void retained_release(uint64_t length)
 			continue;
 		}
 		retained[0].length -= length;
-		retained_count(-length);
+		retained_bytes_add(-length);
 		pages_give_back(retained[0].addr + retained[0].length, length);
 		return;
 	}
@@ -171,7 +176,7 @@ unsigned retained_take(uint64_t addr, uint64_t length, struct retained_range *ta
 	return n;
 }
 
-/* Only pages with content: the kernel may have taken some, and others were never written. */
+/* Writes only to pages with content: the kernel may have taken some, some were never written. */
 void retained_clear(const struct retained_range *range)
 {
 	uint64_t end = range->addr + range->length;

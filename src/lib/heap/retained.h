@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* kept.h - large free extents whose pages stay (see kept.c) */
-#ifndef RM_LIB_KEPT_H
-#define RM_LIB_KEPT_H
+/*
+ * retained.h - large free extents whose pages stay
+ *
+ * Called by hooks.c under the hooks' lock, except for retained_clear() and a read of
+ * retained_bytes. Allocates nothing: the list has a fixed size.
+ */
+#ifndef RM_LIB_RETAINED_H
+#define RM_LIB_RETAINED_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RETAINED_MAX 32
-#define RETAINED_MIN ((uint64_t)8 << 20)      /* of jemalloc's large extents */
+#define RETAINED_MAX 32                 /* ranges at a time */
+#define RETAINED_MIN ((uint64_t)8 << 20)        /* the size of jemalloc's large extents */
 
 struct retained_range {
 	uint64_t addr, length;
@@ -16,18 +21,24 @@ struct retained_range {
 
 #pragma GCC visibility push(hidden)
 
-/* All that is kept. Without the lock: 0 means that nothing of the asker's memory is. */
+/*
+ * The sum of all ranges. Read without the lock it tells one thing for certain: if it is 0,
+ * nothing of the memory that the reader has just been given is retained.
+ */
 extern uint64_t retained_bytes;
 
-/* Given back: true if its pages stay. */
+/* An extent is given back. True if its pages stay; false: the caller gives them to the kernel. */
 bool retained_add(uint64_t addr, uint64_t length);
-/* What was kept for too long goes. */
+/* Release what has been retained for more than a second. */
 void retained_expire(void);
-/* So many bytes are newly used: as many go, the oldest first. */
+/* LENGTH bytes came into use. Release as many retained bytes, oldest first. */
 void retained_release(uint64_t length);
-/* [addr, addr + length) is used again: what is kept there, at most RETAINED_MAX, is to be cleared. */
+/*
+ * [addr, addr + length) is used again. Stores the retained parts of it, at most RETAINED_MAX, and
+ * returns their number; the caller clears each before it hands the memory out.
+ */
 unsigned retained_take(uint64_t addr, uint64_t length, struct retained_range *taken);
-/* Without the lock: it is the caller's memory by now. */
+/* Make it read as zeros. Without the lock: the memory is the caller's by now. */
 void retained_clear(const struct retained_range *range);
 
 #pragma GCC visibility pop

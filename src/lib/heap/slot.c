@@ -2,11 +2,11 @@
 /*
  * slot.c - which 64 GiB of the window this process's heap is in
  *
- * A process that may publish claims its slot among those of its host by an OFD lock on one
- * byte of RUNDIR/slots; all others take a random one and touch no file. A claim that
- * cannot be had (no run directory, all taken) never keeps malloc from working: what
- * conflicts in the end is used addresses, and attach says so. Called under the hooks' lock;
- * system calls only.
+ * A process that may publish claims its slot among the processes of its host, by an OFD lock on
+ * one byte of RUNDIR/slots. All others take a random slot and touch no file. If no claim can be
+ * had (no run directory, all taken), malloc works nevertheless: a conflict shows when addresses
+ * are already in use at an attach, which says so. Under the hooks' lock, on any thread. System
+ * calls only; does not allocate, except for single own pages.
  */
 #include "../rmmapd/client.h"
 #include "heap.h"
@@ -24,15 +24,16 @@
 
 uint8_t slot_states[RM_SLOTS_MAX];
 
-static bool avoid[RM_SLOTS_MAX];        /* something of the program lies there */
-static bool forked;                     /* RMMAP_SLOT was for the parent */
+static bool avoid[RM_SLOTS_MAX];        /* a library or the stack lies there */
+static bool forked;                     /* RMMAP_SLOT and the rank were for the parent */
 /*
- * Of each slot that is claimed: a mapping of the file of claims, which keeps the open file that
- * has the lock, so that no descriptor stays open for it. Nobody touches the page.
+ * For each claimed slot, a mapping of the file of claims. The mapping keeps the open file
+ * description that has the lock, so that no descriptor has to stay open. Nobody touches the page.
  */
 static void *claim[RM_SLOTS_MAX];
-static struct fd_mark lock_file = { .fd = -1 };         /* once something was published */
-static uint8_t by_lock_file[RM_SLOTS_MAX];              /* and whose claims are this opening's */
+/* The descriptor that is passed to rmmapd; -1 until something is published. */
+static struct fd_mark lock_file = { .fd = -1 };
+static uint8_t by_lock_file[RM_SLOTS_MAX];              /* the claim is by lock_file's opening */
 
 static void avoid_address(uint64_t addr)
 {
@@ -55,9 +56,9 @@ static int avoid_object(struct dl_phdr_info *info, size_t size, void *arg)
 }
 
 /*
- * Numbers that spread heaps, and need not be secret (splitmix64). The kernel is asked at start
- * and by a child that moves, never in between: malloc may be running under a seccomp filter
- * that does not list getrandom().
+ * Numbers that spread heaps, which need not be secret (splitmix64). The kernel is asked at start
+ * and in a child that moves, never in between: malloc may run under a seccomp filter that does
+ * not list getrandom().
  */
 static uint64_t random_state;
 
@@ -95,7 +96,7 @@ static unsigned slot_pick(void)
 	return slot_random() % RM_WINDOW_SLOTS;
 }
 
-/* The file of claims, opened anew: its locks belong to one opening. -1: cannot be had. */
+/* Open the file of claims anew, since OFD locks belong to one opening. -1: it cannot be had. */
 static int lock_file_open(void)
 {
 	const struct rm_options *options = env_options();
@@ -110,7 +111,7 @@ static int lock_file_open(void)
 	return open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
-/* Not in a child of fork(): it would keep its parent's claim. */
+/* The mapping is not inherited: a child would keep its parent's claim alive. */
 static bool claim_keep(int fd, unsigned slot)
 {
 	void *page = own_pages(RM_PAGE);
@@ -135,7 +136,7 @@ static bool claim_try(int fd, unsigned slot)
 	return fcntl(fd, F_OFD_SETLK, &range) == 0 && claim_keep(fd, slot);
 }
 
-/* A run directory is for processes that publish through an rmmapd that others share. */
+/* Only processes that publish through an rmmapd that others share need a claim. */
 static bool claims_wanted(void)
 {
 	const char *daemon = env_options()->daemon;
@@ -169,7 +170,7 @@ int slot_claim(unsigned *slot)
 	int found;
 
 	if (options->slot >= 0 && !forked && slot_states[options->slot] == SLOT_FREE) {
-		found = options->slot;          /* as given, whoever else has it */
+		found = options->slot;          /* as the user says, whoever else has it */
 		if (fd >= 0)
 			claim_try(fd, (unsigned)found);
 	} else {
@@ -189,9 +190,9 @@ int slot_claim(unsigned *slot)
 }
 
 /*
- * The parent's claims are not here (MADV_DONTFORK). fork() shares the open file description, and
- * with it the OFD lock: unlocking through this descriptor would drop the parent's claim. So it
- * is closed, and a child opens the file anew.
+ * The parent's claims were not inherited (MADV_DONTFORK). fork() shares the open file description
+ * and so the OFD lock: to unlock through this descriptor would drop the parent's claim. So it is
+ * closed, and the child opens the file anew.
  */
 void slot_child(void)
 {
@@ -221,7 +222,7 @@ int slot_lock_fd(unsigned slot)
 	}
 	if (lock_file.fd < 0)
 		return -1;
-	/* One opening gives up what the other takes: who comes in between has the slot. */
+	/* The lock moves from one opening to another; a process that comes in between gets it. */
 	own_pages_unmap(claim[slot], RM_PAGE);
 	claim[slot] = NULL;
 	by_lock_file[slot] = claim_try(lock_file.fd, slot);

@@ -2,9 +2,9 @@
 /*
  * tune.c - what programs ask of an allocator beside memory
  *
- * jemalloc's mallctl, and those of glibc's own functions that would otherwise answer for a
- * heap that is not in use. malloc_info and malloc_stats stay glibc's: they write to stdio.
- * Any thread.
+ * jemalloc's mallctl, and those functions of glibc that would otherwise answer for a heap that is
+ * not in use. malloc_info and malloc_stats stay glibc's, since they write to stdio. Any thread;
+ * does not allocate, except what mallctl does.
  */
 #include "heap.h"
 
@@ -48,7 +48,7 @@ static int int_at_most(size_t value)
 	return value < INT_MAX ? (int)value : INT_MAX;
 }
 
-/* Its fields are too narrow; what does not fit is the most that does. */
+/* The fields are too narrow: a value that does not fit becomes the largest that does. */
 RM_EXPORT struct mallinfo mallinfo(void)
 {
 	const struct mallinfo2 wide = mallinfo2();
@@ -62,7 +62,7 @@ RM_EXPORT struct mallinfo mallinfo(void)
 	return info;
 }
 
-/* All free pages go back, whatever pad is. 1: as glibc's when there may have been some. */
+/* All free pages go back, whatever pad is. Returns 1, as glibc does if it gave memory back. */
 RM_EXPORT int malloc_trim(size_t pad)
 {
 	(void)pad;
@@ -70,7 +70,7 @@ RM_EXPORT int malloc_trim(size_t pad)
 	return rj_mallctl("arena." RJ_ALL_ARENAS ".purge", NULL, NULL, NULL, 0) == 0;
 }
 
-/* glibc's parameters mean nothing here: taken, and without effect. */
+/* glibc's parameters mean nothing here: they are accepted and have no effect. */
 RM_EXPORT int mallopt(int parameter, int value)
 {
 	(void)parameter, (void)value;

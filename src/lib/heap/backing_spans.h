@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * backing_spans.h - the list of the heap's spans, and the lock over it
+ *
+ * Only for backing.c and backing_freeze.c. Everything below is called under backing_lock(),
+ * on any thread. The list is in own pages; nothing here allocates from the heap.
+ */
+#ifndef RM_LIB_BACKING_SPANS_H
+#define RM_LIB_BACKING_SPANS_H
+
+#include "backing.h"
+
+#pragma GCC visibility push(hidden)
+
+struct backing {
+	/*
+	 * struct span, ascending by address, without overlap: every page of the heap is in
+	 * exactly one span. A shared file is one span, and so becomes one frozen file.
+	 */
+	struct array spans;
+	unsigned forks;                 /* of this process, since it was itself forked */
+	/* Set once by backing_init(), before the first page: read without the lock. */
+	bool shared;                    /* the heap grows in memory files while it can */
+	bool publishes;                 /* backing_freeze() may be called */
+};
+extern struct backing backing;
+
+/*
+ * Taken last of all locks. While a thread holds it in a process with a shared heap, all signals
+ * are blocked but those that a fault raises: a handler that forks must find the heap in a state
+ * in which it can be frozen. pthread_sigmask() is not called otherwise.
+ */
+void backing_lock(void);
+void backing_unlock(void);
+/* Does this thread hold the lock or wait for it? For the handler of a fault that forks. */
+bool backing_busy(void);
+
+static inline struct span *span_at(size_t i)
+{
+	return (struct span *)backing.spans.data + i;
+}
+
+static inline uint64_t span_end(const struct span *s)
+{
+	return s->addr + s->length;
+}
+
+/* The index of the first span that ends above addr, or the number of spans. */
+size_t span_find(uint64_t addr);
+/* Add a span where none is, or lengthen the one before. False: no memory. */
+bool span_add(const struct span *span);
+/* Make addr a border between two spans. True if it is one now; false: no memory for one more. */
+bool span_cut(uint64_t addr);
+/* Join spans that have become one again, so that growth and freezes do not add up. */
+void spans_join(void);
+
+#pragma GCC visibility pop
+
+#endif
