@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * arguments.c - what the public functions are given, checked
+ * arguments.c - checks the arguments of public functions
  *
- * Any thread; nothing is allocated. Failures go through fail() under the name
- * of the function that was called.
+ * Any thread; does not allocate. A failure goes through fail(), with the name of the public
+ * function that was called.
  */
 #include "config.h"
 

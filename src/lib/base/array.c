@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * table.c - the library's own memory: pages and growable arrays outside the window
+ * array.c - the library's own memory: pages and growable arrays outside the window
  *
- * What the library knows must not travel with the heap that it publishes, nor lie where a
- * publication may have to be mapped. Any thread; an array's owner locks it.
+ * The library's data must not travel with the heap that it publishes, nor lie at addresses where
+ * a publication may have to be mapped. Any thread; an array is protected by its owner. Memory
+ * comes from mmap(2) only.
  */
 #include "base.h"
 
@@ -13,24 +14,24 @@
 #include <sys/prctl.h>
 
 #define FIRST_BYTES ((size_t)4096)
-#define ABOVE ((uint64_t)4 << 40)       /* room above the window, before programs lie there */
-#define TRIES 1024
+#define ABOVE ((uint64_t)4 << 40)       /* room above the window, where programs do not lie */
+#define TRIES 1024                      /* places above the window, until one is free */
 #define SPARE_MAX 16
 
-/* Newer than the build host's headers may be. */
+/* The build host's headers may be older. */
 #ifndef PR_SET_VMA
 #define PR_SET_VMA 0x53564d41
 #define PR_SET_VMA_ANON_NAME 0
 #endif
 
-static bool names;              /* set at start, before there are threads */
+static bool names;              /* mappings get names; set before there are threads */
 
 void own_names(void)
 {
 	names = true;
 }
 
-/* A kernel without names (before Linux 5.17) is asked once. */
+/* A kernel without names for mappings (before Linux 5.17) is asked only once. */
 void own_name(void *pages, size_t bytes, const char *name)
 {
 	int saved = errno;
@@ -47,6 +48,7 @@ static bool pages_outside(const char *p, size_t bytes)
 	return (uintptr_t)p + bytes <= RM_WINDOW_BASE || (uintptr_t)p >= RM_WINDOW_END;
 }
 
+/* at NULL: where the kernel chooses. NULL if the pages cannot be had, or lie in the window. */
 static void *pages_map(void *at, size_t bytes)
 {
 	void *p = mmap(at, bytes, PROT_READ | PROT_WRITE,
@@ -63,10 +65,10 @@ static void *pages_map(void *at, size_t bytes)
 }
 
 /*
- * Single pages that were given back, all zeros again, for whoever asks next. A publish of a
- * small heap takes and gives back twenty of them, and to map, fault in and unmap each was
- * half of its time. Each place is taken and filled by one atomic operation: any thread, and
- * a child of fork() has copies of its own.
+ * Single pages that were given back and cleared, for the next caller. A publish of a small heap
+ * takes and gives back twenty of them; to map, fault in and unmap each was half of its time. A
+ * place is taken and filled by one atomic operation, so no lock is needed. A child of fork() has
+ * copies of its own.
  */
 static void *spare[SPARE_MAX];
 
@@ -80,6 +82,7 @@ static void *spare_take(void)
 	return page;
 }
 
+/* False: all places are taken, so the caller unmaps the page. */
 static bool spare_put(void *page, size_t bytes)
 {
 	memset(page, 0, bytes);
@@ -94,8 +97,8 @@ static bool spare_put(void *page, size_t bytes)
 }
 
 /*
- * The kernel's choice is outside already, but where the stack is unlimited: then one piece
- * after the other above the window, and around again.
+ * The kernel's choice lies outside the window, except with an unlimited stack. Then pages are
+ * taken above the window, one piece after the other, and from the start again at the end.
  */
 void *own_pages(size_t bytes)
 {
@@ -128,6 +131,7 @@ void own_pages_unmap(void *pages, size_t bytes)
 		munmap(pages, bytes);
 }
 
+/* Double the array, or give it a first page. False: no memory, and the array is as it was. */
 static bool array_grow(struct array *array)
 {
 	size_t bytes = array->capacity * array->item;

@@ -2,7 +2,8 @@
 /*
  * counters.c - counters of this process
  *
- * Any thread, without a lock: each counter is right, all together need not be of one moment.
+ * Any thread, without a lock. Each counter is exact, but several that are read one after the other
+ * need not be of one moment. Does not allocate.
  */
 #include <string.h>
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * env.c - what the environment and the program say, read once
+ * env.c - the environment, read once, and which symbols the program imports
  *
- * Read at the first malloc of the process, which may come before libc's own setup
- * (environ is NULL then) and from an IFUNC resolver. Does not allocate.
+ * Any thread. The environment is read at the first malloc of the process, which may come from an
+ * IFUNC resolver and before libc's own setup, when environ is NULL. Does not allocate, except
+ * own pages for long strings.
  */
 #include "base.h"
 
@@ -16,7 +17,7 @@
 
 #include "../../common/say.h"
 
-/* ld.so's; weak, so that the library does not come to depend on it by name. */
+/* A variable of ld.so. Weak, so that the library also loads where there is none. */
 extern void *__libc_stack_end __attribute__((weak));
 
 static char **environment_find(void)
@@ -37,7 +38,7 @@ static void option_problem(void *arg, const char *name, const char *value, const
 	rm_say_fd(2, "librmmap: %s=%s is ignored: want %s", name, value, wanted);
 }
 
-/* Programs write over their environment (setproctitle), or free it: keep the strings. */
+/* Copy a string: programs write over their environment (setproctitle) or free it. */
 static const char *text_keep(const char *text)
 {
 	static char store[4096];
@@ -57,7 +58,7 @@ static const char *text_keep(const char *text)
 	return to ? memcpy(to, text, size) : NULL;
 }
 
-/* Of the environment as it was read; "" where nobody would be told. */
+/* Names in the environment that look like rmmap's but are not; "" without RMMAP_LOG. */
 static char unknown[RM_TEXT_MAX];
 
 void env_log(void)
@@ -70,7 +71,7 @@ void env_log(void)
 		return;
 	fd = open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
 	if (fd < 0)
-		return;                 /* rmmapd says so, which cannot start without it */
+		return;                 /* rmmapd, which cannot start without it, reports that */
 	rm_say_fd(fd, "librmmap: process %d has in its environment, but no variable of rmmap: %s",
 	          (int)getpid(), unknown);
 	close(fd);
@@ -103,7 +104,7 @@ const struct rm_options *env_options(void)
 	return &options;
 }
 
-/* What the scan needs of one object's dynamic section. */
+/* The entries of one object's dynamic section that tell which symbols it imports. */
 struct dynamic {
 	const ElfW(Sym) *symbols;
 	const char *strings;
@@ -112,7 +113,7 @@ struct dynamic {
 	size_t rela_size, plt_size, relative;
 };
 
-/* ld.so has turned addresses into pointers already, but not in the vDSO. */
+/* ld.so has already relocated the addresses in dynamic sections, except for the vDSO's. */
 static const void *dynamic_pointer(const struct dl_phdr_info *info, const ElfW(Dyn) *d)
 {
 	uintptr_t p = d->d_un.d_ptr;
@@ -151,9 +152,9 @@ static size_t highest_symbol(const ElfW(Rela) *rela, size_t from, size_t bytes, 
 }
 
 /*
- * How many symbols have to be looked at to have seen the undefined ones. The GNU hash has
- * only what can be looked up by it, from its symoffset on, unless there is nothing: then
- * symoffset is 1 whatever there is. In that case what relocations refer to bounds it.
+ * A number of symbols among which all undefined ones are. The GNU hash holds the defined symbols,
+ * which come last, from its symoffset on. If it is empty, symoffset is 1 and tells nothing; then
+ * the highest symbol that a relocation refers to is the bound.
  */
 static size_t undefined_bound(const struct dynamic *dynamic)
 {
@@ -175,8 +176,8 @@ static bool symbol_undefined(const struct dynamic *dynamic, size_t i, const char
 }
 
 /*
- * A program that is not position-independent and takes a function's address has the symbol
- * undefined, but with an address of its own, and so in the hash.
+ * If a program that is not position-independent takes a function's address, the symbol is undefined
+ * but has an address in the program, so it is in the hash among the defined ones.
  */
 static bool symbol_hashed_undefined(const struct dynamic *dynamic, const char *symbol)
 {

@@ -2,9 +2,9 @@
 /*
  * errors.c - this thread's last failure, in words
  *
- * The one place where an error inside becomes errno and a text. A text says what is wrong and
- * what to do, and never has a handle or a secret in it (rm_short_id() for an id). Any thread;
- * does not allocate: the text is in static thread-local storage.
+ * The one place where -errno becomes errno and a text. A text says what is wrong and what to do;
+ * it never contains a handle or a secret (an id is shortened by rm_short_id()). Any thread; does
+ * not allocate: the text is in static thread-local storage.
  */
 #include "config.h"
 
@@ -18,7 +18,7 @@
 
 static __thread char text[RM_TEXT_MAX] __attribute__((tls_model("initial-exec")));
 
-/* What a mapping could not be had for has one cause that no other words tell. */
+/* ENOMEM may mean that the process has too many mappings, which the text does not say yet. */
 static void add_cause(int error, size_t length)
 {
 	char cause[256];

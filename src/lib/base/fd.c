@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fd.c - descriptors of ours in a program that does not know of them
+ * fd.c - the library's descriptors in a program that does not know of them
  *
- * Moved to high numbers, where scripts and programs do not dup2() over them, and checked
- * before use: a program that closes all it does not know may have closed ours and opened
- * something else there. Any thread; system calls only.
+ * They are moved to high numbers, where scripts and programs do not dup2() over them, and checked
+ * before each use: a program may have closed all descriptors that it does not know, and opened
+ * other files under the same numbers. Any thread; system calls only; does not allocate.
  */
 #include "base.h"
 
@@ -24,7 +24,7 @@ int fd_raise(int fd)
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < HIGH + 64)
 		floor = (int)(limit.rlim_cur / 4 * 3);
 	high = fcntl(fd, F_DUPFD_CLOEXEC, floor);
-	if (high < 0)           /* all of those are in use */
+	if (high < 0)           /* all numbers above floor are in use */
 		high = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (high < 0)
 		high = -errno;

@@ -2,11 +2,12 @@
 /*
  * lock.c - locks of this library, and how many of them a thread holds
  *
- * Does not allocate.
+ * Any thread. Does not allocate.
  */
 #include "base.h"
 
 __thread unsigned own_locks __attribute__((tls_model("initial-exec")));
+/* Locks taken by own_lock(): the first disables cancellation, the last restores it. */
 static __thread unsigned held __attribute__((tls_model("initial-exec")));
 static __thread int cancel_state __attribute__((tls_model("initial-exec")));
 
@@ -30,7 +31,7 @@ void (*own_unsettled)(void);
 
 void own_child(void)
 {
-	own_locks = 0;          /* jemalloc makes its own anew */
+	own_locks = 0;          /* jemalloc has initialised its own locks anew */
 	if (held)
 		pthread_setcancelstate(cancel_state, NULL);
 	held = 0;

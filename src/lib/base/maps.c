@@ -2,8 +2,8 @@
 /*
  * maps.c - /proc/self/maps, line by line
  *
- * For messages that name what an address holds. Any thread; the buffer is in
- * own_pages(), since a thread's stack may be small.
+ * For messages that name what an address holds, for a freeze, and for the surroundings of a
+ * publication. Any thread; the buffer is in own pages, since a thread's stack may be small.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,7 +54,7 @@ static bool line_parse(const char *p, struct map_line *line)
 	return line->end > line->start;
 }
 
-/* Hand on the complete lines in buffer; how many bytes they were. Stops at true. */
+/* Call each() for the complete lines in buffer. Returns how many bytes they were. */
 static size_t lines_walk(char *buffer, size_t have, bool *stop,
                          bool (*each)(void *arg, const struct map_line *line), void *arg)
 {
@@ -130,9 +130,9 @@ static bool line_find(void *arg, const struct map_line *line)
 
 /* ---- how many there are ---- */
 
-#define SLACK 64                        /* what a call that failed may have given back since */
+#define SLACK 64                        /* mappings that a failed call may have undone since */
 
-/* No mapping is made here, as there may be none left: so not maps_walk(). */
+/* Unlike maps_walk() this makes no mapping, since there may be none left. */
 static uint64_t line_count(void)
 {
 	char buffer[1024];

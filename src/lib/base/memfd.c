@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * memfd.c - memory files: made, filled, sealed
+ * memfd.c - sealed memory files, random bytes
  *
- * Does not allocate but the memory files.
+ * Any thread. Does not allocate, except for the memory files.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,7 +38,7 @@ int memfd(const char *name, uint64_t size)
 	struct rlimit limit;
 	int error, fd;
 
-	/* Beyond this limit the kernel would raise SIGXFSZ, and it counts for memfds too. */
+	/* Beyond this limit, which applies to memory files, the kernel would raise SIGXFSZ. */
 	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < size)
 		return -EFBIG;
 	fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * policy.c - what this process does with its heap: found out once, before there are threads
+ * policy.c - whether this process publishes, and whether devices may write to its memory
  *
- * Does not allocate.
+ * Found out once by policy_init(), before there are threads; any thread may read it then. Does
+ * not allocate.
  */
 #include "base.h"
 
 static bool publishes, pins;
 
-/* Memory that a device writes to is not where a frozen file's pages go: see rmmap_publish(3). */
+/* A freeze replaces pages, while a device goes on writing to the old ones: rmmap_publish(3). */
 static bool imports_pinning(void)
 {
 	return env_imports("ibv_reg_mr") || env_imports("io_uring_register_buffers") ||

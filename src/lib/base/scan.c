@@ -2,11 +2,12 @@
 /*
  * scan.c - which pages of a range hold data of their own, by /proc/self/pagemap
  *
- * Linux 6.7 tells runs in one call (PAGEMAP_SCAN) and can mark what it told, so that the
- * next call tells only what was written since; before that, a word for each page is read.
- * The file is opened for each use, or a few in a row: a descriptor that a child inherits scans
- * its parent.
- * Any thread; a page of own_pages().
+ * Linux 6.7 reports runs of pages in one call (PAGEMAP_SCAN) and can mark what it reported, so
+ * that the next call reports only what was written since. Older kernels have one word for each
+ * page. The file is opened for each use, or for a few in a row: a descriptor that a child
+ * inherits would scan its parent.
+ *
+ * Any thread. Allocates one own page.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +16,7 @@
 
 #include "scan.h"
 
-/* <linux/fs.h> has these from Linux 6.7 on; the build host's may be older. */
+/* <linux/fs.h> has these since Linux 6.7; the build host's may be older. */
 struct scan_region {
 	uint64_t start, end, categories;
 };
@@ -24,7 +25,7 @@ struct scan_arg {
 	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
 };
 #define SCAN_IOCTL _IOWR('f', 16, struct scan_arg)
-#define SCAN_WRITTEN (1u << 1)          /* since it was marked, if it was */
+#define SCAN_WRITTEN (1u << 1)          /* since it was marked, or never marked */
 #define SCAN_FILE (1u << 2)
 #define SCAN_PRESENT (1u << 3)
 #define SCAN_SWAPPED (1u << 4)
@@ -43,7 +44,7 @@ struct scan_arg {
 _Static_assert(REGIONS * sizeof(struct scan_region) <= RM_PAGE &&
                WORDS * sizeof(uint64_t) <= RM_PAGE, "either fits a page");
 
-/* buffer: a page, since a thread's stack may be small. */
+/* buffer: a page, not on the stack, since a thread's stack may be small. 0 or -errno. */
 static int scan_by_ioctl(int pagemap, void *buffer, enum scan what, uint64_t addr, uint64_t length,
                          const struct scan_to *to)
 {
@@ -57,7 +58,7 @@ static int scan_by_ioctl(int pagemap, void *buffer, enum scan what, uint64_t add
 		.category_inverted = not,
 		.category_mask = not | (what == SCAN_CHANGED ? SCAN_WRITTEN : 0),
 		.category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
-		.return_mask = SCAN_ZERO,       /* and nothing else: what differs ends a run */
+		.return_mask = SCAN_ZERO,       /* nothing else: a run ends where these differ */
 	};
 
 	while (arg.start < arg.end) {
@@ -84,6 +85,7 @@ static bool word_is_private(uint64_t word)
 	return word & PAGEMAP_SWAPPED || (word & PAGEMAP_PRESENT && !(word & PAGEMAP_FILE));
 }
 
+/* The same from one word for each page. Without marks, and without the page of zeros. */
 static int scan_by_words(int pagemap, void *buffer, uint64_t addr, uint64_t length,
                          const struct scan_to *to)
 {
@@ -126,7 +128,7 @@ int scan_in(int pagemap, enum scan what, uint64_t addr, uint64_t length,
 	void *buffer = own_pages(RM_PAGE);
 	int error = buffer ? scan_by_ioctl(pagemap, buffer, what, addr, length, to) : -ENOMEM;
 
-	/* only the first call can say so: nothing was told yet */
+	/* An older kernel refuses the first call, before anything was reported. */
 	if ((error == -ENOTTY || error == -EINVAL) && what == SCAN_PRIVATE)
 		error = scan_by_words(pagemap, buffer, addr, length, to);
 	own_pages_free(buffer, RM_PAGE);

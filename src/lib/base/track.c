@@ -2,15 +2,16 @@
 /*
  * track.c - which pages were written since the last publish
  *
- * A page of a private mapping of a file that was never written is the file's: a scan tells.
- * Of those that are the process's own by now the kernel has to be asked to note the next
- * write: asynchronous write-protection by userfaultfd (Linux 6.7), which needs no
- * privilege, since no fault is ever served: the kernel lifts the protection by itself.
- * It is asked for only once there are such pages, since reads of the file's pages in a
- * registered range lose the kernel's fault-around. Without it everything that was written
- * since the freeze counts as changed.
+ * In a private mapping of a file, a page that was never written is still the file's, and a scan
+ * tells. For pages that are the process's by now, the kernel has to note the next write. That is
+ * asynchronous write-protection by userfaultfd (Linux 6.7). It needs no privilege, since no fault
+ * is ever served: the kernel lifts the protection by itself. A range is registered only once it
+ * has such pages, since reads of the file's pages in a registered range lose the kernel's
+ * fault-around. Where this is not possible, every page that was written since the freeze counts
+ * as changed.
  *
- * Under publish.c's lock. No allocation.
+ * Under the lock of attach/attachments.c, which a publish holds, too. Does not allocate, except
+ * single own pages.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,15 +22,15 @@
 
 #include "scan.h"
 
-/* Newer than the build host's headers may be. */
+/* The build host's headers may be older. */
 #ifndef UFFD_USER_MODE_ONLY
 #define UFFD_USER_MODE_ONLY 1
 #endif
 #define FEATURE_WP UINT64_C(1)                  /* UFFD_FEATURE_PAGEFAULT_FLAG_WP */
 #define FEATURE_WP_ASYNC (UINT64_C(1) << 15)
 
-static struct fd_mark tracker = { .fd = -1 };
-static bool impossible;
+static struct fd_mark tracker = { .fd = -1 };   /* the userfaultfd; -1: none yet */
+static bool impossible;                 /* the kernel refuses, and will refuse again */
 
 static int tracker_open(void)
 {
@@ -58,7 +59,7 @@ static int tracker_open(void)
 	return 0;
 }
 
-/* What is registered already stays as it is. */
+/* Have the kernel note writes. A range that is registered already stays as it is. */
 static int tracker_mark(uint64_t addr, uint64_t length)
 {
 	struct uffdio_register range = {
@@ -88,7 +89,7 @@ static int track_changed_in(int pagemap, uint64_t addr, uint64_t length, const s
 		return error;
 	if (!any)
 		return 0;
-	/* Registered elsewhere (a lazy attachment), or not possible: all of them may have changed. */
+	/* Not possible, or registered with another userfaultfd (lazy): all may have changed. */
 	error = tracker_mark(addr, length);
 	if (!error)
 		error = scan_in(pagemap, SCAN_CHANGED, addr, length, to);
@@ -128,12 +129,12 @@ int track_mark_unchanged(uint64_t addr, uint64_t length)
 
 int track_all(uint64_t addr, uint64_t length, const struct scan_to *to)
 {
-	/* First marked, then told: what is written in between is told the next time. */
+	/* Mark, then report: a page that is written in between is reported the next time, too. */
 	track_mark_unchanged(addr, length);
 	return scan(SCAN_PRIVATE, addr, length, to);
 }
 
-/* The descriptor that a child inherits is about its parent's memory. */
+/* An inherited userfaultfd works on the parent's memory. */
 void track_child(void)
 {
 	if (fd_still(&tracker))
