@@ -2,10 +2,9 @@
 /*
  * client.c - the connection to this host's rmmapd
  *
- * One for the process, opened at the first request, at a high descriptor that
- * is looked at before each use: a program may close all descriptors, or have
- * put another file there. Any thread, one request at a time. Does not allocate
- * but for the descriptors of an attach, in own_pages().
+ * There is one for the process, opened at the first request. Its descriptor has a high number and
+ * is checked before each use: a program may close all descriptors, or put another file there. Any
+ * thread, one request at a time, under the connection's lock. Allocates in own pages only.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -17,27 +16,30 @@
 #include "../../common/say.h"
 #include "client.h"
 
-#define SILENCE_NS UINT64_C(10000000000)
-#define START_NS UINT64_C(30000000000)  /* of one that is being started */
+#define SILENCE_NS UINT64_C(10000000000)        /* without a message: rmmapd is stuck */
+#define START_NS UINT64_C(30000000000)          /* the same for one that is being started */
 #define ATTEMPTS 3              /* connections for one request */
-#define REPEATS 8               /* sendings of it on one connection, after RM_RESTARTED */
+#define REPEATS 8               /* sendings of a request on one connection, after RM_RESTARTED */
 
-/* What one sending of a request can come to, beside 0 and -errno. */
-enum { LOST = 1, RESTARTED };
+/* Results of sending a request once, beside 0 and -errno. */
+enum {
+	LOST = 1,               /* the connection ended: a new one may help */
+	RESTARTED,              /* rmmapd's worker was replaced: send the request again */
+};
 
-/* Under lock; owner tells a child of fork or clone that this is not its connection. */
+/* All under the lock. */
 static struct {
 	pthread_mutex_t lock;
-	bool open;
+	bool open;                      /* mark is a connection, if nobody has closed it */
 	struct fd_mark mark;
-	pid_t owner;
-	uint64_t seq;
-	unsigned era;                   /* of rmmapd, from 1; see struct exchange */
-	uint32_t keeper;
-	uint8_t host[RM_ID_BYTES];
+	pid_t owner;                    /* another process: a child, whose connection it is not */
+	uint64_t seq;                   /* of the last request; a repeated one keeps its number */
+	unsigned era;                   /* counts rmmapds, from 1; see struct exchange */
+	uint32_t keeper;                /* the process of the rmmapd of this era, */
+	uint8_t host[RM_ID_BYTES];      /* and its host id */
 } connection = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* Under the lock, so that a request takes little of a stack that may be small. */
+/* Under the lock. Static, since a thread's stack may be small. */
 static struct {
 	_Alignas(8) char message[RM_WIRE_MAX];
 	struct exchange hello;
@@ -56,12 +58,13 @@ static void connection_close(void)
 	connection.open = false;
 }
 
+/* By when the next message must have come. */
 static uint64_t answer_deadline(const struct exchange *x)
 {
 	return rm_now_ns() + (x->timeout_ns ? x->timeout_ns : SILENCE_NS);
 }
 
-/* A failure of the channel in words; LOST if a new connection may help. */
+/* Say in x->why why the channel failed. LOST if a new connection may help, else -errno. */
 static int channel_trouble(struct exchange *x, int error)
 {
 	switch (error) {
@@ -96,8 +99,9 @@ static int channel_trouble(struct exchange *x, int error)
 }
 
 /*
- * The next message of this request; answers to earlier ones are dropped, and
- * RM_PROGRESS buys time. 0 with message, fds and count filled in.
+ * Receive the next message for this request. Answers to earlier requests are dropped, and
+ * RM_PROGRESS begins the wait anew. 0 with message, fds and count filled in; LOST, RESTARTED or
+ * -errno without descriptors.
  */
 static int message_next(struct exchange *x, void *message, int fds[RM_CHANNEL_FDS_MAX],
                         unsigned *count)
@@ -128,7 +132,7 @@ static int message_next(struct exchange *x, void *message, int fds[RM_CHANNEL_FD
 	}
 }
 
-/* What came unasked: news of a restart that concerns no request, late answers. */
+/* Drop messages that came unasked: RM_RESTARTED, late answers. LOST: the connection has ended. */
 static int connection_drain(void)
 {
 	int fds[RM_CHANNEL_FDS_MAX];
@@ -144,7 +148,7 @@ static int connection_drain(void)
 	return n == 0 || n == -EPIPE || n == -ECONNRESET ? LOST : 0;
 }
 
-/* RM_REPLY with an error may be the answer to anything: rmmapd could not send the proper one. */
+/* An unexpected answer. RM_REPLY with an error may answer any request: rmmapd has refused it. */
 static int reply_refusal(struct exchange *x, const void *message)
 {
 	const struct rm_wire_reply *reply = message;
@@ -156,6 +160,7 @@ static int reply_refusal(struct exchange *x, const void *message)
 	return -reply->error;
 }
 
+/* Send the descriptors of a publication's new layers, in as many RM_LAYERS as it takes. */
 static int layers_send(struct exchange *x)
 {
 	struct rm_wire_layers m = { .head = *(struct rm_wire *)x->request };
@@ -186,7 +191,7 @@ static void layers_drop(struct exchange *x, uint32_t got)
 	x->layer_fd_count = 0;
 }
 
-/* The RM_LAYERS that follow an RM_ATTACH_REPLY. */
+/* Receive the RM_LAYERS that follow an RM_ATTACH_REPLY: all of them, or none. */
 static int layers_receive(struct exchange *x, uint32_t count)
 {
 	const struct rm_wire_layers *m = (const void *)scratch.message;
@@ -216,6 +221,7 @@ static int layers_receive(struct exchange *x, uint32_t count)
 	return 0;
 }
 
+/* Receive the reply to the request, with its descriptors. */
 static int reply_take(struct exchange *x)
 {
 	const struct rm_wire_attach_reply *reply = x->reply;
@@ -264,7 +270,10 @@ static int exchange_once(struct exchange *x)
 	return error ? error : reply_take(x);
 }
 
-/* RM_RESTARTED: the same once more, under the same number, so that rmmapd can tell. */
+/*
+ * After RM_RESTARTED the request is sent again under the same number, so that the new worker can
+ * tell it from another request.
+ */
 static int exchange_repeat(struct exchange *x)
 {
 	int error;
@@ -278,6 +287,7 @@ static int exchange_repeat(struct exchange *x)
 	return -ECONNREFUSED;
 }
 
+/* Introduce this process, which every connection begins with. Notes which rmmapd answered. */
 static int hello_send(struct exchange *x)
 {
 	struct rm_wire_hello m = { .head.type = RM_HELLO, .pid = (uint32_t)getpid(),
@@ -310,6 +320,7 @@ static int hello_send(struct exchange *x)
 	return 0;
 }
 
+/* A connected descriptor, or -errno with why. words: see daemon_start(). */
 static int daemon_find(struct exchange *x, int *words)
 {
 	char path[RM_RUNDIR_MAX];
@@ -322,7 +333,7 @@ static int daemon_find(struct exchange *x, int *words)
 	return error ? error : daemon_start(path, words, x->why, sizeof(x->why));
 }
 
-/* One that is being started has longer to answer: the host may be busy. */
+/* An rmmapd that is being started gets more time to answer: the host may be busy. */
 static int hello_send_to_new(struct exchange *x, int words)
 {
 	uint64_t asked = x->timeout_ns;
@@ -359,7 +370,7 @@ static int connection_new(struct exchange *x)
 	return error;
 }
 
-/* A connection that is ours and there, opened where that is wanted. */
+/* Make sure that there is a connection, and that it is this process's own. 0, LOST or -errno. */
 static int connection_ensure(struct exchange *x)
 {
 	if (connection.open && connection.owner != getpid())
@@ -388,7 +399,7 @@ static int exchange_run(struct exchange *x)
 			return -ESTALE;
 		}
 		error = exchange_repeat(x);
-		/* What is still to come is dropped by drain(), but nobody waits twice for silence. */
+		/* A late answer could be dropped, but the next request must not wait for it. */
 		if (error && error != -EMFILE)
 			connection_close();
 	}
@@ -437,14 +448,14 @@ void client_unlock(void)
 	own_unlock(&connection.lock);
 }
 
-/* Were a request under way, this process would take its parent's answer. */
+/* A request may be under way: this process must not take its parent's answer. */
 void client_inner_child(void)
 {
 	if (connection.open && connection.owner != getpid() && fd_still(&connection.mark))
 		close(connection.mark.fd);
 }
 
-/* The lock was taken around the fork: this gives it back too. */
+/* The lock was taken before the fork, so it is given back here. */
 void client_child(void)
 {
 	connection_close();

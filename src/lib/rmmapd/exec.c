@@ -2,8 +2,8 @@
 /*
  * exec.c - in the process that becomes rmmapd: descriptors, signals, exec
  *
- * Runs on another thread's errno and memory while that one waits (CLONE_VFORK): system calls
- * only. Does not allocate.
+ * Runs in the program's memory and on the errno of the thread that waits for it (CLONE_VFORK), so
+ * it makes system calls only. Does not allocate. Only spawn.c and parent.c call it.
  */
 #include "spawn.h"
 #include <errno.h>
@@ -31,13 +31,13 @@ void spawn_close_from(unsigned first)
 
 	if (syscall(SYS_close_range, first, ~0u, 0u) == 0)
 		return;
-	/* Before Linux 5.9, or a sandbox that does not know it. */
+	/* Linux before 5.9, or a sandbox that does not know close_range. */
 	(void)getrlimit(RLIMIT_NOFILE, &limit);
 	for (unsigned fd = first; fd < limit.rlim_cur && fd < 65536; fd++)
 		syscall(SYS_close, fd);
 }
 
-/* The dispositions are this process's own copy: clone without CLONE_SIGHAND. */
+/* Without CLONE_SIGHAND the dispositions are a copy: the program keeps its own. */
 static void signals_default(void)
 {
 	uint64_t none = 0;
@@ -50,13 +50,13 @@ static void signals_default(void)
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
 }
 
-/* What it gets of this process's descriptors, and no other. All are above those they become, or refused. */
+/* Give the new process the descriptors that it is to have, and close all others. */
 static int descriptors_pass(const struct spawn *spawn)
 {
 	unsigned next = STDERR_FILENO + 1;
 	const int last = STDERR_FILENO + SPAWN_PASSED;
 
-	/* with hardly any descriptor allowed they could not be raised, and one would go over another */
+	/* With a very low limit they could not be raised, and dup3() would replace one of them. */
 	if (spawn->words <= last || (spawn->passed[0] >= 0 && spawn->passed[0] <= last) ||
 	    (spawn->passed[1] >= 0 && spawn->passed[1] <= last)) {
 		errno = EMFILE;
@@ -83,7 +83,7 @@ int spawn_exec(void *arg)
 	if (null < 0)
 		return spawn_failed(spawn, "open /dev/null");
 	for (int fd = 0; fd < 2; fd++) {
-		/* a standard descriptor may be closed here, and be the one that was opened */
+		/* If the program has closed it, fd may be the very one that was opened. */
 		long result = fd == null ? syscall(SYS_fcntl, fd, F_SETFD, 0)
 		                         : syscall(SYS_dup3, null, fd, 0);
 

@@ -2,18 +2,19 @@
 /*
  * parent.c - a parent for rmmapd in a program that inherits orphans
  *
- * The first process of a container (of a pid namespace) and a child subreaper become the
- * parent of every orphan below them, rmmapd too, and then wait(-1) waits for it: a loop that
- * waits for all children does not end before rmmapd does. So there rmmapd is no orphan, but
- * the child of a process that stays: made by clone(2) without an exit signal, and never
- * executing anything, that one is seen by __WCLONE and __WALL only. Its memory is a copy of
- * this process's, of which it gives back all but one page of code and its stack at once.
+ * The first process of a pid namespace (of a container) and a child subreaper become the parent of
+ * every orphan below them. If rmmapd were an orphan there, a loop that waits for all children
+ * would not end before rmmapd does. So rmmapd becomes the child of a process that stays. That
+ * process is made by clone(2) without an exit signal and never execs, so only __WCLONE and __WALL
+ * see it. Its memory is a copy of the program's, of which it gives back all but one page of code
+ * and its stack at once.
  *
  *   the program --clone, no exit signal--> maker --clone(CLONE_PARENT|CLONE_VM)--> parent
  *                                          (ends)         parent --vfork, exec--> rmmapd
  *
- * The maker ends since a thread of fork() has glibc's rseq area registered, which could not be
- * unmapped; a task made with CLONE_VM has none. Under the connection's lock, signals blocked.
+ * The maker is needed since a process made like by fork() has glibc's rseq area registered, and is
+ * killed when it unmaps it. A task made with CLONE_VM has none. Under the connection's lock, on any
+ * thread, with all signals blocked. Does not allocate, except for the room below.
  */
 #include "spawn.h"
 
@@ -35,21 +36,22 @@
 /* Memory that program, maker and parent share: this, and from STACK_SIZE on two stacks. */
 struct room {
 	struct spawn spawn;
-	int maker[2];                   /* a pipe; its end is: the maker has ended */
-	uint64_t page;
+	int maker[2];                   /* a pipe, which ends when the maker has ended */
+	uint64_t page;                  /* size of one */
 	pid_t parent;                   /* 0: it could not be made */
 };
 _Static_assert(sizeof(struct room) <= STACK_SIZE, "it has its place before the stacks");
 
+/* Where stack 0 begins, or 1; both grow down, so they start at the next one's begin. */
 static char *room_stack(struct room *room, unsigned number)
 {
 	return (char *)room + STACK_SIZE * (number + 1);
 }
 
-/* The parent of the last rmmapd: a zombie once that has ended, and nobody else's to reap. */
+/* The parent of the last rmmapd. Once rmmapd has ended it is a zombie that only we can reap. */
 static pid_t last_parent;
 
-/* ---- system calls of one that has no libc any more ---- */
+/* ---- system calls for a process that has unmapped libc ---- */
 
 #if defined(__x86_64__)
 #define RAW_CALLS 1
@@ -100,10 +102,10 @@ static inline __attribute__((always_inline)) void raw_unmap(uint64_t from, uint6
 }
 
 /*
- * Give back all memory but [a, a_end) and [b, b_end), the lower one first, and wait until no
- * child is left, those that became it by being orphans too. In a section of its own, which is
- * one of the two: from the first call on there is nothing else, no thread-local variable
- * either. The address space ends where munmap(2) says so.
+ * Give back all memory except [a, a_end) and [b, b_end), the lower one first, and wait until no
+ * child is left, adopted orphans included. The function is in a section of its own, which is one
+ * of the two ranges: after the first call nothing else is mapped, no thread-local variable
+ * either. How large the address space is, munmap(2) tells.
  */
 static __attribute__((noreturn, noinline, no_stack_protector, section(".text.rmmap_parent"),
                       no_sanitize("address", "thread", "undefined"), aligned(4096)))
@@ -116,14 +118,14 @@ void parent_stay(const uint64_t a, const uint64_t a_end, const uint64_t b, const
 		if (raw_call(SYS_munmap, (long)b_end,
 		             (long)((UINT64_C(1) << bits) - page - b_end), 0, 0) == 0)
 			break;
-	/* without an interruption, since all signals are blocked */
+	/* Never EINTR, since all signals are blocked. */
 	while (raw_call(SYS_wait4, -1, 0, __WALL, 0) > 0)
 		;
 	for (;;)
 		raw_call(SYS_exit_group, 0, 0, 0, 0);
 }
 
-/* wait is the pipe that says when the maker has ended; the last descriptor. */
+/* wait: the pipe that ends with the maker; no other descriptor is left. */
 static void parent_alone(struct room *room, int wait)
 {
 	uint64_t page = room->page;
@@ -145,7 +147,7 @@ static int parent_main(void *arg)
 
 	close(room->maker[1]);
 	prctl(PR_SET_NAME, "rmmapd-parent");
-	/* a worker that has outlived its keeper is to be no child of the program either */
+	/* A worker that outlives its keeper must not become the program's child either. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	syscall(SYS_setsid);
 	if (chdir("/") < 0)
@@ -154,7 +156,7 @@ static int parent_main(void *arg)
 	               &room->spawn) < 0)
 		spawn_failed(&room->spawn, "clone");
 	if (room->spawn.error) {
-		/* what failed to be rmmapd would be the program's child else */
+		/* Reap the failed child here, or it becomes the program's. */
 		while (waitpid(-1, NULL, __WALL) > 0)
 			;
 		syscall(SYS_exit_group, 1);
@@ -166,7 +168,7 @@ static int parent_main(void *arg)
 	return 0;
 }
 
-/* In the maker; CLONE_PARENT takes the exit signal, none, from it. */
+/* In the maker. With CLONE_PARENT the new process has the maker's exit signal: none. */
 static void __attribute__((noreturn)) maker_main(struct room *room)
 {
 	int pid = __clone(parent_main, room_stack(room, 1), CLONE_VM | CLONE_PARENT, room);
@@ -182,7 +184,7 @@ static void child_reap(pid_t pid, int flags)
 		;
 }
 
-/* Until the new process was executed or could not be: the pipe is closed everywhere else. */
+/* Wait until the new process has exec'ed or failed: all others have closed the pipe. */
 static void exec_await(int executed)
 {
 	char byte;
@@ -199,12 +201,12 @@ static void pipe_close_end(int *end)
 }
 
 /*
- * With two pipes, of which the others have copies. The end of executed says that the exec was
- * done, or failed; that of maker that the maker has ended.
+ * Both pipes were inherited by the others. `executed` ends when the exec was done or has failed,
+ * `maker` when the maker has ended. False: there is no parent, and nothing has happened.
  */
 static bool parent_make(struct room *room, int executed[2], int maker[2])
 {
-	/* a fork that runs no handlers, takes no lock, and has no exit signal */
+	/* A fork without handlers, locks and exit signal. */
 	pid_t pid = (pid_t)syscall(SYS_clone, 0UL, 0UL, 0UL, 0UL, 0UL);
 
 	if (pid == 0)

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * spawn.c - make a process of rmmapd without the program noticing
+ * spawn.c - make rmmapd's process without the program noticing
  *
- * No fork handlers, no SIGCHLD, nothing for wait(-1): clone(2) without an exit
- * signal makes a child in this memory, which makes the grandchild that becomes
- * rmmapd, and ends; only __WCLONE sees the child. (execve sets the exit signal
- * to SIGCHLD again, so the one that execs must not be ours. Where this process
- * inherits orphans, it would be in the end: see parent.c.) Any thread, under the
- * connection's lock.
+ * The program must run no fork handlers, get no SIGCHLD, and find nothing by wait(-1). So clone(2)
+ * without an exit signal makes a child in this memory. The child makes the grandchild that becomes
+ * rmmapd, and ends; only __WCLONE sees it. (execve sets the exit signal to SIGCHLD again, so the
+ * process that execs must not be our child. A program that inherits orphans would become its
+ * parent in the end: see parent.c.)
  *
- * Child and grandchild run on this thread's errno and memory while it waits
- * (CLONE_VFORK): system calls only, errno is put back.
+ * Any thread, under the connection's lock. Child and grandchild run in this process's memory and on
+ * this thread's errno while it waits (CLONE_VFORK): they make system calls only, and errno is
+ * restored. Allocates own pages for their stacks.
  */
 #include "spawn.h"
 
@@ -29,9 +29,10 @@
 
 struct stacks {
 	struct spawn *spawn;
-	char *second;                   /* the grandchild's, its end */
+	char *second;                   /* the upper end of the grandchild's */
 };
 
+/* The child: makes the grandchild, waits until that has exec'ed, and ends. */
 static int orphan_maker(void *arg)
 {
 	struct stacks *stacks = arg;
@@ -53,7 +54,7 @@ static void spawn_orphan(struct spawn *spawn, char *memory)
 			;
 }
 
-/* All signals, those that libc keeps for itself too: a handler must not run in the child. */
+/* Block all signals, libc's internal ones too: no handler may run in the child. */
 static void signals_block(uint64_t *before)
 {
 	uint64_t all = ~UINT64_C(0);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * start.c - start rmmapd where there is none, and hear why it does not start
+ * start.c - start rmmapd where none runs, and learn why it does not start
  *
- * Who starts it takes the lock of the run directory, makes the socket, and hands both
- * over to the new process: whoever connects from then on lies in the socket's queue,
- * the starter's own first request too, and nobody waits for the socket to appear. The
- * answer to that request is how the starter knows that all is well. If the connection
- * ends instead, a pipe that is the new process's standard error has its last words.
- * Any thread, under the connection's lock; the process itself is made by spawn.c.
+ * The process that starts rmmapd takes the lock of the run directory, makes the socket, and hands
+ * both to the new process. From then on connections wait in the socket's queue, the starter's own
+ * too, and nobody waits for the socket to appear. The answer to the first request tells the starter
+ * that rmmapd serves. If the connection ends instead, the new process has written the reason to
+ * its standard error, which is a pipe.
+ *
+ * Any thread, under the connection's lock. Allocates in own pages only. spawn.c makes the process.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,14 +23,14 @@
 #include "client.h"
 #include "spawn.h"
 
-#define OTHER_NS UINT64_C(30000000000)  /* until another's start must be over; a host may be busy */
-#define WORDS_NS UINT64_C(2000000000)   /* from the end of the connection to that of its process */
+#define OTHER_NS UINT64_C(30000000000)  /* for another process's start; the host may be busy */
+#define WORDS_NS UINT64_C(2000000000)   /* for its last words, after the connection has ended */
 
 extern char **environ;
 
 /*
- * What is for this program alone stays out of rmmapd. LD_LIBRARY_PATH is handed
- * on: it may be how the system's libfabric is found.
+ * Does rmmapd get this variable? Not those that are for this program alone. LD_LIBRARY_PATH is
+ * handed on: the system's libfabric may be found by it.
  */
 static bool variable_handed_on(const char *variable)
 {
@@ -38,7 +39,7 @@ static bool variable_handed_on(const char *variable)
 	       strncmp(variable, "RMMAP_RUNDIR=", 13) != 0;
 }
 
-/* A copy of the environment's pointers, NULL-terminated; nothing of a secure program's. */
+/* A copy of the environment's pointers, NULL-terminated, in own pages; empty if secure. */
 static char **environment_copy(bool secure, size_t *size)
 {
 	size_t n = 0, kept = 0;
@@ -54,7 +55,7 @@ static char **environment_copy(bool secure, size_t *size)
 	return copy;
 }
 
-/* What the caller is told; the reason itself is in words. */
+/* The error that the caller gets; the text says the reason. */
 static int start_error(int error)
 {
 	if (error == -EROFS)
@@ -62,6 +63,7 @@ static int start_error(int error)
 	return error == -EMFILE || error == -ENOMEM || error == -EACCES ? error : -ECONNREFUSED;
 }
 
+/* Returns -1, the new value of the closed descriptor. */
 static int fd_close(int fd)
 {
 	if (fd >= 0)
@@ -70,8 +72,8 @@ static int fd_close(int fd)
 }
 
 /*
- * The process, with these descriptors, which are closed here. The read end of the pipe that is
- * its standard error, or -errno.
+ * Make the process with these descriptors, which are closed here in any case. Returns the read end
+ * of the pipe that is its standard error, or -errno with why.
  */
 static int process_start(char *const *arguments, int first, int second, char *why, size_t why_size)
 {
@@ -108,10 +110,10 @@ static int process_start(char *const *arguments, int first, int second, char *wh
 	return error ? start_error(error) : ends[0];
 }
 
-/* ---- its last words ---- */
+/* ---- the last words of an rmmapd that did not start ---- */
 
 /*
- * What the pipe holds until its other end is closed, on one line. True: there was the NUL by
+ * Read the pipe until its other end is closed, as one line of text. True: it contained the NUL by
  * which rmmapd says that it serves.
  */
 static bool words_read(int words, char *text, size_t size)
@@ -159,7 +161,7 @@ bool daemon_last_words(int words, char *why, size_t why_size)
 	return text[0] != '\0';
 }
 
-/* ---- one of this process's own ---- */
+/* ---- an rmmapd for this process alone ---- */
 
 bool daemon_is_private(void)
 {
@@ -169,8 +171,8 @@ bool daemon_is_private(void)
 }
 
 /*
- * It ends when this process does, and knows that by its pidfd: nothing to be told. Both
- * ends above the standard descriptors, which may be closed here and are not in rmmapd.
+ * That rmmapd watches this process by its pidfd, and ends with it. Its end of the pair is moved
+ * above the standard descriptors, which this program may have closed.
  */
 int daemon_start_private(int *words, char *why, size_t why_size)
 {
@@ -197,13 +199,13 @@ int daemon_start_private(int *words, char *why, size_t why_size)
 	return pair[0];
 }
 
-/* ---- the one of this run directory ---- */
+/* ---- the rmmapd of a run directory ---- */
 
-/* The lock is ours and goes to rmmapd: as long as it has it open it is locked. */
+/* Hands the lock, which we hold, to rmmapd: it is locked as long as rmmapd has it open. */
 static int daemon_start_here(const char *program, const char *rundir, int lock, char *why,
                              size_t why_size)
 {
-	/* In the foreground: one process less that a subreaper would have to wait for. */
+	/* --foreground: one process less that a subreaper would have to wait for. */
 	char *arguments[] = { (char *)(uintptr_t)program, (char *)(uintptr_t)"--inherit",
 	                      (char *)(uintptr_t)"--foreground", (char *)(uintptr_t)"--rundir",
 	                      (char *)(uintptr_t)rundir, NULL };
@@ -228,6 +230,7 @@ static int daemon_start_here(const char *program, const char *rundir, int lock, 
 	return process_start(arguments, listener, lock, why, why_size);
 }
 
+/* Another process has held the lock for OTHER_NS, and nobody listens. */
 static int listener_missing(const char *rundir, char *why, size_t why_size)
 {
 	char pid[16] = "";
@@ -242,7 +245,7 @@ static int listener_missing(const char *rundir, char *why, size_t why_size)
 	return -ECONNREFUSED;
 }
 
-/* The program to start, or NULL with why. */
+/* The path of the program to start, or NULL with why. */
 static const char *program_find(char *why, size_t why_size)
 {
 	const char *given = env_options()->daemon;
@@ -260,7 +263,7 @@ static const char *program_find(char *why, size_t why_size)
 	return NULL;
 }
 
-/* As daemon_start() where nobody has listened yet. */
+/* Start rmmapd, or wait for another process that does. A connected descriptor, or -errno. */
 static int daemon_join(const char *rundir, int *words, char *why, size_t why_size)
 {
 	const char *program = program_find(why, why_size);
@@ -282,7 +285,7 @@ static int daemon_join(const char *rundir, int *words, char *why, size_t why_siz
 		return error;
 	*words = error;
 	fd = rm_rundir_connect(rundir);
-	/* it is not there already any more: what it said is the reason */
+	/* It has ended already; its last words are the reason. */
 	if (fd == -ECONNREFUSED || fd == -ENOENT)
 		daemon_last_words(*words, why, why_size);
 	if (fd < 0)
