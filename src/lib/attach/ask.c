@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * ask.c - telling rmmapd that something is not attached any more
+ * ask.c - tells rmmapd that something is no longer attached
+ *
+ * Any thread; takes the connection's lock. Allocates an exchange in own pages.
  */
 #include "internal.h"
 
@@ -12,7 +14,7 @@ void attach_tell_detach(uint64_t number, unsigned era)
 	if (!number || !era)
 		return;
 	call = call_new(&m, sizeof(m), RM_REPLY);
-	if (!call)              /* where rmmapd is not told it finds out when this process ends */
+	if (!call)              /* rmmapd will find out when this process ends */
 		return;
 	call->x.era = era;
 	call->x.only_if_connected = true;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * attach.c - rmmap_attach(), rmmap_detach(): ask rmmapd, and have it mapped
+ * attach.c - rmmap_attach(), rmmap_detach(): ask rmmapd, and have the answer mapped
  *
- * Any thread, several at once. What is attached is attached.c's.
+ * Any thread, several at once: nothing here is shared, and attachments.c has the lock over what
+ * is attached. Allocates in own pages only.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -20,11 +21,11 @@
 
 static const char me[] = "rmmap_attach";
 
-/* A request and what rmmapd answered. */
+/* A request, and what rmmapd answered. In own pages. */
 struct asked {
 	struct exchange x;
-	_Alignas(8) char message[RM_WIRE_MAX];
-	void *memory;                   /* the table, mapped */
+	_Alignas(8) char message[RM_WIRE_MAX];  /* the reply */
+	void *memory;                   /* the mapped table, or NULL; table points into it */
 	struct rm_table table;
 	int lazy_err;                   /* why there is no userfaultfd now; 0: there is one */
 	char why[RM_TEXT_MAX];
@@ -42,7 +43,7 @@ static uint64_t file_size(int fd)
 	return fstat(fd, &st) < 0 ? 0 : (uint64_t)st.st_size;
 }
 
-/* It stays for as long as it is attached, so it may not lie where another would be mapped. */
+/* The table stays mapped while it is attached, so it must lie outside the window. */
 static void *table_map(int fd, uint64_t size)
 {
 	void *memory = own_pages(size), *p;
@@ -56,7 +57,7 @@ static void *table_map(int fd, uint64_t size)
 	return NULL;
 }
 
-/* Map and check the table; the layers must be as long as it says. */
+/* Map and check the table. Each layer's file must be as long as the table says. */
 static int table_open(struct asked *asked)
 {
 	const struct rm_wire_attach_reply *reply = asked_reply(asked);
@@ -88,6 +89,7 @@ static int table_open(struct asked *asked)
 	return -EPROTO;
 }
 
+/* Close and unmap all that came with the answer; the table is void then. */
 static void asked_close(struct asked *asked)
 {
 	own_pages_unmap(asked->memory, asked_reply(asked)->table_size);
@@ -102,8 +104,8 @@ static void asked_close(struct asked *asked)
 }
 
 /*
- * rmmapd refuses with ENOTSUP where the pages have to come lazily and this process said that it
- * has no userfaultfd. What that fails of is known here: a shortage is told as what it is.
+ * rmmapd refuses with ENOTSUP if pages would have to come lazily, and this process has said that it
+ * has no userfaultfd. If that is for want of descriptors or memory, the text says so.
  */
 static int asked_refused(struct asked *asked)
 {
@@ -121,7 +123,7 @@ static int asked_refused(struct asked *asked)
 	return -reply->error;
 }
 
-/* RM_ATTACH: 0 with everything in offer, or -errno with its why. */
+/* Send RM_ATTACH. 0 with the table mapped and all descriptors, or -errno with asked->why. */
 static int asked_send(struct asked *asked, struct rm_wire_attach *m)
 {
 	const struct rm_wire_attach_reply *reply = asked_reply(asked);
@@ -135,7 +137,7 @@ static int asked_send(struct asked *asked, struct rm_wire_attach *m)
 	};
 	error = client_call(&asked->x);
 	if (error) {
-		/* Its layers did not fit into this process: it is not wanted any more. */
+		/* Its descriptors did not fit into this process, so give the attachment up. */
 		if (error == -EMFILE && reply->head.type == RM_ATTACH_REPLY && !reply->error)
 			attach_tell_detach(reply->attachment, asked->x.era);
 		memcpy(asked->why, asked->x.why, sizeof(asked->why));
@@ -194,7 +196,7 @@ static int attach_once(struct rm_wire_attach *m, const struct rm_handle *handle,
 	return error;
 }
 
-/* In own_pages(), since a thread's stack may be small. */
+/* In own pages, since a thread's stack may be small. */
 struct attach_work {
 	struct rm_wire_attach m;
 	struct rm_handle handle;
@@ -236,7 +238,7 @@ static void *attach_run(struct attach_work *work, const char *text,
 	    take_fabric(me, m->fabric))
 		return NULL;
 	heap_mix();
-	/* rmmapd may be replaced between its answer and RM_LAZY: then all of it once more. */
+	/* rmmapd may be replaced between its answer and RM_LAZY: then begin again. */
 	for (int i = 0; i < 3 && error == -ESTALE; i++)
 		error = attached_again(work->handle.id, &root) ? 0 :
 		        attach_once(m, &work->handle, &root, work->why);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * attached.c - what is attached to this process
+ * attachments.c - what is attached to this process, and the lock over it
  *
- * Any thread. All of it is under one lock, which is held around fork and taken
- * before the connection's; it is not held while rmmapd fetches, so that
- * realloc() of attached memory in another thread does not wait for a network.
- * Own data is in struct array, outside the heap.
+ * Any thread. One lock covers all lists of this room. It is held around fork, and taken before the
+ * connection's. It is not held while rmmapd fetches for an attach, so that realloc() of attached
+ * memory on another thread does not wait for a network. Allocates in struct array only.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -16,12 +15,12 @@
 #include "internal.h"
 
 struct attached {
-	uint64_t serial;                /* owner of its holding */
-	uint8_t id[RM_ID_BYTES];        /* of the publication */
+	uint64_t serial;                /* ascending, from 1; the owner of its struct mapped */
+	uint8_t id[RM_ID_BYTES];        /* of the publication: at most one entry with a count */
 	uint64_t root;
-	unsigned count;                 /* attaches less detaches; 0: see drop() */
-	uint64_t number;                /* rmmapd's for it; 0: a parent's, or forgotten */
-	unsigned era;                   /* and which rmmapd's */
+	unsigned count;                 /* attaches less detaches; 0: see attached_drop() */
+	uint64_t number;                /* rmmapd's number for it; 0: the parent's, not ours */
+	unsigned era;                   /* which rmmapd gave the number */
 	struct lazy_link lazy;
 };
 
@@ -34,6 +33,7 @@ static struct attached *attached_at(size_t i)
 	return (struct attached *)attachments.data + i;
 }
 
+/* The attachment of this publication, unless its last detach has come. */
 static struct attached *attached_find(const uint8_t id[RM_ID_BYTES])
 {
 	for (size_t i = 0; i < attachments.count; i++)
@@ -55,6 +55,7 @@ static void conflict_tell(const struct offer *offer, const struct conflict *conf
 	          new, (unsigned long long)conflict->addr);
 }
 
+/* Have rmmapd serve absent pages of what was mapped. 0, or -errno with why. */
 static int attached_make_lazy(struct attached *a, char *why)
 {
 	int error = lazy_register(&a->lazy, map_of(a->serial));
@@ -80,7 +81,7 @@ static int attached_map(struct attached *a, const struct offer *offer, uint64_t 
 	if (!error && offer->lazy) {
 		error = attached_make_lazy(a, why);
 		if (error) {
-			/* Memory goes first: nobody may see an absent page without the uffd. */
+			/* Unmap first: without the userfaultfd absent pages would read as zeros. */
 			map_drop(a->serial);
 			lazy_close(&a->lazy);
 		}
@@ -136,6 +137,7 @@ int attached_add(const struct offer *offer, uint64_t *own_left, char *why)
 	return error;
 }
 
+/* All pages are here: make it ordinary memory, which needs no rmmapd. */
 static void attached_settle(struct attached *a)
 {
 	lazy_release(&a->lazy, &map_of(a->serial)->runs);
@@ -143,8 +145,9 @@ static void attached_settle(struct attached *a)
 }
 
 /*
- * The last detach. What stays mapped for another must not depend on this one's pager: where
- * that cannot be had now, all stays as it is, since absent pages would become zeros.
+ * After the last detach. Memory that stays mapped for another attachment must not depend on this
+ * one's pager, so all pages are fetched first. If that fails, everything stays as it is, with a
+ * count of 0, since absent pages would become zeros.
  */
 static void attached_drop(struct attached *a)
 {
@@ -159,7 +162,7 @@ static void attached_drop(struct attached *a)
 	array_remove(&attachments, (size_t)(a - attached_at(0)));
 }
 
-/* Also those that could not go when they should have. */
+/* Drop all without a count, also those that could not be dropped earlier. */
 static void attached_drop_unused(void)
 {
 	for (size_t i = attachments.count; i-- > 0;)
@@ -209,8 +212,8 @@ uint64_t attach_end(uint64_t addr)
 }
 
 /*
- * A child would read zeros where a page is absent, so what is lazy is completed
- * first; where that fails its mapping stays out of the child (MADV_DONTFORK).
+ * A child would read zeros where a page is absent, so lazy attachments are completed first. If that
+ * fails, the mapping is not inherited (MADV_DONTFORK).
  */
 void attach_prefork(void)
 {
@@ -226,7 +229,7 @@ void attach_parent(void)
 	own_unlock(&lock);
 }
 
-/* rmmapd knows the parent only: a child's detach unmaps, and tells nobody. */
+/* rmmapd knows only the parent's attachment: a child's detach unmaps, and tells nobody. */
 void attach_child(void)
 {
 	for (size_t i = 0; i < attachments.count; i++) {

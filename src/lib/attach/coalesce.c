@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * carpet.c - how many runs come into few mappings
+ * coalesce.c - how many runs become few mappings
  *
- * A process may have 65,530 mappings (vm.max_map_count), and a snapshot that shares all but
- * the changed pages with an earlier one has that many runs. So runs that lie together are
- * joined: one mapping of the layer that most of them belong to, a carpet, with the short
- * ones of other layers to be copied in as patches; or, where no layer goes on, anonymous
- * memory that is all patches. What is not copied is shared with all others on this host, so
- * no more is copied than the budget asks for.
+ * A process may have 65,530 mappings (vm.max_map_count), and a snapshot that shares all but the
+ * changed pages with an earlier one may have more runs than that. So adjacent runs are coalesced:
+ * into one mapping of the layer that most of them belong to, with short runs of other layers
+ * copied into it; or, where no single layer prevails, into anonymous memory that is all copies.
+ * Memory that is not copied is shared with all other processes of this host, so no more is copied
+ * than the budget requires.
  *
- * Pure: unit-tested apart. The figures are in attach/README, "Long runs are mapped, short
- * runs are copied".
+ * Pure functions on lists, unit-tested by themselves; allocate in struct array. The figures are in
+ * attach/README, "Long runs are mapped, short runs are copied".
  */
 #include <errno.h>
 
 #include "internal.h"
 
 #define SHORT ((uint64_t)64 << 10)      /* a longer run is never copied */
-#define PAIR (2 * RM_PAGE)              /* copying it costs what mapping it does */
+#define PAIR (2 * RM_PAGE)              /* copying that much costs as much as a mapping */
 
-struct level {                          /* how much is copied for the sake of few mappings */
+struct level {                          /* how much is copied in order to have few mappings */
 	uint64_t copied;               /* runs up to this length; 0: none */
-	uint64_t least;                 /* a carpet of such runs only is at least that long */
+	uint64_t least;                 /* a layer's mapping of such runs only is that long */
 };
 
 static const struct run *run_at(const struct array *runs, size_t i)
@@ -40,7 +40,10 @@ bool coalesced_covers(const struct coalesced *mapping, const struct run *run)
 	       mapping->addr - mapping->offset == run->addr - run->offset;
 }
 
-/* How far the layer of run `first` goes on, with short ones of others in between. */
+/*
+ * How far a mapping of the layer of run `first` can go on, with short runs of other layers in
+ * between. has_long: one of its own runs is too long to be copied.
+ */
 static struct coalesced coalesced_extend(const struct array *runs, size_t first, const struct level
                                          *level, bool *has_long)
 {
@@ -68,6 +71,7 @@ static struct coalesced coalesced_extend(const struct array *runs, size_t first,
 	return mapping;
 }
 
+/* Is the last mapping anonymous, and does it end where this run begins? */
 static bool coalesced_continues(const struct coalesced *last, const struct run *run)
 {
 	return last && last->layer == COALESCED_ANONYMOUS && last->addr + last->length == run->addr;
@@ -83,6 +87,7 @@ static int coalesced_add(struct array *mappings, const struct coalesced *mapping
 	return 0;
 }
 
+/* Make the mappings for one level. Shared runs are mapped already. 0 or -ENOMEM. */
 static int coalesce_level(const struct array *runs, const struct level *level, struct array
                           *mappings)
 {
@@ -120,7 +125,7 @@ static int coalesce_level(const struct array *runs, const struct level *level, s
 	return error;
 }
 
-/* A run by itself needs no copy. */
+/* A mapping of a single run needs no copy: it becomes a mapping of the run's layer. */
 static void coalesced_single_runs(const struct array *runs, struct array *mappings)
 {
 	struct coalesced *mapping = mappings->data;
@@ -171,7 +176,10 @@ int coalesced_copies(const struct rm_table *table, const struct array *runs,
 
 			if (coalesced_covers(mapping, run))
 				continue;
-			/* Fresh memory is zero where the layer has holes; another layer is not. */
+			/*
+			 * New anonymous memory is zero where the layer has holes; a layer may not
+			 * be.
+			 */
 			for (n = to - from; from < to; from += n) {
 				if (zeroed && !rm_bit_run(rm_table_view_bitmap(table, run->layer),
 				                          from, to, true, &from, &n))

@@ -2,8 +2,8 @@
 /*
  * contents.c - what all attachments together hold, for a publish that hands it on
  *
- * Attachments overlap where they agree; each page is listed once. Under attached.c's lock;
- * allocates in struct array.
+ * Attachments may overlap where their content is the same; each page is listed once. Under
+ * attached_lock(), on any thread. Allocates in struct array only.
  */
 #include <errno.h>
 
@@ -36,7 +36,10 @@ static int contents_add(struct array *list, const struct content *content)
 	return 0;
 }
 
-/* Those of a run's parts that `have` lacks, and all of `have` that begins below the run's end. */
+/*
+ * Append the parts of a run that `have` lacks, and all of `have`, from *next on, that begins below
+ * the run's end: both lists ascend, and so does the result.
+ */
 static int contents_merge_run(struct array *list, const struct array *have, size_t *next,
                               const struct mapped *mapped, const struct run *run)
 {
@@ -44,7 +47,7 @@ static int contents_merge_run(struct array *list, const struct array *have, size
 	uint64_t at = run->addr, end = at + run->length;
 	int error = 0;
 
-	if (list->count) {              /* the one before may reach into this run */
+	if (list->count) {              /* the last entry may reach into this run */
 		const struct content *last = (const struct content *)list->data + list->count - 1;
 
 		if (last->addr + last->length > at)
@@ -64,6 +67,7 @@ static int contents_merge_run(struct array *list, const struct array *have, size
 	return error;
 }
 
+/* Merge this attachment's runs, shared ones or others, into contents. 0 or -ENOMEM. */
 static int contents_merge(struct array *contents, const struct mapped *mapped, bool shared)
 {
 	struct array list = { .item = sizeof(struct content) };
@@ -95,7 +99,10 @@ static bool mapped_has_runs(const struct mapped *mapped, bool shared)
 	return false;
 }
 
-/* Those first that mapped it, since only they know whether pages are absent. */
+/*
+ * Attachments that mapped a page come first, those that share it second: only the former know
+ * whether the page may be absent.
+ */
 int attached_contents(struct array *contents)
 {
 	const struct array *all_mapped = map_all_mapped();

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * patch.c - copy what is too short for a mapping into a private one
+ * copy.c - copies runs that are too short for a mapping into private mappings
  *
- * Patches come in the order of addresses, and in files lie in the order in which they were
- * written, which is that of addresses too, file by file. So they are sorted by file, and
- * each call reads what follows one another there. Under attached.c's lock; allocates in
- * struct array.
+ * The runs come in the order of addresses. A layer has its pages in the order of addresses, too. So
+ * the runs are sorted by layer, and each call reads what is consecutive in one file. Under
+ * attached_lock(). Allocates in struct array and own pages.
  */
 #include <errno.h>
 #include <sys/uio.h>
@@ -14,7 +13,7 @@
 
 #define VECTORS 512             /* in one call; the kernel takes 1,024 */
 
-/* By layer, and where that is equal in the order in which they came. */
+/* Sort by layer, stably: a counting sort. 0 or -ENOMEM. */
 static int copies_sort(const struct array *copies, uint32_t layers, struct array *sorted)
 {
 	const struct run *copy = copies->data;
@@ -40,8 +39,8 @@ static int copies_sort(const struct array *copies, uint32_t layers, struct array
 }
 
 /*
- * Read into all of these, or fail. A read of a cache does not wait for pages that rmmapd has not
- * filled yet, and sees zeros: what is copied is mapped and copied when all of it is here.
+ * Fill all of these, or fail. A read of a cache does not wait for pages that rmmapd has not filled
+ * yet, and sees zeros. So only layers that are complete are copied from.
  */
 static int copies_read_run(int fd, struct iovec *to, int count, uint64_t offset)
 {

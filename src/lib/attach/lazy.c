@@ -2,15 +2,15 @@
 /*
  * lazy.c - a userfaultfd over an attachment, served by rmmapd
  *
- * Mappings are registered before anybody can touch them and handed to rmmapd.
- * The library keeps descriptors of its own: with the userfaultfd open somewhere,
- * a read of an absent page waits if rmmapd dies, instead of seeing zeros, until
- * the kernel's SIGBUS comes over the lifeline (a socket pair whose one end has
- * O_ASYNC, the other end of which only rmmapd has). It is armed once rmmapd has
- * said that it serves the attachment: until then nothing can be touched, so that
- * an rmmapd that goes is an error of the attach.
+ * Mappings are registered before anybody can touch them, and the userfaultfd is handed to rmmapd.
+ * The library keeps a duplicate open: then a read of an absent page waits if rmmapd dies, instead
+ * of reading zeros. The wait ends by a SIGBUS that the kernel sends over the lifeline, a socket
+ * pair of which this process's end has O_ASYNC, and only rmmapd has the other end. The lifeline is
+ * armed when rmmapd has said that it serves the attachment. Nobody can touch the memory before, so
+ * if rmmapd dies earlier the attach fails.
  *
- * Under attach.c's lock, but lazy_possible(), which any thread may ask.
+ * Under attached_lock(), except for lazy_possible(), which any thread may call. Allocates in struct
+ * array and own pages.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@
 #include "../../common/say.h"
 #include "internal.h"
 
-/* Newer than the build host's headers may be. */
+/* The build host's headers may be older. */
 #ifndef UFFD_FEATURE_MINOR_SHMEM
 #define UFFD_FEATURE_MINOR_SHMEM (1 << 10)
 #endif
@@ -40,15 +40,15 @@
 #define COMPLETE_NS UINT64_C(30000000000)
 
 /*
- * What stands in the way of every later attempt too: no right, or a kernel without it. Any other
- * error (EMFILE, ENFILE, ENOMEM) may be over at the next attach.
+ * Will every later attempt fail, too? Yes without the right, or if the kernel lacks the feature.
+ * Any other error (EMFILE, ENFILE, ENOMEM) may be gone at the next attach.
  */
 static bool uffd_error_stays(int error)
 {
 	return error == -EPERM || error == -ENOTSUP;
 }
 
-/* Where the device cannot be opened for want of it, or of a right: -EPERM. */
+/* Open a userfaultfd by its device. -EPERM if there is no device, or no right to it. */
 static int uffd_open_device(void)
 {
 	int device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC), error, fd;
@@ -61,7 +61,10 @@ static int uffd_open_device(void)
 	return fd >= 0 ? fd : error == -EINVAL || error == -ENOTTY ? -EPERM : error;
 }
 
-/* One that also serves faults of system calls: user-mode-only would not do. 0 up, or -errno. */
+/*
+ * Open a userfaultfd that also serves faults of system calls, which a user-mode-only one does not.
+ * A descriptor, or -errno.
+ */
 static int uffd_open_plain(void)
 {
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
@@ -71,7 +74,10 @@ static int uffd_open_plain(void)
 	return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : uffd_open_device();
 }
 
-/* UFFDIO_API tells the features, but only the first call on a descriptor can choose. */
+/*
+ * UFFDIO_API reports the features, but only the first call on a descriptor can choose some. So one
+ * descriptor asks, and a second one chooses.
+ */
 static int uffd_open(uint32_t *features)
 {
 	struct uffdio_api api = { .api = UFFD_API };
@@ -101,7 +107,7 @@ static int uffd_open(uint32_t *features)
 
 int lazy_possible(void)
 {
-	/* 1: possible; 0: not asked yet; else -errno, for good. Racing askers agree. */
+	/* 1: possible; 0: not known yet; else -errno, for good. Threads that race agree. */
 	static int known;
 	int answer = __atomic_load_n(&known, __ATOMIC_RELAXED);
 
@@ -128,8 +134,9 @@ static int fd_raise_and_mark(struct fd_mark *mark, int fd)
 }
 
 /*
- * The own end is to signal this process when rmmapd's end closes, once arm_lifeline() was called.
- * rmmapd takes the owner away when it is done with the attachment, before it closes its end.
+ * Make the socket pair. Once lifeline_arm() was called, the kernel signals this process when
+ * rmmapd's end closes. When rmmapd is done with the attachment, it takes the owner away
+ * (F_SETOWN 0) before it closes its end.
  */
 static int lifeline_make(struct lazy_link *lazy)
 {
@@ -152,9 +159,9 @@ static int lifeline_make(struct lazy_link *lazy)
 }
 
 /*
- * From here on rmmapd's death is this process's SIGBUS. One that died before that sent none: it
- * is seen here. A lifeline without an owner was given up by rmmapd, since nothing is absent any
- * more. 0; -ESTALE: rmmapd is gone; or -errno.
+ * From now on rmmapd's death means SIGBUS. If it died before, no signal was sent, but the hang-up
+ * is seen here. If rmmapd has taken the owner away, it gave the lifeline up, since no page is
+ * absent any more. 0; -ESTALE: rmmapd is gone; or -errno.
  */
 static int lifeline_arm(const struct lazy_link *lazy)
 {
@@ -191,8 +198,8 @@ static int uffd_register_runs(const struct lazy_link *lazy, const struct array *
 }
 
 /*
- * What lies in other attachments' mappings, or is left to own content, is not for rmmapd to
- * fill, or to give up: it is told what is, unless that is everything.
+ * Make the list of registered ranges for rmmapd, unless everything is registered. Memory of other
+ * attachments' mappings, and memory left to own content, is not rmmapd's to fill or to give up.
  */
 static int ranges_make(struct lazy_link *lazy, const struct mapped *mapped)
 {
@@ -229,7 +236,9 @@ int lazy_register(struct lazy_link *lazy, const struct mapped *mapped)
 {
 	int error, fd;
 
-	*lazy = (struct lazy_link){ .uffd.fd = -1, .lifeline.fd = -1, .pager_end = -1, .ranges = -1 };
+	*lazy = (struct lazy_link){
+		.uffd.fd = -1, .lifeline.fd = -1, .pager_end = -1, .ranges = -1,
+	};
 	fd = uffd_open(&lazy->features);
 	if (fd < 0)
 		return fd;
@@ -268,14 +277,14 @@ int lazy_hand_over(struct lazy_link *lazy, uint64_t attachment, unsigned era, ch
 	if (fcntl(2, F_GETFD) >= 0)
 		fds[call->x.fd_count++] = 2;
 	error = client_call(&call->x);
-	/* Only rmmapd may have this end, else the lifeline would not tell its death. */
+	/* Only rmmapd may have this end, or its death would not close it. */
 	close(lazy->pager_end);
 	lazy->pager_end = -1;
 	if (lazy->ranges >= 0)
 		close(lazy->ranges);
 	lazy->ranges = -1;
 	rm_format(why, RM_TEXT_MAX, "%s", error ? call->x.why : reply->error ? reply->text : "");
-	/* An attachment that rmmapd has not heard of was another rmmapd's. */
+	/* An attachment that this rmmapd does not know was another rmmapd's. */
 	if (!error && reply->error)
 		error = reply->error == ENOENT ? -ESTALE : -reply->error;
 	call_free(call);

@@ -2,9 +2,9 @@
 /*
  * map.c - the mappings of what is attached
  *
- * Each attachment's holding says where it needs what; a page is mapped once, by the first
- * that needs it, and unmapped with the last. Under attached.c's lock, but for the sums, which
- * are read without.
+ * Each attachment has a struct mapped, which says which pages it needs and of which layers. A page
+ * is mapped once, by the first attachment that needs it, and unmapped with the last. Under
+ * attached_lock(), on any thread, except map_any() and attach_bytes(). Allocates in struct array.
  */
 #include <errno.h>
 #include <string.h>
@@ -14,15 +14,16 @@
 #include "../../common/say.h"
 #include "internal.h"
 
-#define REPLANS 4               /* the own heap may grow into a plan that often */
+#define REPLANS 4               /* so often the own heap may grow into a plan */
 #define MAPPINGS_ALL 32768      /* of all attachments: half of vm.max_map_count */
-#define MAPPINGS_LEAST 64       /* of one that comes late */
+#define MAPPINGS_LEAST 64       /* of one attachment, however many there are */
 
 attach_published_list *attach_published;
 
+/* In the order of attaching, as far as none was removed. */
 static struct array all_mapped = { .item = sizeof(struct mapped) };
-static uint64_t mapped_bytes;
-static size_t mapped_count;
+static uint64_t mapped_bytes;           /* sum of all mappings; read without the lock */
+static size_t mapped_count;             /* all_mapped.count, to be read without the lock */
 
 static struct mapped *mapped_at(size_t i)
 {
@@ -37,6 +38,7 @@ static struct mapped *mapped_find(uint64_t owner)
 	return NULL;
 }
 
+/* Map there, and nothing else: 0, -EEXIST if something is in the way, or another -errno. */
 static int map_at(uint64_t addr, uint64_t length, int fd, uint64_t offset)
 {
 	void *want = (void *)(uintptr_t)addr;
@@ -45,8 +47,9 @@ static int map_at(uint64_t addr, uint64_t length, int fd, uint64_t offset)
 	                 (fd < 0 ? MAP_ANONYMOUS : 0), fd, (off_t)offset);
 
 	/*
-	 * When the kernel takes a huge page apart, pages of zeros may go: what this process made
-	 * zeros would then look as if it had never been written, see gather.c.
+	 * When the kernel splits a huge page, it may drop pages of zeros. A page that this process
+	 * has filled with zeros would then look as if it had never been written: see
+	 * publish/collect.c.
 	 */
 	if (got == want && fd < 0)
 		madvise(got, length, MADV_NOHUGEPAGE);
@@ -54,11 +57,11 @@ static int map_at(uint64_t addr, uint64_t length, int fd, uint64_t offset)
 		return 0;
 	if (got == MAP_FAILED)
 		return -errno;
-	munmap(got, length);            /* a kernel without MAP_FIXED_NOREPLACE took it as a hint */
+	munmap(got, length);            /* Linux before 4.17 takes the address as a hint */
 	return -EEXIST;
 }
 
-/* Unmap what only this owner has; the userfaultfd, if any, is closed after that. */
+/* Unmap what only this attachment uses. Its userfaultfd must not be closed before that. */
 static void mapped_unmap(const struct mapped *mapped)
 {
 	const struct stretch *stretch = mapped->stretches.data;
@@ -92,6 +95,7 @@ void map_drop(uint64_t owner)
 	__atomic_store_n(&mapped_count, all_mapped.count, __ATOMIC_RELEASE);
 }
 
+/* Say why a mapping could not be made, and return the error of the attach. */
 static int mapping_failed(const struct coalesced *mapping, int error, char *why)
 {
 	char name[128];
@@ -110,7 +114,7 @@ static int mapping_failed(const struct coalesced *mapping, int error, char *why)
 		return -EADDRINUSE;
 	}
 	if (error == -ENOMEM && why[0])
-		return error;             /* map_carpets() saw why */
+		return error;             /* map_coalesced() has said why */
 	if (error == -ENOMEM)
 		rm_format(why, RM_TEXT_MAX, "no room for the mapping of %llu bytes: see the limits "
 		          "of address space (ulimit -v) and of memory that may be promised "
@@ -122,8 +126,8 @@ static int mapping_failed(const struct coalesced *mapping, int error, char *why)
 }
 
 /*
- * Map all that is not there yet, or nothing. *failed gets the one that could not be; why what
- * is known of the reason, or "".
+ * Make all mappings, or none. On failure *failed gets the one that could not be made, and why the
+ * reason, if it is known by now, or "".
  */
 static int map_coalesced(const struct array *mappings, const int *layer_fds, struct coalesced
                          *failed, char *why)
@@ -150,7 +154,7 @@ static int map_coalesced(const struct array *mappings, const int *layer_fds, str
 	return 0;
 }
 
-/* Mappings for one more attachment: others shall not find the kernel's limit used up. */
+/* How many mappings one more attachment may have, so that later ones find some left. */
 static size_t mapping_budget(void)
 {
 	size_t used = 0;
@@ -163,7 +167,10 @@ static size_t mapping_budget(void)
 	return used < MAPPINGS_LEAST ? MAPPINGS_LEAST : used;
 }
 
-/* What was copied in is what its layer has: no change of this process's, to be published. */
+/*
+ * Copied pages equal their layers. Without this the next publish would take them for changes of
+ * this process, and copy them again.
+ */
 static void copies_mark_unchanged(const struct array *mappings, const struct array *copies)
 {
 	const struct coalesced *mapping = mappings->data;
@@ -177,12 +184,12 @@ static void copies_mark_unchanged(const struct array *mappings, const struct arr
 			continue;
 		while (next < copies->count && copy[next].addr < end)
 			next++;
-		/* Where it fails patches count as changed, and more is copied. */
+		/* On failure they count as changed, and the next publish copies more. */
 		track_mark_unchanged(mapping[i].addr, mapping[i].length);
 	}
 }
 
-/* A page that is absent cannot be copied: what is lazy is mapped run by run. */
+/* A page that is absent cannot be copied, so a lazy attachment is mapped run by run. */
 static int map_runs(struct mapped *mapped, const int *layer_fds, struct coalesced *failed, char
                     *why)
 {
@@ -210,7 +217,10 @@ static int map_runs(struct mapped *mapped, const int *layer_fds, struct coalesce
 	return error;
 }
 
-/* Once more, with what this process changed and published: that may have come back. */
+/*
+ * Plan again, with what this process changed in attached memory and published: the publication may
+ * be one that comes back with those changes.
+ */
 static int map_plan_published(struct mapped *mapped, const struct array *own, uint64_t *own_left,
                               struct conflict *conflict)
 {
@@ -230,6 +240,7 @@ static int map_plan_published(struct mapped *mapped, const struct array *own, ui
 	return error;
 }
 
+/* Decide which pages to map. 0, or -errno with why or with conflict. */
 static int map_plan(struct mapped *mapped, uint64_t *own_left, struct conflict *conflict, char *why)
 {
 	const struct rm_table *table = &mapped->table;
@@ -266,7 +277,7 @@ static int mapped_add(const struct mapped *mapped)
 	return 0;
 }
 
-/* Plan and map; once more if the own heap has grown into the plan meanwhile. */
+/* Plan and map; again if the own heap has grown into the plan meanwhile. */
 int map_snapshot(const struct offer *offer, uint64_t owner, uint64_t *own_left,
                  struct conflict *conflict, char *why)
 {
@@ -315,7 +326,7 @@ void map_settled(uint64_t owner)
 	mapped_find(owner)->lazy = false;
 }
 
-/* Does another attachment use memory that this one has mapped? */
+/* For each run that this attachment has mapped: does another one use any of it? */
 bool map_lends(uint64_t owner)
 {
 	const struct mapped *mapped = mapped_find(owner);
@@ -333,7 +344,7 @@ bool map_lends(uint64_t owner)
 	return false;
 }
 
-/* A block may go on over several runs: layers are cut without regard to blocks. */
+/* Layers are cut without regard to malloc's blocks, so a block may lie in several runs. */
 uint64_t map_end(uint64_t addr)
 {
 	uint64_t end = addr;
@@ -359,7 +370,7 @@ uint64_t attach_bytes(void)
 	return __atomic_load_n(&mapped_bytes, __ATOMIC_RELAXED);
 }
 
-/* Pages that cannot be had raise SIGBUS: a mapping past the end of an empty file. */
+/* A mapping beyond the end of an empty file: each access raises SIGBUS. */
 void map_nothing(uint64_t owner)
 {
 	const struct array *runs = &mapped_find(owner)->runs;

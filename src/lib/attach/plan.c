@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * plan.c - which pages of a publication are to be mapped, and which are not
+ * plan.c - which pages of a publication are to be mapped
  *
- * At an address stands: own content, if it is the memory whose content the publication has
- * (by fork, or since it was handed on and came back); else what another attachment has
- * mapped, if that is the same place of the same layer (a diamond); else the publication's.
- * Two different contents at one address are a conflict; so is memory that two programs took
- * for themselves at the same addresses, since pointers would lead into the wrong one's. What
- * this process changed of attached memory, and then published, is own content too, for who
- * comes with it.
+ * An address keeps the content of this process's own heap, if that is the memory that the
+ * publication was made of (by a fork, or because it was handed on and came back). Otherwise it
+ * keeps what another attachment has mapped, if that is the same place of the same layer (a
+ * diamond). Otherwise the publication's page is mapped.
  *
- * Lists are ascending and may have 100,000s of items: they are merged, or searched by halves.
- * Pure: unit-tested apart.
+ * Two different contents at one address are a conflict. So is memory that two programs took for
+ * themselves at the same addresses, since pointers would lead into the wrong heap. What this
+ * process changed in attached memory, and then published, counts as own content, too, if it comes
+ * back with a publication.
+ *
+ * Lists are ascending and may have 100,000s of items: they are merged, or searched by halves. Pure
+ * functions on lists, unit-tested by themselves; allocate in struct array.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "internal.h"
 
-/* Both lists of a holding begin with address and length. */
+/* Items of both lists of a struct mapped begin with address and length, like a stretch. */
 static uint64_t item_end(const struct array *list, size_t i)
 {
 	const struct stretch *item = (const void *)((const char *)list->data + i * list->item);
@@ -32,7 +34,7 @@ static uint64_t item_start(const struct array *list, size_t i)
 	                                               i * list->item))->addr;
 }
 
-/* The first item of a list that ends above addr; list->count if there is none. */
+/* The index of the first item that ends above addr; list->count if there is none. */
 static size_t item_first_above(const struct array *list, uint64_t addr)
 {
 	size_t low = 0, high = list->count;
@@ -58,6 +60,7 @@ bool plan_own(const struct array *own, uint64_t addr)
 	return false;
 }
 
+/* Append the part [from, to) of a run. 0 or -ENOMEM. */
 static int run_append(struct array *runs, const struct run *whole, uint64_t from, uint64_t to,
                       bool shared)
 {
@@ -73,7 +76,10 @@ static int run_append(struct array *runs, const struct run *whole, uint64_t from
 	return 0;
 }
 
-/* One segment less the own ranges, of which the first *next end below it. */
+/*
+ * Append the runs of one segment without the own ranges, whose pages are counted in *left. The own
+ * ranges before *next end below the segment. 0, -ENOMEM, or -EADDRINUSE with conflict.
+ */
 static int segment_cut(const struct rm_segment *segment, const struct array *own, size_t *next,
                        struct array *runs, uint64_t *left, struct conflict *conflict)
 {
@@ -110,6 +116,7 @@ static int segment_cut(const struct rm_segment *segment, const struct array *own
 	return error;
 }
 
+/* Do these runs have the same page of the same layer at each address? */
 static bool run_same_content(const struct run *a, const struct rm_layer_desc *a_layers,
                              const struct run *b, const struct rm_layer_desc *b_layers)
 {
@@ -117,17 +124,17 @@ static bool run_same_content(const struct run *a, const struct rm_layer_desc *a_
 	       memcmp(a_layers[a->layer].id, b_layers[b->layer].id, RM_ID_BYTES) == 0;
 }
 
-/* Runs of a table are being compared with what is there. */
+/* State of the comparison of a table's runs with what is mapped. */
 struct sharing {
 	const struct rm_layer_desc *layers;     /* the table's */
-	const struct mapped *published;        /* or NULL */
-	struct array cut;                       /* the result */
+	const struct mapped *published;         /* what this process has published, or NULL */
+	struct array cut;                       /* struct run: the result */
 	struct conflict *conflict;
 };
 
 /*
- * Is at, where a holding has other content, what this process made of it and published? How
- * far that goes; 0 if it is not.
+ * At this address an attachment has other content than the run. Has this process made the run's
+ * content of it, and published that? Returns how far that is so; 0: it is not.
  */
 static uint64_t run_published_end(const struct sharing *sharing, const struct run *run,
                                   const struct mapped *mapped, uint64_t at)
@@ -135,7 +142,7 @@ static uint64_t run_published_end(const struct sharing *sharing, const struct ru
 	const struct mapped *published = sharing->published;
 	size_t i;
 
-	/* Changes to what was attached after that publish are not in it. */
+	/* That publish knows nothing of what was attached later. */
 	if (!published || mapped->owner > published->owner)
 		return 0;
 	i = item_first_above(&published->runs, at);
@@ -146,7 +153,10 @@ static uint64_t run_published_end(const struct sharing *sharing, const struct ru
 	return item_end(&published->runs, i);
 }
 
-/* One run, cut where a holding has mapped it already; the first *next runs end below it. */
+/*
+ * Append one run to the result, cut where this attachment has mapped parts of it already. Its runs
+ * before *next end below the run. 0, -ENOMEM, or -EADDRINUSE with conflict.
+ */
 static int run_share(struct sharing *sharing, const struct run *run,
                      const struct mapped *mapped, size_t *next)
 {
@@ -154,7 +164,7 @@ static int run_share(struct sharing *sharing, const struct run *run,
 	uint64_t at = run->addr, end = at + run->length;
 	int error = 0;
 
-	if (run->shared)        /* who has mapped it agrees with all others */
+	if (run->shared)        /* compared already: all attachments agree where they overlap */
 		return run_append(&sharing->cut, run, at, end, true);
 	while (!error && at < end) {
 		uint64_t stop = end;
@@ -184,7 +194,7 @@ static int run_share(struct sharing *sharing, const struct run *run,
 	return error;
 }
 
-/* Has it anything at all where the runs are? Most have not: heaps lie in slots of their own. */
+/* Does it overlap the runs at all? Mostly not, since heaps lie in slots of their own. */
 static bool mapped_meets(const struct mapped *mapped, const struct array *runs)
 {
 	for (size_t i = 0; i < mapped->stretches.count; i++) {
@@ -196,6 +206,7 @@ static bool mapped_meets(const struct mapped *mapped, const struct array *runs)
 	return false;
 }
 
+/* Compare all runs with what one attachment has mapped, and mark those that it shares. */
 static int runs_share(struct sharing *sharing, struct array *runs, const struct mapped *mapped)
 {
 	const struct run *run = runs->data;
@@ -272,7 +283,7 @@ bool plan_sole(const struct array *all_mapped, uint64_t owner, uint64_t *from, u
 	uint64_t stop = to;
 	size_t i = 0;
 
-	while (i < all_mapped->count && *from < to) {     /* step over what others have */
+	while (i < all_mapped->count && *from < to) {   /* step over what others have */
 		uint64_t end = mapped[i].owner == owner ? 0 : plan_end(&mapped[i], *from);
 
 		i = end ? 0 : i + 1;

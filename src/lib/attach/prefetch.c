@@ -2,7 +2,7 @@
 /*
  * prefetch.c - rmmap_prefetch(): have rmmapd fetch a range that is attached
  *
- * Any thread. Which pages are absent only rmmapd knows. Does not allocate.
+ * Any thread. Only rmmapd knows which pages are absent. Allocates an exchange in own pages.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -36,7 +36,7 @@ static int prefetch_range(uint64_t addr, uint64_t length)
 	call->x.only_if_connected = true;
 	reply = (const void *)call->message;
 	error = client_call(&call->x);
-	/* A connection that was closed had rmmapd fetch everything. */
+	/* When a connection ends, rmmapd has fetched everything: there is nothing to do. */
 	if (error == -ENOTCONN)
 		error = 0;
 	else if (error)
