@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * check.c - RMMAP_CHECK: words of the snapshot that point out of it, reported at publish
+ * check.c - RMMAP_CHECK: reports, at a publish, words of the snapshot that point out of it
  *
- * Any thread; own data is in own_pages().
+ * Any thread, under publish.c's lock. Allocates in own pages. Reads the heap itself, which is safe
+ * for memory that the snapshot contains: the heap is never unmapped.
  */
 #include "../../common/say.h"
 #include "../../common/scan.h"
 #include "internal.h"
 #include "../heap/freed.h"
 
-/* The memory itself: what a layer holds is what was there a moment ago. */
+/* Where to read a segment: the memory itself, whose content the layer has had a moment ago. */
 static const void *segment_here(void *arg, const struct rm_segment *segment)
 {
 	(void)arg;
@@ -48,7 +49,7 @@ void check_snapshot(const struct snapshot *snapshot)
 			          "this process has too many mappings" :
 			          "/proc/self/maps cannot be read");
 		root_report_freed(table.root);
-		attached_lock();        /* heap memory is never unmapped, attached memory is */
+		attached_lock();        /* attached memory may be unmapped, heap memory never is */
 		rm_scan(&scan, &table, segment_here, NULL);
 		attached_unlock();
 		scan_report(&scan, text);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * gather.c - what there is to be published, and what is known of it
+ * collect.c - what there is to be published, and what is known of it
  *
- * The heap's spans are frozen first; from then on what the kernel says was written
- * is what the layers do not have. Under publish.c's lock and attached.c's.
+ * The heap's spans are frozen first. From then on, what the kernel reports as written is what the
+ * layers do not have. Under publish.c's lock and attached_lock(). Allocates in struct array.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,11 +12,11 @@
 #include "../heap/backing.h"
 #include "internal.h"
 
-struct noting {                         /* pages that a scan tells go to a list */
+struct noting {                         /* argument of a scan: its pages go to a list */
 	struct array *to;
-	size_t from;                    /* its first of them: not joined with what was before */
+	size_t from;                    /* index of the first; not joined with those before it */
 	uint32_t heap;
-	const struct known *known;      /* of the own heap; else NULL */
+	const struct known *known;      /* of the own heap; NULL: zeros are not reported */
 };
 
 static int noting_add(const struct noting *noting, uint64_t start, uint64_t end)
@@ -35,10 +35,11 @@ static int noting_add(const struct noting *noting, uint64_t start, uint64_t end)
 	return 0;
 }
 
-/* Pages of this part of what is known that have data: they are zeros now, and were not then. */
+/* Add the pages of this known segment that have data: they were not zeros, and are now. */
 static int noting_add_zeroed(const struct noting *noting, const struct rm_segment *s)
 {
-	const struct snapshot_layer *layers = noting->known->layers.data, *layer = &layers[s->layer];
+	const struct snapshot_layer *layers = noting->known->layers.data;
+	const struct snapshot_layer *layer = &layers[s->layer];
 	uint64_t from = s->offset >> RM_PAGE_SHIFT, at = from, count;
 	uint64_t to = from + (s->length >> RM_PAGE_SHIFT);
 	int error = 0;
@@ -52,8 +53,8 @@ static int noting_add_zeroed(const struct noting *noting, const struct rm_segmen
 }
 
 /*
- * The page of zeros is mostly that of a page that was only read. But the kernel puts it in
- * the place of one that was written, too, if it holds zeros: when it takes a huge page apart
+ * Where the kernel's page of zeros is, the program has mostly only read. But the kernel also puts
+ * it in the place of a page that the program has filled with zeros: when it splits a huge page
  * (khugepaged's max_ptes_none), and with KSM's use_zero_pages.
  */
 static int noting_add_zeros(const struct noting *noting, uint64_t start, uint64_t end)
@@ -84,8 +85,8 @@ static void noting_again(void *arg)
 }
 
 /*
- * Note what was written to it since the last publish, or with all: ever. What a device writes
- * leaves no mark, so where one may all counts.
+ * Note what was written in this range since the last publish; with all: ever. Writes of a device
+ * leave no mark, so if the program may use one, everything counts.
  */
 static int written_note(struct collected *set, uint64_t addr, uint64_t length, uint32_t heap, bool
                         all, const struct known *known)
@@ -99,7 +100,10 @@ static int written_note(struct collected *set, uint64_t addr, uint64_t length, u
 
 /* ---- the own heap ---- */
 
-/* The layer that this file of the heap is; OVERLAY_NONE: it cannot be one. 0 or -errno. */
+/*
+ * The layer that this span's file is, which may have to be added. OVERLAY_NONE: it cannot be one. 0
+ * or -errno.
+ */
 static int layer_of_file(struct collected *set, const struct span *span, uint32_t *index)
 {
 	struct snapshot_layer new = { .addr = span->addr - span->offset, .kind = LAYER_BASE,
@@ -127,7 +131,9 @@ static int layer_of_file(struct collected *set, const struct span *span, uint32_
 	return 0;
 }
 
-/* What nothing is known of is its file, if that is a layer, or has to be written. */
+/*
+ * Addresses of which nothing is known have the file's content, if that is a layer, or are written.
+ */
 static int gaps_fill(struct collected *set, const struct span *span, const struct array *gaps,
                      struct array *part)
 {
@@ -156,7 +162,7 @@ static int gaps_fill(struct collected *set, const struct span *span, const struc
 	return error;
 }
 
-/* Which pages were written nobody can tell: all of the span is to be. */
+/* Nobody can tell which pages of the span were written: write all of it. */
 static int span_blind(struct collected *set, const struct span *span)
 {
 	struct rm_segment s = {
@@ -175,12 +181,12 @@ static int collect_span(struct collected *set, const struct known *known, const 
 	int error = 0;
 
 	set->pages += span->length >> RM_PAGE_SHIFT;
-	/* A device may write to a file that could not be sealed, and no scan tells. */
+	/* A device may write to a file that could not be sealed, and no scan reports that. */
 	if (span->kind == SPAN_SHARED || (span->kind == SPAN_FROZEN && !span->file))
 		return span_blind(set, span);
 	/*
 	 * Anonymous memory that came while the last publish was under way may have been marked by
-	 * it, though what it knew of these addresses is of what was there before.
+	 * that publish, although what it knows of these addresses is about older memory.
 	 */
 	error = written_note(set, span->addr, span->length, span->heap,
 	                     known->lost || (span->fresh && span->kind == SPAN_ANON),
@@ -217,7 +223,7 @@ static int layer_upstream(struct collected *set, const struct content *content, 
 {
 	struct snapshot_layer *layer;
 
-	/* mostly the same as the last one's */
+	/* mostly the layer that was added last */
 	for (size_t i = set->layers->count; i-- > 0;)
 		if (memcmp(collected_layer(set, i)->id, content->layer->id, RM_ID_BYTES) == 0) {
 			*index = (uint32_t)i;
@@ -236,9 +242,9 @@ static int layer_upstream(struct collected *set, const struct content *content, 
 }
 
 /*
- * Changes that were published before are still there, if the attachment was there too: its
- * memory is the same then. What was mapped since for another, gone since, is not to be
- * trusted: all that was written there counts.
+ * If the attachment existed at the last publish, its memory is the same, and changes published then
+ * still hold. Memory that an attachment, which is gone by now, has mapped since then cannot be
+ * trusted: everything that was ever written there counts.
  */
 static int content_scan(struct collected *set, const struct known *known, const struct content *c,
                         uint64_t length)
@@ -249,13 +255,17 @@ static int content_scan(struct collected *set, const struct known *known, const 
 	                    NULL);
 }
 
+/* Can c[0], which ends at end, and c[1] be scanned as one range? */
 static bool content_continues(const struct content *c, uint64_t end)
 {
 	return c[1].addr == end && c[1].heap == c->heap && c[1].owner == c->owner &&
 	       c[1].shared == c->shared;
 }
 
-/* mine gets what an earlier publish of this process said of changes to it. */
+/*
+ * copy: write this content into a layer of our own; otherwise refer to the upstream layer, and
+ * append to mine what an earlier publish of this process said of changes to it.
+ */
 static int collect_content(struct collected *set, const struct known *known, const struct content
                            *c, bool copy, struct array *mine)
 {
@@ -297,6 +307,7 @@ static int collect_contents(struct collected *set, const struct known *known, bo
 	return error;
 }
 
+/* Lay a list over another one, in place. 0 or -ENOMEM. */
 static int list_lay_over(struct array *list, const struct array *over)
 {
 	struct array out = { .item = sizeof(struct rm_segment) };
@@ -336,7 +347,7 @@ static void collected_init(struct collected *set, struct known *known)
 	};
 }
 
-int collect(struct collected *set, struct known *known, bool everything, bool self_contained)
+int collect_all(struct collected *set, struct known *known, bool everything, bool self_contained)
 {
 	struct collected attached;
 	int error;

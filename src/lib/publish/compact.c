@@ -1,46 +1,47 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tidy.c - what is copied though it did not change, so that a snapshot stays simple
+ * compact.c - which unchanged pages are copied, too, so that layers stay few and dense
  *
- * Without it a long chain of publishes would end as single pages from a thousand layers,
- * most of whose content is out of date, and a file of the heap would be held for the sake of
- * one page. Three rules, of which each publish pays little:
+ * Without this a long chain of publishes would end in single pages from a thousand layers, most
+ * of whose content is out of date, and one page would keep a whole file of the heap. There are
+ * three rules, each of which costs a single publish little:
  *
- * - A layer of changes is copied into the new one if what is in use of it is no more than
- *   what goes there anyway, or than half of what it holds. As in a log-structured merge
- *   tree there are then some log2(heap / change) of them.
- * - A window of addresses of which more than an eighth is changes, or that many bases
- *   share, is written anew as a base: about there a publish and an attach together
- *   cost least, since who attaches copies each change.
- * - Where a base is nearly dead, of whose data no more than a part is in use, what is in
- *   use is written anew, window by window, holes as holes. Then the base goes. What lies in
- *   between in a window goes along, so that no window gets more than one base by it.
+ * - A layer of changes is copied into the new one if its pages in use are no more than those that
+ *   go there anyway, or than half of those it holds. As in a log-structured merge tree, there are
+ *   then about log2(heap / change) such layers.
+ * - A window of addresses is written anew as a base if more than an eighth of it is changes, or if
+ *   many bases share it. At about that point the cost of a publish and an attach together is
+ *   least, since an attach copies each change.
+ * - If a base is nearly dead, i.e. only a small part of its data is in use, that part is written
+ *   anew, window by window, holes as holes; then the base goes. Memory in between in a window is
+ *   written, too, so that a window gets only one base by this.
  *
- * By the last two no more than an eighth of the heap is copied in one publish, so that none
+ * The last two rules copy no more than an eighth of the heap in one publish, so that no publish
  * takes as long as the first.
  *
- * Pure: looks at lists only.
+ * Pure functions on lists, unit-tested by themselves; allocate in struct array.
  */
 #include <errno.h>
 
 #include "internal.h"
 
 #define WINDOW_MIN ((uint64_t)4 << 20)
-#define WINDOWS 64              /* of a heap, if that makes them no smaller or larger */
-#define OVERRIDDEN 8            /* one part in so many */
-#define BASES 16                /* in one window */
-#define PORTION 8               /* of the heap, to be written anew at once */
-#define PORTION_MIN 4096        /* pages: 16 MiB in any case */
-#define DEAD 4                  /* one part in so many of a base's data is in use, or less */
-#define DEAD_MIN 64             /* pages that come free by it, or it is not worth while */
+#define WINDOWS 64              /* in a heap, within WINDOW_MIN and RM_LAYER_MAX */
+#define OVERRIDDEN 8            /* changes are more than one part in so many of a window */
+#define BASES 16                /* more bases than that share a window */
+#define PORTION 8               /* one part in so many of the heap is written anew at once */
+#define PORTION_MIN 4096        /* pages that may always be: 16 MiB */
+#define DEAD 4                  /* at most one part in so many of a base's data is in use */
+#define DEAD_MIN 64             /* at least so many pages come free by writing it anew */
 
 struct window {
 	uint64_t addr, length;
-	uint64_t changes;               /* pages */
-	unsigned bases;
-	bool upstream;                  /* some of it is: then it stays as it is */
-	uint64_t dead, dead_end;        /* from the first to the last of dead bases; 0, 0: none */
-	uint64_t data, dead_data;       /* pages with data: since dead; of that up to dead_end */
+	uint64_t changes;               /* pages of layers of changes, or that have changed now */
+	unsigned bases;                 /* pieces of bases */
+	bool upstream;                  /* some of it is attached memory: it stays as it is */
+	uint64_t dead, dead_end;        /* from the first to the last dead base; 0, 0: none */
+	uint64_t data;                  /* pages with data from dead on */
+	uint64_t dead_data;             /* the part of them up to dead_end: what must be copied */
 };
 
 static uint64_t page_count(uint64_t bytes)
@@ -55,7 +56,7 @@ static enum layer_kind segment_kind(const struct collected *set, const struct rm
 	return collected_layer(set, s->layer)->kind;
 }
 
-/* Pages of [from, to), of one segment, that hold data. */
+/* How many pages of the part [from, to) of a segment have data. */
 static uint64_t segment_data_pages(const struct collected *set, const struct rm_segment *s, uint64_t
                                    from, uint64_t to)
 {
@@ -73,7 +74,7 @@ static uint64_t segment_data_pages(const struct collected *set, const struct rm_
 	return sum;
 }
 
-/* Which bases are held for little. */
+/* Mark the bases of which little is in use. */
 static void bases_find_dead(const struct collected *set, const struct array *standing)
 {
 	struct snapshot_layer *layer = set->layers->data;
@@ -102,13 +103,14 @@ static uint64_t window_length(const struct collected *set)
 	return length;
 }
 
+/* Is the window to be written anew as a whole? */
 static bool window_messy(const struct window *w)
 {
 	return !w->upstream &&
 	       (w->changes > page_count(w->length) / OVERRIDDEN || w->bases > BASES);
 }
 
-/* What is known of [from, to) is so no more: it is to be written anew. */
+/* [from, to) is written anew: add what is known of it to renewed. */
 static int range_forget(const struct collected *set, uint64_t from, uint64_t to, struct array
                         *renewed)
 {
@@ -126,7 +128,7 @@ static int range_forget(const struct collected *set, uint64_t from, uint64_t to,
 	return error;
 }
 
-/* The window is over. */
+/* The window is complete: decide what of it is written anew, as far as *portion allows. */
 static int window_close(const struct collected *set, const struct window *w, uint64_t *portion,
                         struct array *renewed)
 {
@@ -140,7 +142,7 @@ static int window_close(const struct collected *set, const struct window *w, uin
 	return range_forget(set, w->dead, w->dead_end, renewed);
 }
 
-/* [from, to), of one segment, lies in the window. follows: it begins behind one of a base. */
+/* Count the part [from, to) of a segment. follows: it comes right after a segment of a base. */
 static void window_add(const struct collected *set, struct window *w, const struct rm_segment *s,
                        uint64_t from, uint64_t to, bool follows)
 {
@@ -151,7 +153,7 @@ static void window_add(const struct collected *set, struct window *w, const stru
 		w->changes += page_count(to - from);
 		break;
 	case LAYER_BASE:
-		/* counts again behind each change: that is what mappings cost */
+		/* Only right behind another one: across changes it is mostly the same base. */
 		w->bases += follows;
 		break;
 	case LAYER_UPSTREAM:
@@ -196,6 +198,7 @@ static int windows_find_messy(const struct collected *set, const struct array *s
 	return error ? error : window_close(set, &w, &portion, renewed);
 }
 
+/* Replace a list by another one, which is empty then. */
 static void list_take(struct array *list, struct array *from)
 {
 	array_free(list);
@@ -203,7 +206,7 @@ static void list_take(struct array *list, struct array *from)
 	*from = (struct array){ .item = sizeof(struct rm_segment) };
 }
 
-/* Bases that are written anew: no gap in what is known, but a gap in what can be kept. */
+/* Choose what is written anew, and move it from the changed pages to the gaps. */
 static int bases_renew(struct collected *set, const struct array *standing)
 {
 	struct array renewed = { .item = sizeof(struct rm_segment) }, out = renewed;
@@ -235,7 +238,10 @@ static void layers_count_live(struct collected *set, const struct array *standin
 			layer[s[i].layer].live += page_count(s[i].length);
 }
 
-/* Layers are in the order in which they were made. */
+/*
+ * Mark the layers of changes that are merged into the new one, newest first, since layers are in
+ * the order in which they were made. False: there are none.
+ */
 static bool layers_choose_merged(struct collected *set)
 {
 	struct snapshot_layer *layer = set->layers->data;
@@ -257,6 +263,7 @@ static bool layers_choose_merged(struct collected *set)
 	return any;
 }
 
+/* Add the pages of marked layers to the changed ones. 0 or -ENOMEM. */
 static int layers_merge(struct collected *set, const struct array *standing)
 {
 	struct array more = { .item = sizeof(struct rm_segment) }, out = more;
@@ -280,7 +287,7 @@ static int layers_merge(struct collected *set, const struct array *standing)
 	return error;
 }
 
-int compact(struct collected *set)
+int compact_layers(struct collected *set)
 {
 	struct array standing = { .item = sizeof(struct rm_segment) }, rest = standing;
 	int error = overlay_lists(&set->under, &set->changed, &standing);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * layer.c - sealed memfds with pages of the heap
+ * layer.c - sealed memory files with pages of the heap
  *
- * Copies straight from the live heap with pwrite(2): nothing is mapped, and a
- * page that another thread's free() takes away meanwhile is EFAULT here and not
- * a signal. Under attached.c's lock where it copies; no allocation but the memfd.
+ * Copies from the live heap by pwrite(2): nothing is mapped for that, and a page that another
+ * thread's free() takes away meanwhile is EFAULT and not a signal. Under publish.c's lock and
+ * attached_lock(). Allocates memory files and own pages.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,7 @@
 #include "../attach/attach.h"
 #include "internal.h"
 
-#define PARTS 256               /* of one pwritev */
+#define PARTS 256               /* in one call of pwritev */
 #define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
 
 static size_t bitmap_bytes(uint64_t length)
@@ -34,9 +34,9 @@ static void bitmap_set_run(uint64_t *bitmap, uint64_t first, uint64_t end)
 }
 
 /*
- * A page that cannot be read: what free() took away is a hole. Attached memory does not go
- * (attached.c's lock is held): it is a page that its host can no longer give, and nobody
- * may read it as zeros.
+ * A page that cannot be read. In the own heap free() took it away: it is a hole. Attached memory
+ * does not go away, since attached_lock() is held: there its host can no longer give the page, and
+ * nobody may read it as zeros.
  */
 static int page_unreadable(const struct snapshot_layer *layer, uint64_t at, const void *addr)
 {
@@ -46,7 +46,7 @@ static int page_unreadable(const struct snapshot_layer *layer, uint64_t at, cons
 	return 0;
 }
 
-/* Pages [page, end) into the memfd; one that is gone meanwhile loses its bit. */
+/* Copy pages [page, end) to their place in the file. A page that is gone loses its bit. */
 static int layer_copy_run(const struct snapshot_layer *layer, uint64_t page, uint64_t end)
 {
 	uint64_t at = page << RM_PAGE_SHIFT, stop = end << RM_PAGE_SHIFT;
@@ -82,7 +82,7 @@ static int layer_copy_pages(const struct snapshot_layer *layer)
 	return error;
 }
 
-/* Some memory after other memory, at one place of the file. What cannot be read is a hole. */
+/* Write pieces of memory one after the other, at offset at. What cannot be read is a hole. */
 static int layer_write_parts(const struct snapshot_layer *layer, struct iovec *part, int count,
                              uint64_t at)
 {
@@ -113,6 +113,7 @@ static int layer_write_parts(const struct snapshot_layer *layer, struct iovec *p
 	return 0;
 }
 
+/* Write the pages of all runs one after the other, from the begin of the file. */
 static int layer_write_runs(const struct snapshot_layer *layer, const struct rm_segment *runs,
                             size_t count)
 {
@@ -142,7 +143,7 @@ static bool page_is_zero(const uint64_t *page)
 	return any == 0;
 }
 
-/* Where nobody could tell, everything was copied: give the pages of zeros back. */
+/* Everything was copied, since nobody knew which pages have data: give pages of zeros back. */
 static int layer_drop_zero_pages(const struct snapshot_layer *layer)
 {
 	const char *map = mmap(NULL, layer->length, PROT_READ, MAP_SHARED, layer->fd.fd, 0);
@@ -153,7 +154,7 @@ static int layer_drop_zero_pages(const struct snapshot_layer *layer)
 		if (!page_is_zero((const uint64_t *)(const void *)(map + at)))
 			continue;
 		rm_bit_clear(layer->bitmap, at >> RM_PAGE_SHIFT);
-		/* a page kept by mistake is only memory */
+		/* If that fails, it only costs memory. */
 		(void)fallocate(layer->fd.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 		                (off_t)at, (off_t)RM_PAGE);
 	}
@@ -161,7 +162,7 @@ static int layer_drop_zero_pages(const struct snapshot_layer *layer)
 	return 0;
 }
 
-/* Everything of a layer but its content. */
+/* Set up a new layer, with an empty file and bitmap. 0 or -errno, and then nothing is left. */
 static int layer_new(struct snapshot_layer *layer, enum layer_kind kind, uint64_t addr, uint64_t
                      length)
 {
@@ -186,6 +187,7 @@ static int layer_new(struct snapshot_layer *layer, enum layer_kind kind, uint64_
 	return 0;
 }
 
+/* Seal the file; on an error, this one or an earlier, free the layer. Returns the error. */
 static int layer_finish(struct snapshot_layer *layer, int error)
 {
 	if (!error && fcntl(layer->fd.fd, F_ADD_SEALS, SEALS) < 0)
@@ -234,8 +236,8 @@ int layer_frozen(struct snapshot_layer *layer, int fd, const uint64_t *seen)
 	if (!layer->bitmap)
 		return -ENOMEM;
 	/*
-	 * Looking for holes costs a tenth of a microsecond a page. Mostly there are none, or just
-	 * those that were seen before the freeze: the number of blocks tells.
+	 * To look for holes costs a tenth of a microsecond a page. Mostly there are none, or only
+	 * those that were seen before the freeze, and the number of blocks tells that.
 	 */
 	if (fstat(fd, &st) == 0 && (uint64_t)st.st_blocks * 512 >= layer->length) {
 		bitmap_set_run(layer->bitmap, 0, layer_pages(layer));

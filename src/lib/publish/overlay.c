@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * weave.c - lists of segments, laid over each other
+ * overlay.c - lists of segments laid over each other
  *
- * Ascending lists without overlap, walked side by side: what a publish knows has as many
- * segments as pages that were ever changed by themselves. Pure; lists are the caller's.
+ * Ascending lists without overlap, which are walked side by side, since a list may have as many
+ * segments as pages were ever changed one by one. Pure functions on lists of the caller,
+ * unit-tested by themselves; allocate in struct array.
  */
 #include <errno.h>
 
@@ -33,7 +34,7 @@ int overlay_add(struct array *list, const struct rm_segment *segment)
 	return 0;
 }
 
-/* Append [from, to) of one segment. */
+/* Append the part [from, to) of a segment. A segment without a layer keeps its offset. */
 static int overlay_add_part(struct array *list, const struct rm_segment *s, uint64_t from, uint64_t
                             to)
 {
@@ -46,7 +47,7 @@ static int overlay_add_part(struct array *list, const struct rm_segment *s, uint
 	return overlay_add(list, &part);
 }
 
-/* The index of the first segment that ends above addr. */
+/* The index of the first segment that ends above addr, or the number of segments. */
 static size_t segment_find(const struct array *list, uint64_t addr)
 {
 	const struct rm_segment *s = list->data;

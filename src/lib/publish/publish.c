@@ -2,8 +2,9 @@
 /*
  * publish.c - rmmap_publish(), rmmap_unpublish()
  *
- * Freezes the heap and hands it to this host's rmmapd. Any thread, one after
- * another. Nothing is allocated from the heap that is being published.
+ * Has snapshot.c make a snapshot, and hands it to this host's rmmapd. Any thread; publishes run one
+ * after another under the lock below, which is the first one of the library to be taken. Allocates
+ * in own pages only, never from the heap that is being published.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -20,7 +21,7 @@
 static const char me[] = "rmmap_publish";
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;        /* one publish at a time */
 
-/* 1: it does, 0: it does not, or -errno. */
+/* Does the root lie in this process's heap? 1, 0 or -errno. */
 static int root_in_heap(uint64_t addr)
 {
 	struct array ranges;
@@ -106,7 +107,7 @@ static int snapshot_failed(int error)
 	}
 }
 
-/* Is this room for any handle at all? The fabric's address in it can only add to that. */
+/* Is the buffer too small even for a handle without a fabric address? */
 static bool handle_surely_too_small(size_t size)
 {
 	struct rm_handle handle = { .layout = rm_layout_here() };
@@ -136,14 +137,20 @@ static int unpublish_token(const char *function, const char *token)
 	error = client_call(&call->x);
 	if (error)
 		error = fail(function, -error, "%s", call->x.why);
-	/* A worker that died before it answered had done it, or another rmmapd has nothing of it. */
+	/*
+	 * ENOENT for a repeated request is success: a worker that died before it answered had done
+	 * it, or another rmmapd never had the publication.
+	 */
 	else if (reply->error && (reply->error != ENOENT || call->x.sendings == 1))
 		error = fail(function, reply->error, "%s", reply->text);
 	call_free(call);
 	return error;
 }
 
-/* The claim of the slot goes with the publication; root may be another's, attached here. */
+/*
+ * The slot whose claim goes with the publication: the root's, or, if the root is attached memory of
+ * another process, any slot of ours.
+ */
 static unsigned slot_of_heap(uint64_t root)
 {
 	unsigned slot = rm_slot_of(root);
@@ -154,7 +161,7 @@ static unsigned slot_of_heap(uint64_t root)
 	return slot;
 }
 
-/* Ids are chosen here, so that a request that had to be sent again is the same publication. */
+/* Id and secret are chosen here, so that a repeated request makes the same publication. */
 static int request_fill(struct rm_wire_publish *m, const struct rmmap_publish_options *options,
                         const struct snapshot *snapshot, uint64_t root)
 {
@@ -217,7 +224,7 @@ static int publish_once(uint64_t root, const struct rmmap_publish_options *optio
 	int error = snapshot_make(root, everything, options->flags & RMMAP_SELF_CONTAINED,
 	                          snapshot);
 
-	/* closed by the program meanwhile: what is copied now is handed over at once */
+	/* The program has closed a descriptor: copy everything, and hand it over at once. */
 	if (error == -EBADF)
 		error = snapshot_make(root, true, options->flags & RMMAP_SELF_CONTAINED, snapshot);
 	if (error)
@@ -230,7 +237,7 @@ static int publish_once(uint64_t root, const struct rmmap_publish_options *optio
 	             : hand_over_snapshot(snapshot, m, text);
 }
 
-/* rmmapd may be another than the one that got the layers of earlier publications. */
+/* On ESTALE rmmapd lacks layers of earlier publications, since it is another one: copy all. */
 static int publish_locked(uint64_t root, const struct rmmap_publish_options *options,
                           struct rm_wire_publish *m, struct snapshot *snapshot,
                           char text[RM_HANDLE_TEXT_MAX])
@@ -248,7 +255,7 @@ static int publish_locked(uint64_t root, const struct rmmap_publish_options *opt
 	return error;
 }
 
-/* In own_pages(), since a thread's stack may be small. */
+/* In own pages, since a thread's stack may be small. */
 struct publish_work {
 	struct rm_wire_publish m;
 	struct snapshot snapshot;
@@ -273,7 +280,7 @@ static int publish_root(struct publish_work *work, uint64_t root,
 	if (error)
 		return error;
 	if (strlen(work->text) >= size) {
-		/* On failure nothing is published. */
+		/* A publish that fails must leave nothing published. */
 		unpublish_token(me, work->text);
 		return handle_too_small(size);
 	}
@@ -287,7 +294,7 @@ static int publish_root(struct publish_work *work, uint64_t root,
 	return 0;
 }
 
-/* A thread cancelled half-way would leave locks held and descriptors open. */
+/* Cancellation is off: a thread cancelled half-way would leave locks and descriptors behind. */
 RM_EXPORT int rmmap_publish_with(const void *root, const struct rmmap_publish_options *options,
                                  char *handle, size_t size)
 {

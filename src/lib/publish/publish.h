@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * publish.h - snapshots: the parts for what stands above publish/
+ * publish.h - the part of publish/ for fork.c
  */
 #ifndef RM_LIB_PUBLISH_H
 #define RM_LIB_PUBLISH_H
@@ -9,7 +9,7 @@
 
 #pragma GCC visibility push(hidden)
 
-/* ---- publish.c: around fork ---- */
+/* ---- publish.c: around fork; the lock is held from prefork to parent or child ---- */
 void publish_prefork(void);
 void publish_parent(void);
 void publish_child(void);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * freeze.c - a snapshot: what changed, in new layers; and the table of everything
+ * snapshot.c - a snapshot: new layers for what changed, and the table of everything
  *
- * What is known after one publish is what the next one starts from. Where anything fails
- * half-way nothing is known any more, since pages may be marked as told that were not
- * copied: the next publish then copies all. Under publish.c's lock; own data is in
- * own_pages(). Other threads may allocate meanwhile: what they add after the freeze is not
- * in the snapshot.
+ * The next publish starts from what is known after this one. If anything fails half-way, nothing is
+ * known any more, since pages may be marked as seen that were not copied: then the next publish
+ * copies everything. Other threads may allocate meanwhile; what they add after the freeze is not in
+ * the snapshot.
+ *
+ * Under publish.c's lock, on any thread; it takes attached_lock(). Allocates in own pages only.
  */
 #include <errno.h>
 #include <string.h>
@@ -27,7 +28,7 @@ static struct snapshot_layer *known_layer(size_t i)
 
 /* ---- what is known ---- */
 
-/* Layers without segments go; indices follow. new_index: own_pages for each layer. */
+/* Drop layers without segments, and renumber the segments. new_index: room for each layer. */
 static void known_prune(uint32_t *new_index)
 {
 	struct rm_segment *s = known.segments.data;
@@ -56,7 +57,10 @@ static void known_prune(uint32_t *new_index)
 		s[i].layer = new_index[s[i].layer];
 }
 
-/* Of other processes' layers nothing is noted: the attachment is asked each time. */
+/*
+ * Note what was published, for the next publish. Layers of other processes are not noted, since the
+ * attachments are asked each time. 0 or -ENOMEM.
+ */
 static int known_remember(const struct array *all)
 {
 	const struct rm_segment *s = all->data;
@@ -76,7 +80,7 @@ static int known_remember(const struct array *all)
 	return error;
 }
 
-/* The heap's own files can be layers again, if rmmapd does not have them yet. */
+/* Files of the heap that rmmapd does not have yet can become layers again. */
 void snapshot_forget(void)
 {
 	for (size_t i = 0; i < known.layers.count; i++) {
@@ -209,7 +213,7 @@ static int table_make(struct snapshot *snapshot, const struct array *all, uint64
 	return error;
 }
 
-/* Their descriptors, in the table's order. */
+/* List the descriptors of the layers that rmmapd does not have, in the table's order. */
 static int fresh_list(struct snapshot *snapshot)
 {
 	for (size_t i = 0; i < known.layers.count; i++) {
@@ -238,9 +242,9 @@ int snapshot_make(uint64_t root, bool everything, bool self_contained, struct sn
 	attached_lock();
 	if (everything)
 		snapshot_forget();
-	error = collect(&set, &known, everything, self_contained);
+	error = collect_all(&set, &known, everything, self_contained);
 	if (!error)
-		error = compact(&set);
+		error = compact_layers(&set);
 	if (!error)
 		error = write_layers(&set, &all, &snapshot->copied_bytes);
 	if (!error)

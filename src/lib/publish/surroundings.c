@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * places.c - what lies outside the window, noted at each publish behind its table
+ * surroundings.c - what lies outside the window, noted behind the table at each publish
  *
- * So that rmmap check can name what a word points into when this process is long gone. From
- * one reading of /proc/self/maps, which takes longer than all else that publishing a small
- * structure does in this process: one that is hardly older, of as much mapped memory, is as
- * good. Under publish.c's lock; memory is from own_pages(). What cannot be had is left out: a
+ * With it rmmap check can name what a word points into when this process is long gone. It takes one
+ * reading of /proc/self/maps, which takes longer than the rest of what this process does to
+ * publish a small structure. So a recent reading is used again, if as much memory is mapped.
+ *
+ * Under publish.c's lock, on any thread. Allocates in own pages. What cannot be had is left out: a
  * publish does not fail for it.
  */
 #include <fcntl.h>
@@ -18,9 +19,9 @@
 #include "internal.h"
 
 #define PATH_BYTES 4096
-#define FRESH_NS 100000000u
+#define FRESH_NS 100000000u     /* how long a reading may be used again */
 
-struct note {                           /* in own_pages(): a thread's stack may be small */
+struct surroundings {                   /* in own pages, since a thread's stack may be small */
 	struct rm_places_header header;
 	struct rm_place place[RM_PLACES_MAX];
 	char text[RM_PLACES_TEXT_MAX];
@@ -29,12 +30,12 @@ struct note {                           /* in own_pages(): a thread's stack may 
 };
 
 static struct {
-	struct note *note;
-	uint64_t mapped, since;         /* pages at that time; 0: it is of no use */
+	struct surroundings *note;
+	uint64_t mapped, since;         /* pages at that time, 0: it is of no use; when it was */
 } last_reading;
 
-/* 0 if it does not fit. */
-static uint32_t text_add(struct note *note, const char *text)
+/* Append a text; its offset, or 0 if it does not fit. */
+static uint32_t text_add(struct surroundings *note, const char *text)
 {
 	size_t bytes = strlen(text) + 1;
 	uint32_t at = note->text_used;
@@ -48,6 +49,7 @@ static uint32_t text_add(struct note *note, const char *text)
 	return at;
 }
 
+/* Is this anonymous memory right behind the writable data of a file? */
 static bool line_is_bss(const struct rm_place *last, const struct map_line *line)
 {
 	const uint32_t data = RM_PLACE_FILE | RM_PLACE_WRITE;
@@ -56,12 +58,12 @@ static bool line_is_bss(const struct rm_place *last, const struct map_line *line
 	       (last->flags & data) == data;
 }
 
-static uint32_t line_flags(const struct note *note, const struct map_line *line)
+static uint32_t line_flags(const struct surroundings *note, const struct map_line *line)
 {
 	uint32_t flags = (line->write ? RM_PLACE_WRITE : 0) | (line->exec ? RM_PLACE_EXEC : 0);
 
 	if (!line->name[0])
-		return 0;               /* nobody asks, and so more of it is one place */
+		return 0;               /* so that adjacent anonymous mappings are one place */
 	if (line->name[0] == '/')
 		flags |= RM_PLACE_FILE | (strcmp(line->name, note->program) ? 0 : RM_PLACE_PROGRAM);
 	if (!strcmp(line->name, "[stack]"))
@@ -69,8 +71,8 @@ static uint32_t line_flags(const struct note *note, const struct map_line *line)
 	return flags;
 }
 
-/* Mappings of one file follow each other, so a name is looked for in the last place only. */
-static uint32_t line_name(struct note *note, const struct rm_place *last, const char *name)
+/* Mappings of one file are adjacent, so only the last place is searched for the name. */
+static uint32_t line_name(struct surroundings *note, const struct rm_place *last, const char *name)
 {
 	if (!name[0])
 		return 0;
@@ -81,15 +83,15 @@ static uint32_t line_name(struct note *note, const struct rm_place *last, const 
 
 static bool line_add(void *arg, const struct map_line *line)
 {
-	struct note *note = arg;
+	struct surroundings *note = arg;
 	uint32_t n = note->header.count, flags = line_flags(note, line);
 	struct rm_place *last = n ? &note->place[n - 1] : NULL, *place = &note->place[n];
 
-	/* what nobody can touch is a guard or a reserve; [vsyscall] is no memory */
+	/* Inaccessible memory is a guard or a reserve; [vsyscall] is not memory. */
 	if (rm_in_window(line->start) || !(line->read || line->write || line->exec) ||
 	    line->end > INT64_MAX)
 		return false;
-	/* it is not read at one moment */
+	/* The file is not read at one moment, so lines may overlap. */
 	if (last && line->start < last->end)
 		return false;
 	if (!line->name[0] && last && last->end == line->start && !last->name) {
@@ -113,14 +115,14 @@ static bool line_add(void *arg, const struct map_line *line)
 	return false;
 }
 
-static bool surroundings_read(struct note *note)
+static bool surroundings_read(struct surroundings *note)
 {
 	const char *called = (const char *)(uintptr_t)getauxval(AT_EXECFN);
 	ssize_t length = readlink("/proc/self/exe", note->program, sizeof(note->program) - 1);
 
 	note->program[length > 0 ? length : 0] = '\0';
 	note->text_used = RM_PLACES_CALLED;
-	/* of those who start by a descriptor or start themselves again it says nothing */
+	/* Such a path says nothing: the program was started by a descriptor, or by itself. */
 	if (!called || !strncmp(called, "/proc/", 6) || !strncmp(called, "/dev/", 5))
 		called = note->program;
 	text_add(note, called);
@@ -130,8 +132,8 @@ static bool surroundings_read(struct note *note)
 	return true;
 }
 
-/* The table moves into longer memory. */
-static void surroundings_append(struct snapshot *snapshot, const struct note *note)
+/* Append to the table, which moves into longer memory. Without memory nothing is appended. */
+static void surroundings_append(struct snapshot *snapshot, const struct surroundings *note)
 {
 	size_t places = note->header.count * sizeof(note->place[0]);
 	size_t more = sizeof(note->header) + places + note->header.text_size;
@@ -149,7 +151,7 @@ static void surroundings_append(struct snapshot *snapshot, const struct note *no
 	snapshot->table_size += more;
 }
 
-/* How many pages this process has mapped, whatever they are; 0: that cannot be had. */
+/* How many pages this process has mapped; 0: that cannot be had. */
 static uint64_t mapped_pages(void)
 {
 	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
@@ -167,9 +169,11 @@ static uint64_t mapped_pages(void)
 
 void surroundings_note(struct snapshot *snapshot)
 {
-	struct note *note = last_reading.note ? last_reading.note : own_pages(sizeof(*note));
+	struct surroundings *note = last_reading.note;
 	uint64_t now = rm_now_ns(), n;
 
+	if (!note)
+		note = own_pages(sizeof(*note));
 	last_reading.note = note;
 	if (!note)
 		return;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * write.c - what was gathered and is in no layer yet, into new ones
+ * write.c - new layers for collected pages that are in no layer yet
  *
- * Bases hold a stretch of addresses each, changes one page after the other. Under
- * publish.c's lock; own data is in own_pages().
+ * A base holds a stretch of addresses; a layer of changes holds single pages, one after the other.
+ * Under publish.c's lock and attached_lock(). Allocates layers, struct array and own pages.
  */
 #include <errno.h>
 
@@ -14,6 +14,7 @@ static uint64_t length_min(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* Add a layer, and append the segments that it holds, in order. 0 or -ENOMEM. */
 static int layer_add(const struct collected *set, const struct snapshot_layer *layer, struct array
                      *over, const struct rm_segment *s, size_t count)
 {
@@ -42,7 +43,7 @@ static void bitmap_set_pages(uint64_t *bitmap, uint64_t addr, uint64_t from, uin
 		rm_bit_set(bitmap, page);
 }
 
-/* Bits of the pages of one segment that its layer has data for. */
+/* Set the bits of those pages of a segment for which its layer has data. */
 static void bitmap_set_known(const struct collected *set, uint64_t *bitmap, uint64_t addr,
                              const struct rm_segment *s)
 {
@@ -58,7 +59,7 @@ static void bitmap_set_known(const struct collected *set, uint64_t *bitmap, uint
 	}
 }
 
-/* Where data is in [addr, addr + length): what was known of it, and what was written. */
+/* Which pages of [addr, addr + length) have data: those known to have, and those written. */
 static int bitmap_of_data(const struct collected *set, uint64_t addr, uint64_t length, uint64_t
                           *bitmap)
 {
@@ -124,7 +125,7 @@ static int bases_write(const struct collected *set, struct array *over, uint64_t
 	return error;
 }
 
-/* So many of the runs as fit a layer; the last is cut where it is too long. */
+/* The next runs that fit into a layer. *at and *skip tell where to go on, within a segment too. */
 static int changes_cut(const struct array *changed, size_t *at, uint64_t *skip, struct array *runs)
 {
 	uint64_t room = RM_LAYER_MAX;

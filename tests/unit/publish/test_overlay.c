@@ -168,7 +168,7 @@ static void chain_publish(struct chain *c, struct array *changed)
 	uint64_t length = 0, live[4096] = { 0 };
 	uint32_t layer, kept = 0, number[4096];
 
-	ck_assert_int_eq(compact(&g), 0);
+	ck_assert_int_eq(compact_layers(&g), 0);
 	for (size_t i = 0; i < g.gaps.count; i++) {
 		struct rm_segment base = ((struct rm_segment *)g.gaps.data)[i];
 
@@ -325,7 +325,7 @@ START_TEST(a_dead_base)
 	struct collected g = collected(&c, CHAIN_PAGES);
 	struct array nothing = list();
 
-	ck_assert_int_eq(compact(&g), 0);
+	ck_assert_int_eq(compact_layers(&g), 0);
 	ck_assert_uint_eq(g.gaps.count, 2);
 	gap_is(&g, 0, 0, 1024);
 	gap_is(&g, 1, 2100, 2110);
@@ -351,12 +351,12 @@ START_TEST(a_dead_base_of_holes)
 
 	for (unsigned i = 5000; i < 5064; i++)
 		rm_bit_set(bitmap, i);
-	ck_assert_int_eq(compact(&g), 0);
+	ck_assert_int_eq(compact_layers(&g), 0);
 	ck_assert_uint_eq(g.gaps.count, 2);
 	gap_is(&g, 1, 2100, 2110);
 	array_free(&g.gaps);
 	rm_bit_clear(bitmap, 5000);     /* not worth a file */
-	ck_assert_int_eq(compact(&g), 0);
+	ck_assert_int_eq(compact_layers(&g), 0);
 	ck_assert_uint_eq(g.gaps.count, 0);
 	free_chain(&c);
 }
@@ -371,14 +371,14 @@ START_TEST(not_dead)
 
 	for (unsigned i = 0; i < 3599; i++)
 		rm_bit_set(bitmap, i);
-	ck_assert_int_eq(compact(&g), 0);
+	ck_assert_int_eq(compact_layers(&g), 0);
 	ck_assert_uint_eq(g.gaps.count, 0);
 	rm_bit_set(bitmap, 3599);
-	ck_assert_int_eq(compact(&g), 0);
+	ck_assert_int_eq(compact_layers(&g), 0);
 	ck_assert_uint_eq(g.gaps.count, 2);
 	array_free(&g.gaps);
 	((struct snapshot_layer *)c.layers.data)->kind = LAYER_UPSTREAM;
-	ck_assert_int_eq(compact(&g), 0);
+	ck_assert_int_eq(compact_layers(&g), 0);
 	ck_assert_uint_eq(g.gaps.count, 0);
 	free_chain(&c);
 }
@@ -397,7 +397,7 @@ START_TEST(many_dead_bases)
 		refer(&c, layer, at, at, at + CHAIN_PAGES / 4);
 	}
 	g = collected(&c, 64 * CHAIN_PAGES);
-	ck_assert_int_eq(compact(&g), 0);
+	ck_assert_int_eq(compact_layers(&g), 0);
 	ck_assert_uint_eq(g.gaps.count, 32);
 	for (unsigned i = 0; i < 32; i++)
 		gap_is(&g, i, i * CHAIN_PAGES, i * CHAIN_PAGES + CHAIN_PAGES / 4);
