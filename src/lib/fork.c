@@ -2,17 +2,20 @@
 /*
  * fork.c - what happens around fork(), in one place and one order
  *
- * One pthread_atfork() for all of it, jemalloc's own part included (jemalloc.c). What is locked
- * here is locked before jemalloc's locks, and the hooks' after them, as everywhere.
+ * One pthread_atfork() registers all of it, jemalloc's own handlers included (heap/jemalloc.c keeps
+ * jemalloc from registering them). The locks are taken in the library's order: publish,
+ * attachments, connection, pool of arenas, jemalloc's, hooks, backing.
  *
- * fork() may be called by a signal handler, which may have interrupted this very thread in
- * malloc, in a publish, or in fork(). own_locks tells: such an inner fork takes no lock that
- * its thread may hold, so only the heap's memory is made private. See inner_prepare().
+ * A signal handler may call fork(), and may have interrupted this very thread in malloc, in a
+ * publish, or in fork(). own_locks tells. Such an inner fork takes no lock that its thread may
+ * hold, so it only makes the heap's memory private: see inner_prepare().
  *
- * _Fork() and clone() run no handlers. In a program that publishes they are taken in between:
- * parent and child would go on in one heap, and that of shared memory is one memory. vfork(),
- * posix_spawn(), system() and popen() share memory anyway, until they exec. A raw clone system
- * call cannot be seen.
+ * _Fork() and clone() run no handlers. In a program that publishes this library interposes them:
+ * otherwise parent and child would go on in one heap, which in shared memory is one memory.
+ * vfork(), posix_spawn(), system() and popen() share memory anyway, until they exec. A raw clone
+ * system call cannot be seen.
+ *
+ * The handlers run on the thread that forks. They do not allocate.
  */
 #include "lib.h"
 #include "heap/backing.h"
@@ -27,10 +30,10 @@
 #include "heap/jemalloc.h"
 
 /*
- * glibc's own. fork() takes the lock of all streams after the handlers, jemalloc's among
- * them; a thread that has it and allocates would wait for jemalloc's locks, and fork()
- * for that thread. So it is taken here, before these. It counts how often its
- * owner took it, and in the child it begins anew, as in fork() itself.
+ * glibc's fork() takes the lock over the list of streams after the handlers, and so after
+ * jemalloc's locks. A thread that has it and allocates would wait for jemalloc's locks, and fork()
+ * for that thread. So it is taken here first. It is recursive; the child resets it, as glibc's
+ * fork() does.
  */
 void _IO_list_lock(void) __attribute__((weak, visibility("default")));
 void _IO_list_unlock(void) __attribute__((weak, visibility("default")));
@@ -40,7 +43,6 @@ static bool streams_known(void)
 {
 	return _IO_list_lock && _IO_list_unlock && _IO_list_resetlock;
 }
-
 
 /* ---- the parts, in order ---- */
 
@@ -74,15 +76,16 @@ static void parts_child(void)
 	own_child();
 }
 
-/* ---- a fork within what it would wait for ---- */
+/* ---- a fork by a signal handler that interrupted a thread with a lock ---- */
 
-static __thread unsigned inner __attribute__((tls_model("initial-exec")));   /* under way */
+/* Inner forks of this thread that are under way: one may interrupt another. */
+static __thread unsigned inner __attribute__((tls_model("initial-exec")));
 
 /*
- * The heap's memory becomes private, so that neither process writes into the other's. All
- * else stays as it was found: the child goes on in what was interrupted, if it returns from
- * the handler, as the only thread there is. What fork() does in a child besides is made up for when
- * that child attaches or publishes: until then it allocates at its parent's addresses.
+ * The heap's memory becomes private, so that neither process writes into the other's. Everything
+ * else stays as it is: if the child returns from the handler, it goes on with what was interrupted,
+ * as its only thread. The rest of what fork() does in a child is done by fork_settle() when the
+ * child attaches or publishes. Until then it allocates at its parent's addresses.
  */
 static void inner_prepare(void)
 {
@@ -157,7 +160,10 @@ void fork_init(void)
 	pthread_atfork(prepare_all, parent_all, child_all);
 }
 
-/* As if this process had come from a fork() just now; it may have threads by now. */
+/*
+ * Do what fork() does in a child, as if this process had come from a fork just now. It may have
+ * threads by now, so the parent's half of jemalloc's handlers gives its locks back.
+ */
 static void fork_settle(void)
 {
 	if (likely(!own_unsettled) || own_locks)
@@ -173,12 +179,16 @@ static void fork_settle(void)
 	parts_child();
 }
 
-/* ---- without handlers ---- */
+/* ---- calls that run no handlers ---- */
 
+/* libc's functions of these names; NULL if libc has none. */
 static pid_t (*next_fork)(void);
 static int (*next_clone)(int (*)(void *), void *, int, void *, ...);
 
-/* dlsym() may allocate, and _Fork() may be called by a signal handler: before there is one. */
+/*
+ * A signal handler may call _Fork(), and dlsym() may allocate: so look them up before a handler can
+ * be installed.
+ */
 static void __attribute__((constructor(102))) next_find(void)
 {
 	if (!next_clone)
@@ -186,10 +196,11 @@ static void __attribute__((constructor(102))) next_find(void)
 			dlsym(RTLD_NEXT, "clone");
 	if (!next_fork)
 		next_fork = (pid_t (*)(void))dlsym(RTLD_NEXT, "_Fork");
-	if (!next_fork)         /* the C library is older; nothing failed that the program did */
+	if (!next_fork)         /* an older libc: the program must not find an error of ours */
 		dlerror();
 }
 
+/* Does this process have a heap that a child must not share? */
 static bool heap_takes_part(void)
 {
 	return policy_publishes() && heap_started();
@@ -218,7 +229,7 @@ RM_EXPORT pid_t _Fork(void)
 	return pid;
 }
 
-struct clone_call {                          /* on the parent's stack; the child has a copy of that */
+struct clone_call {                     /* on the parent's stack, of which the child has a copy */
 	int (*function)(void *);
 	void *arg;
 };
@@ -231,7 +242,9 @@ static int clone_start(void *arg)
 	return s->function(s->arg);
 }
 
-/* What the child closes would be closed for its parent too: its descriptors are its own. */
+/*
+ * With CLONE_FILES the child would close descriptors of its parent's: give it a table of its own.
+ */
 static int clone_start_apart(void *arg)
 {
 	return unshare(CLONE_FILES) ? 127 : clone_start(arg);
@@ -253,7 +266,7 @@ static int clone_as_fork(int (*function)(void *), void *stack, int flags, void *
 
 RM_EXPORT int clone(int (*function)(void *), void *stack, int flags, void *arg, ...)
 {
-	void *ids[3];           /* where the parent, the threads and the child keep theirs */
+	void *ids[3];           /* clone's parent_tid, tls and child_tid */
 	va_list more;
 
 	next_find();

@@ -2,10 +2,12 @@
 /*
  * malloc.c - the malloc family: entry points only
  *
- * Any thread, from before the first constructor on. malloc and calloc are jemalloc's own
- * functions (local.mk); what comes before their first use is heap.c's. These names have no
- * symbol version: a malloc with a version of ours would not take the place of
- * malloc@GLIBC_2.2.5.
+ * Any thread, from before the first constructor on. malloc and calloc are jemalloc's own functions
+ * (local.mk); heap/heap.c sets jemalloc up at their first use. These names have no symbol version,
+ * since a malloc with a version of ours would not interpose malloc@GLIBC_2.2.5.
+ *
+ * free() and realloc() look at a pointer only once there is memory of another origin than this
+ * heap: see heap_is_mixed().
  */
 #include "lib.h"
 
@@ -30,13 +32,14 @@ static bool is_power_of_two(size_t n)
 	return n && !(n & (n - 1));
 }
 
-/* What pointers are that do not lie where the heap grows. */
+/* Where a block comes from that does not lie in the run in which the heap grows. */
 enum origin {
-	OWN,            /* jemalloc's, of this process */
-	INHERITED,      /* of the parent: freed, but not to be allocated again */
-	ATTACHED,       /* of another process, or once attached: not ours to free */
+	OWN,            /* jemalloc has allocated it in this process */
+	INHERITED,      /* allocated by the parent: may be freed, but not allocated again */
+	ATTACHED,       /* attached now, or once: another process's, never freed here */
 };
 
+/* Aborts if p is in none of them. */
 static enum origin block_origin(const char *function, const void *p)
 {
 	switch (hooks_state(p)) {
@@ -75,7 +78,7 @@ static __attribute__((noinline)) void free_foreign(void *p)
 	errno = saved;
 }
 
-/* A copy in this process's heap. */
+/* A copy of a block in this process's heap; NULL and ENOMEM if there is no memory. */
 static void *block_copy(void *p, size_t old_size, size_t size)
 {
 	void *copy = block_or_enomem(rj_malloc(size));
@@ -85,7 +88,10 @@ static void *block_copy(void *p, size_t old_size, size_t size)
 	return copy;
 }
 
-/* What may be read at p: of an attached block nobody knows more than where its mapping ends. */
+/*
+ * How many bytes may be read at p. Only the publisher's jemalloc knows the size of an attached
+ * block, so it ends where its mapping ends.
+ */
 static size_t block_readable(enum origin from, void *p)
 {
 	uint64_t end;
@@ -96,7 +102,7 @@ static size_t block_readable(enum origin from, void *p)
 	return end ? end - (uintptr_t)p : 0;
 }
 
-/* A block of jemalloc's that it had no memory for. */
+/* realloc() of our block, for which jemalloc had no memory: try other threads' arenas. */
 static __attribute__((noinline)) void *realloc_other_arena(void *p, size_t size)
 {
 	size_t old_size = p ? rj_malloc_usable_size(p) : 0;
@@ -130,7 +136,7 @@ static __attribute__((noinline)) void *realloc_foreign(void *p, size_t size)
 
 __attribute__((visibility("hidden"))) void free_mixed(void *p);
 
-/* free() while there is memory that is not this heap's. */
+/* free() while there is memory of another origin. */
 __attribute__((used)) void free_mixed(void *p)
 {
 	if (likely(heap_owns(p)))
@@ -162,7 +168,7 @@ RM_EXPORT void free(void *p)
 }
 #endif
 
-/* C23's. A libc that has them would take our memory for its own. */
+/* From C23. If these were left to libc, it would take our memory for its own. */
 RM_EXPORT void free_sized(void *p, size_t size);
 RM_EXPORT void free_aligned_sized(void *p, size_t alignment, size_t size);
 
@@ -229,7 +235,7 @@ RM_EXPORT void *aligned_alloc(size_t alignment, size_t size)
 	return block_aligned(alignment, size);
 }
 
-/* As in glibc, the next power of two stands for an alignment that is none. */
+/* As in glibc, an alignment that is no power of two is rounded up to one. */
 RM_EXPORT void *memalign(size_t alignment, size_t size)
 {
 	size_t power = 1;
@@ -258,7 +264,7 @@ RM_EXPORT void *pvalloc(size_t size)
 	return block_aligned(page, rounded ? rounded : page);
 }
 
-/* Nobody knows the size of an attached block, so there is none to use. */
+/* 0 for an attached block: only the publisher knows its size, so no byte may be added to it. */
 RM_EXPORT size_t malloc_usable_size(void *p)
 {
 	if (!p || (!heap_owns(p) && hooks_state(p) == SLOT_FREE && !jemalloc_owns(p)))

@@ -2,8 +2,8 @@
 /*
  * stats.c - counters of this process; RMMAP_STATS at exit
  *
- * Any thread, without a lock: each counter is right, all together need not be
- * of one moment. Does not allocate.
+ * Any thread, without a lock: each counter is exact, but all together need not be of one moment.
+ * rmmapd's counters are asked for, which takes the connection's lock. Allocates own pages only.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include "lib.h"
 #include "rmmap.h"
 
-/* fd 2 as it was at the start: many programs close it before the library's destructor. */
+/* A duplicate of fd 2, made at start: many programs close fd 2 before they end. */
 static struct fd_mark summary = { .fd = -1 };
 
 static void counters_take(struct rmmap_stats *s, const struct rm_wire_stats_reply *reply)
@@ -40,7 +40,7 @@ static void counters_take(struct rmmap_stats *s, const struct rm_wire_stats_repl
 	rm_format(s->provider, sizeof(s->provider), "%s", reply->counters.provider);
 }
 
-/* rmmapd's part; zeros where there is no connection. */
+/* Fill in rmmapd's counters; they stay zeros if there is no connection. */
 static void counters_fetch(struct rmmap_stats *s)
 {
 	struct rm_wire m = { .type = RM_STATS };
