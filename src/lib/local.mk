@@ -20,6 +20,8 @@ librmmap_core_la_SOURCES = \
 	src/lib/base/track.c \
 	src/lib/rmmapd/client.c \
 	src/lib/rmmapd/client.h \
+	src/lib/rmmapd/exchange.c \
+	src/lib/rmmapd/exchange.h \
 	src/lib/rmmapd/exec.c \
 	src/lib/rmmapd/parent.c \
 	src/lib/rmmapd/spawn.c \

@@ -14,18 +14,10 @@
 #include "../../common/channel.h"
 #include "../../common/rundir.h"
 #include "../../common/say.h"
-#include "client.h"
+#include "exchange.h"
 
-#define SILENCE_NS UINT64_C(10000000000)        /* without a message: rmmapd is stuck */
 #define START_NS UINT64_C(30000000000)          /* the same for one that is being started */
 #define ATTEMPTS 3              /* connections for one request */
-#define REPEATS 8               /* sendings of a request on one connection, after RM_RESTARTED */
-
-/* Results of sending a request once, beside 0 and -errno. */
-enum {
-	LOST = 1,               /* the connection ended: a new one may help */
-	RESTARTED,              /* rmmapd's worker was replaced: send the request again */
-};
 
 /* All under the lock. */
 static struct {
@@ -45,91 +37,11 @@ static struct {
 	struct exchange hello;
 } scratch;
 
-static void fds_close(const int *fds, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++)
-		close(fds[i]);
-}
-
 static void connection_close(void)
 {
 	if (connection.open && fd_still(&connection.mark))
 		close(connection.mark.fd);
 	connection.open = false;
-}
-
-/* By when the next message must have come. */
-static uint64_t answer_deadline(const struct exchange *x)
-{
-	return rm_now_ns() + (x->timeout_ns ? x->timeout_ns : SILENCE_NS);
-}
-
-/* Say in x->why why the channel failed. LOST if a new connection may help, else -errno. */
-static int channel_trouble(struct exchange *x, int error)
-{
-	switch (error) {
-	case 0:
-	case -EPIPE:
-	case -ECONNRESET:
-	case -ENOTCONN:
-	case -EBADF:            /* closed meanwhile, by the program or by client_inner_child() */
-		rm_format(x->why, sizeof(x->why), "rmmapd closed the connection; see its log "
-		          "(RMMAP_LOG=FILE)");
-		return LOST;
-	case -EAGAIN:
-	case -ETIMEDOUT:
-		rm_format(x->why, sizeof(x->why), "rmmapd did not answer in %llu s; see whether it "
-		          "is stopped, and its log (RMMAP_LOG=FILE)", (unsigned long long)
-		          ((x->timeout_ns ? x->timeout_ns : SILENCE_NS) / 1000000000));
-		return -ETIMEDOUT;
-	case -EMFILE:
-		rm_format(x->why, sizeof(x->why), "too many open files to take what rmmapd sent; "
-		          "raise the limit (ulimit -n)");
-		return -EMFILE;
-	case -EMSGSIZE:
-	case -EPROTO:
-	case -EINVAL:
-		rm_format(x->why, sizeof(x->why), "rmmapd is of another version than this library; "
-		          "end it (rmmap info shows its process), or use another RMMAP_RUNDIR");
-		return -EPROTO;
-	default:
-		rm_format(x->why, sizeof(x->why), "talking to rmmapd: %s", rm_errno_text(-error));
-		return error;
-	}
-}
-
-/*
- * Receive the next message for this request. Answers to earlier requests are dropped, and
- * RM_PROGRESS begins the wait anew. 0 with message, fds and count filled in; LOST, RESTARTED or
- * -errno without descriptors.
- */
-static int message_next(struct exchange *x, void *message, int fds[RM_CHANNEL_FDS_MAX],
-                        unsigned *count)
-{
-	const struct rm_wire *head = message;
-
-	for (;;) {
-		ssize_t n = rm_channel_recv(connection.mark.fd, message, RM_WIRE_MAX, fds, count,
-		                            answer_deadline(x));
-		int error;
-
-		if (n <= 0)
-			return channel_trouble(x, (int)n);
-		error = rm_wire_check(message, (size_t)n);
-		if (error) {
-			fds_close(fds, *count);
-			return channel_trouble(x, error);
-		}
-		if (head->type == RM_RESTARTED) {
-			fds_close(fds, *count);
-			rm_format(x->why, sizeof(x->why), "rmmapd's worker fails again and again; "
-			          "see its log (RMMAP_LOG=FILE)");
-			return RESTARTED;
-		}
-		if (head->seq == connection.seq && head->type != RM_PROGRESS)
-			return 0;
-		fds_close(fds, *count);
-	}
 }
 
 /* Drop messages that came unasked: RM_RESTARTED, late answers. LOST: the connection has ended. */
@@ -143,148 +55,17 @@ static int connection_drain(void)
 		n = rm_channel_recv(connection.mark.fd, scratch.message, sizeof(scratch.message),
 		                    fds, &count, 0);
 		if (n > 0)
-			fds_close(fds, count);
+			exchange_close_fds(fds, count);
 	} while (n > 0 || n == -EMFILE);
 	return n == 0 || n == -EPIPE || n == -ECONNRESET ? LOST : 0;
 }
 
-/* An unexpected answer. RM_REPLY with an error may answer any request: rmmapd has refused it. */
-static int reply_refusal(struct exchange *x, const void *message)
+/* Send a request, under a new number, over the open connection. As exchange_repeat(). */
+static int connection_exchange(struct exchange *x)
 {
-	const struct rm_wire_reply *reply = message;
-
-	if (reply->head.type != RM_REPLY || reply->error <= 0)
-		return channel_trouble(x, -EPROTO);
-	rm_format(x->why, sizeof(x->why), "%s",
-	          reply->text[0] ? reply->text : rm_errno_text(reply->error));
-	return -reply->error;
-}
-
-/* Send the descriptors of a publication's new layers, in as many RM_LAYERS as it takes. */
-static int layers_send(struct exchange *x)
-{
-	struct rm_wire_layers m = { .head = *(struct rm_wire *)x->request };
-	int fds[RM_CHANNEL_FDS_MAX];
-
-	m.head.type = RM_LAYERS;
-	for (m.first = 0; m.first < x->layer_count; m.first += m.count) {
-		int error;
-
-		m.count = x->layer_count - m.first;
-		if (m.count > RM_CHANNEL_FDS_MAX)
-			m.count = RM_CHANNEL_FDS_MAX;
-		for (uint32_t i = 0; i < m.count; i++)
-			fds[i] = x->layers[m.first + i];
-		error = rm_channel_send(connection.mark.fd, &m, sizeof(m), fds, m.count,
-		                        answer_deadline(x));
-		if (error)
-			return channel_trouble(x, error);
-	}
-	return 0;
-}
-
-static void layers_drop(struct exchange *x, uint32_t got)
-{
-	fds_close(x->layer_fds, got);
-	own_pages_free(x->layer_fds, x->layer_fd_count * sizeof(*x->layer_fds));
-	x->layer_fds = NULL;
-	x->layer_fd_count = 0;
-}
-
-/* Receive the RM_LAYERS that follow an RM_ATTACH_REPLY: all of them, or none. */
-static int layers_receive(struct exchange *x, uint32_t count)
-{
-	const struct rm_wire_layers *m = (const void *)scratch.message;
-	int fds[RM_CHANNEL_FDS_MAX];
-	unsigned n;
-	uint32_t got = 0;
-
-	x->layer_fd_count = count;
-	x->layer_fds = own_pages(count * sizeof(*x->layer_fds));
-	if (!x->layer_fds)
-		return -ENOMEM;
-	while (got < count) {
-		int error = message_next(x, scratch.message, fds, &n);
-
-		if (!error && (m->head.type != RM_LAYERS || m->first != got || m->count != n ||
-		               n == 0 || n > count - got)) {
-			fds_close(fds, n);
-			error = reply_refusal(x, scratch.message);
-		}
-		if (error) {
-			layers_drop(x, got);
-			return error;
-		}
-		memcpy(x->layer_fds + got, fds, n * sizeof(*fds));
-		got += n;
-	}
-	return 0;
-}
-
-/* Receive the reply to the request, with its descriptors. */
-static int reply_take(struct exchange *x)
-{
-	const struct rm_wire_attach_reply *reply = x->reply;
-	int fds[RM_CHANNEL_FDS_MAX], error;
-	unsigned count;
-
-	error = message_next(x, x->reply, fds, &count);
-	if (error)
-		return error;
-	if (reply->head.type != x->reply_type || count > 1) {
-		fds_close(fds, count);
-		return reply_refusal(x, reply);
-	}
-	x->reply_fd = count ? fds[0] : -1;
-	if (reply->head.type != RM_ATTACH_REPLY || reply->error || reply->layer_count == 0)
-		return 0;
-	if (reply->layer_count > RM_TABLE_LAYERS_MAX)
-		error = channel_trouble(x, -EPROTO);
-	else
-		error = layers_receive(x, reply->layer_count);
-	if (error && x->reply_fd >= 0) {
-		close(x->reply_fd);
-		x->reply_fd = -1;
-	}
-	return error;
-}
-
-/* Send the request once and take its answer: 0, -errno, LOST or RESTARTED. */
-static int exchange_once(struct exchange *x)
-{
-	struct rm_wire *head = x->request;
-	int error;
-
-	head->magic = RM_WIRE_MAGIC;
-	head->version = RM_WIRE_VERSION;
-	head->seq = connection.seq;
-	x->reply_fd = -1;
-	x->layer_fds = NULL;
-	x->layer_fd_count = 0;
-	error = rm_channel_send(connection.mark.fd, x->request, x->request_size, x->fds,
-	                        x->fd_count, answer_deadline(x));
-	if (error)
-		return channel_trouble(x, error);
-	x->sendings++;
-	error = layers_send(x);
-	return error ? error : reply_take(x);
-}
-
-/*
- * After RM_RESTARTED the request is sent again under the same number, so that the new worker can
- * tell it from another request.
- */
-static int exchange_repeat(struct exchange *x)
-{
-	int error;
-
-	connection.seq++;
-	for (int i = 0; i < REPEATS; i++) {
-		error = exchange_once(x);
-		if (error != RESTARTED)
-			return error;
-	}
-	return -ECONNREFUSED;
+	x->connection = connection.mark.fd;
+	x->seq = ++connection.seq;
+	return exchange_repeat(x);
 }
 
 /* Introduce this process, which every connection begins with. Notes which rmmapd answered. */
@@ -301,7 +82,7 @@ static int hello_send(struct exchange *x)
 	y->timeout_ns = x->timeout_ns;
 	y->reply = scratch.message;
 	y->reply_type = RM_HELLO_REPLY;
-	error = exchange_repeat(y);
+	error = connection_exchange(y);
 	memcpy(x->why, y->why, sizeof(x->why));
 	if (error)
 		return error;
@@ -339,7 +120,7 @@ static int hello_send_to_new(struct exchange *x, int words)
 	uint64_t asked = x->timeout_ns;
 	int error;
 
-	if ((asked ? asked : SILENCE_NS) < START_NS)
+	if ((asked ? asked : EXCHANGE_SILENCE_NS) < START_NS)
 		x->timeout_ns = START_NS;
 	error = hello_send(x);
 	x->timeout_ns = asked;
@@ -386,7 +167,7 @@ static int connection_ensure(struct exchange *x)
 	return connection_new(x);
 }
 
-static int exchange_run(struct exchange *x)
+static int connection_call(struct exchange *x)
 {
 	int error = LOST;
 
@@ -398,7 +179,7 @@ static int exchange_run(struct exchange *x)
 			rm_format(x->why, sizeof(x->why), "rmmapd was replaced by another");
 			return -ESTALE;
 		}
-		error = exchange_repeat(x);
+		error = connection_exchange(x);
 		/* A late answer could be dropped, but the next request must not wait for it. */
 		if (error && error != -EMFILE)
 			connection_close();
@@ -431,7 +212,7 @@ int client_call(struct exchange *x)
 	x->why[0] = '\0';
 	x->sendings = 0;
 	client_lock();
-	error = exchange_run(x);
+	error = connection_call(x);
 	client_unlock();
 	if (error && !x->why[0])
 		rm_format(x->why, sizeof(x->why), "%s", rm_errno_text(-error));

@@ -35,6 +35,8 @@ struct exchange {
 	 * Out: the one that answered.
 	 */
 	unsigned era;
+	int connection;                 /* set by client.c: the connection's descriptor, */
+	uint64_t seq;                   /* and the request's number; a repeated one keeps it */
 	char why[RM_TEXT_MAX];          /* out: on failure, the reason in words */
 };
 /*
