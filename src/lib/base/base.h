@@ -41,6 +41,17 @@ bool env_imports(const char *symbol);
 int fail(const char *function, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/*
+ * For what must hold, where going on would corrupt the program's memory: say it on stderr and
+ * abort. Never on malloc's fast path.
+ */
+#define own_require(condition) \
+	do { \
+		if (unlikely(!(condition))) \
+			own_abort(#condition); \
+	} while (0)
+void own_abort(const char *condition) __attribute__((noreturn, cold));
+
 /* ---- array.c: own pages, and growable arrays in them ---- */
 /* Set up by its item size alone; all else is zero. The owner protects it against other threads. */
 struct array {

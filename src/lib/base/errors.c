@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../../common/say.h"
@@ -41,6 +42,12 @@ int fail(const char *function, int error, const char *format, ...)
 			*p = ' ';
 	errno = error;
 	return -1;
+}
+
+void own_abort(const char *condition)
+{
+	rm_say_fd(2, "librmmap: internal error: !(%s); please report it", condition);
+	abort();
 }
 
 RM_EXPORT const char *rmmap_error(void)

@@ -118,7 +118,10 @@ int file_grow(uint64_t addr, uint64_t length, uint64_t heap_bytes, uint32_t *num
 
 void file_used(uint32_t number, uint64_t length)
 {
-	file_find(number)->used += length;
+	struct file *file = file_find(number);
+
+	own_require(file && length <= file->size - file->used);
+	file->used += length;
 }
 
 int file_fd(uint32_t number)

@@ -54,6 +54,7 @@ static void spans_freeze(bool look)
 
 		if (s->kind != SPAN_SHARED)
 			continue;
+		own_require(s->offset == 0);    /* it is the whole file: see struct backing */
 		if (look)
 			file_look(s->file, s->addr, s->length);
 		if (!file_map_private(s->file, s->addr, s->length))

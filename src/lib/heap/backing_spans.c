@@ -90,6 +90,7 @@ bool span_add(const struct span *span)
 {
 	size_t i = span_find(span->addr);
 
+	own_require(i == backing.spans.count || span_end(span) <= span_at(i)->addr);
 	if (i && span_continues(span_at(i - 1), span)) {
 		span_at(i - 1)->length += span->length;
 		return true;

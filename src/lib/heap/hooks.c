@@ -100,6 +100,7 @@ static void run_add(uint64_t base, uint64_t length)
 		run += length >> RM_PAGE_SHIFT;
 		n--;
 	} else {
+		own_require(n < RUNS_MAX);
 		run = base >> RM_PAGE_SHIFT << RUN_PAGES_BITS | length >> RM_PAGE_SHIFT;
 		run_heaps[n] = heap_number_to_map();
 	}
