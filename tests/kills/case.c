@@ -111,6 +111,7 @@ static void kill_keeper(struct lane *lane, struct host *host, bool both)
 
 	if (!host->keeper || !host_lives(host))
 		return;
+	atomic_store(&host->control->keeper_killed, 1);
 	kill(host->keeper, SIGKILL);
 	if (worker)
 		kill(worker, SIGKILL);

@@ -67,6 +67,11 @@ struct control {
 	atomic_uint armed;      /* points count */
 	atomic_uint count;      /* since it was armed, or since the first kill */
 	atomic_uint kills;
+	/*
+	 * Set before the keeper is killed: while it closes its descriptors, tens of ms on a busy
+	 * machine, waitid() does not tell yet.
+	 */
+	atomic_uint keeper_killed;
 	atomic_uint gate;       /* 1: consumers wait */
 	atomic_uint held, go;   /* a consumer is held; it may go on */
 	atomic_llong ahead_ns;  /* CLOCK_MONOTONIC of rmmapd is so far ahead, */

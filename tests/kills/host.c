@@ -94,7 +94,7 @@ bool host_lives(const struct host *host)
 {
 	siginfo_t info = { .si_pid = 0 };
 
-	if (!host->keeper)
+	if (!host->keeper || atomic_load(&host->control->keeper_killed))
 		return false;
 	if (waitid(P_PID, (id_t)host->keeper, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
 		return false;

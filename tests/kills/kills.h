@@ -49,7 +49,7 @@ int host_make(struct host *host, const char *parent, char name);
 bool host_start(struct host *host);             /* false: it does not come up */
 void host_end(struct host *host);
 pid_t host_worker(const struct host *host);     /* of that keeper; 0: none */
-bool host_lives(const struct host *host);       /* keeper and a worker of it */
+bool host_lives(const struct host *host);       /* the keeper does, and was not killed */
 void host_wait(const struct host *host);        /* until it answers, for 20 s at most */
 bool host_ask(const struct host *host, struct rm_daemon_info *info, unsigned *readers,
               void (*meanwhile)(void *arg), void *arg);

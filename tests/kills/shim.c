@@ -64,7 +64,10 @@ static void die(bool keeper)
 	atomic_store(&control->count, 0);
 	atomic_fetch_add(&control->kills, 1);
 	atomic_fetch_add(&control->keeper_ahead_ns, KILLS_APART_NS);
-	if (!keeper && control->victim != WORKER)
+	if (keeper || control->victim != WORKER)
+		atomic_store(&control->keeper_killed, 1);
+	/* a worker whose keeper is gone is a child of the lane */
+	if (!keeper && control->victim != WORKER && parent == first)
 		syscall(SYS_kill, parent, SIGKILL);
 	if (keeper || control->victim != KEEPER)
 		syscall(SYS_kill, self, SIGKILL);
