@@ -106,13 +106,27 @@ static void lane_run(const struct work *work, unsigned number)
 	lane_end(&lane);
 }
 
+/* A lane that does not come to its end has tried nothing from there on: that is a failure. */
+static void lane_wait(struct tally *tally, pid_t lane)
+{
+	int status = -1;
+
+	while (lane > 0 && waitpid(lane, &status, 0) < 0 && errno == EINTR)
+		;
+	if (status) {
+		printf("FAILED: a lane ended with wait status %d\n", status);
+		atomic_fetch_add(&tally->died, 1);
+	}
+}
+
 static void lanes_run(const struct work *work, unsigned lanes)
 {
+	pid_t pids[LANES_MAX];
+
 	fflush(stdout);
 	for (unsigned i = 0; i < lanes; i++) {
-		pid_t pid = fork();
-
-		if (pid == 0) {
+		pids[i] = fork();
+		if (pids[i] == 0) {
 			signal(SIGINT, on_stop);
 			signal(SIGTERM, on_stop);
 			prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -121,8 +135,10 @@ static void lanes_run(const struct work *work, unsigned lanes)
 			_exit(0);
 		}
 	}
-	while (wait(NULL) > 0 || errno == EINTR)
-		;
+	for (unsigned i = 0; i < lanes; i++)
+		lane_wait(&work->run->tally, pids[i]);
+	/* this process is a subreaper as well: what a lane left that was killed */
+	children_end(0, 0);
 }
 
 /* ---- the plan, from cases in which nobody is killed ---- */
