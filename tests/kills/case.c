@@ -327,7 +327,7 @@ static void case_over(const struct lane *lane, const struct kase *kase, uint64_t
 {
 	char name[128];
 
-	if (!getenv("RMMAP_KILLS_VERBOSE"))
+	if (!lane->tally->verbose)
 		return;
 	kase_name(kase, name, sizeof(name));
 	printf("%s: %llu ms%s\n", name, (unsigned long long)((rm_now_ns() - start) / MS),

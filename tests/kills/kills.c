@@ -6,9 +6,10 @@
  * kills CASE [TIMES]     one case by its name, as a failure prints it
  *
  * RMMAP_KILLS_SEED draws the order and what is by chance (1 unless set), RMMAP_KILLS_LANES says
- * how many cases run at a time. No page may be zeros or another's, nobody may wait for ever or
- * be killed in a call, SIGBUS has its line where somebody lives to write it, and rmmapd comes
- * back to what it held. The names of cases are in plan.c.
+ * how many cases run at a time, and with RMMAP_KILLS_VERBOSE=1 each is named with its time. No
+ * page may be zeros or another's, nobody may wait for ever or be killed in a call, SIGBUS has
+ * its line where somebody lives to write it, and rmmapd comes back to what it held. The names
+ * of cases are in plan.c.
  */
 #include "kills.h"
 
@@ -48,11 +49,14 @@ static void on_stop(int number)
 	stopping = 1;
 }
 
-static uint64_t number_from(const char *name, uint64_t otherwise)
+/* Taken out of the environment: rmmapd and librmmap warn of RMMAP_ variables they do not know. */
+static uint64_t number_taken(const char *name, uint64_t otherwise)
 {
 	const char *text = getenv(name);
+	uint64_t number = text && *text ? strtoull(text, NULL, 10) : otherwise;
 
-	return text && *text ? strtoull(text, NULL, 10) : otherwise;
+	unsetenv(name);
+	return number;
 }
 
 static unsigned failures(const struct tally *tally)
@@ -231,9 +235,10 @@ static bool find_programs(void)
 
 int main(int argc, char **argv)
 {
-	struct work work = { .seconds = number_from("RMMAP_KILLS", SECONDS),
-	                     .seed = number_from("RMMAP_KILLS_SEED", 1) };
-	unsigned lanes = (unsigned)number_from("RMMAP_KILLS_LANES", 3);
+	struct work work = { .seconds = number_taken("RMMAP_KILLS", SECONDS),
+	                     .seed = number_taken("RMMAP_KILLS_SEED", 1) };
+	unsigned lanes = (unsigned)number_taken("RMMAP_KILLS_LANES", 3);
+	bool verbose = number_taken("RMMAP_KILLS_VERBOSE", 0) != 0;
 
 	work.run = mmap(NULL, sizeof(*work.run), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 	                -1, 0);
@@ -241,11 +246,8 @@ int main(int argc, char **argv)
 		fputs("kills: run it by ./run of the build tree\n", stderr);
 		return 99;
 	}
+	work.run->tally.verbose = verbose;
 	setenv("RMMAP_FABRIC", "tcp@127.0.0.1", 0);
-	/* for this program alone: rmmapd and the library warn of variables that they do not know */
-	unsetenv("RMMAP_KILLS");
-	unsetenv("RMMAP_KILLS_SEED");
-	unsetenv("RMMAP_KILLS_LANES");
 	if (!can_lazy(work.run)) {
 		puts("kills: skipped: userfaultfd is not allowed here, so that attaches are not lazy");
 		return 77;

@@ -109,6 +109,7 @@ uint64_t draw(uint64_t *state);
 struct tally {                  /* of all lanes */
 	atomic_uint cases, kills, missed, right, sigbus, refused;
 	atomic_uint zeros, wrong, hangs, died, mute, needless, leaks;
+	bool verbose;           /* name each case and its time */
 };
 struct lane {
 	struct tally *tally;
