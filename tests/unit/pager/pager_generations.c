@@ -81,7 +81,7 @@ void test_copies_without_completion(void)
 	next_worker();
 	CHECK(look().served);
 	walk();
-	/* some were left for a fault of which nobody knows: see lazy_ahead.c */
+	/* some were left for a fault of which nobody knows: see ahead.c */
 	walk();
 	CHECK(!still_served());
 	alone();
