@@ -60,7 +60,7 @@ fuzz_lf_handle_CFLAGS = $(AM_CFLAGS) $(fuzz_lf_flags)
 fuzz_lf_options_SOURCES = fuzz/fuzz_options.c fuzz/fuzz.h $(libcommon_la_SOURCES)
 fuzz_lf_options_CFLAGS = $(AM_CFLAGS) $(fuzz_lf_flags)
 fuzz_lf_peer_SOURCES = fuzz/fuzz_peer.c fuzz/fuzz.h src/daemon/peer/wire.c \
-	src/daemon/peer/wire_pages.c src/daemon/peer/wire_data.c \
+	src/daemon/peer/wire_pages.c src/daemon/peer/wire_data.c src/daemon/peer/wire_move.c \
 	src/daemon/peer/wire.h src/daemon/peer/wire_words.h
 fuzz_lf_peer_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS) $(SODIUM_CFLAGS) $(fuzz_lf_flags)
 fuzz_lf_peer_LDADD = $(SODIUM_LIBS)

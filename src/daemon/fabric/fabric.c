@@ -10,7 +10,6 @@
  * Worker thread only. Allocates struct fabric with malloc.
  */
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -21,60 +20,6 @@
 #include "internal.h"
 
 #define AGAIN_NS 2000000000u    /* how long to try for the port of an earlier worker */
-
-static void op_complete(struct fabric *fabric, struct fabric_op *op, size_t length, int error)
-{
-	if (op->kind == FABRIC_PIECE_READ)
-		fabric_piece_done(fabric, op, error);
-	else
-		fabric_message_done(fabric, op, length, error);
-}
-
-/* Read one failed operation. ECANCELED from the provider means a lost connection, not a cancel. */
-static bool queue_read_error(struct fabric *fabric)
-{
-	struct fi_cq_err_entry entry;
-
-	memset(&entry, 0, sizeof(entry));
-	if (fi_cq_readerr(fabric->cq, &entry, 0) != 1)
-		return false;
-	if (entry.op_context)
-		op_complete(fabric, entry.op_context, 0,
-		            entry.err > 0 && entry.err != FI_ECANCELED ? -entry.err : -EIO);
-	return true;
-}
-
-/* True: at least one operation has ended. */
-static bool queue_read(struct fabric *fabric)
-{
-	struct fi_cq_msg_entry entries[16];
-	bool any = false;
-	unsigned rounds;
-	ssize_t count, i;
-
-	/* The rounds are bounded, so that the loop gets to its other work. */
-	for (rounds = 0; rounds < 16; rounds++) {
-		/*
-		 * If somebody connects and hangs up without a byte (a port scan does), the tcp
-		 * provider (xnet_recv_cm_msg() in 1.17 and later) reads an old EAGAIN in errno as
-		 * its own, and keeps the socket, which stays readable for ever.
-		 */
-		errno = 0;
-		count = fi_cq_read(fabric->cq, entries, 16);
-		if (count == -FI_EAVAIL) {
-			if (!queue_read_error(fabric))
-				break;
-			count = 0;
-		} else if (count <= 0) {
-			break;
-		}
-		any = true;
-		for (i = 0; i < count; i++)
-			if (entries[i].op_context)
-				op_complete(fabric, entries[i].op_context, entries[i].len, 0);
-	}
-	return any;
-}
 
 /* Post what waits. Peers that got EAGAIN are tried again after progress, or after a while. */
 static bool fabric_post(struct fabric *fabric, bool progress, uint64_t now)
@@ -124,7 +69,7 @@ static bool fabric_poll(struct poller *poller)
 	if (fabric->quiet && !fabric->asked)
 		return false;
 	fabric->quiet = false;
-	progress = queue_read(fabric);
+	progress = fabric_queue_read(fabric);
 	now = rm_now_ns();
 	fabric->asked = false;
 	fabric_reads_expire(fabric, now);
@@ -172,25 +117,6 @@ static void fabric_wake(struct timer *timer)
 	container_of(timer, struct fabric, timer)->asked = true;
 }
 
-/* A completion queue, with a descriptor if the provider has one: fabric->wait.fd, or -1. */
-static int queue_open(struct fabric *fabric)
-{
-	struct fi_cq_attr attr = {
-		.size = FABRIC_CQ_SIZE,
-		.format = FI_CQ_FORMAT_MSG,
-		.wait_obj = FI_WAIT_FD,
-	};
-	int error = fi_cq_open(fabric->domain, &attr, &fabric->cq, NULL);
-
-	fabric->wait.fd = -1;
-	if (!error && fi_control(&fabric->cq->fid, FI_GETWAIT, &fabric->wait.fd))
-		fabric->wait.fd = -1;
-	if (error != -FI_ENOSYS && error != -FI_EOPNOTSUPP)
-		return error;
-	attr.wait_obj = FI_WAIT_NONE;
-	return fi_cq_open(fabric->domain, &attr, &fabric->cq, NULL);
-}
-
 /* 0 or -errno; endpoint_close() closes what was opened in either case. */
 static int endpoint_open(struct fabric *fabric)
 {
@@ -203,7 +129,7 @@ static int endpoint_open(struct fabric *fabric)
 	if (!error)
 		error = fi_av_open(fabric->domain, &attr, &fabric->av, NULL);
 	if (!error)
-		error = queue_open(fabric);
+		error = fabric_queue_open(fabric);
 	if (!error)
 		error = fi_endpoint(fabric->domain, fabric->info, &fabric->ep, NULL);
 	if (!error)
@@ -211,29 +137,6 @@ static int endpoint_open(struct fabric *fabric)
 	if (!error)
 		error = fi_ep_bind(fabric->ep, &fabric->cq->fid, FI_SEND | FI_RECV);
 	return error ? error : fi_enable(fabric->ep);
-}
-
-/*
- * Does the descriptor work? That of the net provider in libfabric 1.17 stays readable for ever
- * after a signal, and a loop that sleeps on it would spin. So signal it once, and see whether
- * fi_trywait() clears it.
- */
-static bool wait_fd_works(struct fabric *fabric)
-{
-	struct fid *fids[1] = { &fabric->cq->fid };
-	struct pollfd look = { .fd = fabric->wait.fd, .events = POLLIN };
-	unsigned i;
-
-	if (look.fd < 0)
-		return false;
-	if (fi_cq_signal(fabric->cq))
-		return true;            /* it cannot be tried: trust it */
-	for (i = 0; i < 8; i++) {
-		queue_read(fabric);
-		if (fi_trywait(fabric->net, fids, 1) == FI_SUCCESS && !poll(&look, 1, 1))
-			return true;
-	}
-	return false;
 }
 
 static void fid_close(struct fid *fid)
@@ -300,7 +203,7 @@ static int fabric_try_open(struct fabric **out, const struct rm_fabric_spec *spe
 		fabric->piece_size = FABRIC_PIECE;
 	/* Other limits do not matter: fi_inject() is not used, nor two buffers in one operation. */
 	error = fabric->piece_size < FABRIC_MESSAGE_MAX ? -FI_EMSGSIZE : endpoint_open(fabric);
-	if (!error && !wait_fd_works(fabric))
+	if (!error && !fabric_queue_wakes(fabric))
 		fabric->wait.fd = -1;
 	if (!error)
 		error = fabric_messages_open(fabric);

@@ -233,6 +233,13 @@ void fabric_failed(const struct fi_info *info, int error, char *why, size_t why_
 int fabric_choose(const struct rm_fabric_spec *spec, const struct rm_fabric_addr *again, bool rdma,
                   struct fi_info **info, char *why, size_t why_size);
 
+/* queue.c */
+/* Open a completion queue. wait.fd becomes its descriptor, or -1 if the provider has none. */
+int fabric_queue_open(struct fabric *fabric);
+bool fabric_queue_wakes(struct fabric *fabric);         /* does the descriptor work? */
+/* Handle what has ended, up to a limit. True: at least one operation has. */
+bool fabric_queue_read(struct fabric *fabric);
+
 /* message.c */
 int fabric_messages_open(struct fabric *fabric);        /* 0 or -errno; close it on failure too */
 void fabric_messages_close(struct fabric *fabric);      /* after the endpoint was closed */

@@ -21,6 +21,7 @@
 #define ANSWER_NS (3 * PEER_SECOND)
 #define AGAIN_NS 1000000ull     /* until a message that could not be sent is tried again */
 
+/* The requests to one helper for one publication. In peers->asks. */
 struct fanout_ask {
 	struct peers *peers;
 	struct fabric_peer *peer;
@@ -58,6 +59,7 @@ static bool ask_send(struct fanout_ask *ask, struct peer_pages_body *body)
 	return true;
 }
 
+/* The timer fires at the earliest of the times set. */
 static void ask_set_timer(struct fanout_ask *ask, uint64_t at)
 {
 	if (!ask->timer.index || at < ask->timer.at)
@@ -89,6 +91,7 @@ static void ask_send_wants(struct fanout_ask *ask)
 	}
 }
 
+/* hold is 0, or the fabric is about to be closed. */
 static void ask_free(struct fanout_ask *ask)
 {
 	struct peers *peers = ask->peers;
@@ -103,6 +106,7 @@ static void ask_free(struct fanout_ask *ask)
 	free(ask);
 }
 
+/* A call of granted() has returned; it may have ended the ask. */
 static void ask_release(struct fanout_ask *ask)
 {
 	assert(ask->hold > 0);
@@ -220,6 +224,7 @@ void fanout_ask_end(struct fanout_ask *ask)
 	ask_release(ask);
 }
 
+/* The helper has answered a want. granted() may end the ask. */
 static void ask_answered(struct fanout_ask *ask, uint64_t number,
                          const struct peer_granted_body *body)
 {

@@ -50,6 +50,7 @@ static const struct page_source *give_source(const struct fanout_give *give)
 	return give->peers->nets->source;
 }
 
+/* End the wait, or close the key. */
 static void give_grant_free(struct fanout_grant *grant)
 {
 	struct fanout_give *give = grant->give;
@@ -67,6 +68,7 @@ static void give_grant_free(struct fanout_grant *grant)
 	free(grant);
 }
 
+/* The session ends: all its keys are closed. */
 static void give_free(struct fanout_give *give)
 {
 	struct peers *peers = give->peers;
@@ -112,6 +114,7 @@ static void give_grant_late(struct timer *timer)
 	give_grant_refuse(container_of(timer, struct fanout_grant, timer));
 }
 
+/* The pages are here, or (error) will not come: register them and answer. */
 static void give_grant_arrived(struct page_wait *waiter, int error)
 {
 	struct fanout_grant *grant = container_of(waiter, struct fanout_grant, waiter);
@@ -180,6 +183,7 @@ static void give_take_back(struct fanout_give *give, const struct peer_pages_bod
 	}
 }
 
+/* NULL: too many sessions, or no memory. */
 static struct fanout_give *give_new(struct peers *peers, struct remote *remote,
                                     const struct peer_keys *keys)
 {
@@ -197,6 +201,7 @@ static struct fanout_give *give_new(struct peers *peers, struct remote *remote,
 	return give;
 }
 
+/* An opened request: find or make the session, close what is given back, grant what is wanted. */
 static void give_on_want(struct peers *peers, struct remote *remote, const struct peer_keys *keys,
                          const struct peer_envelope *envelope, const struct peer_pages_body *body)
 {

@@ -26,6 +26,7 @@ static void leaving_free(struct peer_leaving *leaving)
 	free(leaving);
 }
 
+/* Repeat the message, or give up. */
 static void leaving_again(struct timer *timer)
 {
 	struct peer_leaving *leaving = container_of(timer, struct peer_leaving, timer);

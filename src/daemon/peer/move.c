@@ -40,6 +40,7 @@ struct peer_move {
 	struct peer_move *next;
 };
 
+/* done() is not called. */
 static void move_free(struct peer_move *move)
 {
 	struct peers *peers = move->peers;
@@ -101,6 +102,7 @@ static void move_end(struct peer_move *move, int error, const char *text)
 	done(arg, error, text);
 }
 
+/* End the move with an error text that begins with the other host's address. */
 static void move_fail(struct peer_move *move, int error, const char *what)
 {
 	char host[80], why[RM_TEXT_MAX];
@@ -110,6 +112,7 @@ static void move_fail(struct peer_move *move, int error, const char *what)
 	move_end(move, error, why);
 }
 
+/* Repeat the request, or give up. */
 static void move_tick(struct timer *timer)
 {
 	struct peer_move *move = container_of(timer, struct peer_move, timer);
@@ -259,6 +262,7 @@ static bool move_handle_matches(const struct peer_move *move, const char *text)
 	return same;
 }
 
+/* An answer was opened. The move may be gone after this. */
 static void move_answered(struct peer_move *move, const struct peer_moving_body *answer)
 {
 	char why[RM_TEXT_MAX], host[80];

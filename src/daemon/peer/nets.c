@@ -38,6 +38,7 @@ static const char *net_provider(const struct net *net)
 	return fabric_addr(net->fabric)->provider;
 }
 
+/* The open fabric of this provider, with any layer; NULL: none. */
 static struct net *net_find(struct nets *nets, const char *provider)
 {
 	unsigned i;
@@ -70,6 +71,7 @@ static void net_message(void *arg, const void *data, size_t length)
 		peers_message(net->peers, data, length);
 }
 
+/* fabric_events.room: close keys that other hosts have. */
 static bool net_room(void *arg)
 {
 	struct net *net = arg;
@@ -390,6 +392,7 @@ static void net_restored(struct net *net, const struct fabric_record *saved, uin
 		net_use(net);
 }
 
+/* If the address cannot be had again, listen on a new one, for later publications. */
 void nets_restore(struct nets *nets, const struct record *record)
 {
 	const struct fabric_record *saved = record->data;
@@ -411,6 +414,7 @@ void nets_restore(struct nets *nets, const struct record *record)
 	}
 }
 
+/* Control is freed before its fabric, which it uses until then. */
 void nets_free(struct nets *nets)
 {
 	struct net *net;

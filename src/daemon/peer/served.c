@@ -37,6 +37,7 @@ static struct fabric_peer *envelope_peer(struct peers *peers, const struct peer_
 	return fabric_peer(peers->fabric, &addr, &peer, why, sizeof(why)) ? NULL : peer;
 }
 
+/* Send an answer to the request that to is the envelope of. */
 static void envelope_reply(struct peers *peers, struct fabric_peer *peer,
                            const struct peer_envelope *to, enum peer_type type,
                            const struct peer_keys *keys, const void *body, size_t size,

@@ -91,6 +91,7 @@ static int layer_map_private(struct stored_layer *layer)
 
 /* ---- keys, and which of them are closed ---- */
 
+/* Make the region the last one to be given up. */
 static void region_link_newest(struct served_region *region)
 {
 	struct peers *peers = region->served->peers;
@@ -184,6 +185,7 @@ bool peers_make_room(struct peers *peers)
 	return true;
 }
 
+/* Once a minute at most. */
 static void peers_log_pressed(struct peers *peers)
 {
 	uint64_t now = rm_now_ns();
@@ -197,6 +199,7 @@ static void peers_log_pressed(struct peers *peers)
 	         "once: what they read takes turns, and comes more slowly: %s", memlock);
 }
 
+/* Give the region a key. 0 or -errno; -ENOMEM: no room. */
 static int region_register(struct peer_served *served, struct served_region *region)
 {
 	struct fabric *fabric = served->peers->fabric;

@@ -22,6 +22,7 @@ static void session_set_timer(struct peer_session *session, uint64_t in)
 	loop_timer(session->peers->context->loop, &session->timer, rm_now_ns() + in);
 }
 
+/* No callback is called. Its fetch, if any, goes on by itself. */
 void session_free(struct peer_session *session)
 {
 	struct peers *peers = session->peers;
@@ -84,6 +85,7 @@ static void session_nobody_listens(struct peer_probe *probe)
 
 /* ---- asking ---- */
 
+/* Send PEER_ATTACH with the number expected, so that an answer to any repetition is taken. */
 static void session_send_attach(struct peer_session *session)
 {
 	struct peer_attach_body body = {
@@ -105,6 +107,7 @@ static void session_send_attach(struct peer_session *session)
 		peer_send(peers, session->peer, &message, peers->times.retry);
 }
 
+/* Each renewal has a new number: only the answer to the last one counts. */
 static void session_send_renew(struct peer_session *session)
 {
 	struct peer_renew_body body = { .have_table = session->fetched };
@@ -130,6 +133,7 @@ static void session_set_retry(struct peer_session *session)
 	session_set_timer(session, left < times->retry ? left : times->retry);
 }
 
+/* Begin to ask for the session, or ask anew. */
 static void session_ask(struct peer_session *session)
 {
 	fetch_abandon(session);
@@ -276,6 +280,7 @@ static void session_table_read(struct peer_session *session, const struct peer_s
 		session_table_unreadable(session);
 }
 
+/* The table came with the answer, or has to be read. The session may be gone after this. */
 static void session_on_attached(struct peer_session *session, const uint8_t *bytes, size_t size)
 {
 	struct peer_attached_body body;

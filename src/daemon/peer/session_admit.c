@@ -21,6 +21,7 @@ static void admit_end(struct peer_session *session, int error, const char *why, 
 	session->events.admitted(session->arg, error, why, count);
 }
 
+/* Send the request if the session is held. */
 static void admit_send(struct peer_session *session)
 {
 	struct peer_admit_body body = { .count = session->admission.count };

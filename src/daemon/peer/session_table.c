@@ -52,6 +52,7 @@ int fetch_deliver(struct peer_session *session, const struct peer_attached_body 
 	return 0;
 }
 
+/* No piece of its read can arrive any more. */
 static void fetch_free(struct peer_fetch *fetch)
 {
 	struct peers *peers = fetch->peers;
@@ -79,6 +80,7 @@ static void fetch_linger(struct timer *timer)
 		fetch_free(fetch);
 }
 
+/* The read has ended. Its session may have been freed before. */
 static void fetch_read_done(struct fabric_read *read, int error)
 {
 	struct peer_fetch *fetch = container_of(read, struct peer_fetch, read);

@@ -36,6 +36,7 @@ void peer_keys_derive(const uint8_t secret[RM_SECRET_BYTES], struct peer_keys *k
 
 /* ---- envelope ---- */
 
+/* The bytes before the nonce; see wire.h. */
 static size_t head_put(const struct peer_head *head, uint8_t *out)
 {
 	memset(out, 0, PEER_HEAD_BYTES);
@@ -120,6 +121,12 @@ int peer_open(const void *message, const struct peer_envelope *envelope,
 
 /* ---- bodies ---- */
 
+/*
+ * PEER_ATTACH
+ *    0  the reader's host (16)
+ *   16  flags u8: 1 again, 2 whole, 4 small
+ *    .  wants: first u32, count u32 of each; the message's length says how many
+ */
 #define ATTACH_FIXED (RM_ID_BYTES + 1)
 
 size_t peer_put_attach(const struct peer_attach_body *in, uint8_t *out)
@@ -158,6 +165,13 @@ int peer_get_attach(const uint8_t *body, size_t size, struct peer_attach_body *o
 	return 0;
 }
 
+/*
+ * PEER_ATTACHED
+ *    0  size of the table u64, number of regions u32
+ *   12  is_inline u8, length of the helper's address u8, reserved (2, 0)
+ *    .  the helper's address
+ *    .  inline: table and regions; else base u64, key u64 and nonce (24) of the sealed block
+ */
 #define ATTACHED_FIXED 16
 #define ATTACHED_REMOTE (16 + PEER_NONCE_BYTES)
 
@@ -214,6 +228,7 @@ int peer_get_attached(const uint8_t *body, size_t size, struct peer_attached_bod
 	return 0;
 }
 
+/* PEER_REFUSED: errno u32, and a text without its NUL. */
 size_t peer_put_refused(const struct peer_refused_body *in, uint8_t *out)
 {
 	size_t length = strnlen(in->text, PEER_TEXT_MAX - 1);
@@ -241,6 +256,7 @@ int peer_get_refused(const uint8_t *body, size_t size, struct peer_refused_body 
 	return 0;
 }
 
+/* PEER_RENEW: flags u8: 1 have_table, 2 complete. */
 size_t peer_put_renew(const struct peer_renew_body *in, uint8_t *out)
 {
 	out[0] = (uint8_t)(in->have_table | in->complete << 1);
@@ -256,6 +272,7 @@ int peer_get_renew(const uint8_t *body, size_t size, struct peer_renew_body *out
 	return 0;
 }
 
+/* PEER_ADMIT and PEER_ADMITTED: count u32. */
 size_t peer_put_admit(const struct peer_admit_body *in, uint8_t *out)
 {
 	put32(out, in->count);
@@ -272,6 +289,10 @@ int peer_get_admit(const uint8_t *body, size_t size, struct peer_admit_body *out
 
 /* ---- table and regions ---- */
 
+/*
+ * One block: the table, zeros up to a multiple of 8, and the regions. A region has 40 bytes: layer
+ * u32, keyless u32, offset, length, base and key u64.
+ */
 size_t peer_blob_size(uint64_t table_size, uint32_t region_count)
 {
 	if (!table_size || table_size > PEER_TABLE_MAX || region_count > PEER_REGIONS_MAX)

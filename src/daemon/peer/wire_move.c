@@ -22,6 +22,13 @@ static int text_get(const uint8_t *body, size_t size, char text[RM_HANDLE_TEXT_M
 	return 0;
 }
 
+/*
+ * PEER_MOVE
+ *    0  step u32, readers u32, time to live u32 (ms)
+ *   12  challenge u64, bytes u64
+ *   28  id (16), secret (32)
+ *    .  the handle, only in MOVE_GO
+ */
 #define MOVE_FIXED (12 + 16 + RM_ID_BYTES + RM_SECRET_BYTES)
 
 size_t peer_put_move(const struct peer_move_body *in, uint8_t *out)
@@ -54,6 +61,13 @@ int peer_get_move(const uint8_t *body, size_t size, struct peer_move_body *out)
 	return text_get(body + MOVE_FIXED, size - MOVE_FIXED, out->handle);
 }
 
+/*
+ * PEER_MOVING
+ *    0  step u32, errno u32
+ *    8  challenge u64, pages left u64
+ *   24  host (16)
+ *    .  the handle or the reason
+ */
 #define MOVING_FIXED (8 + 16 + RM_ID_BYTES)
 
 size_t peer_put_moving(const struct peer_moving_body *in, uint8_t *out)
