@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * rmmap.h - hand pointer structures from process to process, without serialization
+ * rmmap.h - pass pointer structures from process to process, without serialization
  *
  * A program builds a structure with plain malloc and calls rmmap_publish(root);
  * any other process, on the same host or on another one, calls
@@ -34,16 +34,16 @@ extern "C" {
 #define RMMAP_HANDLE_MAX 512
 
 /*
- * Publish all that is reachable from root: the whole heap of this process as it
- * is now. Later writes of this process do not change what was published.
+ * Publish everything that is reachable from root: the whole heap of this process
+ * as it is now. Later writes of this process do not change the publication.
  *
- * root    a pointer into memory that malloc of this library returned, or that is attached
+ * root    a pointer into memory that this library's malloc returned, or into attached memory
  * handle  receives a printable token of at most RMMAP_HANDLE_MAX bytes; the
  *         token is a secret: whoever has it can read the whole heap
  * size    bytes at handle
  *
- * The publication stays until rmmap_unpublish(), or until its time to live
- * (RMMAP_TTL, 3600 seconds unless set) has passed with nobody attached. The
+ * The publication lasts until rmmap_unpublish(), or until no process has had it
+ * attached for its time to live (RMMAP_TTL, by default 3600 seconds). The
  * caller may exit at once. Other threads must not change the structure during
  * the call.
  *
@@ -64,8 +64,8 @@ extern "C" {
  *               this user may not open the port that RMMAP_FABRIC names
  * ENAMETOOLONG  the path of the run directory is too long for a socket
  * ENOSPC        rmmapd holds as much as RMMAP_LIMIT allows
- * EHOSTUNREACH  pages that were attached from another host are still there, and it
- *               does not answer
+ * EHOSTUNREACH  attached pages of another host have not been fetched yet, and that
+ *               host does not answer
  * EPROTO        rmmapd is of another version, or has another window of addresses
  * EFBIG         the limit on the size of files (ulimit -f) is below a layer's 64 MiB
  * ENOMEM, EMFILE  the system has no more memory or descriptors
@@ -73,86 +73,86 @@ extern "C" {
 int rmmap_publish(const void *root, char *handle, size_t size);
 
 /*
- * Attach a publication: map everything in it at the addresses it has in its
- * publisher, and return its root. What is written to attached memory stays
- * private to this process. free() of an attached pointer does nothing;
- * realloc() of one moves the block to this process's own heap.
+ * Attach a publication: map all of it at the addresses that it has in its
+ * publisher, and return its root. Writes to attached memory are private to this
+ * process. free() of an attached pointer does nothing; realloc() of one moves the
+ * block to this process's own heap.
  *
- * Attaching a publication again returns the same root and counts; memory goes
- * with as many calls of rmmap_detach(). Pages of memory that fork() made common
- * to publisher and attacher are not mapped where they lie in this process's
- * heap: its own content stands there.
+ * Attaching a publication again returns the same root and counts the attach; it is
+ * unmapped after as many calls of rmmap_detach(). If publisher and attacher have
+ * memory in common by fork(), its pages are not mapped over this process's heap:
+ * the heap keeps its own content.
  *
- * A page that can no longer be had (its host is gone), or that there is no room for
- * (RMMAP_LIMIT, the memory limit of rmmapd's cgroup), raises SIGBUS when it is touched.
+ * Touching a page raises SIGBUS if the page cannot be fetched (its host is gone), or
+ * if there is no room for it (RMMAP_LIMIT, the memory limit of rmmapd's cgroup).
  *
- * Where processes of rmmapd die meanwhile, on either host, they are replaced and asked
- * again, and each question may wait 5 seconds for its answer: 13 seconds were seen where
- * several died during one attach.
+ * If processes of rmmapd die during the call, on either host, they are replaced and
+ * asked again. Each request may take 5 seconds; 13 seconds were measured when several
+ * of them died during one attach.
  *
  * On failure nothing is attached, and errno is one of
- * EINVAL        the text is not a handle, or was damaged on its way
+ * EINVAL        the text is not a handle, or is damaged
  * ENOENT        the publication is gone, or all its readers have been admitted
  * EACCES        the handle's secret is wrong; or see rmmap_publish()
- * EADDRINUSE    an address that the publication needs holds something else here,
- *               or root lies in this process's own heap
+ * EADDRINUSE    an address that the publication needs is in use in this process,
+ *               or root is in this process's own heap
  * EHOSTUNREACH  the other host does not answer, or RMMAP_FABRIC is off
  * ETIMEDOUT     the other host, or rmmapd, stopped answering
  * EPROTO        publisher and attacher differ in version, provider, page size,
  *               byte order or window of addresses
- * ENOTSUP       RMMAP_LAZY was asked for, the publication is another host's, and
+ * ENOTSUP       RMMAP_LAZY was given, the publication is of another host, and
  *               userfaultfd is not allowed here
- * ENOSPC        what has to be fetched is more than RMMAP_LIMIT allows, or the memory
- *               limit of rmmapd's cgroup
- * ENOMEM        see rmmap_publish(); or rmmapd was killed twice while it fetched all of
- *               the publication, as the kernel does when memory runs out
+ * ENOSPC        the pages to fetch exceed RMMAP_LIMIT, or the memory limit of rmmapd's
+ *               cgroup
+ * ENOMEM        see rmmap_publish(); or rmmapd was killed twice while it fetched the
+ *               whole publication, as the kernel does when memory runs out
  * ECONNREFUSED, ENAMETOOLONG, EMFILE  see rmmap_publish()
  */
 void *rmmap_attach(const char *handle);
 
 /*
- * Undo one rmmap_attach() that returned root. With the last one the memory is
- * unmapped: no pointer into it may be used after that.
+ * Undo one rmmap_attach() that returned root. The last call for a root unmaps the
+ * memory: no pointer into it may be used after that.
  *
- * EINVAL        root is not the root of anything attached
+ * EINVAL        no attached publication has this root
  */
 int rmmap_detach(const void *root);
 
 /*
- * Have pages of what is attached fetched from its host now, before they are touched.
- * The call does not wait for them. It is advice: whatever of the range is not attached, or
- * is here already, is left out, and what cannot be fetched fails when it is touched.
+ * Start to fetch attached pages from their host, before they are touched. The call does
+ * not wait for them. It is advice: parts of the range that are not attached, or are here
+ * already, are skipped, and pages that cannot be fetched fail when they are touched.
  *
- * addr    a pointer into memory that is attached
- * length  bytes from there on; 0 asks for nothing
+ * addr    a pointer into attached memory
+ * length  bytes from addr; 0 requests nothing
  *
- * EINVAL        addr + length is beyond the end of all addresses
+ * EINVAL        addr + length overflows
  * EFAULT        nothing is attached at addr
- * EAGAIN        more than 1,024 ranges that were asked for are still to be fetched
+ * EAGAIN        more than 1,024 requested ranges have not been fetched yet
  * ETIMEDOUT, EPROTO, ECONNREFUSED, ENOMEM  see rmmap_attach()
  */
 int rmmap_prefetch(const void *addr, size_t length);
 
 /*
- * End a publication: nobody can attach it any more. Who has it attached keeps
- * it. Only the user who published it, on the host where that was done, may.
+ * End a publication: nobody can attach it any more. Processes that have it attached
+ * keep it. Only the user who published it may call, on the host where it was published.
  *
  * EINVAL, EACCES, ENOENT, EPROTO, ECONNREFUSED, ETIMEDOUT  see rmmap_attach()
  */
 int rmmap_unpublish(const char *handle);
 
 /*
- * The last failure of a function of this library in this thread, in words, in
- * one line without a newline. Never NULL; "" before the first failure. Valid
- * until the next failure in this thread.
+ * The reason of the last failure of a function of this library in this thread, as
+ * one line without a newline. Never NULL; "" before the first failure. Valid until
+ * the next failure in this thread.
  */
 const char *rmmap_error(void);
 
 /*
- * jemalloc's mallctl() on the allocator inside of this library: see jemalloc(3)
- * for names and values. Returns 0 or an error's number. For those who tune
- * and measure; what is said there of arenas and extent hooks is the
- * library's own business, and changing that breaks publications.
+ * Call jemalloc's mallctl() for the allocator inside this library; see jemalloc(3)
+ * for names and values. Returns 0 or an errno value. Meant for tuning and
+ * measuring. Do not change arenas or extent hooks: the library depends on them,
+ * and publications would break.
  */
 int rmmap_mallctl(const char *name, void *old, size_t *old_size, void *new_value,
                   size_t new_size);
@@ -163,9 +163,9 @@ const char *rmmap_version(void);
 /* Options of rmmap_publish_with(); start from RMMAP_PUBLISH_OPTIONS_INIT. */
 struct rmmap_publish_options {
 	size_t size;       /* sizeof(struct rmmap_publish_options) */
-	unsigned readers;  /* how many attaches are admitted, and gone with the last of
-	                      them; 0: any number */
-	unsigned ttl_ms;   /* time to live while nobody is attached, milliseconds;
+	unsigned readers;  /* how many attaches are admitted; the publication ends with the
+	                      last of them; 0: any number */
+	unsigned ttl_ms;   /* time to live while nobody has it attached, milliseconds;
 	                      0: RMMAP_TTL, UINT_MAX: until unpublished */
 	unsigned flags;    /* RMMAP_SELF_CONTAINED or 0 */
 };
@@ -173,13 +173,13 @@ struct rmmap_publish_options {
 /* Options of rmmap_attach_with(); start from RMMAP_ATTACH_OPTIONS_INIT. */
 struct rmmap_attach_options {
 	size_t size;       /* sizeof(struct rmmap_attach_options) */
-	unsigned flags;    /* RMMAP_EAGER, RMMAP_LAZY, or 0 for RMMAP_FETCH's way */
+	unsigned flags;    /* RMMAP_EAGER, RMMAP_LAZY, or 0: as RMMAP_FETCH says */
 };
 
 #define RMMAP_PUBLISH_OPTIONS_INIT { sizeof(struct rmmap_publish_options), 0, 0, 0 }
 #define RMMAP_ATTACH_OPTIONS_INIT  { sizeof(struct rmmap_attach_options), 0 }
 
-/* publish: the publication refers to no other one: all that is attached is copied */
+/* publish: the publication does not refer to others: attached memory is copied into it */
 #define RMMAP_SELF_CONTAINED 1u
 /* attach: fetch everything from the other host before returning */
 #define RMMAP_EAGER 1u
@@ -187,47 +187,47 @@ struct rmmap_attach_options {
 #define RMMAP_LAZY  2u
 
 /*
- * rmmap_publish() and rmmap_attach() with options; options NULL is the default.
- * Further errors: E2BIG, the size says that the caller knows fields that this
- * version does not and one of them is not zero; EINVAL, an unknown flag, or
- * RMMAP_EAGER and RMMAP_LAZY together.
+ * rmmap_publish() and rmmap_attach() with options; NULL stands for the defaults.
+ * Further errors: E2BIG, the caller's struct has fields that this version does not
+ * know, and one of them is not zero; EINVAL, an unknown flag, or RMMAP_EAGER and
+ * RMMAP_LAZY together.
  */
 int rmmap_publish_with(const void *root, const struct rmmap_publish_options *options,
                        char *handle, size_t size);
 void *rmmap_attach_with(const char *handle, const struct rmmap_attach_options *options);
 
 /*
- * Counters of this process. Those of fetching are kept by rmmapd and are 0
- * while this process has no connection to it. After fork() a child starts at 0.
+ * Counters of this process. rmmapd keeps those of fetching; they are 0 while this
+ * process has no connection to it. After fork() a child starts at 0.
  */
 struct rmmap_stats {
 	size_t size;               /* in: sizeof(struct rmmap_stats); out: bytes filled */
 	uint64_t heap_bytes;       /* address space of the heap now */
-	uint64_t heap_peak;        /* and at its largest */
-	uint64_t extents;          /* extents that the allocator holds */
+	uint64_t heap_peak;        /* the largest heap_bytes so far */
+	uint64_t extents;          /* extents that the allocator has */
 	uint64_t publishes;        /* successful calls */
 	uint64_t published_bytes;  /* content of all publications, pages with data */
-	uint64_t copied_bytes;     /* copied in order to publish */
-	uint64_t publish_ns;       /* time spent in publishing */
+	uint64_t copied_bytes;     /* bytes copied to publish */
+	uint64_t publish_ns;       /* time spent in publish calls */
 	uint64_t attaches;         /* successful calls */
 	uint64_t attached_bytes;   /* address space attached now */
-	uint64_t attach_ns;        /* time spent in attaching */
-	uint64_t own_pages;        /* pages left to own content in attaches */
+	uint64_t attach_ns;        /* time spent in attach calls */
+	uint64_t own_pages;        /* pages where attaches left the heap's own content */
 	uint64_t faults;           /* page faults that rmmapd served to this process */
-	uint64_t fault_ns;         /* time from those faults to their pages */
+	uint64_t fault_ns;         /* time from these faults to their pages, in all */
 	uint64_t reads;            /* fi_read calls made for this process */
 	uint64_t fetched_pages;    /* pages fetched by them */
 	uint64_t fetched_bytes;    /* bytes fetched by them */
-	uint64_t prefetched_pages; /* of those, pages that nobody had asked for yet */
-	uint64_t prefetched_used;  /* of those, pages that were touched later: see rmmap_stats(3) */
-	char provider[32];         /* libfabric provider they came by; "" if none */
-	uint64_t fault_median_ns;  /* half of the faults took no longer, to within a quarter */
-	uint64_t fault_p99_ns;     /* and 99 of 100 */
-	uint64_t readahead_pages;  /* of the prefetched: next to, or in line with, what was touched */
+	uint64_t prefetched_pages; /* of fetched_pages: fetched before they were touched */
+	uint64_t prefetched_used;  /* of prefetched_pages: touched later; see rmmap_stats(3) */
+	char provider[32];         /* libfabric provider that fetched them; "" if none */
+	uint64_t fault_median_ns;  /* median time of a fault, to within a quarter */
+	uint64_t fault_p99_ns;     /* 99 of 100 faults took no longer */
+	uint64_t readahead_pages;  /* of prefetched_pages: near, or in line with, touched ones */
 	uint64_t readahead_used;
-	uint64_t pointer_pages;    /* pages that a page which came points to */
+	uint64_t pointer_pages;    /* pages that a fetched page has pointers to */
 	uint64_t pointer_used;
-	uint64_t asked_pages;      /* pages that rmmap_prefetch() asked for */
+	uint64_t asked_pages;      /* pages that rmmap_prefetch() requested */
 	uint64_t asked_used;
 };
 
