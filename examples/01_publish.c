@@ -5,7 +5,7 @@
  * cc -o 01_publish 01_publish.c $(pkg-config --cflags --libs rmmap)
  * ./01_publish | ./02_attach
  *
- * The program may end at once: rmmapd holds what was published.
+ * The program may end at once: rmmapd keeps the publication.
  */
 #include <rmmap.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 
 #include "shapes.h"
 
-static void *need(void *memory)
+static void *need_memory(void *memory)
 {
 	if (!memory) {
 		perror("malloc");
@@ -23,36 +23,36 @@ static void *need(void *memory)
 	return memory;
 }
 
-static struct planet *planet(const char *name, struct planet *next)
+static struct planet *planet_new(const char *name, struct planet *next)
 {
-	struct planet *p = need(malloc(sizeof(*p)));
+	struct planet *p = need_memory(malloc(sizeof(*p)));
 
-	/* A string literal lies in the program, not in the heap: it would not travel. */
-	p->name = need(strdup(name));
+	/* A string literal is in the program, not in the heap, so it would not be published. */
+	p->name = need_memory(strdup(name));
 	p->next = next;
 	return p;
 }
 
-static struct tree *tree(long from, long to)
+static struct tree *tree_new(long from, long to)
 {
 	struct tree *t;
 
 	if (from > to)
 		return NULL;
-	t = need(malloc(sizeof(*t)));
+	t = need_memory(malloc(sizeof(*t)));
 	t->number = (from + to) / 2;
-	t->left = tree(from, t->number - 1);
-	t->right = tree(t->number + 1, to);
+	t->left = tree_new(from, t->number - 1);
+	t->right = tree_new(t->number + 1, to);
 	return t;
 }
 
 int main(void)
 {
-	struct shapes *shapes = need(malloc(sizeof(*shapes)));
+	struct shapes *shapes = need_memory(malloc(sizeof(*shapes)));
 	char handle[RMMAP_HANDLE_MAX];
 
-	shapes->planets = planet("Venus", planet("Earth", planet("Mars", NULL)));
-	shapes->tree = tree(1, 1000);
+	shapes->planets = planet_new("Venus", planet_new("Earth", planet_new("Mars", NULL)));
+	shapes->tree = tree_new(1, 1000);
 
 	if (rmmap_publish(shapes, handle, sizeof(handle)) < 0) {
 		fprintf(stderr, "01_publish: %s\n", rmmap_error());

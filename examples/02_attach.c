@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * 02_attach - attach what 01_publish published, and walk it
+ * 02_attach - attach the publication of 01_publish and walk the structure
  *
  * cc -o 02_attach 02_attach.c $(pkg-config --cflags --libs rmmap)
  * ./01_publish | ./02_attach
  *
- * The handle comes on standard input: whoever has it can read the publication,
- * and arguments can be seen by everyone in ps.
+ * The handle comes on standard input: it is a secret, and everyone can see the arguments of a
+ * process in ps.
  */
 #include <rmmap.h>
 #include <stdio.h>
 
 #include "shapes.h"
 
-static long sum(const struct tree *tree)
+static long tree_sum(const struct tree *tree)
 {
-	return tree ? sum(tree->left) + tree->number + sum(tree->right) : 0;
+	return tree ? tree_sum(tree->left) + tree->number + tree_sum(tree->right) : 0;
 }
 
 int main(void)
@@ -36,6 +36,6 @@ int main(void)
 
 	for (planet = shapes->planets; planet; planet = planet->next)
 		printf("%s\n", planet->name);
-	printf("sum of the tree: %ld\n", sum(shapes->tree));
+	printf("sum of the tree: %ld\n", tree_sum(shapes->tree));
 	return 0;
 }

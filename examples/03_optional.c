@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * 03_optional - use rmmap where it is present, do without it where it is not
+ * 03_optional - use rmmap if it is present, and do without it if not
  *
  * cc -o 03_optional 03_optional.c        (not linked with rmmap)
- * ./03_optional                          without: writes the numbers out as text
+ * ./03_optional                          without: writes the numbers as text
  * RMMAP_HEAP=shared rmmap run ./03_optional       with: prints a handle
  *
- * The calls are looked up by dlsym. A weak reference would do the same in a
- * position-independent program only: elsewhere it is NULL for good. Nothing
- * shows the library that this program publishes, hence RMMAP_HEAP=shared.
+ * The functions are found by dlsym(). A weak reference works only in a position-independent
+ * program; in others it is always NULL. A program that imports no rmmap function gives the library
+ * no hint that it will publish, so RMMAP_HEAP=shared says it.
  */
 #include <dlfcn.h>
 #include <rmmap.h>
@@ -20,7 +20,7 @@ struct number {
 	int value;
 };
 
-static struct number *numbers(int count)
+static struct number *numbers_new(int count)
 {
 	struct number *first = NULL;
 
@@ -40,7 +40,7 @@ int main(void)
 {
 	int (*publish)(const void *, char *, size_t);
 	const char *(*error)(void);
-	struct number *first = numbers(10);
+	struct number *first = numbers_new(10);
 	char handle[RMMAP_HANDLE_MAX];
 
 	*(void **)&publish = dlsym(RTLD_DEFAULT, "rmmap_publish");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* shapes.h - the structure that 01_publish.c hands to 02_attach.c: ordinary C */
+/* shapes.h - the structure that 01_publish.c publishes and 02_attach.c attaches: plain C */
 #ifndef SHAPES_H
 #define SHAPES_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* handoff.c - handles out on standard output, handles in on standard input */
+/* handoff.c - publishes to standard output, attaches handles from standard input */
 #include <rmmap.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* need.c - malloc for programs that cannot go on without */
+/* need.c - a malloc that ends the program if there is no memory */
 #include <stdio.h>
 #include <stdlib.h>
 

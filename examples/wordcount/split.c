@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * split N FILE... - read texts, divide them into N parts of about the same
- * size, never inside a word, publish them all and print the handle
+ * size, never inside a word, publish all parts and print the handle
  */
 #include <stdio.h>
 #include <stdlib.h>

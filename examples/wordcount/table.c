@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* table.c - the hash table of strings, built with malloc like any other */
+/* table.c - a hash table of strings, built with plain malloc */
 #include <stdlib.h>
 #include <string.h>
 
 #include "words.h"
 
-static size_t hash(const char *word, size_t length)
+static size_t word_hash(const char *word, size_t length)
 {
 	size_t h = 14695981039346656037u;       /* FNV-1a */
 
@@ -47,7 +47,8 @@ void table_free(struct table *table)
 	free(table);
 }
 
-static void grow(struct table *table)
+/* Double the number of buckets. */
+static void table_grow(struct table *table)
 {
 	size_t buckets = table->buckets * 2;
 	struct entry **bucket = new_buckets(buckets);
@@ -56,7 +57,8 @@ static void grow(struct table *table)
 		struct entry *next;
 
 		for (struct entry *e = table->bucket[i]; e; e = next) {
-			struct entry **place = &bucket[hash(e->word, strlen(e->word)) % buckets];
+			size_t length = strlen(e->word);
+			struct entry **place = &bucket[word_hash(e->word, length) % buckets];
 
 			next = e->next;
 			e->next = *place;
@@ -70,7 +72,7 @@ static void grow(struct table *table)
 
 void table_add(struct table *table, const char *word, size_t length, unsigned long count)
 {
-	struct entry **place = &table->bucket[hash(word, length) % table->buckets];
+	struct entry **place = &table->bucket[word_hash(word, length) % table->buckets];
 	struct entry *e;
 
 	for (e = *place; e; e = e->next) {
@@ -87,5 +89,5 @@ void table_add(struct table *table, const char *word, size_t length, unsigned lo
 	e->next = *place;
 	*place = e;
 	if (++table->entries > table->buckets)
-		grow(table);
+		table_grow(table);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* text.c - what splitter, mappers and reducer compute, whichever way they hand it on */
+/* text.c - the computations of splitter, mappers and reducer */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +7,8 @@
 
 #include "words.h"
 
-/* The whole file in one piece of memory, which is published as it is. */
-static char *read_file(const char *name, size_t *length)
+/* Read a whole file into one block of memory, which is published as it is. */
+static char *text_read_file(const char *name, size_t *length)
 {
 	FILE *file = fopen(name, "rb");
 	struct stat st;
@@ -20,7 +20,8 @@ static char *read_file(const char *name, size_t *length)
 		perror(name);
 		exit(1);
 	}
-	/* a block that grows leaves what it was before on the heap, and that travels too */
+	/* allocate the whole size at once: each realloc() would leave a freed copy in the heap,
+	   and freed memory is published too */
 	if (!fstat(fileno(file), &st) && st.st_size > 0)
 		room = (size_t)st.st_size + 1;
 	text = need(room);
@@ -97,7 +98,7 @@ struct parts *deal_texts(size_t count, char **files)
 
 	for (; *files; files++) {
 		size_t length;
-		char *text = read_file(*files, &length);
+		char *text = text_read_file(*files, &length);
 
 		deal_text(parts, text, length);
 	}

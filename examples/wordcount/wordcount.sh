@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# wordcount.sh - count words: one splitter, N mappers, one reducer, each a process
-# of its own; what they hand on are pointer structures, by handle
+# wordcount.sh - count words with one splitter, N mappers and one reducer, each a
+# process. They pass pointer structures to each other, by handle.
 set -eu
 
 usage() {
@@ -36,12 +36,12 @@ esac
 programs=${WORDCOUNT:-$(dirname "$0")}
 rmmap=${RMMAP:-rmmap}
 
-# Handles are secrets: they go through files in a directory that is ours alone.
+# Handles are secrets: they are in files in a directory that only this user may read.
 handles=$(mktemp -d "${TMPDIR:-/tmp}/wordcount.XXXXXX")
 
 cleanup() {
 	trap '' HUP INT TERM
-	# a mapper that still runs would publish what nobody ends
+	# a mapper that still runs could publish, and nobody would unpublish it
 	# shellcheck disable=SC2086 # one word for each
 	[ -z "$pids" ] || kill $pids 2>/dev/null || :
 	wait

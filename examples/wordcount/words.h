@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * words.h - what splitter, mappers and reducer hand to each other
+ * words.h - the structures that splitter, mappers and reducer pass to each other
  *
- * A word is a longest run of ASCII letters and digits and of bytes above 127
- * (so UTF-8 letters stay whole); A to Z count as a to z. That is what
- * LC_ALL=C tr A-Z a-z | LC_ALL=C tr -cs 'a-z0-9\200-\377' '\n' makes of a text.
+ * A word is a longest run of ASCII letters, digits and bytes above 127, so that
+ * UTF-8 letters are not divided; A to Z count as a to z. These are the words that
+ * LC_ALL=C tr A-Z a-z | LC_ALL=C tr -cs 'a-z0-9\200-\377' '\n' prints.
+ * One thread.
  */
 #ifndef WORDS_H
 #define WORDS_H
@@ -39,23 +40,23 @@ struct table {
 
 struct table *table_new(void);
 void table_free(struct table *table);
-/* Count word (length bytes, no NUL among them) count times more. */
+/* Add count to the count of a word of length bytes, which has no NUL in it. */
 void table_add(struct table *table, const char *word, size_t length, unsigned long count);
 /* Add the counts of a table to those of another. */
 void table_merge(struct table *all, const struct table *table);
-/* "COUNT WORD", the most frequent first. */
+/* Print "COUNT WORD" for each, the most frequent first. */
 void print_table(const struct table *table, FILE *out);
-/* The words of a text. */
+/* Count the words of a piece of text. */
 void count_words(struct table *table, const struct piece *piece);
 struct parts *parts_new(size_t count);
-/* All but the texts themselves. */
+/* Free the parts and their pieces, but not the texts. */
 void parts_free(struct parts *parts);
-/* Deal one text out to all parts, pointing into it: a piece ends where no word goes on. */
+/* Divide a text between all parts. Pieces point into it, and end between words. */
 void deal_text(struct parts *parts, const char *text, size_t length);
-/* Read texts and divide each into so many parts of about the same size, never inside a word. */
+/* Read files and divide each into count parts of about the same size, never inside a word. */
 struct parts *deal_texts(size_t count, char **files);
 
-/* The byte as a part of a word (in lower case), or 0 if it parts words. */
+/* The byte in lower case if it belongs to a word, or 0 if it separates words. */
 static inline char word_byte(char byte)
 {
 	if (byte >= 'A' && byte <= 'Z')
@@ -65,11 +66,11 @@ static inline char word_byte(char byte)
 	return 0;
 }
 
-/* malloc that ends the program where there is no memory */
+/* malloc() that ends the program if there is no memory. */
 void *need(size_t bytes);
-/* Publish root and print the handle on standard output; the exit status of main. */
+/* Publish root and print the handle on standard output. Returns the exit status of main. */
 int publish(const void *root);
-/* Attach the handle on the next line of standard input: false at its end; ends on errors. */
+/* Attach the handle in the next line of standard input. False at its end; exits on errors. */
 bool attach_next(void **root);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * calling.h - what the word count's handlers have in common
+ * calling.h - functions that the word count's handlers share
  *
- * They are called for one event at a time. Where there is no memory the code that they share
- * with the programs (../../wordcount) ends the process, and so the server: it is started
- * again, and rmmapd still has what it published.
+ * A handler is called for one event at a time. If there is no memory, the code of ../../wordcount
+ * ends the process, and so the server. The platform starts the server again, and rmmapd still has
+ * its publications.
  */
 #ifndef CALLING_H
 #define CALLING_H
@@ -17,8 +17,8 @@
 
 #include "../../wordcount/words.h"
 
-/* An attribute's value, or NULL. */
-static inline const char *attribute(const struct rmmap_event *event, const char *name)
+/* The value of an attribute, or NULL. */
+static inline const char *event_attribute(const struct rmmap_event *event, const char *name)
 {
 	for (size_t i = 0; i < event->attribute_count; i++)
 		if (!strcmp(event->attributes[i].name, name))
@@ -26,8 +26,8 @@ static inline const char *attribute(const struct rmmap_event *event, const char 
 	return NULL;
 }
 
-/* Digits and nothing else, from least to most? */
-static inline bool number(const char *text, size_t least, size_t most, size_t *value)
+/* Parse a text of digits only. True if its value is from least to most. */
+static inline bool number_parse(const char *text, size_t least, size_t most, size_t *value)
 {
 	char *end;
 
@@ -37,8 +37,8 @@ static inline bool number(const char *text, size_t least, size_t most, size_t *v
 	       *value <= most;
 }
 
-/* Why the call failed; what rmmap_function() returns then. */
-static inline int failed(struct rmmap_answer *answer, const char *reason)
+/* Set the reason of a failure. Returns what rmmap_function() has to return then. */
+static inline int call_failed(struct rmmap_answer *answer, const char *reason)
 {
 	answer->reason = reason;
 	return 1;

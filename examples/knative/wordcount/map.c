@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * map - count the words of one part of the splitter's text into a hash table. Which part says
- * the attribute "part" (from 0), or WORDCOUNT_PART of the environment for a service that
- * always takes the same one; all parts where neither is there.
+ * map - count the words of one part of the splitter's text into a hash table
+ *
+ * The attribute "part" of the event gives the part's number, from 0; or WORDCOUNT_PART in the
+ * environment, for a service that always takes the same part. Without both, all parts are counted.
  */
 #include "calling.h"
 
 int rmmap_function(const struct rmmap_event *event, struct rmmap_answer *answer)
 {
 	const struct parts *parts = event->root;
-	const char *part = attribute(event, "part");
+	const char *part = event_attribute(event, "part");
 	struct table *table;
 	size_t from = 0, to;
 
 	if (!parts)
-		return failed(answer, "no dataref: it is to name what split published");
+		return call_failed(answer, "no dataref: it is to name what split published");
 	if (!part)
 		part = getenv("WORDCOUNT_PART");
 	to = parts->count;
 	if (part) {
-		if (!parts->count || !number(part, 0, parts->count - 1, &from))
-			return failed(answer, "part is no number of a part, from 0");
+		if (!parts->count || !number_parse(part, 0, parts->count - 1, &from))
+			return call_failed(answer, "part is no number of a part, from 0");
 		to = from + 1;
 	}
 	table = table_new();

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * reduce - add up the mappers' tables: the one that dataref names, and those whose handles
- * are in the event's data, one a line. The answer's data is "COUNT WORD", the most frequent
- * first; nothing is published.
+ * reduce - add up the mappers' tables
  *
- * An event has one dataref, so the handler attaches the others itself: one after the other,
- * for the tables of one mapper lie at the same addresses.
+ * The tables are the one that dataref names, and those whose handles are in the event's data, one
+ * in each line. The answer's data is "COUNT WORD", the most frequent first. Nothing is published.
+ *
+ * An event has one dataref, so the handler attaches the other tables itself. It does so one after
+ * the other, since tables of one mapper are at the same addresses.
  */
 #include "calling.h"
 
 #include <rmmap.h>
 
-/* The next line that is not empty; false at the end of the data or where it is no handle. */
+/* Take the next line that is not empty. False at the end of the data, or if it is too long. */
 static bool next_handle(const char **at, char handle[RMMAP_HANDLE_MAX])
 {
 	size_t length;
@@ -26,10 +27,11 @@ static bool next_handle(const char **at, char handle[RMMAP_HANDLE_MAX])
 	return true;
 }
 
+/* Add all tables to all. 0, or the result of call_failed(). */
 static int merge_all(struct table *all, const struct rmmap_event *event,
                      struct rmmap_answer *answer)
 {
-	char handle[RMMAP_HANDLE_MAX];  /* on the stack: a handle is not for the heap */
+	char handle[RMMAP_HANDLE_MAX];  /* on the stack: the heap may be published */
 	const char *at = event->data ? event->data : "";
 
 	if (event->root)
@@ -38,16 +40,17 @@ static int merge_all(struct table *all, const struct rmmap_event *event,
 		void *table = rmmap_attach(handle);
 
 		if (!table)
-			return failed(answer, rmmap_error());
+			return call_failed(answer, rmmap_error());
 		table_merge(all, table);
 		rmmap_detach(table);
 	}
 	if (*at)
-		return failed(answer, "data is to be handles, one a line");
+		return call_failed(answer, "data is to be handles, one a line");
 	return 0;
 }
 
-static int print(const struct table *all, struct rmmap_answer *answer)
+/* Print the table into memory, as the data of the answer. */
+static int table_text(const struct table *all, struct rmmap_answer *answer)
 {
 	char *text = NULL;
 	size_t length = 0;
@@ -55,13 +58,13 @@ static int print(const struct table *all, struct rmmap_answer *answer)
 	bool whole;
 
 	if (!out)
-		return failed(answer, "no memory");
+		return call_failed(answer, "no memory");
 	print_table(all, out);
 	whole = !ferror(out);
 	whole = !fclose(out) && whole;
 	answer->context = text;
 	if (!whole)
-		return failed(answer, "no memory");
+		return call_failed(answer, "no memory");
 	answer->data = text;
 	answer->data_length = length;
 	answer->datacontenttype = "text/plain";
@@ -74,11 +77,11 @@ int rmmap_function(const struct rmmap_event *event, struct rmmap_answer *answer)
 	int wrong;
 
 	if (!event->root && !event->data)
-		return failed(answer, "no tables: neither a dataref nor handles in data");
+		return call_failed(answer, "no tables: neither a dataref nor handles in data");
 	all = table_new();
 	wrong = merge_all(all, event, answer);
 	if (!wrong)
-		wrong = print(all, answer);
+		wrong = table_text(all, answer);
 	table_free(all);
 	return wrong;
 }

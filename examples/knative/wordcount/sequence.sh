@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# sequence.sh - count words with functions that are servers: the text to split, what split
-# answers to N mappers at once, what they answer to reduce. Handles go from one to the next,
-# the text and the tables do not go through here.
+# sequence.sh - count words with functions that are servers: send the text to split, the answer of
+# split to N mappers at once, their answers to reduce. Only handles pass through this script, not
+# the text and the tables.
 set -eu
 
 usage() {
@@ -31,17 +31,17 @@ if [ $# -ne 1 ] || [ -z "${SPLIT_URL:-}" ] || [ -z "${MAP_URL:-}" ] || [ -z "${R
 	usage >&2
 	exit 2
 fi
-# curl would send nothing in its place, and go on
+# curl would send an empty body instead, and continue
 [ "$1" = - ] || [ -r "$1" ] || { echo "sequence.sh: cannot read $1" >&2; exit 1; }
 command -v curl >/dev/null || { echo "sequence.sh: curl is not installed" >&2; exit 1; }
 rmmap=${RMMAP:-rmmap}
 
-# Handles are secrets: they go through files in a directory that is ours alone, and never
-# into an argument, which ps shows to all.
+# Handles are secrets: they are in files in a directory that only this user may read, never in an
+# argument, which ps shows to everyone.
 work=$(mktemp -d "${TMPDIR:-/tmp}/wordcount.XXXXXX")
 
-# What was published on another host cannot be ended from here: it goes by its time to live. A
-# function whose answer nobody takes unpublishes it.
+# A publication of another host cannot be unpublished from here: it ends by its time to live. A
+# function unpublishes an answer that nobody has received.
 cleanup() {
 	trap '' HUP INT TERM
 	for curl in "$work"/*.curl; do
@@ -61,8 +61,8 @@ dataref_of() {
 trap cleanup EXIT
 trap 'exit 1' HUP INT TERM
 
-# call NAME URL CURL-OPTION... - one event; the answer is in $work/NAME.body, and its
-# dataref in $work/NAME.handle and, as a header for the next one, in $work/NAME.header
+# call NAME URL CURL-OPTION... - send one event. The answer is in $work/NAME.body; its dataref is in
+# $work/NAME.handle and, as a header for the next event, in $work/NAME.header.
 call() {
 	name=$1 url=$2
 	shift 2
@@ -70,7 +70,7 @@ call() {
 		-w '%{http_code}' -H 'ce-specversion: 1.0' -H 'ce-source: /wordcount' \
 		-H "ce-id: ${work##*.}-$name" -H 'ce-type: wordcount' "$@" "$url" \
 		<&3 >"$work/$name.status" &
-	# waited for, since a signal then ends the wait
+	# in the background: a signal ends a wait, but not a program in the foreground
 	echo $! >"$work/$name.curl"
 	wait $! || {
 		rm "$work/$name.curl"
@@ -87,7 +87,7 @@ call() {
 	sed 's/^/ce-dataref: /' "$work/$name.handle" >"$work/$name.header"
 }
 
-exec 3<&0               # what runs beside the shell has no standard input
+exec 3<&0               # a background process has no standard input of its own
 call split "$SPLIT_URL" -H "ce-parts: $mappers" -H 'Content-Type: text/plain' --data-binary "@$1"
 
 i=0

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * split - the event's data is a text: divide it into so many parts of about the same size as
- * the attribute "parts" says (1 unless it is there), never inside a word
+ * split - divide the event's data, a text, into parts of about the same size, never inside a word
+ *
+ * The attribute "parts" gives their number; without it there is one part.
  */
 #include "calling.h"
 
@@ -12,14 +13,14 @@ struct dealt {
 
 int rmmap_function(const struct rmmap_event *event, struct rmmap_answer *answer)
 {
-	const char *wanted = attribute(event, "parts");
+	const char *wanted = event_attribute(event, "parts");
 	struct dealt *dealt;
 	size_t count;
 
-	if (!number(wanted ? wanted : "1", 1, 1000, &count))
-		return failed(answer, "the attribute parts is no number from 1 to 1000");
+	if (!number_parse(wanted ? wanted : "1", 1, 1000, &count))
+		return call_failed(answer, "the attribute parts is no number from 1 to 1000");
 	dealt = need(sizeof(*dealt));
-	/* the event is not in the heap, and only the heap is published */
+	/* the event is not in the heap, and only the heap is published: copy the text */
 	dealt->text = need(event->data_length + 1);
 	if (event->data)
 		memcpy(dealt->text, event->data, event->data_length);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * conduct - run a workflow: start all functions, hand their references on, tell what it took
+ * conduct - run a workflow: start its functions, pass references between them, measure
  *
  *   conduct [--via WAY] [-n N] [--far PREFIX] [--figures FILE] [--memory MS [--also PID]...]
  *           WORKFLOW [ARG...]
  *
- * All functions are started first, and wait for their input; the clock runs from then until the
- * last one has given its answer (on standard output). PREFIX are words before the commands of
- * functions that are far. The figures are one line: seconds, CPU seconds spent packing, unpacking
- * and in all, bytes sent and received, and the most memory that all had together, looked at every
- * MS milliseconds (0 where it is not asked for), with that of the processes that --also names.
+ * All functions are started first and wait for their input. The time runs from then until the last
+ * one has printed its answer on standard output. PREFIX is put before the commands of far
+ * functions. The figures are one line: seconds; CPU seconds spent on packing, on unpacking and in
+ * all; bytes sent and received; and the largest memory of all functions together, sampled every MS
+ * milliseconds, with the processes that --also names (0 without --memory).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +34,7 @@ static struct stage stages[STAGES_MAX];
 static size_t stage_count;
 static struct instance instances[INSTANCES_MAX];
 static size_t instance_count;
-static pid_t pids[INSTANCES_MAX + 64];          /* those, and then the ones of --also */
+static pid_t pids[INSTANCES_MAX + 64];          /* of the instances, then those of --also */
 static size_t pid_count;
 
 static const char *via = "rmmap";
@@ -61,7 +61,7 @@ void fail(const char *format, ...)
 	exit(1);
 }
 
-static double now(void)
+static double now_seconds(void)
 {
 	struct timespec t;
 
@@ -71,20 +71,20 @@ static double now(void)
 
 /* ---- start ---- */
 
-/* In the child: its command, with what is far before it, and rmmap run where that is needed. */
-static void become(const struct stage *stage, size_t part, size_t number, int report)
+/* In the child: execute the function, behind the words of --far and, if needed, rmmap run. */
+static void function_become(const struct stage *stage, size_t part, size_t number, int report)
 {
 	static char texts[4][32], program[2 * PATH_MAX];
 	char *argv[WORDS_MAX + 80], *slash;
 	size_t n = 0;
 
-	prctl(PR_SET_PDEATHSIG, SIGTERM);       /* should the conductor be killed */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);       /* if the conductor is killed */
 	snprintf(texts[0], sizeof(texts[0]), "%d", report);
 	setenv("WORKFLOW_REPORT", texts[0], 1);
 	for (size_t i = 0; stage->far && far_words[i]; i++)
 		argv[n++] = far_words[i];
 	if (!strcmp(via, "rmmap")) {
-		/* a slot for each, so that no two hosts choose the same; another one in the next run */
+		/* a slot for each, since two hosts could choose the same; it differs between runs */
 		snprintf(texts[1], sizeof(texts[1]), "%zu", (number + (size_t)getppid() * 37) % 900);
 		setenv("RMMAP_SLOT", texts[1], 1);
 		setenv("RMMAP_HEAP", "shared", 1);
@@ -116,7 +116,7 @@ static void become(const struct stage *stage, size_t part, size_t number, int re
 	_exit(127);
 }
 
-static void start(struct instance *instance, const struct stage *stage, size_t part)
+static void instance_start(struct instance *instance, const struct stage *stage, size_t part)
 {
 	int in[2], out[2], report[2];
 
@@ -131,7 +131,7 @@ static void start(struct instance *instance, const struct stage *stage, size_t p
 		if (stage->receivers)
 			dup2(out[1], STDOUT_FILENO);
 		fcntl(report[1], F_SETFD, 0);
-		become(stage, part, (size_t)(instance - instances), report[1]);
+		function_become(stage, part, (size_t)(instance - instances), report[1]);
 	}
 	close(in[0]);
 	close(out[1]);
@@ -153,14 +153,16 @@ static void start_all(void)
 		if (instance_count + stages[i].count > INSTANCES_MAX)
 			fail("more than %d processes", INSTANCES_MAX);
 		for (size_t part = 0; part < stages[i].count; part++)
-			start(&instances[instance_count++], &stages[i], part);
+			instance_start(&instances[instance_count++], &stages[i], part);
 	}
 }
 
 /* ---- references ---- */
 
-/* Which line of each input is whose: the receivers of a function are those of the first stage
- * that has it as an input, by number, and then those of the next. */
+/*
+ * The line of an input's output that is for this instance. The receivers of a stage are numbered:
+ * first the instances of the first stage that has it as an input, then those of the next one.
+ */
 static size_t line_for(const struct instance *to, size_t input)
 {
 	size_t line = (size_t)(to - instances) - to->stage->first;
@@ -172,8 +174,8 @@ static size_t line_for(const struct instance *to, size_t input)
 	return line;
 }
 
-/* Whatever this instance can get by now, in the order of its inputs. */
-static void give(struct instance *to)
+/* Write to an instance the references that have come, in the order of its inputs. */
+static void references_give(struct instance *to)
 {
 	while (to->stage_at < to->stage->inputs && to->input >= 0) {
 		const size_t input = to->stage->input[to->stage_at];
@@ -202,12 +204,12 @@ static void hear_output(struct instance *from)
 	if (!hear_lines(from))
 		return;
 	for (size_t i = 0; i < instance_count; i++)
-		give(&instances[i]);
+		references_give(&instances[i]);
 }
 
-/* ---- what they report ---- */
+/* ---- reports ---- */
 
-static void ended(struct instance *instance)
+static void instance_ended(struct instance *instance)
 {
 	int status;
 
@@ -224,7 +226,7 @@ static void ended(struct instance *instance)
 		fail("%s failed", instance->stage->name);
 }
 
-/* True when it has said that it is done. */
+/* Read a report. True if the instance has reported that it is done. */
 static bool hear_report(struct instance *instance)
 {
 	const ssize_t got = read(instance->report, instance->said + instance->said_length,
@@ -233,7 +235,7 @@ static bool hear_report(struct instance *instance)
 	const char *spent;
 
 	if (got <= 0) {
-		ended(instance);
+		instance_ended(instance);
 		return false;
 	}
 	instance->said_length += (size_t)got;
@@ -252,21 +254,21 @@ static bool hear_report(struct instance *instance)
 	return true;
 }
 
-static void sample(void)
+static void memory_sample(void)
 {
 	static double next;
 	double bytes;
 
-	if (!sample_ms || now() < next)
+	if (!sample_ms || now_seconds() < next)
 		return;
 	bytes = memory_of(pids, pid_count);
 	if (bytes > total.memory)
 		total.memory = bytes;
-	next = now() + (double)sample_ms * 1e-3;
+	next = now_seconds() + (double)sample_ms * 1e-3;
 }
 
-/* Wait for something to be said, and hear it: true when the last function is done. */
-static bool hear(void)
+/* Wait for output and reports, and read them. True when the last instance is done. */
+static bool reports_hear(void)
 {
 	static struct pollfd fds[2 * INSTANCES_MAX];
 	bool done = false;
@@ -314,7 +316,7 @@ static void unpublish_all(void)
 		unpublish(&instances[i], far_words);
 }
 
-/* So that what was published goes, and who computes, when the conductor is told to end. */
+/* A signal ends conduct by fail(), so that functions are ended and publications unpublished. */
 static void note_signal(int number)
 {
 	signalled = number;
@@ -339,7 +341,7 @@ static void __attribute__((noreturn)) usage(void)
 	exit(2);
 }
 
-static long number(const char *text, long most)
+static long option_number(const char *text, long most)
 {
 	char *end;
 	const long value = strtol(text, &end, 10);
@@ -374,11 +376,11 @@ static void read_options(int argc, char **argv, pid_t *also, size_t *also_count)
 		} else if (option == 'o') {
 			figures = optarg;
 		} else if (option == 'm') {
-			sample_ms = number(optarg, 60000);
+			sample_ms = option_number(optarg, 60000);
 		} else if (option == 'a' && *also_count < 64) {
-			also[(*also_count)++] = (pid_t)number(optarg, INT_MAX);
+			also[(*also_count)++] = (pid_t)option_number(optarg, INT_MAX);
 		} else if (option == 'n') {
-			functions = number(optarg, INSTANCES_MAX / 2);
+			functions = option_number(optarg, INSTANCES_MAX / 2);
 		} else {
 			usage();
 		}
@@ -401,11 +403,11 @@ int main(int argc, char **argv)
 {
 	pid_t also[64];
 	size_t also_count = 0;
-	double began, deadline = now() + SECONDS_MAX, done = 0;
+	double began, deadline = now_seconds() + SECONDS_MAX, done = 0;
 	int nothing;
 
 	be_ready_to_end();
-	/* what is closed would be taken by a pipe, and a function gets that number of its own */
+	/* a pipe must not get one of the numbers 0 to 2, which the functions use for their own */
 	while ((nothing = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0 && nothing <= STDERR_FILENO)
 		;
 	read_options(argc, argv, also, &also_count);
@@ -417,18 +419,18 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < also_count; i++)
 		pids[pid_count++] = also[i];
 	while (how_many_are_not_ready()) {
-		hear();
-		if (now() > deadline)
+		reports_hear();
+		if (now_seconds() > deadline)
 			fail("the functions did not start in time");
 	}
-	began = now();
+	began = now_seconds();
 	for (size_t i = 0; i < instance_count; i++)
-		give(&instances[i]);
+		references_give(&instances[i]);
 	while (how_many_run()) {
-		sample();
-		if (hear())
-			done = now();
-		if (now() > deadline)
+		memory_sample();
+		if (reports_hear())
+			done = now_seconds();
+		if (now_seconds() > deadline)
 			fail("this takes more than %d seconds", SECONDS_MAX);
 	}
 	if (figures)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * ending.c - nothing is left behind: no function that runs, nothing that is published
+ * ending.c - ends the functions and unpublishes their publications
  *
- * The handles are known to the conductor alone: what was published goes when it ends, however
- * that is, and not when its time is up. What is in Redis goes by its time to live.
+ * Only the conductor knows the handles. So it unpublishes everything when it ends, in whatever way,
+ * instead of leaving that to the time to live. Values in Redis expire by their time to live.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -19,7 +19,6 @@
 
 #define GRACE_MS 3000                   /* from SIGTERM to SIGKILL */
 
-/* Line number `at` of what this instance printed; NULL if it is not there yet. */
 const char *line_of(const struct instance *from, size_t at, size_t *length)
 {
 	const char *line = from->lines, *end = from->lines + from->length, *newline;
@@ -74,7 +73,7 @@ void stop_all(struct instance *instances, size_t count)
 		if (left)
 			nanosleep(&tick, NULL);
 	}
-	/* handles that they printed just before */
+	/* they may have printed handles before they ended */
 	for (size_t i = 0; i < count; i++) {
 		struct pollfd output = { .fd = instances[i].output, .events = POLLIN };
 
@@ -83,14 +82,14 @@ void stop_all(struct instance *instances, size_t count)
 	}
 }
 
-/* In the child: rmmap unpublish, where this instance has published. */
+/* In the child: execute rmmap unpublish, on the host of this instance. */
 static void become_unpublish(const struct instance *from, char **far_words, int handle)
 {
 	char *argv[80];
 	size_t n = 0;
 	int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
-	/* mostly it went with its last reader, and that is no trouble */
+	/* usually the publication ended with its last reader: print no error for that */
 	dup2(nowhere, STDERR_FILENO);
 	dup2(handle, STDIN_FILENO);
 	for (size_t i = 0; from->stage->far && far_words[i]; i++)

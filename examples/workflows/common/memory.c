@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* memory.c - memory of several processes together, what they share counted once */
+/* memory.c - the memory of several processes together, with shared memory counted once */
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +16,7 @@ struct seen {
 	double bytes;
 };
 
-/* Private pages and parts of files into *others, parts of memory files into *shared. */
+/* Add private pages and shares of files to *others, shares of memory files to *shared. */
 static void add_mappings(pid_t pid, double *others, double *shared)
 {
 	char path[64], line[256];
@@ -36,6 +36,7 @@ static void add_mappings(pid_t pid, double *others, double *shared)
 	fclose(file);
 }
 
+/* Add the allocated bytes of memory files that this process has open, each file once. */
 static void add_files(pid_t pid, struct seen *seen)
 {
 	char path[64], name[400], target[16];
@@ -77,6 +78,6 @@ double memory_of(const pid_t *pids, size_t count)
 		add_mappings(pids[i], &others, &shared);
 		add_files(pids[i], &seen);
 	}
-	/* memory files that are mapped, and open nowhere any more, are only in the first */
+	/* memory files that are mapped and not open are only counted in shared */
 	return others + (shared > seen.bytes ? shared : seen.bytes);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* message.c - messages of msgpack: into one buffer, and out of it or a socket object by object */
+/* message.c - packs a structure into a buffer, and reads one from a buffer or a socket (msgpack) */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>

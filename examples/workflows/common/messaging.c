@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * messaging.c - a message over TCP to each receiver, which comes for it
+ * messaging.c - each receiver fetches a message from the sender over TCP
  *
- * A reference is ADDRESS:PORT of the sender, which listens at WORKFLOW_ADDRESS (127.0.0.1), and
- * stays until all receivers have come. They say which part they want.
+ * A reference is ADDRESS:PORT of the sender. The sender listens at WORKFLOW_ADDRESS (127.0.0.1) and
+ * stays until all receivers have connected. A receiver first sends the number of its part.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,7 +17,7 @@
 
 #include "ways.h"
 
-static struct sockaddr_in address_of(const char *host, unsigned port)
+static struct sockaddr_in ipv4_of(const char *host, unsigned port)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
 
@@ -37,7 +37,7 @@ static void be_patient(int fd)
 static int listen_anywhere(char reference[REFERENCE_MAX])
 {
 	const char *host = getenv("WORKFLOW_ADDRESS");
-	struct sockaddr_in address = address_of(host ? host : "127.0.0.1", 0);
+	struct sockaddr_in address = ipv4_of(host ? host : "127.0.0.1", 0);
 	socklen_t length = sizeof(address);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -120,7 +120,7 @@ static void *messaging_take(const struct kind *kind, const char *reference)
 	if (!colon || (size_t)(colon - reference) >= sizeof(host))
 		die("'%s' is no address of a sender", reference);
 	snprintf(host, sizeof(host), "%.*s", (int)(colon - reference), reference);
-	address = address_of(host, (unsigned)strtoul(colon + 1, NULL, 10));
+	address = ipv4_of(host, (unsigned)strtoul(colon + 1, NULL, 10));
 	if (message.fd < 0)
 		die("cannot make a socket: %m");
 	be_patient(message.fd);

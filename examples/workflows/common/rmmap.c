@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * rmmap.c - the structure itself, published; a reference is the handle
+ * rmmap.c - publishes the structure itself; a reference is the handle
  *
- * Looked up at run time, so that the same program runs on the system's malloc in the other two
- * ways: run it under `rmmap run`, with RMMAP_HEAP=shared.
+ * The functions are looked up at run time, so that the same program uses the system's malloc in the
+ * other two ways. For this way, run it under `rmmap run` with RMMAP_HEAP=shared.
  */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -37,7 +37,7 @@ static void rmmap_prepare(void)
 	look_up(&rmmap.error, "rmmap_error");
 }
 
-/* For so many readers; who conducts the workflow unpublishes it at the end. */
+/* Publish for as many readers as receivers. The conductor unpublishes it if it is left. */
 static void rmmap_hand_over(const struct kind *kind, const void *root)
 {
 	struct rmmap_publish_options options = RMMAP_PUBLISH_OPTIONS_INIT;
@@ -55,7 +55,7 @@ static void rmmap_hand_over(const struct kind *kind, const void *root)
 	fflush(stdout);
 }
 
-/* What was copied in order to publish, and what came from another host. */
+/* Count the bytes copied for the publish, and those fetched from another host. */
 static void rmmap_finish(void)
 {
 	struct rmmap_stats stats = { .size = sizeof(stats) };

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * stages.c - a workflow's file: a line for each function,
+ * stages.c - reads a workflow's file, which has a line for each function:
  *
  *     NAME[*] near|far [INPUT...]: PROGRAM ARG...
  *
- * where * makes it as many instances as conduct is told, far ones run where its --far says, and
- * the inputs are functions of earlier lines, in the order in which the program takes them.
+ * A function with * has as many instances as -n gives. Far functions are started by the command of
+ * --far. The inputs are functions of earlier lines, in the order in which the program takes them.
  */
 #include <stdio.h>
 #include <stdlib.h>

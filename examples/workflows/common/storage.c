@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * storage.c - a message under a key in Redis, at WORKFLOW_REDIS: HOST:PORT or a socket's path
+ * storage.c - stores a message in Redis, at WORKFLOW_REDIS: HOST:PORT or a socket's path
  *
- * A reference is the key. Beside it, under KEY:left, is how many receivers are still to come; the
- * last one deletes both. Where it does not come they go by themselves, as a publication does.
+ * A reference is the key. KEY:left is the number of receivers that have not fetched it; the last
+ * one deletes both. If it does not come, they expire, as a publication does.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +38,7 @@ static void connect_to_redis(void)
 	redisSetTimeout(redis, patience);
 }
 
-static redisReply *checked(redisReply *reply, int type)
+static redisReply *reply_checked(redisReply *reply, int type)
 {
 	if (!reply)
 		die("Redis does not answer: %s", redis->errstr);
@@ -55,10 +55,10 @@ static redisReply *next_reply(int type)
 
 	if (redisGetReply(redis, &reply) != REDIS_OK)
 		die("Redis does not answer: %s", redis->errstr);
-	return checked(reply, type);
+	return reply_checked(reply, type);
 }
 
-static void store(const char *key, const msgpack_sbuffer *buffer, size_t receivers)
+static void message_store(const char *key, const msgpack_sbuffer *buffer, size_t receivers)
 {
 	redisAppendCommand(redis, "SET %s %b EX %d", key, buffer->data, buffer->size, PATIENCE_S);
 	redisAppendCommand(redis, "SET %s:left %d EX %d", key, (int)receivers, PATIENCE_S);
@@ -81,7 +81,7 @@ static void storage_hand_over(const struct kind *kind, const void *root)
 			snprintf(key, sizeof(key), "workflow:%016llx%016llx:%zu", id[0], id[1], i);
 			msgpack_sbuffer_clear(&buffer);
 			pack_into(&buffer, kind, root, i);
-			store(key, &buffer, kind->parted ? 1 : self.receivers);
+			message_store(key, &buffer, kind->parted ? 1 : self.receivers);
 		}
 		print_reference(key);
 		fflush(stdout);
@@ -100,8 +100,8 @@ static void *storage_take(const struct kind *kind, const char *key)
 	value = next_reply(REDIS_REPLY_STRING);
 	left = next_reply(REDIS_REPLY_INTEGER);
 	if (left->integer <= 0)
-		freeReplyObject(checked(redisCommand(redis, "UNLINK %s %s:left", key, key),
-		                        REDIS_REPLY_INTEGER));
+		freeReplyObject(reply_checked(redisCommand(redis, "UNLINK %s %s:left", key, key),
+		                              REDIS_REPLY_INTEGER));
 	freeReplyObject(left);
 	message.data = value->str;
 	message.size = value->len;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* way.c - the options, the references, and what was spent on them */
+/* way.c - the options, the references, and the counters */
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 struct self self;
 struct spent spent;
 static const struct way *way;
-static double before;                   /* CPU time of the process when its turn came */
+static double before;                   /* CPU time of the process when the time began */
 
 void die(const char *format, ...)
 {
@@ -41,8 +41,8 @@ double thread_time(void)
 	return clock_time(CLOCK_THREAD_CPUTIME_ID);
 }
 
-/* Lines for the conductor, where there is one: the descriptor's number is in the environment. */
-static void report(const char *line)
+/* Write a line to the conductor, if there is one: its descriptor is in the environment. */
+static void conductor_tell(const char *line)
 {
 	const char *fd = getenv("WORKFLOW_REPORT");
 
@@ -94,8 +94,8 @@ void begin(int *argc, char **argv)
 	if (way->prepare)
 		way->prepare();
 	if (getenv("WORKFLOW_REPORT")) {
-		/* a first reference, or the end of the input where none is to come */
-		report("ready\n");
+		/* wait for a reference, or for the end of the input if there is none */
+		conductor_tell("ready\n");
 		if (poll(&input, 1, -1) < 0)
 			die("cannot wait for the start: %m");
 	}
@@ -147,6 +147,6 @@ int finish(void)
 	snprintf(line, sizeof(line), "spent %.9f %.9f %.9f %llu %llu\n", spent.packing,
 	         spent.unpacking, clock_time(CLOCK_PROCESS_CPUTIME_ID) - before,
 	         (unsigned long long)spent.sent, (unsigned long long)spent.received);
-	report(line);
+	conductor_tell(line);
 	return 0;
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * way.h - how a function hands a structure to the next ones: an option, not a part of it
+ * way.h - how a function passes a structure to the next functions: by an option
  *
  *     PROGRAM --via rmmap|messaging|storage --part I --receivers N ARG...
  *
- * A function takes one reference a line from standard input, and prints one a line for
- * each of its receivers on standard output. What a reference is, is the way's business: a handle,
- * an address to fetch from, a key. The computing code sees pointers in all three.
+ * A function reads references from standard input, one in each line, and prints one for each of
+ * its receivers on standard output. A reference is a handle, an address to fetch from, or a key,
+ * depending on the way. The code that computes sees pointers in all three ways.
  *
- * The answer of the last function goes to standard output, too. All of this runs in one thread.
+ * The last function prints its answer on standard output. One thread; errors end the program.
  */
 #ifndef WAY_H
 #define WAY_H
@@ -21,42 +21,45 @@
 
 struct message;
 
-/* One kind of structure: how it goes into a message, and how it is built anew out of one. */
+/* A kind of structure: how to write it into a message, and how to build it from one. */
 struct kind {
-	bool parted;    /* each receiver gets a message of its own: its part */
+	bool parted;    /* each receiver gets a different message, with its part */
 	void (*pack)(msgpack_packer *to, const void *root, size_t part);
 	void *(*unpack)(struct message *from, size_t part);
 };
 
 struct self {
-	size_t part;            /* this function's number among its like, from 0 */
-	size_t receivers;       /* how many functions get what it hands over */
+	size_t part;            /* number of this instance of the function, from 0 */
+	size_t receivers;       /* how many instances receive its structure */
 };
 extern struct self self;
 
 /*
- * To be called first: takes the options above out of the arguments (argv[0] stays), and waits
- * until it is this function's turn.
+ * Call this first. Removes the options above from the arguments (argv[0] stays), and waits until
+ * the first reference, or the end of the input, can be read.
  */
 void begin(int *argc, char **argv);
-/* Hand the structure to all receivers; its memory is not to be changed after that. */
+/* Pass the structure to all receivers. Do not change its memory afterwards. */
 void hand_over(const struct kind *kind, const void *root);
 /* The structure of the next reference on standard input; NULL at its end. */
 void *take(const struct kind *kind);
-/* The same where there must be one. */
+/* The same if there must be one; what names it in the message if there is none. */
 void *take_one(const struct kind *kind, const char *what);
-/* To be called last: the exit status. */
+/* Call this last. Returns the exit status. */
 int finish(void);
 
-/* malloc() that ends the program where there is no memory; say why, and end */
+/* malloc() that ends the program if there is no memory. */
 void *need(size_t bytes);
+/* Print a message and end the program. */
 void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
-/* The number that an argument is; one that is none, or larger, ends the program. */
+/* Parse an argument as a number up to most. Ends the program if it is not one. */
 size_t number_of(const char *text, size_t most);
-#define COPIES_MAX 10000                /* of a file's data, to make more of it */
+#define COPIES_MAX 10000                /* how often a file's data may be repeated */
 
-/* The next object of a message, valid until the following call; a message that ends or is not
- * what was expected ends the program. */
+/*
+ * The next object of a message, valid until the next call. If the message ends, or has another type
+ * than the one asked for, the program ends.
+ */
 const msgpack_object *next_object(struct message *from);
 uint64_t next_uint(struct message *from);
 double next_double(struct message *from);
@@ -64,7 +67,7 @@ double next_double(struct message *from);
 const msgpack_object *next_array(struct message *from, size_t count);
 /* Binary data of exactly so many bytes. */
 void next_bytes(struct message *from, void *to, size_t bytes);
-/* What an element of an array holds. */
+/* The value of an element of an array. */
 uint64_t get_uint(const msgpack_object *object);
 int64_t get_int(const msgpack_object *object);
 double get_double(const msgpack_object *object);

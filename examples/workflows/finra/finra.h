@@ -5,7 +5,7 @@
 
 #include "../common/way.h"
 
-/* What the market did: a table of days for each stock, by date. */
+/* Market data: a table of days for each stock, ascending by date. */
 struct day {
 	int64_t volume;
 	double open, high, low, close, dividends, splits;
@@ -23,7 +23,7 @@ struct market {
 	struct stock *stock;
 };
 
-/* What customers did. */
+/* The trades of customers, as a list. */
 struct trade {
 	struct trade *next;
 	char *id, *account, *symbol;
@@ -38,7 +38,7 @@ struct portfolio {
 	struct trade *first;
 };
 
-/* What a rule has to object to. */
+/* The trades that a rule objects to. */
 struct flag {
 	struct flag *next;
 	char *id;               /* of the trade */
@@ -53,15 +53,15 @@ struct verdict {
 
 extern const struct kind market_kind, portfolio_kind, verdict_kind;
 
-/* table.c: stocks after one another in a CSV file, repeated so many times under other names. */
+/* table.c: read the stocks of a CSV file, and repeat them so often under other names */
 struct market *read_market(const char *file, size_t copies);
 
-/* survey.c: what the rules want to know of a stock, from all of its days */
+/* survey.c: statistics of a stock over all its days, for the rules */
 struct survey {
 	double lowest, highest;         /* prices */
 	double volume;                  /* mean */
 	double swing;                   /* standard deviation of close by close before */
-	size_t broken;                  /* days whose figures cannot be */
+	size_t broken;                  /* days with impossible figures */
 };
 /* For each stock of the market. */
 struct survey *survey_market(const struct market *market);
@@ -69,7 +69,7 @@ struct survey *survey_market(const struct market *market);
 const struct stock *find_stock(const struct market *market, const char *symbol);
 const struct day *find_day(const struct stock *stock, int32_t date);
 
-/* rules.c: let rule number `part` look at all trades */
+/* rules.c: apply rule number part to all trades */
 struct verdict *audit(const struct market *market, const struct portfolio *portfolio, size_t part);
 
 #endif

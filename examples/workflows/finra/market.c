@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* market FILE COPIES - fetch market data, hand the table to all rules */
+/* market FILE COPIES - read market data and pass the table to all rules */
 #include <stdlib.h>
 
 #include "finra.h"

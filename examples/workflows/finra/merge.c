@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* merge - print what each rule objects to, and how many trades are objected to at all */
+/* merge - print the result of each rule, and how many different trades were objected to */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * portfolio FILE TRADES - make a portfolio of trades in the stocks of FILE, some of them with
- * something to object to, and hand it to all rules
+ * portfolio FILE TRADES - make a portfolio of trades in the stocks of FILE, some of them faulty,
+ * and pass it to all rules
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 static uint64_t state = 20041119;
 
-static uint64_t roll(uint64_t sides)
+static uint64_t dice_roll(uint64_t sides)
 {
 	state = state * 6364136223846793005u + 1442695040888963407u;
 	return (state >> 33) % sides;
@@ -30,25 +30,25 @@ static char *text_of(const char *format, uint64_t number)
 
 static struct trade *new_trade(const struct market *market, size_t number)
 {
-	const struct stock *stock = &market->stock[roll(market->stocks)];
-	const struct day *day = &stock->day[roll(stock->days)];
-	const double inside = (double)roll(1001) / 1000;
+	const struct stock *stock = &market->stock[dice_roll(market->stocks)];
+	const struct day *day = &stock->day[dice_roll(stock->days)];
+	const double inside = (double)dice_roll(1001) / 1000;
 	struct trade *trade = need(sizeof(*trade));
 
 	trade->id = text_of("T%08llu", number);
-	trade->account = text_of("ACC%04llu", roll(500));
+	trade->account = text_of("ACC%04llu", dice_roll(500));
 	trade->symbol = strcpy(need(strlen(stock->symbol) + 1), stock->symbol);
 	trade->date = day->date;
 	trade->price = day->low + (day->high - day->low) * inside;
-	trade->quantity = (int64_t)roll(1000) + 1;
-	trade->side = roll(3) ? 'B' : 'S';
+	trade->quantity = (int64_t)dice_roll(1000) + 1;
+	trade->side = dice_roll(3) ? 'B' : 'S';
 	return trade;
 }
 
-/* One trade in some is not as it should be. */
-static void spoil(struct trade *trade)
+/* Make about one trade in fifteen faulty. */
+static void trade_spoil(struct trade *trade)
 {
-	switch (roll(120)) {
+	switch (dice_roll(120)) {
 	case 0: trade->price *= 1.2; break;
 	case 1: trade->price *= 0.7; break;
 	case 2: trade->side = 'X'; break;
@@ -76,10 +76,10 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < portfolio->trades; i++) {
 		struct trade *trade = new_trade(market, i);
 
-		spoil(trade);
+		trade_spoil(trade);
 		*end = trade;
 		end = &trade->next;
-		if (i + 1 < portfolio->trades && !roll(200)) {
+		if (i + 1 < portfolio->trades && !dice_roll(200)) {
 			struct trade *twin = need(sizeof(*twin));       /* the same again */
 
 			*twin = *trade;

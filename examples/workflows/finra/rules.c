@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* rules.c - the audit rules: each goes over all trades, with a survey of the whole market */
+/* rules.c - the audit rules: each examines all trades, with statistics of the whole market */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 #include "finra.h"
 
-#define BOOKS 1024                      /* of accounts, or accounts' stocks */
+#define BOOKS 1024                      /* buckets */
 
 struct auditor {
 	const struct market *market;
@@ -18,7 +18,7 @@ struct auditor {
 	struct flag **end;
 };
 
-/* What a rule keeps of an account, of one of its stocks, or of a trade it has seen. */
+/* The state of a rule for an account, for a stock of an account, or for a trade seen before. */
 struct book {
 	struct book *next;
 	const struct trade *of;
@@ -42,7 +42,7 @@ static bool same_trade(const struct trade *a, const struct trade *b)
 	       a->quantity == b->quantity && fabs(a->price - b->price) < 1e-9;
 }
 
-/* The book of this trade, a new one (of == NULL) if there is none. */
+/* The book for this trade; a new one, of this trade, if there is none. */
 static struct book *book_of(struct auditor *auditor, const struct trade *trade,
                             bool (*same)(const struct trade *, const struct trade *))
 {
@@ -66,7 +66,7 @@ static const struct survey *survey_of(const struct auditor *auditor, const struc
 	return &auditor->surveys[stock - auditor->market->stock];
 }
 
-/* ---- the rules: true if the trade is to be looked at by somebody ---- */
+/* ---- the rules: true if somebody has to examine the trade ---- */
 
 static bool bad_format(struct auditor *auditor, const struct trade *t)
 {
@@ -84,7 +84,7 @@ static bool bad_side(struct auditor *auditor, const struct trade *t)
 
 	if (t->side != 'B' && t->side != 'S')
 		return true;
-	book = book_of(auditor, t, same_position);      /* sold what is not held, and more */
+	book = book_of(auditor, t, same_position);      /* sells more than is held, beyond a limit */
 	book->held += t->side == 'B' ? t->quantity : -t->quantity;
 	return (double)book->held < -4000 * auditor->tolerance;
 }
@@ -121,11 +121,11 @@ static bool no_margin(struct auditor *auditor, const struct trade *t)
 		return false;
 	book->cash -= sign * amount;
 	book->worth += sign * (double)t->quantity * stock->day[stock->days - 1].close;
-	/* what is borrowed, against half of what is held and a first deposit */
+	/* borrowed money is limited by half of the holdings' worth and a first deposit */
 	return -book->cash > 0.5 * fabs(book->worth) + 5e6 * auditor->tolerance;
 }
 
-static bool too_much(struct auditor *auditor, const struct trade *t)
+static bool volume_too_large(struct auditor *auditor, const struct trade *t)
 {
 	const struct stock *stock = find_stock(auditor->market, t->symbol);
 
@@ -147,7 +147,7 @@ static const struct rule {
 	bool (*objects)(struct auditor *auditor, const struct trade *trade);
 } rules[] = {
 	{ "format", bad_format }, { "price", bad_price }, { "margin", no_margin },
-	{ "side", bad_side }, { "duplicate", is_duplicate }, { "volume", too_much },
+	{ "side", bad_side }, { "duplicate", is_duplicate }, { "volume", volume_too_large },
 	{ "jump", at_a_jump }, { "range", beyond_all_days },
 };
 #define RULES (sizeof(rules) / sizeof(*rules))

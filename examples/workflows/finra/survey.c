@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* survey.c - what the rules want to know of each stock, from all of its days */
+/* survey.c - statistics of each stock over all its days, and searches by symbol and date */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* table.c - market data out of a CSV file */
+/* table.c - reads market data from a CSV file */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

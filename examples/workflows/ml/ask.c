@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ask FILE COPIES - read images, deal them out to the predictors */
+/* ask FILE COPIES - read images and divide them between the predictors */
 #include <stdlib.h>
 #include <string.h>
 

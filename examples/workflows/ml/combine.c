@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* combine - add up all answers, print how many were right, and what was taken for what */
+/* combine - add up all answers; print how many were right, and which digit was taken for which */
 #include <stdio.h>
 
 #include "ml.h"

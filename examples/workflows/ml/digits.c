@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* digits.c - images out of a CSV file: 64 grey levels, and the digit */
+/* digits.c - reads images from a CSV file: 64 grey levels and the digit in each line */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,8 +21,8 @@ static bool read_image(const char *line, double image[PIXELS], int *label)
 	return end != line && *label >= 0 && *label <= 9;
 }
 
-/* The same image, written by a hand that trembles. */
-static void tremble(double image[PIXELS], uint64_t *state)
+/* Add noise to a copy of an image, always the same. */
+static void image_tremble(double image[PIXELS], uint64_t *state)
 {
 	for (size_t i = 0; i < PIXELS; i++) {
 		*state = *state * 6364136223846793005u + 1442695040888963407u;
@@ -30,7 +30,7 @@ static void tremble(double image[PIXELS], uint64_t *state)
 	}
 }
 
-static void make_room(struct digits *digits, size_t room)
+static void digits_make_room(struct digits *digits, size_t room)
 {
 	digits->image = realloc(digits->image, room * sizeof(*digits->image));
 	digits->label = realloc(digits->label, room * sizeof(*digits->label));
@@ -50,7 +50,7 @@ struct digits read_digits(const char *name, size_t copies)
 		die("%s: %m", name);
 	for (size_t room = 0; fgets(line, sizeof(line), file);) {
 		if (digits.count == room)
-			make_room(&digits, room = room ? 2 * room : 256);
+			digits_make_room(&digits, room = room ? 2 * room : 256);
 		digits.count += read_image(line, digits.image[digits.count],
 		                           &digits.label[digits.count]);
 	}
@@ -58,12 +58,12 @@ struct digits read_digits(const char *name, size_t copies)
 	originals = digits.count;
 	if (!originals || !copies)
 		die("%s has no images, or none are wanted", name);
-	make_room(&digits, originals * copies);
+	digits_make_room(&digits, originals * copies);
 	for (; digits.count < originals * copies; digits.count++) {
 		memcpy(digits.image[digits.count], digits.image[digits.count - originals],
 		       sizeof(*digits.image));
 		digits.label[digits.count] = digits.label[digits.count - originals];
-		tremble(digits.image[digits.count], &state);
+		image_tremble(digits.image[digits.count], &state);
 	}
 	return digits;
 }

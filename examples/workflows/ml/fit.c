@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* fit FILE COPIES MODEL - train a model of digits and save it: what prediction begins with */
+/* fit FILE COPIES MODEL - train a model of digits and save it, as the input of prediction */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "points.h"
 
-static void be_quiet(const char *text)
+static void fit_print_nothing(const char *text)
 {
 	(void)text;
 }
@@ -37,7 +37,7 @@ int main(int argc, char **argv)
 	parameters.cache_size = 200;
 	parameters.eps = 1e-2;
 	parameters.shrinking = 1;
-	svm_set_print_string_function(be_quiet);
+	svm_set_print_string_function(fit_print_nothing);
 	if (svm_save_model(argv[3], svm_train(&problem, &parameters))) {
 		perror(argv[3]);
 		return 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ml.h - handwritten digits: what is handed over when models are trained, and when they are used */
+/* ml.h - the structures that pass between functions that train and use models of digits */
 #ifndef ML_H
 #define ML_H
 
@@ -9,7 +9,7 @@
 
 #define PIXELS 64                       /* of an image; each from 0 to 16 */
 
-/* digits.c: images and what they show; repeated so many times, with noise */
+/* digits.c: read images and their digits, and repeat them so often, with noise */
 struct digits {
 	size_t count;
 	double (*image)[PIXELS];
@@ -19,15 +19,15 @@ struct digits read_digits(const char *file, size_t copies);
 
 /* ---- training ---- */
 
-/* Images as points in fewer dimensions: the first ones are to learn from, the rest to be asked. */
+/* Images as points in fewer dimensions: the first ones for training, the rest for testing. */
 struct samples {
 	size_t count, training, dimensions;
 	double *value;                  /* count rows of so many dimensions */
 	int *label;
 };
-/* samples.c: points for libsvm, `dimensions` and an end each; of sample number i */
+/* samples.c: sample number i as a point of libsvm; the caller frees it */
 struct svm_node *point_of(const struct samples *samples, size_t i);
-/* Of the samples that were not learnt from, how many parts are told right. */
+/* The share of the samples for testing that the model recognizes. */
 double accuracy_of(const struct svm_model *model, const struct samples *samples);
 
 struct trained {
@@ -37,7 +37,7 @@ struct trained {
 
 /* ---- prediction ---- */
 
-/* Images to be told, as points for libsvm (without zeros); a part for each predictor. */
+/* Images to recognize, as points of libsvm without zeros; a part for each predictor. */
 struct question {
 	struct svm_node *point;
 	int label;
@@ -52,7 +52,7 @@ struct questions {
 };
 
 struct answers {
-	size_t told[10][10];            /* by what it is, and what the model says */
+	size_t told[10][10];            /* counts, by the true digit and by the model's answer */
 };
 
 extern const struct kind samples_kind, trained_kind, model_kind, questions_kind, answers_kind;

@@ -2,8 +2,8 @@
 /*
  * model.c - libsvm's models as messages
  *
- * What svm_predict() reads, as svm_save_model() does: support vectors, their coefficients, and
- * the constants of a classifier (C_SVC) with an RBF kernel, which is what is trained here.
+ * A message has what svm_predict() reads, as a file of svm_save_model() has: support vectors, their
+ * coefficients, and the constants of a classifier (C_SVC) with an RBF kernel, as is trained here.
  */
 #include <stdlib.h>
 #include <string.h>

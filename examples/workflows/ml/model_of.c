@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* model_of FILE - load a trained model, hand it to all predictors */
+/* model_of FILE - load a trained model and pass it to all predictors */
 #include "ml.h"
 
 int main(int argc, char **argv)

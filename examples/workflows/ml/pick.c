@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* pick - of all trained models the one that told most of the held-out digits; it is asked again */
+/* pick - print which trained model recognizes most of the digits for testing, and test it again */
 #include <stdio.h>
 
 #include "ml.h"
 
-static bool better(const struct trained *a, const struct trained *b)
+static bool model_better(const struct trained *a, const struct trained *b)
 {
 	if (a->accuracy != b->accuracy)
 		return a->accuracy > b->accuracy;
@@ -20,7 +20,7 @@ int main(int argc, char **argv)
 	begin(&argc, argv);
 	samples = take_one(&samples_kind, "samples");
 	for (; (trained = take(&trained_kind)); count++)
-		if (!best || better(trained, best))
+		if (!best || model_better(trained, best))
 			best = trained;
 	if (!best)
 		die("there is no model on standard input");

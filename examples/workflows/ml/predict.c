@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* predict - tell the digits of this predictor's part by the model */
+/* predict - recognize the digits of this predictor's part with the model */
 #include <string.h>
 
 #include "ml.h"

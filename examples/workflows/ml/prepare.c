@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * prepare FILE COPIES DIMENSIONS - read digits, find their principal components with GSL, and hand
- * all images over as points in so many dimensions; the last quarter is not to be learnt from
+ * prepare FILE COPIES DIMENSIONS - read digits, find their principal components with GSL, and pass
+ * on all images as points in so many dimensions; the last quarter is for testing
  */
 #include <gsl/gsl_blas.h>
 #include <gsl/gsl_eigen.h>
@@ -12,7 +12,7 @@
 
 #include "ml.h"
 
-static void centre(const struct digits *digits)
+static void images_centre(const struct digits *digits)
 {
 	for (size_t j = 0; j < PIXELS; j++) {
 		double mean = 0;
@@ -26,7 +26,7 @@ static void centre(const struct digits *digits)
 }
 
 /* Eigenvectors of the covariance of the columns, those of the largest eigenvalues first. */
-static gsl_matrix *components(const gsl_matrix *images)
+static gsl_matrix *principal_components(const gsl_matrix *images)
 {
 	gsl_matrix *covariance = gsl_matrix_alloc(PIXELS, PIXELS);
 	gsl_matrix *vectors = gsl_matrix_alloc(PIXELS, PIXELS);
@@ -43,7 +43,7 @@ static gsl_matrix *components(const gsl_matrix *images)
 	return vectors;
 }
 
-static struct samples *project(const struct digits *digits, size_t dimensions)
+static struct samples *samples_project(const struct digits *digits, size_t dimensions)
 {
 	struct samples *samples = need(sizeof(*samples));
 	gsl_matrix_view images, points, first;
@@ -56,7 +56,7 @@ static struct samples *project(const struct digits *digits, size_t dimensions)
 	samples->value = need(samples->count * dimensions * sizeof(double));
 	images = gsl_matrix_view_array(&digits->image[0][0], digits->count, PIXELS);
 	points = gsl_matrix_view_array(samples->value, digits->count, dimensions);
-	vectors = components(&images.matrix);
+	vectors = principal_components(&images.matrix);
 	first = gsl_matrix_submatrix(vectors, 0, 0, PIXELS, dimensions);
 	gsl_blas_dgemm(CblasNoTrans, CblasNoTrans, 1, &images.matrix, &first.matrix, 0,
 	               &points.matrix);
@@ -77,8 +77,8 @@ int main(int argc, char **argv)
 	digits = read_digits(argv[1], number_of(argv[2], COPIES_MAX));
 	if (digits.count < 8)
 		die("so few images teach nothing");
-	centre(&digits);
-	samples = project(&digits, dimensions);
+	images_centre(&digits);
+	samples = samples_project(&digits, dimensions);
 	free(digits.image);
 	hand_over(&samples_kind, samples);
 	return finish();

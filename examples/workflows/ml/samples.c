@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* samples.c - samples as libsvm wants them */
+/* samples.c - samples as points of libsvm, and the accuracy of a model */
 #include <stdlib.h>
 
 #include "ml.h"

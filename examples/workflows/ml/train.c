@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* train - train a model with the parameters of this function's number, and ask it */
+/* train - train a model with the parameters of this part's number, and test it */
 #include <string.h>
 
 #include "ml.h"
 
-static void be_quiet(const char *text)
+static void train_print_nothing(const char *text)
 {
 	(void)text;
 }
@@ -44,7 +44,7 @@ int main(int argc, char **argv)
 	parameters.eps = 1e-3;
 	parameters.shrinking = 1;
 	problem = problem_of(samples);
-	svm_set_print_string_function(be_quiet);
+	svm_set_print_string_function(train_print_nothing);
 	trained->model = svm_train(&problem, &parameters);
 	trained->accuracy = accuracy_of(trained->model, samples);
 	hand_over(&trained_kind, trained);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* kinds.h - what the word count's functions hand over: see ../../wordcount/words.h */
+/* kinds.h - the word count's structures (../../wordcount/words.h) as kinds of messages */
 #ifndef WORDCOUNT_KINDS_H
 #define WORDCOUNT_KINDS_H
 

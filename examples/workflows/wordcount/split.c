@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* split FILE... - read texts and deal them out to the mappers */
+/* split FILE... - read texts and divide them between the mappers */
 #include "kinds.h"
 
 int main(int argc, char **argv)
