@@ -62,7 +62,7 @@ static void file_text(const char *root, const char *dir, const char *name, char 
 static int dir_find(const char *root, enum rm_cgroup_version version, const char *path,
                     char dir[RM_CGROUP_PATH_MAX], size_t *top)
 {
-	int fd = file_open(root, "/proc/self", "mountinfo"), ret = -ENOENT;
+	int fd = file_open(root, "/proc/self", "mountinfo"), error = -ENOENT;
 	char text[TEXT_MAX], *end;
 	size_t size = 0, rest;
 	ssize_t n;
@@ -77,13 +77,13 @@ static int dir_find(const char *root, enum rm_cgroup_version version, const char
 		rest = end ? strlen(end + 1) : 0;
 		if (end)
 			end[0] = 0;
-		ret = rm_cgroup_dir(text, version, path, dir, top);
+		error = rm_cgroup_dir(text, version, path, dir, top);
 		if (end)
 			memmove(text, end + 1, rest);
 		size = rest;
-	} while (n > 0 && ret == -ENOENT);
+	} while (n > 0 && error == -ENOENT);
 	close(fd);
-	return ret;
+	return error;
 }
 
 /* Read limit and use of one directory. The use is read only if there is a limit. */

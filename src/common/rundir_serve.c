@@ -132,33 +132,33 @@ static void wait_change(const char *path, int *watch, bool *soon)
 
 int rm_rundir_join(const char *path, uint64_t deadline, int *connection, int *lock)
 {
-	int watch = -1, ret;
+	int watch = -1, result;
 	bool soon = false;
 
 	*lock = *connection = -1;
 	for (;;) {
-		ret = rm_rundir_connect(path);
-		if (ret >= 0) {
-			*connection = ret;
+		result = rm_rundir_connect(path);
+		if (result >= 0) {
+			*connection = result;
 			break;
 		}
-		if (ret == -ENOENT || ret == -ECONNREFUSED)
-			ret = rm_rundir_lock(path, lock);
-		if (ret != -EWOULDBLOCK)
+		if (result == -ENOENT || result == -ECONNREFUSED)
+			result = rm_rundir_lock(path, lock);
+		if (result != -EWOULDBLOCK)
 			break;
 		if (rm_now_ns() >= deadline) {
-			ret = -EBUSY;
+			result = -EBUSY;
 			break;
 		}
 		wait_change(path, &watch, &soon);
 	}
 	if (watch >= 0)
 		close(watch);
-	if ((ret < 0 || *connection >= 0) && *lock >= 0) {
+	if ((result < 0 || *connection >= 0) && *lock >= 0) {
 		close(*lock);
 		*lock = -1;
 	}
-	return ret < 0 ? ret : 0;
+	return result < 0 ? result : 0;
 }
 
 void rm_rundir_holder(int lock, char pid[16])
