@@ -29,6 +29,7 @@ static void strays_print(const struct rm_scan *scan, bool files)
 	}
 }
 
+/* An address as text in hexadecimal, since JSON numbers lose bits above 2^53; null for 0. */
 static void json_address(struct json *json, const char *key, uint64_t address)
 {
 	char text[32];
@@ -65,6 +66,7 @@ static void strays_print_json(const struct rm_scan *scan, bool files)
 	json_finish(&json);
 }
 
+/* Search and print. Returns the exit status: 1 if there are strays. */
 static int snapshot_check(const struct snapshot *snapshot, bool as_json)
 {
 	bool files = snapshot->answer.mode == RM_ATTACH_LOCAL;

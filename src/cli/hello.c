@@ -52,6 +52,7 @@ static uint64_t sum_mix(uint64_t sum, uint64_t value)
 	return sum ^ sum >> 29;
 }
 
+/* The next value of a pseudorandom sequence. */
 static uint64_t next_value(uint64_t *state)
 {
 	return sum_mix((*state)++, UINT64_C(0xd1342543de82ef95));
@@ -73,6 +74,7 @@ static struct tree *build_tree(uint32_t nodes, uint64_t *state)
 	return tree;
 }
 
+/* The builders return false if there is not enough memory; then the program ends. */
 static bool build_strings(struct hello *hello, uint64_t *state)
 {
 	char text[64];
@@ -128,6 +130,7 @@ static uint64_t sum_list(const struct hello *hello, uint64_t sum, uint32_t *node
 	return sum;
 }
 
+/* In order of the search: left, node, right. */
 static uint64_t sum_tree(const struct tree *tree, uint32_t most, uint64_t sum, uint32_t *nodes)
 {
 	if (!tree || *nodes >= most)
@@ -166,6 +169,7 @@ struct found {                          /* what a walk over the structure found 
 	uint64_t checksum;
 };
 
+/* Touch every byte of the structure: sum, counts and size. */
 static void hello_walk(const struct hello *hello, struct found *found)
 {
 	uint64_t strings = 0, sum = hello->seed;
@@ -220,6 +224,7 @@ static int publish_root(const void *root, char handle[RMMAP_HANDLE_MAX])
 	return publish_call(root, handle, RMMAP_HANDLE_MAX) ? cli_fail("%s", rmmap_error()) : 0;
 }
 
+/* Build, publish, print the handle on stdout, and what to do with it on stderr. */
 static int hello_publish(bool json)
 {
 	char handle[RMMAP_HANDLE_MAX];
@@ -318,6 +323,7 @@ static void hello_report(bool json, uint32_t nodes, const struct found *found, u
 		printf("provider   none: published on this host, mapped without a copy\n");
 }
 
+/* Attach, verify and report. Measures until the last byte has been touched. */
 static int hello_attach(const char *handle, bool json)
 {
 	struct rmmap_stats stats = { .size = sizeof(stats) };

@@ -45,6 +45,7 @@ struct fact {
 	char remedy[RM_TEXT_MAX];       /* "" if none is needed */
 };
 
+/* Set the remedy; the verdict is then FACT_SHORT. */
 static void fact_remedy(struct fact *fact, const char *text)
 {
 	fact->verdict = FACT_SHORT;
@@ -90,6 +91,7 @@ static int uffd_open(const char **way)
 	return uffd;
 }
 
+/* Whether pages of another host can be fetched when they are touched. */
 static void fact_userfaultfd(struct fact *fact)
 {
 	struct uffdio_api api = { .api = UFFD_API,
@@ -121,6 +123,7 @@ static void fact_userfaultfd(struct fact *fact)
 
 /* ---- memlock ---- */
 
+/* How much memory an RDMA device may pin. Only RDMA needs more than the usual limit. */
 static void fact_memlock(struct fact *fact)
 {
 	uint64_t limit = rm_memlock_limit();
@@ -138,6 +141,7 @@ static void fact_memlock(struct fact *fact)
 
 /* ---- run directory, environment ---- */
 
+/* The run directory, and whether it takes a file. */
 static void fact_rundir(struct fact *fact, const struct rm_options *options)
 {
 	char path[RM_RUNDIR_MAX], why[RM_TEXT_MAX];
@@ -171,6 +175,7 @@ static void environment_problem(void *arg, const char *name, const char *value, 
 	fact->verdict = FACT_SHORT;
 }
 
+/* Read the environment into options; report unknown variables and wrong values. */
 static void fact_environment(struct fact *fact, struct rm_options *options)
 {
 	bool secure = getauxval(AT_SECURE) != 0;
@@ -216,6 +221,7 @@ static void fact_rmmapd(struct fact *fact, struct ask *ask, struct rm_daemon_inf
 	}
 }
 
+/* What a running rmmapd holds, and the limits of that. */
 static void fact_memory(struct fact *fact, const struct rm_daemon_info *info,
                         const struct rm_options *options)
 {
@@ -280,6 +286,7 @@ static void fact_fabric(struct fact *fact, const struct rm_daemon_info *info,
 
 /* ---- printing ---- */
 
+/* As text, or into json if it is not NULL. */
 static void print_fact(struct json *json, const char *key, const char *title,
                        const struct fact *fact)
 {

@@ -89,6 +89,7 @@ static void json_begin(struct json *json, const char *key)
 	}
 }
 
+/* Begin an object or an array. */
 static void json_open(struct json *json, char bracket)
 {
 	putc(bracket, json->out);

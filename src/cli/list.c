@@ -11,6 +11,7 @@
 
 #include "cli.h"
 
+/* The word for the state of a publication. */
 static const char *info_state(const struct rm_pub_info *info)
 {
 	return info->remote ? "remote" : info->unpublished ? "unpublished" : "published";
@@ -34,6 +35,7 @@ static void info_readers(const struct rm_pub_info *info, char *text, size_t size
 		snprintf(text, size, "%" PRIu32, info->admitted);
 }
 
+/* All fields, into an object that the caller has opened. */
 static void info_json(struct json *json, const struct rm_pub_info *info)
 {
 	json_text(json, "id", info->id);

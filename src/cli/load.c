@@ -60,6 +60,7 @@ static int file_read(const struct loading *loading, char *data, uint64_t size, u
 
 /* ---- header and table ---- */
 
+/* Open the file. O_NONBLOCK: opening a FIFO must not wait for a writer. */
 static int saved_open(struct loading *loading)
 {
 	struct stat st;
@@ -138,6 +139,7 @@ static int fd_write(int fd, const char *data, uint64_t size, uint64_t at)
 	return 0;
 }
 
+/* Compares the bytes with themselves, shifted by one. */
 static bool is_zero(const char *data, uint64_t size)
 {
 	return !data[0] && !memcmp(data, data + 1, size - 1);
@@ -178,6 +180,7 @@ static int load_chunk(const struct loading *loading, uint32_t layer, uint64_t pa
 	return 0;
 }
 
+/* Make a memory file of each layer, with the content from the file, and seal it. */
 static int load_layers(struct loading *loading)
 {
 	const uint64_t pages = RM_SAVED_CHUNK / RM_PAGE;
@@ -226,6 +229,7 @@ static int table_fd_make(struct loading *loading)
 
 /* ---- the whole ---- */
 
+/* Publish and print the handle. 0, or 1 after the line on stderr. */
 static int saved_publish(const struct loading *loading, struct rm_terms terms)
 {
 	struct ask_publication publication = {
@@ -286,6 +290,7 @@ static void set_limits(void)
 	}
 }
 
+/* Close and free everything that was opened and allocated so far. */
 static void loading_end(struct loading *loading)
 {
 	for (uint32_t i = 0; i < loading->layers; i++)

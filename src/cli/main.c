@@ -148,6 +148,7 @@ static void help_all(void)
 	printf("\nExit status: 0; 1 if it failed; 2 for wrong usage. See rmmap(1), rmmap(7).\n");
 }
 
+/* Find the option in a word such as "--name=value"; *value is NULL if the word has none. */
 static const struct option_desc *find_option(const struct command_desc *command,
                                              const char *word, const char **value)
 {
@@ -233,6 +234,7 @@ static int run_command(const struct command_desc *command, char **line)
 	return command->run(&args);
 }
 
+/* Find the command and run it. Returns the exit status. */
 static int run_line(int argc, char **argv)
 {
 	if (argc < 2)

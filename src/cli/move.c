@@ -73,6 +73,7 @@ static int peer_find(const char *text, struct rm_wire_move *m)
 	return status;
 }
 
+/* Send RM_MOVE and wait until the other host has fetched everything. 0, or -errno with why. */
 static int ask_move(struct ask *ask, struct rm_wire_move *m)
 {
 	struct ask_request request = { .message = m, .size = sizeof(*m) };
@@ -89,6 +90,7 @@ static int ask_move(struct ask *ask, struct rm_wire_move *m)
 	return -reply->error;
 }
 
+/* Unpublish the original. It may be gone already: then there is nothing to do. */
 static int end_original(struct ask *ask, const char *name)
 {
 	int error = ask_unpublish(ask, name, false);

@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Choose a random name in the same directory. */
 static void choose_other(struct newfile *file)
 {
 	uint64_t random = 0;
@@ -28,6 +29,7 @@ static void choose_other(struct newfile *file)
 	         (unsigned long long)random);
 }
 
+/* Open the directory of path, where name is the part behind its last slash. */
 static int open_directory(const char *path, const char *name)
 {
 	char *directory;

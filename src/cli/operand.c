@@ -33,6 +33,7 @@ static int read_text(FILE *file, const char *name, char text[RM_HANDLE_TEXT_MAX]
 	return 0;
 }
 
+/* Get the text that the operand stands for. 0, or 1 after the line on stderr. */
 static int read_operand(const char *operand, char text[RM_HANDLE_TEXT_MAX])
 {
 	size_t length = strlen(operand);
@@ -58,6 +59,7 @@ static int read_operand(const char *operand, char text[RM_HANDLE_TEXT_MAX])
 	return 0;
 }
 
+/* True for a short id, or a longer beginning of an id. */
 static bool is_id(const char *text)
 {
 	size_t length = strspn(text, "0123456789abcdef");

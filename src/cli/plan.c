@@ -40,6 +40,7 @@ static int workflow_file_read(const char *operand, const char *name, char **text
 	return status;
 }
 
+/* Print the slot of each instance, ascending. */
 static void print_function(struct json *json, const struct workflow_function *function)
 {
 	uint32_t slot = 0;

@@ -63,6 +63,7 @@ static double gbit_per_s(uint8_t width, uint8_t speed)
 	return gbit;
 }
 
+/* Fill in *port. 0, or an errno value. */
 static int query_port(struct ibv_context *context, unsigned number, struct port *port)
 {
 	struct ibv_port_attr attr;
@@ -135,6 +136,7 @@ static bool pages_on_demand(struct ibv_context *context)
 	       (attr.odp_caps.per_transport_caps.rc_odp_caps & IBV_ODP_SUPPORT_READ);
 }
 
+/* Print what the device can register, and a remedy if too little may be locked for it. */
 static void print_limits(struct json *json, const char *name, struct ibv_context *context,
                          const struct ibv_device_attr *attr)
 {
@@ -193,6 +195,7 @@ static void print_device(struct json *json, struct ibv_device *device)
 		ibv_close_device(context);
 }
 
+/* True if the directory exists and is not empty. */
 static bool has_entries(const char *path)
 {
 	DIR *dir = opendir(path);

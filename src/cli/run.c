@@ -81,6 +81,7 @@ static int find_interpreter(int fd, const Elf64_Ehdr *elf, char interpreter[256]
 	return 0;
 }
 
+/* Warn if the program is not a dynamic one of 64 bits for glibc. */
 static void check_elf(const char *path, int fd, const Elf64_Ehdr *elf)
 {
 	char interpreter[256];

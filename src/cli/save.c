@@ -28,6 +28,7 @@ struct saving {
 	int fd;
 };
 
+/* Write all bytes at an offset. 0 or -errno. */
 static int write_all(struct saving *saving, const char *data, uint64_t size, uint64_t at)
 {
 	while (size) {
@@ -59,6 +60,7 @@ static void bitmap_show(const uint64_t *from, const struct rm_segment *s, uint64
 	}
 }
 
+/* Copy the table into a new front, without ids and without hidden pages. */
 static int make_front(struct saving *saving)
 {
 	const struct rm_table *table = &saving->snapshot->table;
@@ -117,6 +119,7 @@ static int write_chunk(struct saving *saving, uint32_t layer, uint64_t page, uin
 	return error;
 }
 
+/* Write the content. Pages without data become holes; ftruncate() makes the last one. */
 static int write_layers(struct saving *saving)
 {
 	const uint64_t pages = RM_SAVED_CHUNK / RM_PAGE;
@@ -137,6 +140,7 @@ static int write_layers(struct saving *saving)
 	return error;
 }
 
+/* Write the content, then the front, which has the sums. 0, or 1 after the line on stderr. */
 static int write_file(struct saving *saving, const char *path)
 {
 	struct newfile file;

@@ -18,6 +18,7 @@
 
 #define ROOM 1024                       /* the arrays grow by so many items */
 
+/* Make room for more layers. 0 or -ENOMEM. */
 static int arrays_grow(struct snapshot *snapshot)
 {
 	size_t room = (size_t)snapshot->count + ROOM;

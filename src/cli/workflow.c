@@ -111,6 +111,7 @@ static int take_head(struct cursor *c, struct item *item, uint32_t slots,
 	return 0;
 }
 
+/* The function of this name, or NULL. */
 static struct workflow_function *function_find(struct workflow *workflow, const struct item *item)
 {
 	for (uint32_t i = 0; i < workflow->count; i++) {
@@ -205,6 +206,7 @@ static int each_line(struct workflow *workflow, const char *text, size_t size, u
 
 /* ---- the graph ---- */
 
+/* True if every member of set is in of. */
 static bool set_subset(const uint64_t *set, const uint64_t *of)
 {
 	for (uint32_t i = 0; i < WORKFLOW_WORDS; i++)

@@ -84,6 +84,7 @@ static int attach_status(int error)
 	}
 }
 
+/* Attach, and wait for other workers while addresses are in use, up to --timeout. */
 static int root_attach(const char *handle, void **root, struct reason *reason)
 {
 	struct timespec deadline;
@@ -136,6 +137,7 @@ static int answer_add(struct job *job, struct event *event, const char *name, co
 	return 500;
 }
 
+/* A random id for the answer, in hexadecimal. False if there are no random numbers. */
 static bool id_new(char id[33])
 {
 	static const char digit[] = "0123456789abcdef";
@@ -151,6 +153,7 @@ static bool id_new(char id[33])
 	return true;
 }
 
+/* The time now, in the form of RFC 3339. */
 static void answer_time(char text[32])
 {
 	struct timespec now;
@@ -223,6 +226,7 @@ static int write_binary(struct job *job, const struct event *event)
 	return 0;
 }
 
+/* Write the answer in the mode that the event had. */
 static int write_event(struct job *job, const struct event *event)
 {
 	if (!job->structured)
@@ -272,6 +276,7 @@ static int answer_event(struct job *job, const struct rmmap_answer *answer)
 	return wrong ? wrong : write_event(job, event);
 }
 
+/* Call the handler, and write its answer before it releases it. 0 or a status. */
 static int job_call(struct job *job, void *root)
 {
 	const struct event *event = &job->event;

@@ -21,6 +21,7 @@ struct framing {
 	bool chunked;                   /* the last Transfer-Encoding is exactly "chunked" */
 };
 
+/* Compare a name without regard to case. */
 static bool is_header(const char *name, size_t length, const char *wanted)
 {
 	return length == strlen(wanted) && !strncasecmp(name, wanted, length);

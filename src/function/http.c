@@ -47,6 +47,7 @@ struct request {                        /* lies in its job's pool */
 
 /* ---- answers ---- */
 
+/* The text for a job that was cut with this status. */
 static const char *cut_reason(int status)
 {
 	if (status == 504)
@@ -85,6 +86,7 @@ static enum MHD_Result send_response(struct MHD_Connection *c, struct request *r
 	return good ? MHD_queue_response(c, (unsigned)from->status, response) : MHD_NO;
 }
 
+/* Answer without a worker: with the status and the reason. */
 static enum MHD_Result send_reason(struct MHD_Connection *c, struct request *request)
 {
 	response_text(&request->job->response, request->status, &request->job->reason);
@@ -127,6 +129,7 @@ static bool daemon_is_there(void)
 	return fd >= 0;
 }
 
+/* Answer a probe: live if no handler is stuck, ready if events can be served. */
 static int health_status(const char *url, struct reason *reason)
 {
 	bool live = !strcmp(url, "/healthz") || !strcmp(url, "/livez") ||
@@ -183,6 +186,7 @@ static int request_begin(struct MHD_Connection *c, const char *url, const char *
 	return status;
 }
 
+/* A request with its job, in the memory of the job; NULL without memory. */
 static struct request *request_new(void)
 {
 	struct job *job = work_new();
@@ -359,6 +363,7 @@ static void request_completed(void *arg, struct MHD_Connection *c, void **state,
 	work_release(request->job, why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
 }
 
+/* Called when a connection begins and when it ends: wait.c watches it in between. */
 static void connection_notify(void *arg, struct MHD_Connection *c, void **context,
                               enum MHD_ConnectionNotificationCode what)
 {
@@ -374,6 +379,7 @@ static void connection_notify(void *arg, struct MHD_Connection *c, void **contex
 	*context = info ? wait_add(info->connect_fd) : NULL;
 }
 
+/* For work_start(). libmicrohttpd allows this call from any thread. */
 static void connection_resume(void *connection)
 {
 	MHD_resume_connection(connection);

@@ -18,6 +18,7 @@
 
 static _Thread_local struct pool *tree_pool;    /* NULL: this thread may not call cJSON now */
 
+/* cJSON allocates by this. Freeing does nothing: the pool is freed as a whole. */
 static void *tree_malloc(size_t bytes)
 {
 	return tree_pool ? pool_take(tree_pool, bytes) : NULL;
@@ -35,6 +36,7 @@ static void set_hooks(void)
 	cJSON_InitHooks(&hooks);
 }
 
+/* Set the pool of this thread for the calls of cJSON that follow; NULL after them. */
 static void use_pool(struct pool *pool)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -93,6 +95,7 @@ static int take_data(struct event *event, struct pool *pool, const cJSON *item,
 	return 0;
 }
 
+/* Take the member data_base64, decoded. */
 static int take_base64(struct event *event, struct pool *pool, const cJSON *item,
                        struct reason *reason)
 {

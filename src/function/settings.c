@@ -69,6 +69,7 @@ static void help_print(void)
 	       "  --help             print this\n");
 }
 
+/* Parse a number, or end the program with a message. */
 static uint64_t option_number(const char *option, const char *text, uint64_t min, uint64_t max)
 {
 	uint64_t n;
@@ -123,6 +124,7 @@ static void option_take(int c, const char *text)
 	}
 }
 
+/* Parse the command line. --port comes before $PORT, which comes before 8080. */
 static void arguments_parse(int argc, char **argv)
 {
 	static const struct option options[] = {

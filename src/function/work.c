@@ -27,6 +27,7 @@ static struct job *forgotten;                   /* jobs without holders, whose h
 static struct pool pool;                        /* has running[] */
 static void (*resume_connection)(void *connection);
 
+/* Under the lock. */
 static void job_set_state(struct job *job, enum job_state state)
 {
 	job->state = state;
