@@ -86,7 +86,10 @@ static int directory_make(const char *path, char *why, size_t why_size)
 {
 	int error;
 
-	if (mkdir(path, 0700) == 0 || errno == EEXIST)
+	/* a umask that denies the owner access would make the directory unusable */
+	if (mkdir(path, 0700) == 0)
+		return chmod(path, 0700) == 0 ? 0 : -errno;
+	if (errno == EEXIST)
 		return 0;
 	error = errno;
 	rm_format(why, why_size, "cannot create the run directory %s: %s: create it with mode 0700, or "

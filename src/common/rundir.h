@@ -54,6 +54,11 @@ int rm_rundir_join(const char *path, uint64_t deadline, int *connection, int *lo
  * open between attempts: each close wakes the processes that wait.
  */
 int rm_rundir_lock(const char *path, int *lock);
+/*
+ * Open a file of the run directory for reading and writing, made if it is not there, so that its
+ * owner can open it again whatever the umask is. A descriptor or -errno.
+ */
+int rm_rundir_open(const char *name);
 /* True if the lock's file still has its name: a lock on a removed file excludes nobody. */
 bool rm_rundir_lock_stands(const char *path, int lock);
 /* The pid that the lock's holder wrote into it, or "". */

@@ -39,7 +39,7 @@ _Static_assert(sizeof(RM_LOCK_NAME) <= sizeof(RM_SOCKET_NAME), "both names fit")
 
 /* ---- the lock ---- */
 
-static int lock_open(const char *name)
+int rm_rundir_open(const char *name)
 {
 	struct stat st;
 	int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -71,7 +71,7 @@ int rm_rundir_lock(const char *path, int *lock)
 		int error = 0;
 
 		if (*lock < 0)
-			*lock = lock_open(name);
+			*lock = rm_rundir_open(name);
 		if (*lock < 0)
 			return *lock;
 		if (flock(*lock, LOCK_EX | LOCK_NB) < 0)

@@ -148,7 +148,6 @@ void defaults_set(bool whole)
 	limits_raise();
 	if (!whole)
 		return;
-	umask(077);
 	prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
 	set_scheduling();
 	set_cpus();

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,6 +47,7 @@ int start_output(struct rmmapd *rmmapd)
 		if (log_starter(STDERR_FILENO) < 0)
 			return log_failed("no descriptor is left: %m; raise the limit (ulimit -n)");
 		start_quiet(rmmapd);
+		umask(077);     /* not the program's: the log is to be read */
 	}
 	if (!rmmapd->options.log)
 		return 0;

@@ -108,7 +108,7 @@ static int lock_file_open(void)
 	for (length = 0; path[length]; length++)
 		;
 	rm_format(path + length, sizeof(path) - length, "/%s", RM_SLOTS_NAME);
-	return open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return rm_rundir_open(path);
 }
 
 /* The mapping is not inherited: a child would keep its parent's claim alive. */
