@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// function_sdk.mjs URL - the official CloudEvents SDK as a client of rmmap function
+// sdk.mjs URL - the official CloudEvents SDK as a client of rmmap function
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { CloudEvent, HTTP, Mode, emitterFor, httpTransport } from 'cloudevents';

@@ -18,6 +18,6 @@ mkdir -p "$tmp/client"
 cp "$abs_top_srcdir/tests/function/sdk.mjs" "$tmp/client/" && ln -s "$modules" "$tmp/client/node_modules"
 new_rundir a
 start sdk --arrival 10
-timeout 300 node "$tmp/client/function_sdk.mjs" "$url" || fail "the SDK's client: $?; $(tail -n 5 "$log")"
+timeout 300 node "$tmp/client/sdk.mjs" "$url" || fail "the SDK's client: $?; $(tail -n 5 "$log")"
 event echo -d alive
 answered 200 alive
