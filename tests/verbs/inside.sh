@@ -11,7 +11,7 @@ results=/exchange/$name.results
 
 # Its output goes to the console as it comes, since a guest may not live to tell.
 # What runs where; a name is a test's path, under tests
-suite="test_fabric remote/structures.sh verbs/killed.sh verbs/memlock.sh"
+suite="unit/fabric/test_fabric remote/structures.sh verbs/killed.sh verbs/memlock.sh"
 case $name in
 alone) tests=$(cat /exchange/tests) device=dummy0 address=10.77.0.1 ;;
 publisher) tests=verbs/link-publisher.sh device=eth0 address=10.77.0.1 ;;
