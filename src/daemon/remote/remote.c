@@ -129,6 +129,7 @@ void remotes_free(struct remotes *remotes)
 	while (remotes->first) {
 		struct remote *remote = remotes->first;
 
+		remote_hold(remote);    /* a dying one would be freed by fetch_fail(), too */
 		while (remote->users) {
 			struct remote_user *user = remote->users;
 

@@ -44,6 +44,7 @@ struct fake {
 	uint64_t delay_ns;              /* until a read is done */
 	unsigned fail_reads;            /* so many reads from now on fail */
 	bool hang;                      /* reads end at their deadline only */
+	bool busy;                      /* reads that were given up may still arrive */
 	uint64_t key;                   /* reads with another one fail */
 	int attach_error;               /* peer_attach() answers with it */
 	int admit_error;                /* peer_admit() answers with it */

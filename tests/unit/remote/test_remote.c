@@ -328,6 +328,20 @@ START_TEST(gone_while_reading)
 }
 END_TEST
 
+/* Its memory waited for a read that was given up; it is freed once. */
+START_TEST(end_while_dying)
+{
+	check_pages(attach_well(0, true), 0, 0, 10);
+	fake.busy = true;
+	remote_detach(&fake.attachment[0]);
+	ck_assert_uint_eq(remotes_count(fake.remotes), 0);
+	ck_assert_uint_eq(fake.detaches, 1);
+	fake.busy = false;
+	remotes_free(fake.remotes);
+	fake.remotes = NULL;
+}
+END_TEST
+
 START_TEST(lost)
 {
 	struct remote *remote = attach_well(0, false);
@@ -377,6 +391,7 @@ int main(void)
 	tcase_add_test(tests, fresh_keys);
 	tcase_add_test(tests, silence);
 	tcase_add_test(tests, gone_while_reading);
+	tcase_add_test(tests, end_while_dying);
 	tcase_add_test(tests, lost);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_ENV);
