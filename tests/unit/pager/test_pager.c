@@ -187,7 +187,7 @@ int main(void)
 	failed += run("other file, untouched", test_other_file_untouched);
 	failed += run("about to read zeros", test_about_to_read_zeros);
 	failed += run("about to read zeros again", test_about_to_read_zeros_again);
-#ifndef __SANITIZE_ADDRESS__            /* its malloc has a memory of its own */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)     /* malloc of their own */
 	failed += run("no memory", test_no_memory);
 #endif
 	failed += run("lost page", test_lost_page);
