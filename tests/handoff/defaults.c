@@ -53,6 +53,22 @@ static int oom_of(pid_t pid)
 	return read_number(path);
 }
 
+/* None, whatever handlers libraries of rmmapd have installed: see handlers_remove(). */
+static bool signals_caught(pid_t pid)
+{
+	unsigned long long mask = 0;
+	char path[64], line[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "re");
+	CHECK(f);
+	while (fgets(line, sizeof(line), f) && sscanf(line, "SigCgt: %llx", &mask) != 1)
+		;
+	fclose(f);
+	return mask != 0;
+}
+
 static const int soft[] = { RLIMIT_AS, RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_NOFILE };
 
 /* A program that was given little. Its own exec is before that, so that nothing inherits it. */
@@ -117,6 +133,7 @@ static int start_mode(const char *dir)
 	CHECK(keeper > 1 && daemon_children(keeper, &worker, 1) == 1);
 	unburdened(keeper, &all, oom);
 	unburdened(worker, &all, oom);
+	CHECK(!signals_caught(keeper) && !signals_caught(worker));
 	CHECK(stop_daemon(keeper));
 	return 0;
 }

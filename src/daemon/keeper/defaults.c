@@ -86,6 +86,26 @@ static void limits_raise(void)
 	limit_raise_stack();
 }
 
+/* ---- signals ---- */
+
+/*
+ * Libraries that libfabric links in install handlers when they are loaded (libinfinipath: for
+ * SIGABRT, SIGSEGV and others a backtrace, then exit(1)). Such a handler waits for a lock of malloc
+ * if the fault was inside malloc, and a worker that hangs is never replaced. A sanitizer's handlers
+ * stay.
+ */
+static void handlers_remove(void)
+{
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	struct sigaction action;
+
+	for (int number = 1; number <= SIGRTMAX; number++)
+		if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL &&
+		    action.sa_handler != SIG_IGN)
+			signal(number, SIG_DFL);
+#endif
+}
+
 /* ---- scheduling ---- */
 
 /* Normal scheduling class, nice value 0, no I/O priority. */
@@ -145,6 +165,7 @@ static void set_oom_score(void)
 
 void defaults_set(bool whole)
 {
+	handlers_remove();
 	limits_raise();
 	if (!whole)
 		return;

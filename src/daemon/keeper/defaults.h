@@ -13,10 +13,10 @@
 #include <stddef.h>
 
 /*
- * Called once by the keeper, before the first worker. Raises soft limits to the hard ones. If WHOLE
- * is true a program has started this rmmapd, and all other attributes are reset, too. Else a user
- * or a service manager has, and what they have set stays. The log has a line for each attribute
- * that cannot be set.
+ * Called once by the keeper, before the first worker. Removes signal handlers that libraries
+ * have installed, and raises soft limits to the hard ones. If WHOLE is true a program has started
+ * this rmmapd, and all other attributes are reset, too. Else a user or a service manager has, and
+ * what they have set stays. The log has a line for each attribute that cannot be set.
  */
 void defaults_set(bool whole);
 
