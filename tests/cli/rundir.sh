@@ -73,6 +73,7 @@ rmmapd || fail "one that finds another serving ends with $?"
 stop_daemon "$RMMAP_RUNDIR"
 # so few descriptors that the keeper starts, and its worker does not
 for n in 8 9 10 11 12 13; do
+	# shellcheck disable=SC3045 # dash and bash have it
 	if (ulimit -n $n && exec rmmapd --idle 0) 2>"$tmp/err"; then
 		daemon_pid "$RMMAP_RUNDIR" >/dev/null || fail "ulimit -n $n: 0, and none serves"
 		stop_daemon "$RMMAP_RUNDIR"

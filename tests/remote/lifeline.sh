@@ -62,6 +62,7 @@ echo "an rmmapd with few descriptors:"
 for limit in $(seq 16 2 36) 64; do
 	stop_daemon "$b"
 	(
+		# shellcheck disable=SC3045 # dash and bash have it
 		ulimit -n "$limit"
 		RMMAP_RUNDIR=$b "$abs_top_builddir/rmmapd"
 	) </dev/null >/dev/null 2>&1 || continue
