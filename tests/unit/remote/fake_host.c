@@ -106,18 +106,28 @@ struct later {                  /* a read under way */
 	struct fabric_read *read;
 	int error;
 	struct later *next;             /* while it is spare */
+	struct later *older;            /* of all that were made, for fake_close() */
 };
 
-static struct later *spare;
+static struct later *spare, *made;
+
+static struct later *later_make(void)
+{
+	struct later *later = calloc(1, sizeof *later);
+
+	if (!later)
+		abort();
+	later->older = made;
+	made = later;
+	return later;
+}
 
 void fake_spare(unsigned count)
 {
 	struct later *later;
 
 	for (; count; count--) {
-		later = malloc(sizeof *later);
-		if (!later)
-			abort();
+		later = later_make();
 		later->next = spare;
 		spare = later;
 	}
@@ -127,13 +137,10 @@ static struct later *new_later(void)
 {
 	struct later *later = spare;
 
-	if (later)
-		spare = later->next;
-	else
-		later = malloc(sizeof *later);
 	if (!later)
-		abort();
-	memset(later, 0, sizeof *later);
+		return later_make();
+	spare = later->next;
+	*later = (struct later){ .older = later->older };
 	return later;
 }
 
@@ -145,12 +152,14 @@ void fake_close(void)
 	loop_free(fake.context.loop);
 	for (i = 0; i < FAKE_LAYERS; i++)
 		munmap(fake.source[i], fake.lengths[i]);
-	while (spare) {
-		struct later *later = spare;
+	/* also those under way, whose loop is gone */
+	while (made) {
+		struct later *later = made;
 
-		spare = later->next;
+		made = later->older;
 		free(later);
 	}
+	spare = NULL;
 	free(fake.table);
 }
 
