@@ -37,7 +37,7 @@ distcheck-units:
 # rmmapd that a test starts, and takes what libfabric keeps for leaks, and threads that still
 # run (test_work's, which nobody can end): such are left out.
 check-valgrind:
-	@units=$$($(list_units) | grep -v 'test_\(pager\|fabric\|peer\|clients\|life\|worker\|work\)$$') && \
+	@units=$$($(list_units) | grep -v 'test_\(pager\|fabric\|callers\|peer\|clients\|life\|worker\|work\)$$') && \
 	$(MAKE) $$units && status=0 && for unit in $$units; do \
 	  echo "valgrind $$unit"; \
 	  CK_EXCLUDE_TAGS=descriptor_table_full $(LIBTOOL) --silent --mode=execute \
