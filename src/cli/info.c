@@ -7,137 +7,19 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <linux/userfaultfd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../common/cgroup.h"
-#include "../common/memlock.h"
 #include "../common/options.h"
 #include "../common/rundir.h"
 #include "../common/say.h"
 #include "cli.h"
+#include "fact.h"
 #include "rmmap.h"
-
-/* For kernel headers that are older than the running kernel. */
-#ifndef USERFAULTFD_IOC_NEW
-#define USERFAULTFD_IOC_NEW _IO(0xAA, 0x00)
-#endif
-#ifndef UFFD_FEATURE_MINOR_SHMEM
-#define UFFD_FEATURE_MINOR_SHMEM (1 << 10)
-#endif
-
-enum verdict {
-	FACT_OK,
-	FACT_SHORT,                     /* something is missing; there is a remedy */
-	FACT_NONE,                      /* not in use at present, which is no fault */
-};
-
-struct fact {
-	enum verdict verdict;
-	char found[RM_TEXT_MAX];        /* the state, in words */
-	char remedy[RM_TEXT_MAX];       /* "" if none is needed */
-};
-
-/* Set the remedy; the verdict is then FACT_SHORT. */
-static void fact_remedy(struct fact *fact, const char *text)
-{
-	fact->verdict = FACT_SHORT;
-	rm_format(fact->remedy, sizeof(fact->remedy), "%s", text);
-}
-
-static void fact_found(struct fact *fact, const char *text)
-{
-	rm_format(fact->found, sizeof(fact->found), "%s", text);
-}
-
-/* ---- userfaultfd ---- */
-
-/*
- * Open a userfaultfd that also serves faults inside system calls. Returns it or -errno. *way says
- * which permission allowed it.
- */
-static int uffd_open(const char **way)
-{
-	char allowed = 0;
-	int device, sysctl, uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-	if (uffd >= 0) {
-		sysctl = open("/proc/sys/vm/unprivileged_userfaultfd", O_RDONLY | O_CLOEXEC);
-		if (sysctl >= 0) {
-			if (read(sysctl, &allowed, 1) != 1)
-				allowed = 0;
-			close(sysctl);
-		}
-		*way = allowed == '1' ? "allowed to all by vm.unprivileged_userfaultfd" :
-		       "by CAP_SYS_PTRACE";
-		return uffd;
-	}
-	uffd = -errno;
-	device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
-	if (device < 0)
-		return uffd;
-	uffd = ioctl(device, USERFAULTFD_IOC_NEW, O_CLOEXEC | O_NONBLOCK);
-	if (uffd < 0)
-		uffd = -errno;
-	close(device);
-	*way = "by /dev/userfaultfd";
-	return uffd;
-}
-
-/* Whether pages of another host can be fetched when they are touched. */
-static void fact_userfaultfd(struct fact *fact)
-{
-	struct uffdio_api api = { .api = UFFD_API,
-		.features = UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MINOR_SHMEM };
-	const char *way = "";
-	int uffd = uffd_open(&way);
-
-	if (uffd == -ENOSYS) {
-		fact_found(fact, "this kernel has none: remote publications are fetched whole "
-		           "at attach");
-		fact_remedy(fact, "boot a kernel with CONFIG_USERFAULTFD, 5.14 or newer");
-	} else if (uffd < 0) {
-		rm_format(fact->found, sizeof(fact->found), "not allowed (%s): remote publications "
-		          "are fetched whole at attach", rm_errno_text(-uffd));
-		fact_remedy(fact, "as root 'sysctl vm.unprivileged_userfaultfd=1', or 'setfacl -m "
-		            "u:USER:rw /dev/userfaultfd' (Linux 6.1), or run with CAP_SYS_PTRACE; in "
-		            "a container its seccomp profile has to allow userfaultfd too");
-	} else if (ioctl(uffd, UFFDIO_API, &api)) {
-		fact_found(fact, "this kernel's cannot serve minor faults of shared memory: remote "
-		           "publications are fetched whole at attach");
-		fact_remedy(fact, "boot Linux 5.14 or newer");
-	} else {
-		rm_format(fact->found, sizeof(fact->found), "%s: remote pages can be fetched when "
-		          "they are touched", way);
-	}
-	if (uffd >= 0)
-		close(uffd);
-}
-
-/* ---- memlock ---- */
-
-/* How much memory an RDMA device may pin. Only RDMA needs more than the usual limit. */
-static void fact_memlock(struct fact *fact)
-{
-	uint64_t limit = rm_memlock_limit();
-
-	if (limit == UINT64_MAX) {
-		fact_found(fact, "unlimited");
-		return;
-	}
-	rm_format(fact->found, sizeof(fact->found), "%llu KiB: tcp needs none, RDMA devices need as "
-	          "much as is published or fetched", (unsigned long long)(limit >> 10));
-	if (limit < (uint64_t)1 << 30)
-		fact_remedy(fact, "only for RDMA devices: 'ulimit -l unlimited', memlock in "
-		            "/etc/security/limits.conf, LimitMEMLOCK=infinity in a unit");
-}
 
 /* ---- run directory, environment ---- */
 
@@ -286,25 +168,6 @@ static void fact_fabric(struct fact *fact, const struct rm_daemon_info *info,
 
 /* ---- printing ---- */
 
-/* As text, or into json if it is not NULL. */
-static void print_fact(struct json *json, const char *key, const char *title,
-                       const struct fact *fact)
-{
-	static const char *const verdicts[] = { "ok", "short", "-" };
-
-	if (json) {
-		json_object(json, key);
-		json_bool(json, "ok", fact->verdict != FACT_SHORT);
-		json_text(json, "found", fact->found);
-		json_text(json, "remedy", fact->remedy[0] ? fact->remedy : NULL);
-		json_close(json, '}');
-		return;
-	}
-	printf("%-14s %-6s %s\n", title, verdicts[fact->verdict], fact->found);
-	if (fact->remedy[0])
-		printf("%-21s remedy: %s\n", "", fact->remedy);
-}
-
 static void json_daemon(struct json *json, const struct rm_daemon_info *info)
 {
 	json_object(json, "daemon");
@@ -332,7 +195,7 @@ static void json_daemon(struct json *json, const struct rm_daemon_info *info)
 int cli_info(const struct args *args)
 {
 	struct fact environment = { 0 }, uffd = { 0 }, memlock = { 0 }, rundir = { 0 },
-	            rmmapd = { 0 }, memory = { 0 }, fabric = { 0 };
+	            rmmapd = { 0 }, memory = { 0 }, fabric = { 0 }, huge = { 0 };
 	struct json out, *json = args->json ? &out : NULL;
 	struct rm_daemon_info *info;
 	struct rm_options options;
@@ -340,6 +203,7 @@ int cli_info(const struct args *args)
 
 	fact_environment(&environment, &options);
 	fact_userfaultfd(&uffd);
+	fact_huge_pages(&huge, &options);
 	fact_memlock(&memlock);
 	fact_rundir(&rundir, &options);
 	fact_rmmapd(&rmmapd, &ask, &info);
@@ -352,17 +216,18 @@ int cli_info(const struct args *args)
 	} else {
 		printf("rmmap          %s\n", rmmap_version());
 	}
-	print_fact(json, "environment", "environment", &environment);
-	print_fact(json, "userfaultfd", "userfaultfd", &uffd);
-	print_fact(json, "memlock", "memlock", &memlock);
-	print_fact(json, "run_directory", "run directory", &rundir);
-	print_fact(json, "rmmapd", "rmmapd", &rmmapd);
-	print_fact(json, "memory", "memory", &memory);
+	fact_print(json, "environment", "environment", &environment);
+	fact_print(json, "userfaultfd", "userfaultfd", &uffd);
+	fact_print(json, "huge_pages", "huge pages", &huge);
+	fact_print(json, "memlock", "memlock", &memlock);
+	fact_print(json, "run_directory", "run directory", &rundir);
+	fact_print(json, "rmmapd", "rmmapd", &rmmapd);
+	fact_print(json, "memory", "memory", &memory);
 	if (json && info)
 		json_daemon(json, info);
 	else if (json)
 		json_text(json, "daemon", NULL);
-	print_fact(json, "fabric", "fabric", &fabric);
+	fact_print(json, "fabric", "fabric", &fabric);
 	rdma_print(json);
 	if (json)
 		json_finish(json);

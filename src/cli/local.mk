@@ -6,6 +6,8 @@ rmmap_SOURCES = \
 	src/cli/ask_publish.c \
 	src/cli/check.c \
 	src/cli/cli.h \
+	src/cli/fact.c \
+	src/cli/fact.h \
 	src/cli/function.c \
 	src/cli/hello.c \
 	src/cli/info.c \
@@ -24,6 +26,7 @@ rmmap_SOURCES = \
 	src/cli/say.c \
 	src/cli/snapshot.c \
 	src/cli/snapshot.h \
+	src/cli/system.c \
 	src/cli/workflow.c \
 	src/cli/workflow.h
 rmmap_CPPFLAGS = $(AM_CPPFLAGS) $(IBVERBS_CFLAGS) -DRM_LIBEXECDIR='"$(libexecdir)"'

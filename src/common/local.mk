@@ -13,6 +13,8 @@ libcommon_la_SOURCES = \
 	src/common/fault_times.h \
 	src/common/handle.c \
 	src/common/handle.h \
+	src/common/huge.c \
+	src/common/huge.h \
 	src/common/layout.c \
 	src/common/layout.h \
 	src/common/memlock.c \

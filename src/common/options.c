@@ -71,6 +71,19 @@ static bool option_prefetch(struct rm_options *o, const char *value)
 	return true;
 }
 
+static bool option_huge(struct rm_options *o, const char *value)
+{
+	if (value_is(value, "auto"))
+		o->huge = RM_HUGE_AUTO;
+	else if (value_is(value, "on"))
+		o->huge = RM_HUGE_ON;
+	else if (value_is(value, "off"))
+		o->huge = RM_HUGE_OFF;
+	else
+		return false;
+	return true;
+}
+
 static bool option_daemon(struct rm_options *o, const char *value)
 {
 	const char *program = value;
@@ -175,6 +188,9 @@ const struct rm_option rm_option_table[] = {
 	{ "RMMAP_HEAP", "auto|anon|shared", option_heap,
 	  "auto, anon or shared",
 	  "what the heap's memory is; shared also says that the program will publish" },
+	{ "RMMAP_HUGE", "auto|on|off", option_huge,
+	  "auto, on or off",
+	  "whether memory of publications is made of huge pages" },
 	{ "RMMAP_DAEMON", "shared|private[:PATH]|off|PATH", option_daemon,
 	  "shared, private, off, or the absolute path of rmmapd",
 	  "which rmmapd to use, or to start" },

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "huge.h"
 #include "terms.h"
 
 enum rm_heap_mode { RM_HEAP_AUTO, RM_HEAP_ANON, RM_HEAP_SHARED };
@@ -27,6 +28,7 @@ struct rm_options {
 	enum rm_heap_mode heap;         /* RMMAP_HEAP */
 	enum rm_fetch_mode fetch;       /* RMMAP_FETCH */
 	enum rm_prefetch_mode prefetch; /* RMMAP_PREFETCH */
+	enum rm_huge_mode huge;         /* RMMAP_HUGE */
 	const char *daemon;             /* RMMAP_DAEMON: NULL or "shared", RM_DAEMON_PRIVATE,
 	                                   that with ":" and a path, "off", a path */
 	const char *rundir;             /* RMMAP_RUNDIR or NULL */

@@ -67,7 +67,7 @@ status 0 rmmap list
 status 0 rmmap list --json
 valid_json
 status 0 rmmap info
-for fact in environment userfaultfd memlock "run directory" rmmapd fabric rdma; do
+for fact in environment userfaultfd "huge pages" memlock "run directory" rmmapd fabric rdma; do
 	grep -q "^$fact  *\(ok\|short\|-\)  *[^ ]" "$tmp/out" || fail "info says nothing of $fact"
 done
 status 0 rmmap info --json

@@ -5,6 +5,7 @@ unit_tests = \
 	tests/unit/common/test_cgroup \
 	tests/unit/common/test_channel \
 	tests/unit/common/test_handle \
+	tests/unit/common/test_huge \
 	tests/unit/common/test_options \
 	tests/unit/common/test_rundir \
 	tests/unit/common/test_say \
@@ -25,6 +26,9 @@ tests_unit_common_test_channel_LDADD = $(unit_ldadd)
 tests_unit_common_test_handle_SOURCES = tests/unit/common/test_handle.c tests/unit/unit.h
 tests_unit_common_test_handle_CFLAGS = $(unit_cflags)
 tests_unit_common_test_handle_LDADD = $(unit_ldadd)
+tests_unit_common_test_huge_SOURCES = tests/unit/common/test_huge.c tests/unit/unit.h
+tests_unit_common_test_huge_CFLAGS = $(unit_cflags)
+tests_unit_common_test_huge_LDADD = $(unit_ldadd)
 tests_unit_common_test_options_SOURCES = tests/unit/common/test_options.c tests/unit/unit.h
 tests_unit_common_test_options_CFLAGS = $(unit_cflags)
 tests_unit_common_test_options_LDADD = $(unit_ldadd)

@@ -43,6 +43,7 @@ static void expect_defaults(const struct rm_options *o)
 	ck_assert_int_eq(o->slot, -1);
 	ck_assert_int_eq(o->rank, -1);
 	ck_assert_int_eq(o->heap, RM_HEAP_AUTO);
+	ck_assert_int_eq(o->huge, RM_HUGE_AUTO);
 	ck_assert_int_eq(o->fetch, RM_FETCH_AUTO);
 	ck_assert_int_eq(o->prefetch, RM_PREFETCH_POINTER);
 	ck_assert_ptr_null(o->daemon);
@@ -109,7 +110,7 @@ END_TEST
 static char *everything[] = {
 	(char *)"RMMAP_SLOT=7", (char *)"RMMAP_HEAP=shared", (char *)"RMMAP_DAEMON=/usr/libexec/rmmapd",
 	(char *)"RMMAP_RUNDIR=/tmp/x", (char *)"RMMAP_FABRIC=tcp@lo:4711", (char *)"RMMAP_FETCH=lazy",
-	(char *)"RMMAP_PREFETCH=sequential",
+	(char *)"RMMAP_PREFETCH=sequential", (char *)"RMMAP_HUGE=on",
 	(char *)"RMMAP_TTL=20", (char *)"RMMAP_LIMIT=3G", (char *)"RMMAP_LOG=/tmp/log",
 	(char *)"RMMAP_CHECK=1", (char *)"RMMAP_SCRUB=1", (char *)"RMMAP_STATS=1",
 	(char *)"RMMAP_NAMES=1",
@@ -127,6 +128,7 @@ START_TEST(everything_set)
 	ck_assert_int_eq(o.slot, 7);
 	ck_assert_int_eq(o.rank, 3);
 	ck_assert_int_eq(o.heap, RM_HEAP_SHARED);
+	ck_assert_int_eq(o.huge, RM_HUGE_ON);
 	ck_assert_int_eq(o.fetch, RM_FETCH_LAZY);
 	ck_assert_int_eq(o.prefetch, RM_PREFETCH_SEQUENTIAL);
 	ck_assert_str_eq(o.daemon, "/usr/libexec/rmmapd");

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * huge.h - 2 MiB pages of memory files, made by madvise(MADV_COLLAPSE)
+ *
+ * The library makes pages of the heap and of copied layers huge, rmmapd those of its caches.
+ * Since Linux 6.1, without privilege, whatever transparent_hugepage/shmem_enabled says but
+ * "deny". Any thread; no allocation; no state.
+ */
+#ifndef RM_HUGE_H
+#define RM_HUGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define RM_HUGE_SHIFT 21
+#define RM_HUGE ((uint64_t)1 << RM_HUGE_SHIFT)  /* bytes of a huge page */
+
+enum rm_huge_mode {                     /* RMMAP_HUGE */
+	RM_HUGE_AUTO,                   /* where it costs no memory to speak of */
+	RM_HUGE_ON,                     /* wherever it is possible */
+	RM_HUGE_OFF,
+};
+
+static inline uint64_t rm_huge_down(uint64_t bytes)
+{
+	return bytes & ~(RM_HUGE - 1);
+}
+
+static inline uint64_t rm_huge_up(uint64_t bytes)
+{
+	return (bytes + RM_HUGE - 1) & ~(RM_HUGE - 1);
+}
+
+/* Does this machine have pages of 4 KiB, of which 512 are a huge page? */
+bool rm_huge_fits(void);
+
+/*
+ * Make [addr, addr + length) huge pages: whole multiples of RM_HUGE of one writable MAP_SHARED
+ * mapping of a memory file, whose offset in the file is congruent. Pages that are there keep
+ * their content and are copied; of each 2 MiB the first page is written to, with what it holds,
+ * since the kernel refuses 2 MiB without a page. Nobody else may write to those words meanwhile,
+ * unless present says that no page is absent or may be touched: then nothing is written.
+ *
+ * 0; or -errno, and an unknown first part of it has been made: -EINVAL this kernel has no
+ * MADV_COLLAPSE, or refuses huge pages in memory files; -ENOMEM, -EAGAIN no memory in one piece;
+ * -EBUSY part of it is registered with a userfaultfd.
+ */
+int rm_huge_make(void *addr, uint64_t length, bool present);
+
+/* Try it with one page of a file of its own. 0 or -errno, as above. */
+int rm_huge_probe(void);
+
+#endif
