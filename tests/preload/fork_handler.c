@@ -46,8 +46,13 @@ static void expect(pid_t pid, int code)
 			return;         /* the child of whom this process is a copy */
 		else if (errno != EINTR)
 			gone_wrong("no child\n");
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != code)
-		gone_wrong("a child did not live\n");
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != code) {
+		char text[] = "a child ended with status 0000\n";
+
+		for (int i = 0; i < 4; i++)
+			text[sizeof(text) - 3 - i] = "0123456789abcdef"[status >> 4 * i & 15];
+		gone_wrong(text);
+	}
 }
 
 static void handler(int number)
@@ -126,9 +131,14 @@ static void go_on(unsigned random)
 static void look(void)
 {
 	const int *value;
+	sigset_t timer, before;
 
 	if (!shared->handle[0])
 		return;
+	/* A child that came from a handler in here would go on with what its parent does here. */
+	sigemptyset(&timer);
+	sigaddset(&timer, SIGALRM);
+	sigprocmask(SIG_BLOCK, &timer, &before);
 	value = rmmap_attach(shared->handle);
 	if (!value && errno != EADDRINUSE)
 		gone_wrong(rmmap_error());
@@ -139,6 +149,7 @@ static void look(void)
 	rmmap_unpublish(shared->handle);
 	shared->handle[0] = '\0';
 	shared->value++;
+	sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
 static void with_timer(int times)
