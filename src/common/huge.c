@@ -14,6 +14,9 @@
 
 #include "layout.h"
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23          /* glibc before 2.35 */
+#endif
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25                /* glibc before 2.37 */
 #endif
@@ -25,11 +28,11 @@ bool rm_huge_fits(void)
 
 int rm_huge_make(void *addr, uint64_t length, bool present)
 {
-	char *at = addr;
 	int error;
 
 	for (uint64_t i = 0; !present && i < length; i += RM_HUGE)
-		__atomic_fetch_or((uint64_t *)(void *)(at + i), 0, __ATOMIC_RELAXED);
+		if (madvise((char *)addr + i, RM_PAGE, MADV_POPULATE_WRITE))
+			return -errno;
 	if (!madvise(addr, length, MADV_COLLAPSE))
 		return 0;
 	error = errno;
@@ -39,31 +42,62 @@ int rm_huge_make(void *addr, uint64_t length, bool present)
 	return error == EAGAIN ? -errno : -error;
 }
 
-/* A mapping of fd at a multiple of RM_HUGE, or NULL. The reservation around it is unmapped. */
-static void *probe_map(int fd)
+/*
+ * Map length bytes of a file at a multiple of RM_HUGE, to be written to. NULL: not possible. What
+ * is reserved around it until its place is known is unmapped.
+ */
+static char *file_map(int fd, uint64_t length)
 {
-	char *room = mmap(NULL, 2 * RM_HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-	                  -1, 0);
+	uint64_t size = length + RM_HUGE;
+	char *room = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	char *map = (char *)rm_huge_up((uintptr_t)room);
 
 	if (room == MAP_FAILED)
 		return NULL;
-	if (mmap(map, RM_HUGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
-		map = NULL;
-	if (!map) {
-		munmap(room, 2 * RM_HUGE);
+	if (mmap(map, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) {
+		munmap(room, size);
 		return NULL;
 	}
 	if (map > room)
 		munmap(room, (size_t)(map - room));
-	munmap(map + RM_HUGE, (size_t)(room + RM_HUGE - map));
+	munmap(map + length, (size_t)(room + size - (map + length)));
 	return map;
+}
+
+/* The number of bits of one huge page's part of a bitmap. */
+static unsigned pages_count(const uint64_t *data, uint64_t huge_page)
+{
+	const unsigned words = RM_HUGE / RM_PAGE / 64;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < words; i++)
+		n += (unsigned)__builtin_popcountll(data[huge_page * words + i]);
+	return n;
+}
+
+uint64_t rm_huge_file(int fd, uint64_t length, const uint64_t *data)
+{
+	uint64_t made = 0, whole = rm_huge_down(length);
+	char *map = NULL;
+	bool failed = false;
+
+	for (uint64_t i = 0; !failed && i < whole; i += RM_HUGE) {
+		if (pages_count(data, i / RM_HUGE) < RM_HUGE / RM_PAGE * 3 / 4)
+			continue;
+		if (!map)
+			map = file_map(fd, whole);
+		failed = !map || rm_huge_make(map + i, RM_HUGE, false);
+		made += failed ? 0 : RM_HUGE;
+	}
+	if (map)
+		munmap(map, whole);
+	return made;
 }
 
 int rm_huge_probe(void)
 {
 	int fd, error;
-	void *map;
+	char *map;
 
 	if (!rm_huge_fits())
 		return -EINVAL;
@@ -75,7 +109,7 @@ int rm_huge_probe(void)
 		close(fd);
 		return error;
 	}
-	map = probe_map(fd);
+	map = file_map(fd, RM_HUGE);
 	close(fd);
 	if (!map)
 		return -ENOMEM;

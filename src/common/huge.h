@@ -37,15 +37,23 @@ bool rm_huge_fits(void);
 /*
  * Make [addr, addr + length) huge pages: whole multiples of RM_HUGE of one writable MAP_SHARED
  * mapping of a memory file, whose offset in the file is congruent. Pages that are there keep
- * their content and are copied; of each 2 MiB the first page is written to, with what it holds,
- * since the kernel refuses 2 MiB without a page. Nobody else may write to those words meanwhile,
- * unless present says that no page is absent or may be touched: then nothing is written.
+ * their content and are copied. The kernel refuses 2 MiB without any page: so the first page of
+ * each is allocated first, unless present says that each has one. Other threads may read and write
+ * this memory meanwhile.
  *
  * 0; or -errno, and an unknown first part of it has been made: -EINVAL this kernel has no
  * MADV_COLLAPSE, or refuses huge pages in memory files; -ENOMEM, -EAGAIN no memory in one piece;
- * -EBUSY part of it is registered with a userfaultfd.
+ * -EBUSY part of it is registered with a userfaultfd;
+ * -EFAULT the first page may not be written to.
  */
 int rm_huge_make(void *addr, uint64_t length, bool present);
+
+/*
+ * Before pages are written to a new memory file: make those 2 MiB of it huge of whose pages three
+ * quarters or more have a bit in data, a bitmap of the file's pages. Returns how many bytes were
+ * made; the rest gets pages of 4 KiB, whatever the reason.
+ */
+uint64_t rm_huge_file(int fd, uint64_t length, const uint64_t *data);
 
 /* Try it with one page of a file of its own. 0 or -errno, as above. */
 int rm_huge_probe(void);
