@@ -229,6 +229,9 @@ struct rmmap_stats {
 	uint64_t pointer_used;
 	uint64_t asked_pages;      /* pages that rmmap_prefetch() requested */
 	uint64_t asked_used;
+	uint64_t heap_huge_bytes;  /* of the heap now: huge pages of memory files */
+	uint64_t layer_huge_bytes; /* huge pages that publishes have made to copy into */
+	uint64_t huge_refused;     /* huge pages that the kernel did not make for the heap */
 };
 
 /*

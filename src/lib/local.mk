@@ -36,17 +36,21 @@ librmmap_core_la_SOURCES = \
 	src/lib/heap/backing_protect.c \
 	src/lib/heap/backing_spans.c \
 	src/lib/heap/backing_spans.h \
-	src/lib/heap/free_ranges.c \
-	src/lib/heap/free_ranges.h \
+	src/lib/heap/chunks.c \
+	src/lib/heap/chunks.h \
+	src/lib/heap/freeze.c \
 	src/lib/heap/freed.c \
 	src/lib/heap/freed.h \
 	src/lib/heap/heap.c \
 	src/lib/heap/heap.h \
 	src/lib/heap/hooks.c \
+	src/lib/heap/huge.c \
 	src/lib/heap/jemalloc.c \
 	src/lib/heap/jemalloc.h \
 	src/lib/heap/other_arenas.c \
 	src/lib/heap/other_malloc.c \
+	src/lib/heap/pages.c \
+	src/lib/heap/pages.h \
 	src/lib/heap/ranges.c \
 	src/lib/heap/retained.c \
 	src/lib/heap/retained.h \

@@ -68,6 +68,8 @@ static void stats_collect(struct rmmap_stats *s)
 	s->attached_bytes = attach_bytes();
 	s->attach_ns = counted(COUNT_ATTACH_NS);
 	s->own_pages = counted(COUNT_OWN_PAGES);
+	huge_stats(&s->heap_huge_bytes, &s->huge_refused);
+	s->layer_huge_bytes = counted(COUNT_LAYER_HUGE_BYTES);
 	counters_fetch(s);
 }
 
@@ -118,6 +120,9 @@ static void stats_say(int fd, const struct rmmap_stats *s)
 
 	rm_say_fd(fd, "rmmap: heap: %s now, %s at most, %llu extents", bytes_text(s->heap_bytes, a),
 	          bytes_text(s->heap_peak, b), (unsigned long long)s->extents);
+	rm_say_fd(fd, "rmmap: huge pages: %s of the heap now, %s of layers made, %llu refused by "
+	          "the kernel", bytes_text(s->heap_huge_bytes, a),
+	          bytes_text(s->layer_huge_bytes, b), (unsigned long long)s->huge_refused);
 	rm_say_fd(fd, "rmmap: published: %llu times, %s, %s of it copied, in %s",
 	          (unsigned long long)s->publishes, bytes_text(s->published_bytes, a),
 	          bytes_text(s->copied_bytes, b), time_text(s->publish_ns, c));

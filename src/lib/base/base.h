@@ -172,7 +172,7 @@ int take_fabric(const char *function, char spec[RM_SPEC_MAX]);
 
 /* ---- counters.c: counters of this process ---- */
 enum counter { COUNT_PUBLISHES, COUNT_PUBLISHED_BYTES, COUNT_COPIED_BYTES, COUNT_PUBLISH_NS,
-	COUNT_ATTACHES, COUNT_ATTACH_NS, COUNT_OWN_PAGES, COUNTERS };
+	COUNT_ATTACHES, COUNT_ATTACH_NS, COUNT_OWN_PAGES, COUNT_LAYER_HUGE_BYTES, COUNTERS };
 void count(enum counter counter, uint64_t n);
 uint64_t counted(enum counter counter);
 void counters_child(void);      /* in a child of fork(): all are 0 again */

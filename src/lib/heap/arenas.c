@@ -242,6 +242,34 @@ void arena_move(unsigned i)
 	rj_mallctl("thread.arena", NULL, NULL, &arena, sizeof(arena));
 }
 
+/* ---- around a publish ---- */
+
+/* How long jemalloc keeps free memory dirty once something was published. */
+#define PUBLISHED_DECAY_MS 0
+
+static void arena_hurry(unsigned arena)
+{
+	ssize_t decay = PUBLISHED_DECAY_MS;
+	char name[48];
+
+	rm_format(name, sizeof(name), "arena.%u.dirty_decay_ms", arena);
+	rj_mallctl(name, NULL, NULL, &decay, sizeof(decay));
+}
+
+void arenas_purge(void)
+{
+	static unsigned hurried;        /* the generation whose arenas hurry */
+	ssize_t decay = PUBLISHED_DECAY_MS;
+	unsigned arena;
+
+	if (__atomic_exchange_n(&hurried, generation, __ATOMIC_RELAXED) != generation) {
+		rj_mallctl("arenas.dirty_decay_ms", NULL, NULL, &decay, sizeof(decay));
+		for (unsigned i = 0; arena_at(i, &arena); i++)
+			arena_hurry(arena);
+	}
+	rj_mallctl("arena." RJ_ALL_ARENAS ".purge", NULL, NULL, NULL, 0);
+}
+
 /* ---- around fork ---- */
 
 /* jemalloc's own handler comes next. It would have a thread bound that jemalloc does not know. */

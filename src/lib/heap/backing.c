@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 
 #include "backing_file.h"
-#include "free_ranges.h"
+#include "chunks.h"
 
 /* A shorter part of memory that a publish knows is not replaced by new memory. */
 #define OVERLAY_MIN ((uint64_t)256 << 10)
@@ -252,35 +252,107 @@ bool backing_purge_lazy(uint64_t addr, uint64_t length)
 	return !done;
 }
 
-/* Is this span a part of this frozen file? */
-static bool span_of_file(const struct span *s, uint32_t file)
+/* Leave those chunks of this part of a frozen file of which nothing is in use. */
+static void part_leave_unused(const struct part *part)
 {
-	return s->kind == SPAN_FROZEN && s->file == file;
+	uint64_t end = part->addr + part->length, length;
+
+	for (uint64_t at = part->addr; at < end; at += length) {
+		struct part piece = *part;
+
+		length = rm_huge_down(at) + RM_HUGE - at;
+		if (length > end - at)
+			length = end - at;
+		piece.addr = at;
+		piece.length = length;
+		if (chunks_unused(at, length))
+			part_leave_file(&piece);
+	}
+}
+
+void backing_leave_unused(void)
+{
+	uint64_t at = 0;
+	struct part part;
+
+	backing_lock();
+	while (part_next(&at, UINT64_MAX, &part))
+		if (part.kind == SPAN_FROZEN)
+			part_leave_unused(&part);
+	backing_unlock();
+}
+
+/* ---- fresh memory in the place of free memory ---- */
+
+bool backing_is_shared(uint64_t addr, uint64_t length)
+{
+	const struct span *s;
+	size_t i;
+	bool is;
+
+	backing_lock();
+	i = span_find(addr);
+	s = span_at(i);
+	is = i < backing.spans.count && s->kind == SPAN_SHARED && s->addr <= addr &&
+	     span_end(s) >= addr + length;
+	backing_unlock();
+	return is;
 }
 
 /*
- * The spans of one file ascend, and only anonymous memory lies between them (span_leave_file()
- * puts it there). So each file is one stretch of the list, and one pass sees each file once.
+ * How much of [addr, addr + length), in whole huge pages, is memory of one heap that is not in a
+ * shared file. *heap is set.
  */
-void backing_leave_unused(void)
+static uint64_t renewable_length(uint64_t addr, uint64_t length, uint32_t *heap)
 {
-	backing_lock();
-	for (size_t i = 0, end; i < backing.spans.count; i = end) {
-		uint32_t file = span_at(i)->file;
-		bool unused = true;
+	uint64_t at = addr, end = addr + length;
 
-		end = i + 1;
-		if (!file || !span_of_file(span_at(i), file))
-			continue;
-		for (; end < backing.spans.count && (span_at(end)->kind == SPAN_ANON ||
-		                             span_of_file(span_at(end), file)); end++)
-			;
-		for (size_t k = i; unused && k < end; k++)
-			unused = !span_of_file(span_at(k), file) ||
-			         free_ranges_cover(span_at(k)->addr, span_at(k)->length);
-		for (size_t k = i; unused && k < end; k++)
-			if (span_of_file(span_at(k), file))
-				span_leave_file(span_at(k));
+	for (size_t i = span_find(addr); i < backing.spans.count && at < end; i++) {
+		const struct span *s = span_at(i);
+
+		if (s->addr > at || s->kind == SPAN_SHARED || (at > addr && s->heap != *heap))
+			break;
+		*heap = s->heap;
+		at = span_end(s) < end ? span_end(s) : end;
+	}
+	return rm_huge_down(at - addr);
+}
+
+/* Map a new file over [addr, addr + length), which is whole spans. False: it is as it was. */
+static bool memory_renew(uint64_t addr, uint64_t length, uint32_t heap)
+{
+	struct span span = { .addr = addr, .length = length, .heap = heap, .kind = SPAN_SHARED,
+	                     .fresh = true };
+	size_t first = span_find(addr);
+	int fd = file_whole(addr, length, &span.file);
+
+	if (fd < 0)
+		return false;
+	if (mmap((void *)addr, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED |
+	         MAP_NORESERVE, fd, 0) == MAP_FAILED) {
+		file_close(span.file);
+		return false;
+	}
+	own_name((void *)addr, length, "rmmap heap");
+	for (size_t i = first; i < backing.spans.count && span_at(i)->addr < addr + length; i++)
+		if (span_at(i)->kind == SPAN_FROZEN)
+			file_unmapped(span_at(i)->file, span_at(i)->length);
+	spans_replace(first, &span);
+	return true;
+}
+
+uint64_t backing_renew(uint64_t addr, uint64_t length)
+{
+	uint64_t done = 0;
+	uint32_t heap = 0;
+
+	backing_lock();
+	if (backing.shared && backing.forks <= FORKS_MAX && backing.spans.count < SPANS_MAX) {
+		done = renewable_length(addr, length, &heap);
+		if (!done || !span_cut(addr) || !span_cut(addr + done) ||
+		    !memory_renew(addr, done, heap))
+			done = 0;
 	}
 	backing_unlock();
+	return done;
 }

@@ -52,10 +52,18 @@ bool backing_purge_lazy(uint64_t addr, uint64_t length);
  */
 bool backing_retain(uint64_t addr, uint64_t length);
 /*
- * Replace frozen files by anonymous memory if jemalloc uses nothing of what is mapped of them.
- * Under the hooks' lock, without which free_ranges.c cannot be asked.
+ * Replace frozen memory by anonymous memory in chunks of which jemalloc uses nothing. Under the
+ * hooks' lock, without which chunks.c cannot be asked.
  */
 void backing_leave_unused(void);
+/* Is all of it one memory file that is mapped shared? */
+bool backing_is_shared(uint64_t addr, uint64_t length);
+/*
+ * Nothing of [addr, addr + length), whole huge pages, is in use. Replace as much of it from addr on
+ * as is not in a shared file by fresh memory of a new one, up to the first that is. Returns how
+ * much; 0: none, and all is as before.
+ */
+uint64_t backing_renew(uint64_t addr, uint64_t length);
 
 /* ---- backing_protect.c ---- */
 /*

@@ -116,6 +116,17 @@ int file_grow(uint64_t addr, uint64_t length, uint64_t heap_bytes, uint32_t *num
 	return file->fd.fd;
 }
 
+int file_whole(uint64_t addr, uint64_t length, uint32_t *number)
+{
+	struct file *file = file_new(addr, length);
+
+	if (!file)
+		return -ENOMEM;
+	file->used = length;
+	*number = file->number;
+	return file->fd.fd;
+}
+
 void file_used(uint32_t number, uint64_t length)
 {
 	struct file *file = file_find(number);

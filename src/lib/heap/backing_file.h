@@ -20,6 +20,8 @@
  */
 int file_grow(uint64_t addr, uint64_t length, uint64_t heap_bytes, uint32_t *number,
               uint64_t *offset, uint64_t *part);
+/* A file of this length, mapped as a whole at addr. Sets its number. Descriptor or -errno. */
+int file_whole(uint64_t addr, uint64_t length, uint32_t *number);
 void file_used(uint32_t number, uint64_t length);       /* length more bytes of it are mapped */
 int file_fd(uint32_t number);           /* -1: the program closed it */
 /*

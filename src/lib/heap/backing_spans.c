@@ -116,6 +116,19 @@ bool span_cut(uint64_t addr)
 	return true;
 }
 
+void spans_replace(size_t i, const struct span *by)
+{
+	size_t next = i + 1;
+
+	own_require(span_at(i)->addr == by->addr);
+	while (next < backing.spans.count && span_at(next)->addr < span_end(by))
+		next++;
+	own_require(span_end(span_at(next - 1)) == span_end(by));
+	*span_at(i) = *by;
+	memmove(span_at(i + 1), span_at(next), (backing.spans.count - next) * sizeof(*by));
+	backing.spans.count -= next - i - 1;
+}
+
 void spans_join(void)
 {
 	size_t count = 0;

@@ -16,6 +16,7 @@
 
 #include "freed.h"
 #include "jemalloc.h"
+#include "pages.h"
 
 /* After so many calls of free() a thread that only frees is set up as others are. */
 #define FREES_MAX 128
@@ -60,6 +61,7 @@ static void heap_init(void)
 	backing_init(policy_publishes() && (options->heap == RM_HEAP_SHARED ||
 	                           (options->heap == RM_HEAP_AUTO && !policy_pins() &&
 	                            !strict_overcommit())), policy_publishes());
+	huge_init();
 	if (options->check)             /* so that free() looks at each pointer */
 		heap_mix();
 	slot_init();

@@ -81,7 +81,7 @@ extern uint64_t heap_run;               /* the run that grows; 0 before the firs
 enum slot_state hooks_state(const void *p);
 /* slot_lock_fd() under the hooks' lock, for publish/. */
 int hooks_claim(unsigned slot);
-/* Let go of frozen files without used memory, then backing_freeze(). 0 or -ENOMEM. */
+/* Give back what is free and let go of frozen memory, then backing_freeze(). 0 or -ENOMEM. */
 int hooks_freeze(struct array *spans);
 /* Around fork, inside jemalloc's own locks. */
 void hooks_prefork(void);
@@ -148,6 +148,11 @@ void arenas_lock(void);
 void arenas_unlock(void);
 /* The arena at place i of the pool. False: there is none, or this thread is being bound. */
 bool arena_at(unsigned i, unsigned *arena);
+/*
+ * Before a publish: have jemalloc give back what is free. From the first time on it does so after
+ * a millisecond, so that free memory is not taken for new blocks before pages.c has seen it.
+ */
+void arenas_purge(void);
 void arena_move(unsigned i);            /* bind this thread to the arena at place i instead */
 /* Around fork, for heap.c. The lock is held from prefork to parent or child. */
 void arenas_prefork(bool started);
@@ -172,6 +177,19 @@ bool jemalloc_owns(const void *p);
  * *ranges need not be set up; the caller frees it, on failure too. 0 or -ENOMEM.
  */
 int heap_ranges(struct array *ranges);
+
+/* ---- freeze.c ---- */
+/*
+ * Freeze the heap for a publish. *spans gets its spans, see backing_freeze(). Without any lock of
+ * this room. 0 or -ENOMEM.
+ */
+int heap_freeze(struct array *spans);
+/* Set bit i of bitmap for each page i of [addr, addr + length) that jemalloc uses, or may use. */
+void heap_used(uint64_t addr, uint64_t length, uint64_t *bitmap);
+
+/* ---- huge.c ---- */
+/* Bytes of the heap that are huge pages now, and how often the kernel refused to make one. */
+void huge_stats(uint64_t *bytes, uint64_t *refusals);
 
 /* ---- ../fork.c: the only function above this room that it calls ---- */
 /* Register the fork handlers. jemalloc's setup needs them before anything else can fork. */

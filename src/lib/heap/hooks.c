@@ -11,21 +11,20 @@
 #include "backing.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include "../../common/channel.h"
+#include "chunks.h"
 #include "jemalloc.h"
+#include "pages.h"
 #include "retained.h"
-#include "free_ranges.h"
 
-#define STEP ((uint64_t)2 << 20)        /* between possible starts of a heap; a huge page */
+#define STEP RM_HUGE            /* between possible starts of a heap */
 /* A new run begins where attached memory is stepped over, and in each new slot. */
 #define RUNS_MAX 4096
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /*
  * The runs of own and inherited heaps, in the order in which they were made; see run_holds().
  * Written under the lock. Readers without it load run_count first: runs are only added, and the
@@ -39,16 +38,6 @@ static uint32_t run_heaps[RUNS_MAX];
 static uint32_t heap;                   /* this process's number; 0: not chosen yet */
 static uint64_t top, end;               /* next address, and the end of its slot; 0: no slot yet */
 static uint64_t bytes, extents;         /* the heap's size, which never shrinks; hook_alloc calls */
-
-static void hooks_lock(void)
-{
-	own_lock(&lock);
-}
-
-static void hooks_unlock(void)
-{
-	own_unlock(&lock);
-}
 
 static uint64_t run_base(uint64_t run)
 {
@@ -108,7 +97,6 @@ static void run_add(uint64_t base, uint64_t length)
 	__atomic_store_n(&run_count, n + 1, __ATOMIC_RELEASE);
 	__atomic_store_n(&heap_run, run, __ATOMIC_RELAXED);
 	bytes += length;
-	top = base + length;
 }
 
 /*
@@ -133,9 +121,40 @@ static int slot_enter(uint64_t length)
 	return 0;
 }
 
+/* The end of the run that grows. Memory from top up to there is mapped and nobody's yet. */
+static uint64_t run_end(void)
+{
+	return run_base(heap_run) + run_length(heap_run);
+}
+
 /*
- * Map a new extent at the top; its address, or 0. The gap that an alignment leaves is mapped, too:
- * nobody touches it, and the heap stays one run. Memory that is in the way is stepped over, in
+ * Map what is missing of [top, to), in whole huge pages if the program publishes. 0 or -errno:
+ * -EEXIST, something else is mapped there.
+ */
+static int run_map(uint64_t to)
+{
+	bool joins = top <= run_end() && run_base(heap_run) <= top;
+	uint64_t from = joins ? run_end() : top;
+	int error;
+
+	if (joins && to <= from)
+		return 0;
+	if (!joins && run_count == RUNS_MAX)
+		return -ENOMEM;
+	if (policy_publishes())
+		to = rm_huge_up(to);
+	error = backing_map(from, to - from, heap_number_to_map());
+	if (error)
+		return error;
+	if (policy_publishes())
+		chunks_add_slot(from);
+	run_add(from, to - from);
+	return 0;
+}
+
+/*
+ * Take a new extent from the top; its address, or 0. The gap that an alignment leaves is mapped,
+ * too: nobody touches it, and the heap stays one run. Memory that is in the way is stepped over, in
  * steps that double, since it may be attached memory of any length.
  */
 static uint64_t run_grow(uint64_t size, uint64_t alignment)
@@ -153,8 +172,7 @@ static uint64_t run_grow(uint64_t size, uint64_t alignment)
 			step = STEP;
 			continue;
 		}
-		error = run_count == RUNS_MAX && top != run_base(heap_run) + run_length(heap_run) ?
-			-ENOMEM : backing_map(top, addr + size - top, heap_number_to_map());
+		error = run_map(addr + size);
 		if (!error)
 			break;
 		if (error != -EEXIST)
@@ -162,18 +180,16 @@ static uint64_t run_grow(uint64_t size, uint64_t alignment)
 		top = align_up(top + step, STEP);
 		step *= 2;
 	}
-	if (policy_publishes())
-		free_ranges_add(top, addr - top);
-	run_add(top, addr + size - top);
+	top = addr + size;
 	return addr;
 }
 
-/* Map more memory right behind an extent, which is possible only at the very top. 0: it is not. */
+/* Take more memory right behind an extent, which is possible only at the very top. 0: it is not. */
 static uint64_t run_extend(uint64_t addr, uint64_t size)
 {
-	if (addr != top || addr + size > end || backing_map(addr, size, heap_number_to_map()))
+	if (addr != top || addr + size > end || run_map(addr + size))
 		return 0;
-	run_add(addr, size);
+	top = addr + size;
 	return addr;
 }
 
@@ -185,18 +201,21 @@ static uint64_t run_extend(uint64_t addr, uint64_t size)
 static void extent_use(uint64_t addr, uint64_t length)
 {
 	struct retained_range taken[RETAINED_MAX];
+	uint64_t used = length;
 	unsigned n;
 
 	if (!__atomic_load_n(&retained_bytes, __ATOMIC_RELAXED) && !policy_publishes())
 		return;
 	hooks_lock();
-	free_ranges_remove(addr, length);
 	n = retained_take(addr, length, taken);
 	for (unsigned i = 0; i < n; i++)
-		length -= taken[i].length;
-	retained_release(length);
+		used -= taken[i].length;
+	retained_release(used);
 	retained_expire();
+	pages_expire();
 	hooks_unlock();
+	if (policy_publishes())
+		pages_use(addr, length);
 	for (unsigned i = 0; i < n; i++)
 		retained_clear(&taken[i]);
 }
@@ -214,8 +233,6 @@ static void *hook_alloc(extent_hooks_t *self, void *new_addr, size_t size, size_
 	addr = new_addr ? run_extend((uintptr_t)new_addr, size) : run_grow(size, alignment);
 	if (addr)
 		extents++;
-	if (addr && !*committed && policy_publishes())
-		free_ranges_add(addr, size);
 	hooks_unlock();
 	if (addr && *committed)
 		extent_use(addr, size);
@@ -237,27 +254,34 @@ static bool hook_commit(extent_hooks_t *self, void *addr, size_t size, size_t of
 	return false;
 }
 
+/* jemalloc does not use this memory any more. True: refused, and it is still used. */
+static bool extent_free(uint64_t addr, uint64_t length)
+{
+	bool large = length >= RETAINED_MIN, keep = false, refused = false;
+
+	if (!large && !policy_publishes() && !__atomic_load_n(&retained_bytes, __ATOMIC_RELAXED))
+		return backing_purge_forced(addr, length);
+	hooks_lock();
+	retained_expire();
+	pages_expire();
+	if (large)
+		keep = retained_add(addr, length);
+	if (!keep && policy_publishes())
+		refused = pages_free(addr, length, !large);
+	hooks_unlock();
+	if (!keep && !policy_publishes())
+		refused = backing_purge_forced(addr, length);
+	return refused;
+}
+
 /* Unless this refuses, the memory reads as zeros when it is committed again. */
 static bool hook_decommit(extent_hooks_t *self, void *addr, size_t size, size_t offset,
                           size_t length, unsigned arena)
 {
-	uint64_t at = (uintptr_t)addr + offset;
 	int saved = errno;
-	bool keep = false, refused;
+	bool refused = extent_free((uintptr_t)addr + offset, length);
 
 	(void)self, (void)size, (void)arena;
-	if (length >= RETAINED_MIN || __atomic_load_n(&retained_bytes, __ATOMIC_RELAXED)) {
-		hooks_lock();
-		retained_expire();
-		keep = retained_add(at, length);
-		hooks_unlock();
-	}
-	refused = !keep && backing_purge_forced(at, length);
-	if (!refused && policy_publishes()) {
-		hooks_lock();
-		free_ranges_add(at, length);
-		hooks_unlock();
-	}
 	errno = saved;
 	return refused;
 }
@@ -303,10 +327,13 @@ int hooks_freeze(struct array *spans)
 	int error;
 
 	hooks_lock();
-	backing_leave_unused();
+	retained_release(UINT64_MAX);
 	hooks_unlock();
-	error = backing_freeze(spans);
+	pages_purge(true);
 	hooks_lock();
+	backing_leave_unused();
+	error = backing_freeze(spans);
+	chunks_freeze();
 	for (size_t i = 0; !policy_publishes() && i < spans->count; i++)
 		((struct span *)spans->data + i)->heap = heap_number();
 	hooks_unlock();
@@ -317,6 +344,7 @@ void hooks_prefork(void)
 {
 	hooks_lock();
 	backing_prefork();
+	chunks_freeze();
 }
 
 void hooks_parent(void)

@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 
 #include "../../common/channel.h"
+#include "pages.h"
 #include "retained.h"
 
 #define PIECE_SHIFT 21          /* a piece is 2 MiB of addresses */
@@ -42,7 +43,7 @@ static uint32_t time_now_ms(void)
 /* The pages read as zeros afterwards, also if the kernel does not take them (mlock(2)). */
 static void pages_give_back(uint64_t addr, uint64_t length)
 {
-	if (backing_purge_forced(addr, length))
+	if (policy_publishes() ? pages_free(addr, length, false) : backing_purge_forced(addr, length))
 		memset((void *)addr, 0, length);
 }
 

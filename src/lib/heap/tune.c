@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "jemalloc.h"
+#include "pages.h"
 #include "rmmap.h"
 
 RM_EXPORT int rmmap_mallctl(const char *name, void *old, size_t *old_size, void *new,
@@ -65,9 +66,13 @@ RM_EXPORT struct mallinfo mallinfo(void)
 /* All free pages go back, whatever pad is. Returns 1, as glibc does if it gave memory back. */
 RM_EXPORT int malloc_trim(size_t pad)
 {
+	bool done;
+
 	(void)pad;
 	rj_mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
-	return rj_mallctl("arena." RJ_ALL_ARENAS ".purge", NULL, NULL, NULL, 0) == 0;
+	done = rj_mallctl("arena." RJ_ALL_ARENAS ".purge", NULL, NULL, NULL, 0) == 0;
+	pages_purge(false);
+	return done;
 }
 
 /* glibc's parameters mean nothing here: they are accepted and have no effect. */

@@ -121,6 +121,8 @@ static int layer_of_file(struct collected *set, const struct span *span, uint32_
 		return 0;
 	fd_mark(&new.fd, fd);
 	error = layer_frozen(&new, fd, backing_seen(span->file));
+	if (!error)
+		layer_keep_used(&new);
 	layer = error ? NULL : array_add(set->layers);
 	if (!layer) {
 		layer_free(&new);
@@ -209,7 +211,7 @@ static int collect_span(struct collected *set, const struct known *known, const 
 static int collect_heap(struct collected *set, const struct known *known)
 {
 	struct array spans = { .item = sizeof(struct span) };
-	int error = hooks_freeze(&spans);
+	int error = heap_freeze(&spans);
 
 	for (size_t i = 0; !error && i < spans.count; i++)
 		error = collect_span(set, known, (struct span *)spans.data + i);

@@ -79,6 +79,7 @@ struct snapshot_layer {
 	uint8_t id[RM_ID_BYTES];
 	uint64_t addr, length;          /* addr: of the page at offset 0, if it is a base */
 	uint64_t *bitmap;               /* pages with data; own pages, or in an upstream table */
+	uint64_t huge;                  /* bytes of it that were made huge pages when it was copied */
 	uint64_t live;                  /* pages of segments that refer to it; a scratch value */
 	struct fd_mark fd;              /* -1: rmmapd has it */
 	uint32_t file;                  /* the heap's file whose descriptor fd is; 0: its own */
@@ -91,14 +92,18 @@ static inline uint64_t layer_pages(const struct snapshot_layer *layer)
 	return layer->length >> RM_PAGE_SHIFT;
 }
 /*
- * Make a base of the memory at [addr, addr + length): of pages whose bit is set in data, or, if
- * data is NULL, of all that are not zeros. 0 or -errno, and then there is nothing to free.
+ * Make a base of the memory at [addr, addr + length): of the pages whose bit is set in data; with
+ * drop_zeros, only of those of them that are not zeros. Where most of 2 MiB is copied, that becomes
+ * a huge page. 0 or -errno, and then there is nothing to free.
  */
-int layer_base(struct snapshot_layer *layer, uint64_t addr, uint64_t length, const uint64_t *data);
+int layer_base(struct snapshot_layer *layer, uint64_t addr, uint64_t length, const uint64_t *data,
+               bool drop_zeros);
 /* Make a layer of the pages of these segments, of which only addr and length count. */
 int layer_changes(struct snapshot_layer *layer, const struct rm_segment *runs, size_t count);
 /* Make the bitmap of a base that is a sealed file of the heap. seen: see backing_seen(). */
 int layer_frozen(struct snapshot_layer *layer, int fd, const uint64_t *seen);
+/* Clear the bits of pages that jemalloc does not use: what was in them is nobody's business. */
+void layer_keep_used(struct snapshot_layer *layer);
 void layer_free(struct snapshot_layer *layer);   /* closes its own descriptor */
 
 /* ---- collect.c ---- */

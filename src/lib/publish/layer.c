@@ -143,20 +143,44 @@ static bool page_is_zero(const uint64_t *page)
 	return any == 0;
 }
 
-/* Everything was copied, since nobody knew which pages have data: give pages of zeros back. */
+/* A huge page of which no more than a quarter is zeros stays one. */
+#define ZEROS_MAX (RM_HUGE / RM_PAGE / 4)
+
+/* Clear the bits of pages of zeros within [from, to), at most a huge page, and punch them out. */
+static void part_drop_zeros(const struct snapshot_layer *layer, const char *map, uint64_t from,
+                            uint64_t to)
+{
+	uint64_t zeros[RM_HUGE / RM_PAGE / 64] = { 0 }, count = 0;
+	uint64_t first = from - from % (RM_HUGE / RM_PAGE);
+
+	for (uint64_t page = from; page < to; page++) {
+		if (!rm_bit(layer->bitmap, page) ||
+		    !page_is_zero((const uint64_t *)(const void *)(map + page * RM_PAGE)))
+			continue;
+		rm_bit_clear(layer->bitmap, page);
+		rm_bit_set(zeros, page - first);
+		count++;
+	}
+	if (count <= ZEROS_MAX && layer->huge)
+		return;
+	for (uint64_t at = 0, run; rm_bit_run(zeros, at, RM_HUGE / RM_PAGE, true, &at, &run);
+	     at += run)
+		(void)fallocate(layer->fd.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		                (off_t)((first + at) * RM_PAGE), (off_t)(run * RM_PAGE));
+}
+
+/* All was copied, since nobody knew which pages have data: leave pages of zeros out. */
 static int layer_drop_zero_pages(const struct snapshot_layer *layer)
 {
 	const char *map = mmap(NULL, layer->length, PROT_READ, MAP_SHARED, layer->fd.fd, 0);
 
 	if (map == MAP_FAILED)
 		return -errno;
-	for (uint64_t at = 0; at < layer->length; at += RM_PAGE) {
-		if (!page_is_zero((const uint64_t *)(const void *)(map + at)))
-			continue;
-		rm_bit_clear(layer->bitmap, at >> RM_PAGE_SHIFT);
-		/* If that fails, it only costs memory. */
-		(void)fallocate(layer->fd.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-		                (off_t)at, (off_t)RM_PAGE);
+	for (uint64_t page = 0; page < layer_pages(layer); page += RM_HUGE / RM_PAGE) {
+		uint64_t end = page + RM_HUGE / RM_PAGE;
+
+		part_drop_zeros(layer, map, page, end < layer_pages(layer) ? end :
+		                                                             layer_pages(layer));
 	}
 	munmap((void *)(uintptr_t)map, layer->length);
 	return 0;
@@ -197,18 +221,19 @@ static int layer_finish(struct snapshot_layer *layer, int error)
 	return error;
 }
 
-int layer_base(struct snapshot_layer *layer, uint64_t addr, uint64_t length, const uint64_t *data)
+int layer_base(struct snapshot_layer *layer, uint64_t addr, uint64_t length, const uint64_t *data,
+               bool drop_zeros)
 {
 	int error = layer_new(layer, LAYER_BASE, addr, length);
 
 	if (error)
 		return error;
-	if (data)
-		memcpy(layer->bitmap, data, bitmap_bytes(length));
-	else
-		bitmap_set_run(layer->bitmap, 0, layer_pages(layer));
+	memcpy(layer->bitmap, data, bitmap_bytes(length));
+	if (addr % RM_HUGE == 0 && rm_huge_fits() && env_options()->huge != RM_HUGE_OFF)
+		layer->huge = rm_huge_file(layer->fd.fd, length, data);
+	count(COUNT_LAYER_HUGE_BYTES, layer->huge);
 	error = layer_copy_pages(layer);
-	if (!error && !data)
+	if (!error && drop_zeros)
 		error = layer_drop_zero_pages(layer);
 	return layer_finish(layer, error);
 }
@@ -257,6 +282,19 @@ int layer_frozen(struct snapshot_layer *layer, int fd, const uint64_t *seen)
 		at = hole;
 	}
 	return errno == ENXIO ? 0 : -errno;
+}
+
+void layer_keep_used(struct snapshot_layer *layer)
+{
+	size_t bytes = bitmap_bytes(layer->length);
+	uint64_t *used = own_pages(bytes);
+
+	if (!used)
+		return;
+	heap_used(layer->addr, layer->length, used);
+	for (size_t i = 0; i < bytes / sizeof(*used); i++)
+		layer->bitmap[i] &= used[i];
+	own_pages_free(used, bytes);
 }
 
 void layer_free(struct snapshot_layer *layer)

@@ -14,12 +14,14 @@ static uint64_t length_min(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* Add a layer, and append the segments that it holds, in order. 0 or -ENOMEM. */
+/*
+ * Add a layer, and append the segments that it holds, in order; the first one is at offset in it. 0
+ * or -ENOMEM.
+ */
 static int layer_add(const struct collected *set, const struct snapshot_layer *layer, struct array
-                     *over, const struct rm_segment *s, size_t count)
+                     *over, const struct rm_segment *s, size_t count, uint64_t offset)
 {
 	struct snapshot_layer *added = array_add(set->layers);
-	uint64_t offset = 0;
 	int error = 0;
 
 	if (!added)
@@ -59,18 +61,22 @@ static void bitmap_set_known(const struct collected *set, uint64_t *bitmap, uint
 	}
 }
 
-/* Which pages of [addr, addr + length) have data: those known to have, and those written. */
-static int bitmap_of_data(const struct collected *set, uint64_t addr, uint64_t length, uint64_t
-                          *bitmap)
+/*
+ * Which pages of the segment have data: those known to have, and those written. Bit 0 of bitmap is
+ * the page at addr.
+ */
+static int bitmap_of_data(const struct collected *set, const struct rm_segment *segment, uint64_t
+                          addr, uint64_t *bitmap)
 {
 	struct array part = { .item = sizeof(struct rm_segment) };
-	int error = overlay_cut(&set->under, addr, addr + length, &part);
+	uint64_t from = segment->addr, to = from + segment->length;
+	int error = overlay_cut(&set->under, from, to, &part);
 
 	for (size_t i = 0; !error && i < part.count; i++)
 		bitmap_set_known(set, bitmap, addr, (struct rm_segment *)part.data + i);
 	part.count = 0;
 	if (!error)
-		error = overlay_cut(&set->written, addr, addr + length, &part);
+		error = overlay_cut(&set->written, from, to, &part);
 	for (size_t i = 0; !error && i < part.count; i++) {
 		const struct rm_segment *s = (struct rm_segment *)part.data + i;
 
@@ -80,6 +86,18 @@ static int bitmap_of_data(const struct collected *set, uint64_t addr, uint64_t l
 	return error;
 }
 
+/*
+ * Where the file of a base begins. If the segment has a whole huge page, at a multiple of that, and
+ * the file ends at one: then whoever maps it gets huge pages where they were made. What lies before
+ * and behind the segment is a hole.
+ */
+static uint64_t base_addr(const struct rm_segment *s)
+{
+	if (rm_huge_up(s->addr) + RM_HUGE > s->addr + s->length)
+		return s->addr;
+	return rm_huge_down(s->addr);
+}
+
 #define BITMAP_BYTES (RM_LAYER_MAX / RM_PAGE / 8)
 
 /* bitmap: BITMAP_BYTES of zeros. */
@@ -87,15 +105,21 @@ static int base_write_with(const struct collected *set, const struct rm_segment 
                            *over, uint64_t *copied, uint64_t *bitmap)
 {
 	bool blind = s->offset == OVERLAY_BLIND;
+	uint64_t addr = base_addr(s), end = addr == s->addr ? s->addr + s->length :
+	                                                      rm_huge_up(s->addr + s->length);
 	struct snapshot_layer layer;
-	int error = blind ? 0 : bitmap_of_data(set, s->addr, s->length, bitmap);
+	int error = 0;
 
+	if (blind)
+		bitmap_set_pages(bitmap, addr, s->addr, s->addr + s->length);
+	else
+		error = bitmap_of_data(set, s, addr, bitmap);
 	if (!error)
-		error = layer_base(&layer, s->addr, s->length, blind ? NULL : bitmap);
+		error = layer_base(&layer, addr, end - addr, bitmap, blind);
 	if (error)
 		return error;
 	*copied += rm_bit_count(layer.bitmap, layer_pages(&layer)) << RM_PAGE_SHIFT;
-	return layer_add(set, &layer, over, s, 1);
+	return layer_add(set, &layer, over, s, 1, s->addr - addr);
 }
 
 static int base_write(const struct collected *set, const struct rm_segment *s, struct array *over,
@@ -118,7 +142,8 @@ static int bases_write(const struct collected *set, struct array *over, uint64_t
 		uint64_t end = s.addr + s.length;
 
 		for (; !error && s.addr < end; s.addr += s.length) {
-			s.length = length_min(end - s.addr, RM_LAYER_MAX);
+			s.length = length_min(end - s.addr, RM_LAYER_MAX -
+			                                    (s.addr - rm_huge_down(s.addr)));
 			error = base_write(set, &s, over, copied);
 		}
 	}
@@ -164,7 +189,7 @@ static int changes_write(const struct collected *set, struct array *over, uint64
 			error = layer_changes(&layer, runs.data, runs.count);
 		if (!error) {
 			*copied += layer.length;
-			error = layer_add(set, &layer, over, runs.data, runs.count);
+			error = layer_add(set, &layer, over, runs.data, runs.count, 0);
 		}
 	}
 	array_free(&runs);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test_backing - the heap's spans: files that are frozen, purged, lost, and what fork does to them */
 #include "../../../src/lib/heap/backing.h"
-#include "../../../src/lib/heap/free_ranges.h"
+#include "../../../src/lib/heap/chunks.h"
 #include "../unit.h"         /* check.h has a macro fail() of its own */
 
 #include <dirent.h>
@@ -303,85 +303,125 @@ START_TEST(given_back)
 }
 END_TEST
 
-/* A file goes when jemalloc uses nothing of what is left of it, and not before. */
+/* Mark [from, to) of the heap as used, or as not used any more. */
+static void use(const char *from, const char *to, bool used)
+{
+	uint64_t dirty[CHUNK_WORDS];
+
+	hooks_lock();
+	chunks_add_slot((uintptr_t)from);
+	for (const char *at = from; at < to; at += RM_PAGE)
+		if (used)
+			chunk_use(chunk_at((uintptr_t)at), (uintptr_t)at, RM_PAGE, dirty);
+		else
+			chunk_free(chunk_at((uintptr_t)at), (uintptr_t)at, RM_PAGE);
+	hooks_unlock();
+}
+
+/* A chunk of a frozen file goes when jemalloc uses nothing of it, and not before. */
 START_TEST(left)
 {
 	char *p = shared(6 * MIB);      /* in two files */
 	const struct span *s = frozen(2);
 
+	use(p, p + 6 * MIB, true);
 	check_span(&s[1], SPAN_FROZEN, p + 4 * MIB, 2 * MIB, true);
-	free_ranges_add((uintptr_t)p, 4 * MIB - RM_PAGE);
+	use(p, p + 4 * MIB - RM_PAGE, false);
 	backing_leave_unused();
-	s = frozen(2);
-	check_span(&s[0], SPAN_FROZEN, p, 4 * MIB, false);
-	ck_assert(intact(p, 0, 6 * MIB));
-	free_ranges_add((uintptr_t)p + 4 * MIB - RM_PAGE, RM_PAGE);
+	s = frozen(3);
+	check_span(&s[0], SPAN_ANON, p, 2 * MIB, true);
+	check_span(&s[1], SPAN_FROZEN, p + 2 * MIB, 2 * MIB, false);
+	ck_assert(filled(p, 0, 2 * MIB));
+	ck_assert(intact(p, 2 * MIB, 6 * MIB));
+	use(p + 4 * MIB - RM_PAGE, p + 4 * MIB, false);
 	backing_leave_unused();
-	s = frozen(2);
-	check_span(&s[0], SPAN_ANON, p, 4 * MIB, true);
-	check_span(&s[1], SPAN_FROZEN, p + 4 * MIB, 2 * MIB, false);
+	s = frozen(0);
+	for (size_t i = 0; i + 1 < spans.count; i++)
+		ck_assert_int_eq(s[i].kind, SPAN_ANON);
+	check_span(&s[spans.count - 1], SPAN_FROZEN, p + 4 * MIB, 2 * MIB, false);
 	ck_assert(filled(p, 0, 4 * MIB));
-	ck_assert(intact(p, 4 * MIB, 6 * MIB));
 	/* in pieces, one of which is anonymous already, and in use */
 	ck_assert(!backing_purge_forced((uintptr_t)p + 5 * MIB, 512 * KIB));
 	memset(p + 5 * MIB, 'n', 512 * KIB);
-	free_ranges_add((uintptr_t)p + 4 * MIB, MIB);
+	use(p + 4 * MIB, p + 5 * MIB, false);
 	backing_leave_unused();
-	ck_assert(intact(p, 4 * MIB, 5 * MIB));
-	free_ranges_add((uintptr_t)p + 5 * MIB + 512 * KIB, 512 * KIB);
+	s = frozen(0);
+	ck_assert(filled(p + 4 * MIB, 0, MIB));
+	ck_assert(intact(p, 5 * MIB + 512 * KIB, 6 * MIB));
+	use(p + 5 * MIB + 512 * KIB, p + 6 * MIB, false);
 	backing_leave_unused();
 	s = frozen(0);
 	for (size_t i = 0; i < spans.count; i++)
 		ck_assert_int_eq(s[i].kind, SPAN_ANON);
-	ck_assert(filled(p + 4 * MIB, 0, MIB));
 	ck_assert(filled(p + 5 * MIB, 'n', 512 * KIB));
 	ck_assert(filled(p + 5 * MIB + 512 * KIB, 0, 512 * KIB));
 	ck_assert_int_eq(lines("memfd:rmmap-heap"), 0);
 }
 END_TEST
 
-/* Against a plain array of pages, of which more ranges are made than find room, too. */
-START_TEST(unused)
+/* Free memory, whatever it was, becomes one new file; memory that is shared stays. */
+START_TEST(renewed)
 {
-	static bool is[20000];
-	unsigned all = 0, known = 0, wrong = 0;
+	char *p = shared(8 * MIB);      /* in two files */
+	const struct span *s = frozen(2);
 
+	ck_assert(!backing_purge_forced((uintptr_t)p + MIB, 512 * KIB));
+	ck_assert_uint_eq(backing_renew((uintptr_t)p, 6 * MIB), 6 * MIB);
+	ck_assert(backing_is_shared((uintptr_t)p, 6 * MIB));
+	ck_assert(!backing_is_shared((uintptr_t)p, 6 * MIB + RM_PAGE));
+	ck_assert(filled(p, 0, 6 * MIB));
+	ck_assert(intact(p, 6 * MIB, 8 * MIB));
+	memset(p, 'n', 6 * MIB);
+	ck_assert_uint_eq(backing_renew((uintptr_t)p, 6 * MIB), 0);
+	ck_assert_uint_eq(backing_renew((uintptr_t)p + 6 * MIB, MIB), 0);
+	ck_assert(filled(p, 'n', 6 * MIB));
+	s = frozen(2);
+	check_span(&s[0], SPAN_FROZEN, p, 6 * MIB, true);
+	check_span(&s[1], SPAN_FROZEN, p + 6 * MIB, 2 * MIB, false);
+	file_of(s[0].file, 6 * MIB);
+	ck_assert_uint_eq(backing_renew((uintptr_t)p + 6 * MIB, 64 * MIB), 2 * MIB);
+	ck_assert(filled(p + 6 * MIB, 0, 2 * MIB));
+}
+END_TEST
+
+/* What jemalloc uses, against a plain array of pages. */
+START_TEST(used)
+{
+	static bool is[3 * CHUNK_PAGES], was[3 * CHUNK_PAGES];
+	uint64_t bitmap[3 * CHUNK_WORDS], count = 0;
+	char *p = base();
+
+	chunks_add_slot((uintptr_t)p);
+	ck_assert(!chunks_unused((uintptr_t)rm_slot_base(901), RM_PAGE));
 	srandom(1);
-	for (int round = 0; round < 40000; round++) {
-		unsigned from = (unsigned)random() % 290, to = from + (unsigned)random() % 10;
-		bool add = random() % 2, want = true;
+	for (int round = 0; round < 20000; round++) {
+		unsigned from = (unsigned)random() % COUNT(is), n = 1 + (unsigned)random() % 90;
+		uint64_t dirty[CHUNK_WORDS];
+		bool add = random() % 2;
 
-		(add ? free_ranges_add : free_ranges_remove)(from * RM_PAGE, (to - from) * RM_PAGE);
-		for (unsigned i = from; i < to; i++)
+		if (n > CHUNK_PAGES - from % CHUNK_PAGES)
+			n = CHUNK_PAGES - from % CHUNK_PAGES;
+		if (add)
+			chunk_use(chunk_at((uintptr_t)p + from * RM_PAGE),
+			          (uintptr_t)p + from * RM_PAGE, n * RM_PAGE, dirty);
+		else
+			chunk_free(chunk_at((uintptr_t)p + from * RM_PAGE),
+			           (uintptr_t)p + from * RM_PAGE, n * RM_PAGE);
+		for (unsigned i = from; i < from + n; i++) {
+			if (add)
+				ck_assert_int_eq(rm_bit(dirty, i % CHUNK_PAGES), was[i]);
+			count += (uint64_t)add - is[i];
 			is[i] = add;
-		from = (unsigned)random() % 290;
-		to = from + 1 + (unsigned)random() % 5;
-		for (unsigned i = from; i < to; i++)
-			want &= is[i];
-		ck_assert_int_eq(free_ranges_cover(from * RM_PAGE, (to - from) * RM_PAGE), want);
+			was[i] = !add;
+		}
+		ck_assert_uint_eq(chunk_totals.used, count);
 	}
-	free_ranges_remove(0, 300 * RM_PAGE);
-	for (unsigned i = 0; i < 10000; i++)
-		free_ranges_add(2 * i * RM_PAGE, RM_PAGE);
-	for (unsigned i = 0; i < 20000; i++) {
-		bool here = free_ranges_cover(i * RM_PAGE, RM_PAGE);
-
-		all += here && i % 2 == 0;
-		wrong += here && i % 2;
+	memset(bitmap, 0, sizeof(bitmap));
+	chunks_used((uintptr_t)p, 3 * RM_HUGE, bitmap);
+	for (unsigned i = 0; i < COUNT(is); i++) {
+		ck_assert_int_eq(rm_bit(bitmap, i), is[i]);
+		ck_assert_int_eq(chunks_unused((uintptr_t)p + i * RM_PAGE, RM_PAGE), !is[i]);
 	}
-	ck_assert_uint_eq(all, 4096);
-	free_ranges_remove(0, 20000 * RM_PAGE);
-	free_ranges_add(0, 10000 * RM_PAGE);
-	for (unsigned i = 0; i < 5000; i++)
-		free_ranges_remove((2 * i + 1) * RM_PAGE, RM_PAGE);
-	for (unsigned i = 0; i < 10000; i++) {
-		bool here = free_ranges_cover(i * RM_PAGE, RM_PAGE);
-
-		known += here && i % 2 == 0;
-		wrong += here && i % 2;
-	}
-	ck_assert_uint_ge(known, 4096);
-	ck_assert_uint_eq(wrong, 0);
 }
 END_TEST
 
@@ -633,7 +673,7 @@ int main(void)
 {
 	const struct unit_test tests[] = {
 		{ freezes, 0 }, { grows, 0 }, { purges_shared, 0 }, { purges_frozen, 0 },
-		{ given_back, 0 }, { left, 0 }, { unused, 0 },
+		{ given_back, 0 }, { left, 0 }, { renewed, 0 }, { used, 0 },
 		{ purges_bounded, 0 }, { purges_anon, 0 }, { pinned, 0 }, { closed, 0 },
 		{ no_descriptor, 0 }, { small_files, 0 }, { no_memfd, 2 }, { few_descriptors, 0 },
 		{ forks, 2 }, { named, 0 },

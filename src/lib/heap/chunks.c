@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * chunks.c - which pages of the heap jemalloc uses, see chunks.h
+ *
+ * One table for each slot that the heap has been in: 144 bytes for 2 MiB, of which only what is
+ * touched takes memory. Under the hooks' lock.
+ */
+#include "chunks.h"
+
+#include <string.h>
+
+#include "heap.h"
+
+#define SLOT_CHUNKS (RM_SLOT_SIZE / RM_HUGE)
+
+struct chunk_totals chunk_totals;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static struct chunk *tables[RM_SLOTS_MAX];
+/*
+ * For each table, one more than the index of the last chunk that was ever used: a walk over all
+ * chunks must not touch the rest of the table.
+ */
+static uint32_t ends[RM_SLOTS_MAX];
+
+void hooks_lock(void)
+{
+	own_lock(&lock);
+}
+
+void hooks_unlock(void)
+{
+	own_unlock(&lock);
+}
+
+static unsigned index_of(uint64_t addr)
+{
+	return (unsigned)((addr & (RM_SLOT_SIZE - 1)) >> RM_HUGE_SHIFT);
+}
+
+struct chunk *chunk_at(uint64_t addr)
+{
+	struct chunk *table = rm_in_window(addr) ? tables[rm_slot_of(addr)] : NULL;
+
+	return table ? &table[index_of(addr)] : NULL;
+}
+
+void chunks_add_slot(uint64_t addr)
+{
+	unsigned slot = rm_slot_of(addr);
+
+	if (!tables[slot])
+		tables[slot] = own_pages(SLOT_CHUNKS * sizeof(struct chunk));
+}
+
+/* A chunk is used for the first time, or again. */
+static void chunk_touched(uint64_t addr)
+{
+	uint32_t *end = &ends[rm_slot_of(addr)];
+
+	if (*end <= index_of(addr))
+		*end = index_of(addr) + 1;
+}
+
+static unsigned page_of(uint64_t addr)
+{
+	return (unsigned)(addr / RM_PAGE % CHUNK_PAGES);
+}
+
+/* The bits [from, to) that lie in word i of a bitmap. */
+static uint64_t word_mask(unsigned i, unsigned from, unsigned to)
+{
+	unsigned low = i * 64, a = from > low ? from - low : 0, b = to < low + 64 ? to - low : 64;
+
+	return a >= b ? 0 : ~UINT64_C(0) >> (64 - (b - a)) << a;
+}
+
+void chunk_use(struct chunk *chunk, uint64_t addr, uint64_t length, uint64_t dirty[CHUNK_WORDS])
+{
+	unsigned from = page_of(addr), to = from + (unsigned)(length / RM_PAGE), n = 0;
+
+	memset(dirty, 0, CHUNK_WORDS * sizeof(dirty[0]));
+	for (unsigned i = from / 64; i < (to + 63) / 64; i++) {
+		uint64_t mask = word_mask(i, from, to);
+
+		n += (unsigned)__builtin_popcountll(mask & ~chunk->used[i]);
+		dirty[i] = chunk->dirty[i] & mask;
+		chunk->dirty[i] &= ~mask;
+		chunk->used[i] |= mask;
+	}
+	if (!chunk->used_pages)
+		chunk_touched(addr);
+	chunk->used_pages = (uint16_t)(chunk->used_pages + n);
+	chunk_totals.used += n;
+	if (chunk->state == CHUNK_HUGE)
+		chunk_totals.waste -= n;
+}
+
+void chunk_free(struct chunk *chunk, uint64_t addr, uint64_t length)
+{
+	unsigned from = page_of(addr), to = from + (unsigned)(length / RM_PAGE), n = 0;
+
+	for (unsigned i = from / 64; i < (to + 63) / 64; i++) {
+		uint64_t mask = word_mask(i, from, to);
+
+		n += (unsigned)__builtin_popcountll(mask & chunk->used[i]);
+		chunk->dirty[i] |= mask;
+		chunk->used[i] &= ~mask;
+	}
+	chunk->used_pages = (uint16_t)(chunk->used_pages - n);
+	chunk_totals.used -= n;
+	if (chunk->state == CHUNK_HUGE)
+		chunk_totals.waste += n;
+}
+
+void chunk_set_state(struct chunk *chunk, enum chunk_state state)
+{
+	unsigned unused = CHUNK_PAGES - chunk->used_pages;
+
+	if (chunk->state == CHUNK_HUGE)
+		chunk_totals.waste -= unused;
+	if (state == CHUNK_HUGE)
+		chunk_totals.waste += unused;
+	chunk_totals.huge += (state != CHUNK_SMALL) - (chunk->state != CHUNK_SMALL);
+	chunk->state = (uint8_t)state;
+}
+
+void chunks_freeze(void)
+{
+	for (unsigned slot = 0; slot < RM_WINDOW_SLOTS; slot++)
+		for (uint32_t i = 0; i < ends[slot]; i++)
+			if (tables[slot][i].state == CHUNK_HUGE)
+				chunk_set_state(&tables[slot][i], CHUNK_FROZEN);
+}
+
+bool chunks_unused(uint64_t addr, uint64_t length)
+{
+	const struct chunk *chunk;
+
+	for (uint64_t at = addr; at < addr + length; at += RM_PAGE) {
+		chunk = chunk_at(at);
+		if (!chunk || rm_bit(chunk->used, page_of(at)))
+			return false;
+	}
+	return true;
+}
+
+void chunks_used(uint64_t addr, uint64_t length, uint64_t *bitmap)
+{
+	const struct chunk *chunk;
+
+	for (uint64_t at = addr; at < addr + length; at += RM_PAGE) {
+		chunk = chunk_at(at);
+		if (!chunk || rm_bit(chunk->used, page_of(at)))
+			rm_bit_set(bitmap, (at - addr) / RM_PAGE);
+	}
+}
+
+struct chunk *chunk_idle_from(uint64_t addr, uint64_t *found)
+{
+	unsigned first = rm_in_window(addr) ? rm_slot_of(addr) : 0;
+
+	for (unsigned slot = first; slot < RM_WINDOW_SLOTS; slot++) {
+		uint32_t i = slot == first && rm_in_window(addr) ? index_of(addr) : 0;
+
+		for (; i < ends[slot]; i++) {
+			if (!tables[slot][i].idle)
+				continue;
+			*found = rm_slot_base(slot) + i * RM_HUGE;
+			return &tables[slot][i];
+		}
+	}
+	return NULL;
+}
