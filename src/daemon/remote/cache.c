@@ -16,6 +16,10 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
+/*
+ * A second open file of the same memfd, with a mode of its own: a dup() of the descriptor that
+ * made it could be used to add seals.
+ */
 static int cache_open_read_only(int fd)
 {
 	char path[40];
@@ -61,6 +65,7 @@ int cache_make(struct cache *cache, uint64_t length, const uint64_t *data, uint6
 		error = -errno;
 		goto fail;
 	}
+	/* Before the seal: after it the kernel refuses every writable shared mapping. */
 	cache->map = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (cache->map == MAP_FAILED) {
 		cache->map = NULL;
@@ -123,6 +128,7 @@ int cache_inherit(struct cache *cache, int fd, const uint64_t *had)
 
 void cache_drop(struct cache *cache, struct fabric *fabric)
 {
+	/* Registrations of this memory are the fabric's: they end before the mapping does. */
 	if (cache->writable && fabric)
 		fabric_forget(fabric, cache->map, cache->length);
 	if (cache->map)

@@ -24,16 +24,19 @@
 #include "../fabric/fabric.h"
 
 struct cache {
-	char *map;                      /* shared mapping of the memfd */
-	uint64_t length, pages;         /* of the layer */
-	int fd;                         /* opened read-only, to be handed out */
+	char *map;                      /* shared mapping of all of the memfd; NULL: none */
+	uint64_t length, pages;         /* of the layer; length is pages * RM_PAGE and not 0 */
+	int fd;                         /* opened read-only, to be handed out; the cache closes it.
+	                                   -1: none */
 	uint64_t generation;            /* remote.record at the time this file was made */
 	bool writable;                  /* map is writable; if not, all pages of data are present */
 	const uint64_t *data;           /* bitmap of the pages that the publication shows; the
 	                                   others are holes */
 	uint64_t *present;              /* bitmap; lies in the remote's state memfd */
-	uint64_t *inflight;             /* bitmap of pages that are asked for and not settled */
-	uint64_t absent;                /* the number of pages in data and not in present */
+	uint64_t *inflight;             /* bitmap of pages that are asked for and not settled; a
+	                                   subset of data without present; the cache frees it */
+	uint64_t absent;                /* the number of pages in data and not in present. The
+	                                   sum of these is remote.absent */
 };
 
 /* Make an empty cache. data and present stay the caller's. 0 or -errno. */

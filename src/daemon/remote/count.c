@@ -2,7 +2,8 @@
 /*
  * count.c - counts what was fetched, for the publication and for the process that wanted it
  *
- * Worker thread only; process_counters_new() allocates.
+ * If several processes wait for a page, it counts for the one that asked first. Worker thread
+ * only; process_counters_new() allocates.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -40,6 +41,9 @@ static void counters_count(struct rm_counters *counters, const struct remote *re
 	counters->reads += reads;
 	counters->fetched_pages += pages;
 	counters->fetched_bytes += pages * RM_PAGE;
+	/*
+	 * The first one stays: a process may attach over several fabrics, and there is one name.
+	 */
 	if (!counters->provider[0])
 		memcpy(counters->provider, remote->handle.fabric.provider,
 		       sizeof(counters->provider));

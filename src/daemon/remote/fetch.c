@@ -34,6 +34,11 @@ static void waiters_tell(struct remote *remote)
 	while ((waiter = remote->fetch.settled)) {
 		remote->fetch.settled = waiter->next;
 		cache = &remote->caches[waiter->layer];
+		/*
+		 * The result is what is here now. A waiter whose piece failed has all pages if
+		 * another read brought them meanwhile. -EIO: a piece of it was settled before it
+		 * was in the list, see remote_fetch().
+		 */
 		error = waiter->error ? waiter->error : remote->error ? remote->error : -EIO;
 		if (!cache_absent(cache, waiter->page, waiter->page + waiter->count))
 			error = 0;
@@ -105,6 +110,10 @@ static void held_timer_fired(struct timer *timer)
 		piece->next = late;
 		late = piece;
 	}
+	/*
+	 * List and timer are in order before anybody is told: done() may start reads that are
+	 * held.
+	 */
 	remote->fetch.held_end = at;
 	if (next != UINT64_MAX)
 		loop_timer(remote->remotes->context->loop, timer, next);
@@ -151,6 +160,10 @@ unsigned fetch_wants(const struct remote *remote, struct peer_want *wants, unsig
 		region = fetch_region(remote, piece->layer, piece->page * RM_PAGE);
 		if (!region)
 			continue;
+		/*
+		 * Extend a range that has the region or ends before it. A region before FIRST
+		 * gives a difference that is larger than any count, since it is unsigned.
+		 */
 		n = (uint32_t)(region - remote->regions);
 		for (i = 0; i < count; i++)
 			if (n - wants[i].first <= wants[i].count)
@@ -171,10 +184,12 @@ static void piece_read_done(struct fabric_read *read, int error)
 	struct remote *remote = piece->remote;
 	bool from_helper = piece->from_helper;
 
+	/* The end of the hold frees a dying remote, if this was its last read. */
 	remote_hold(remote);
 	assert(remote->fetch.outstanding > 0);
 	remote->fetch.outstanding--;
 	if (from_helper)
+		/* Before the piece is settled or read elsewhere, which ends its want. */
 		remote->source->over(piece, error);
 	piece->from_helper = false;
 	if (error == -ENOMEM)   /* of this host: fresh keys would not help */
@@ -314,6 +329,7 @@ static int piece_start(struct remote *remote, struct attachment *for_whom,
 	piece->later = waiter->low_priority;
 	piece->page = page;
 	piece->count = *count;
+	/* Before the piece goes anywhere: it may be settled at once, which clears the marks. */
 	cache_mark_inflight(&remote->caches[layer], page, *count, true);
 	if (!remote->source->take(piece))
 		fetch_direct(piece);
@@ -333,6 +349,10 @@ void remote_fetch(struct remote *remote, struct attachment *for_whom, struct pag
 		waiter->error = piece_start(remote, for_whom, waiter, start, &count);
 		page = start + count;
 	}
+	/*
+	 * It joins the list only after its last piece was started. Otherwise a piece that is
+	 * settled at once would have done() called while the loop above still uses the waiter.
+	 */
 	if (waiter_in_flight(remote, waiter)) {
 		waiter->next = remote->fetch.waiters;
 		remote->fetch.waiters = waiter;
@@ -368,7 +388,7 @@ void fetch_init(struct remote *remote)
 	remote->fetch.held_end = &remote->fetch.held;
 }
 
-/* Empty the list of held pieces. */
+/* Empty the list of held pieces. The caller settles or posts each of them. */
 static struct piece *held_take(struct remote *remote)
 {
 	struct piece *held = remote->fetch.held;
@@ -404,6 +424,10 @@ static void pieces_settle(struct piece *piece, int error)
 
 void fetch_fail(struct remote *remote, int error)
 {
+	/*
+	 * Taken off both lists first: done() may start further reads, and these must not be
+	 * settled with the error of the present ones.
+	 */
 	struct piece *held = held_take(remote), *waiting = remote->source->stop(remote);
 
 	remote_hold(remote);

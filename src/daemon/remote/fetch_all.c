@@ -19,6 +19,7 @@ static void fetch_chunk_done(struct page_wait *waiter, int error)
 	struct fetch_all *all = chunk->all;
 	uint64_t took = rm_now_ns() - chunk->started_ns;
 
+	/* Free before the pump runs, which may take this very chunk. */
 	chunk->started_ns = 0;
 	assert(all->outstanding > 0);
 	all->outstanding--;
@@ -41,6 +42,7 @@ static bool fetch_all_next(struct fetch_all *all, uint64_t *page, uint64_t *coun
 
 	for (; all->layer < all->end; all->layer++, all->page = 0) {
 		cache = &remote->caches[all->layer];
+		/* A layer that is complete is not searched. */
 		while (cache->absent && all->page < cache->pages) {
 			*page = all->page;
 			end = *page + FETCH_CHUNK_PAGES;
@@ -84,6 +86,10 @@ static void fetch_all_pump(struct fetch_all *all)
 		fetch_chunk_start(all, page, count);
 	all->pumping = false;
 	if (!all->outstanding) {
+		/*
+		 * Not under way any more, so that done() may start it again or free its memory.
+		 * Nothing here touches it after the call.
+		 */
 		all->remote = NULL;
 		all->done(all, all->error);
 	}

@@ -16,6 +16,7 @@
 #define FETCH_CHUNKS 32                 /* at most this many are queued */
 #define FETCH_CHUNK_PAGES 256           /* 1 MiB */
 
+/* A chunk's waiter is with the remote exactly while started_ns is not 0. */
 struct fetch_chunk {
 	struct page_wait waiter;
 	struct fetch_all *all;
@@ -28,7 +29,8 @@ struct fetch_all {
 	struct attachment *attachment;  /* for whom the reads count, or NULL */
 	void (*done)(struct fetch_all *all, int error);
 	uint32_t layer, end;            /* the layer of the next chunk; the layer to stop before */
-	uint64_t page;                  /* where the next chunk begins, at the earliest */
+	uint64_t page;                  /* where the next chunk begins, at the earliest. It only
+	                                   grows: pages before it are not asked for again */
 	unsigned outstanding;           /* chunks that are not free */
 	unsigned window;                /* chunks that may be outstanding: 1 to FETCH_CHUNKS */
 	bool pumping;                   /* fetch_all_pump() is on the stack */

@@ -51,6 +51,7 @@ static void helper_granted(struct fanout_want *want, int error, uint64_t base, u
 	struct helper *helper = &remote->helper;
 
 	remote_hold(remote);
+	/* First, since what follows may settle the piece and so free it. */
 	helper_unlink(remote, piece);
 	if (!error) {
 		helper->refusals = 0;

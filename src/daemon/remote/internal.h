@@ -42,9 +42,13 @@ enum remote_admission {
 	USER_ADMITTED,
 };
 
-/* An attachment that has the publication, or waits for it. */
+/*
+ * An attachment that has the publication, or waits for it. In remote.users from user_add() until
+ * a detach or an error; during that time attachment->remote is this remote. It is never moved:
+ * fetch_all is in it.
+ */
 struct remote_user {
-	struct attachment *attachment;
+	struct attachment *attachment;  /* its owner detaches before it frees it */
 	struct remote *remote;
 	remote_done *done;              /* NULL once it was called */
 	void *arg;
@@ -54,7 +58,7 @@ struct remote_user {
 	int error;
 	char why[256];                  /* of the error; empty: remote.why has it */
 	struct fetch_all fetch_all;     /* under way if it gets all pages before done() */
-	struct remote_user *next;
+	struct remote_user *next;       /* in remote.users, the last to come first */
 };
 
 /*
@@ -63,26 +67,42 @@ struct remote_user {
  * fabric (counted by fetch.outstanding), the list fetch.held, or the list helper.waiting.
  */
 struct piece {
+	/*
+	 * The fabric's while it is outstanding. read.key stays after a read: it tells a new key
+	 * of the same region from the one that failed.
+	 */
 	struct fabric_read read;
 	struct remote *remote;
 	struct process_counters *counters;      /* a reference; NULL: it counts for no process */
 	uint32_t layer;
 	bool later;                     /* low priority, see struct page_wait */
+	/*
+	 * All of these pages are absent, in flight and claimed until the piece is settled. They
+	 * lie in one region as the regions were at its start; a renewal may bring others, see
+	 * piece_post().
+	 */
 	uint64_t page, count;
+	/* Set by fetch_direct(); 0 and without a meaning before, while a helper is asked. */
 	uint64_t deadline;              /* of all attempts at the publisher's host together */
 	unsigned attempts;              /* with the present key */
-	struct fanout_want want;           /* the question to the helper */
+	struct fanout_want want;        /* the question to the helper; the asker's while the piece
+	                                   is in helper.waiting */
 	bool from_helper;               /* the read under way is of a helper's memory */
 	struct piece *next;             /* in held or waiting */
 };
 
 /* Another reader's host that has pages of the publication, too; see helper.c. */
 struct helper {
+	/*
+	 * After helper_stop() this is NULL too, while reads of the helper's memory may still be
+	 * under way: their end is not reported to it.
+	 */
 	struct fanout_ask *asker;       /* NULL: the publisher's host named none */
-	struct rm_fabric_addr address;
-	bool bad;                       /* it failed, and is not asked any more */
+	struct rm_fabric_addr address;  /* of the asker; naming it again does not undo bad */
+	bool bad;                       /* it failed, and is not asked any more; asker stays, since
+	                                   reads of its memory may be under way */
 	unsigned refusals;              /* in a row */
-	uint64_t pause_until;           /* it is not asked before then */
+	uint64_t pause_until;           /* ns: it is not asked before then; 0: at once */
 	struct piece *waiting;          /* for its answer */
 	uint64_t bytes;                 /* that came from helpers */
 	uint64_t passed;                /* bytes that other hosts were given from here */
@@ -91,23 +111,36 @@ struct helper {
 struct fetch {
 	struct page_wait *waiters;      /* at least one page of each is in flight */
 	struct page_wait *settled;      /* no page is in flight any more; done() is to be called */
+	/*
+	 * A held piece waits for keys or for a session. held_end is where the next one is linked:
+	 * &held while the list is empty.
+	 */
 	struct piece *held, **held_end; /* waiting for keys, in the order of coming */
-	struct timer held_timer;        /* the earliest deadline of those held */
+	struct timer held_timer;        /* the earliest deadline of those held; set exactly while
+	                                   one is */
 	unsigned outstanding;           /* pieces that the fabric has */
 };
 
+/*
+ * A publication of another host. In remotes.first from remote_new() to remote_free(). While it is
+ * ASKING there is nothing but users and a session. Once it is READY its table does not change (a
+ * renewal that brings another one makes it LOST), and what table.c sets stays until it is freed.
+ */
 struct remote {
 	struct remotes *remotes;
-	struct rm_handle handle;
-	enum remote_state state;
+	struct rm_handle handle;        /* has the secret: zeroed before this is freed */
+	enum remote_state state;        /* LOST is final: a new attach makes another remote */
 	int error;                      /* if lost: why it was lost */
-	char why[256];
+	char why[256];                  /* the same in words; or, without a loss, that memory could
+	                                   not be registered for a read; "" else */
 	struct fabric *fabric;          /* that reads it; NULL: its host was not asked yet */
 	struct peer_session *session;   /* NULL: there is none, or it has ended */
 	bool credit;                    /* the attach itself admitted one reader, not given away yet */
 	bool admitting;                 /* peer_admit() is under way */
+	/* No second question is asked meanwhile. Cleared by the answer, or by the loss. */
 	bool renewing;                  /* fresh keys were asked for; new pieces are held */
-	struct peer_region *regions;    /* ascending by layer and offset */
+	struct peer_region *regions;    /* malloc'd; ascending by layer and offset, and all within
+	                                   their layers unless the remote is lost */
 	unsigned region_count;
 	struct remote_user *users;
 	struct fetch fetch;
@@ -118,20 +151,24 @@ struct remote {
 	                                   other host must go on after a restart */
 	struct timer grace_timer;       /* after a restart: drop it if nobody has attached it by then;
 	                                   when dying: is its memory still written? */
+	/*
+	 * A caller that goes on with the remote after a callback holds it; so a callback may
+	 * detach the last user.
+	 */
 	unsigned hold;                  /* callbacks under way; it is not freed before 0 */
 	bool dying;                     /* no users, and none may come; freed when the fabric has
 	                                   no piece and no late read can come */
 	uint64_t created_ns;
-	unsigned admitted;              /* users of this host so far */
+	unsigned admitted;              /* users of this host so far, those that have left too */
 	struct rm_counters counters;
 
 	/* Set by table.c: */
 	int table_fd, state_fd;         /* -1 until ready */
-	uint64_t table_size;
-	void *table_map;
+	uint64_t table_size;            /* bytes of the file and of the mapping */
+	void *table_map;                /* private and read-only; the file is sealed */
 	struct rm_table table;          /* checked; its memory is table_map */
-	uint64_t *state_map;            /* see remote_make_state() */
-	size_t state_size;
+	uint64_t *state_map;            /* see remote_make_state(); written by this worker only */
+	size_t state_size;              /* whole pages */
 	struct cache *caches;           /* table.layer_count; NULL until ready */
 	uint64_t **visible;             /* visible.h: the pages that are fetched */
 	uint64_t data_bytes;            /* of the visible pages */
@@ -140,7 +177,7 @@ struct remote {
 	uint64_t claimed;               /* made, and pages promised beyond them; never below made */
 	uint64_t record;                /* the keeper's number, and the generation; 0: none */
 	uint64_t origin;                /* the record's number when it was first made */
-	struct remote *next;
+	struct remote *next;            /* in remotes.first, the last made first */
 };
 
 /* What remote.c does for the files below it. */
@@ -195,7 +232,11 @@ void user_add(struct remote *remote, struct attachment *attachment, uint64_t eag
 void users_start(struct remote *remote);
 /* The answer to peer_admit(): count users are admitted, or none (error). */
 void users_admitted(void *remote, int error, const char *why, unsigned count);
-void remote_notify(struct remote *remote);      /* start notify_timer */
+/*
+ * Start notify_timer. done() comes from it, never from inside remote_attach(), whose caller is
+ * not ready for the call before it has returned.
+ */
+void remote_notify(struct remote *remote);
 void users_tell(struct remote *remote);         /* from notify_timer: call done() of the due */
 
 /* ---- table.c: allocates ---- */
@@ -251,7 +292,10 @@ void fetch_renewed(struct remote *remote);      /* keys are here: post the piece
 unsigned fetch_wants(const struct remote *remote, struct peer_want *wants, unsigned most);
 /* Settle, with this error, the pieces that are held or wait for a helper. */
 void fetch_fail(struct remote *remote, int error);
-/* Read the piece from the publisher's host. helper.c calls it if a helper does not have it. */
+/*
+ * Read the piece from the publisher's host. helper.c calls it if a helper does not have it. The
+ * piece may be settled, and so be freed, before this returns.
+ */
 void fetch_direct(struct piece *piece);
 /* Read the piece from a helper's memory, at base with this key. */
 void fetch_from_helper(struct piece *piece, struct fabric_peer *peer, uint64_t base, uint64_t key,

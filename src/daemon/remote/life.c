@@ -19,6 +19,10 @@ void remote_hold(struct remote *remote)
 void remote_unhold(struct remote *remote)
 {
 	assert(remote->hold > 0);
+	/*
+	 * A read that is under way keeps it too. The end of the last read holds and unholds once
+	 * more, in piece_read_done(), so that no dying remote is forgotten.
+	 */
 	if (!--remote->hold && remote->dying && !remote->fetch.outstanding)
 		remote->remotes->ops->idle(remote);
 }

@@ -75,6 +75,7 @@ static void user_start(struct remote_user *user)
 {
 	struct remote *remote = user->remote;
 
+	/* A lost publication still serves who was admitted, if all of it is here. */
 	if (remote->state == REMOTE_LOST &&
 	    (user->admission != USER_ADMITTED || remote->absent || !remote->caches))
 		user_due(user, remote->error);
@@ -195,6 +196,7 @@ static void user_tell(struct remote_user *user)
 	int error = user->error;
 	char why[sizeof(user->why)];
 
+	/* Before done(), which may detach the user, or attach others to this remote. */
 	user->done = NULL;
 	user->due = false;
 	if (!error) {
@@ -203,6 +205,7 @@ static void user_tell(struct remote_user *user)
 		return;
 	}
 	rm_format(why, sizeof(why), "%s", user_why(user));
+	/* The owner may free its attachment in done(), so nothing refers to it by then. */
 	user_unlink(user);
 	free(user);
 	if (!remote->users && !remote->dying)
@@ -215,6 +218,7 @@ void users_tell(struct remote *remote)
 	struct remote_user *user;
 
 	do {
+		/* From the head each time: done() may have freed any of them. */
 		user = remote->users;
 		while (user && !user->due)
 			user = user->next;

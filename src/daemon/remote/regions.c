@@ -59,6 +59,10 @@ int remote_regions(struct remote *remote, const struct peer_region *regions, uns
 	if (count)
 		memcpy(copy, regions, count * sizeof(*copy));
 	qsort(copy, count, sizeof(*copy), region_compare);
+	/*
+	 * Replaced before the checks, which search them. After a failure the caller loses the
+	 * remote, and no read is started any more.
+	 */
 	free(remote->regions);
 	remote->regions = copy;
 	remote->region_count = count;
@@ -81,6 +85,7 @@ int remote_keys(struct remote *remote, const struct peer_region *regions, unsign
 	*why = "the other host's rmmapd sent keys that do not fit its table";
 	for (i = 0; i < count; i++) {
 		known = fetch_region(remote, regions[i].layer, regions[i].offset);
+		/* Only keys may change here: pieces under way were cut by these regions. */
 		if (!known || known->offset != regions[i].offset ||
 		    known->length != regions[i].length)
 			return -EPROTO;
@@ -91,7 +96,8 @@ int remote_keys(struct remote *remote, const struct peer_region *regions, unsign
 
 /*
  * Take the absent pages of a run. Pages that are present have the same content, and processes may
- * have them mapped, so they are not written again.
+ * have them mapped, so they are not written again. Pages in flight are left to their reads, which
+ * count and mark them.
  */
 static int pages_take(struct remote *remote, struct cache *cache, uint64_t start, uint64_t count,
                       const uint8_t *data)

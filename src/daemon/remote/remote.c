@@ -175,6 +175,7 @@ static void remote_lose(struct remote *remote, int error, const char *why)
 	rm_short_id(remote->handle.id, id);
 	log_line("publication %s of another host is lost: %s", id,
 	         why && *why ? why : rm_errno_text(-error));
+	/* First of all, so that what done() of a waiter starts now fails at once. */
 	remote->state = REMOTE_LOST;
 	remote->renewing = remote->admitting = false;
 	remote->error = error;
@@ -226,6 +227,7 @@ static void session_attached(void *arg, int error, const char *why,
 		remote_lose(remote, error, reason);
 		return;
 	}
+	/* The answer to a first attach admits one reader, a renewal admits none. */
 	if (remote->state == REMOTE_ASKING)
 		remote->credit = true;
 	remote->state = REMOTE_READY;
@@ -312,7 +314,10 @@ static bool remote_same_secret(const struct remote *remote, const struct rm_hand
 	return !sodium_memcmp(remote->handle.secret, handle->secret, RM_SECRET_BYTES);
 }
 
-/* The one that an attachment joins: it is ready, or is being asked for with the same secret. */
+/*
+ * The one that an attachment joins: it is ready, or is being asked for with the same secret. One
+ * that is ready may have another secret: then remote_attach() refuses the attachment.
+ */
 static struct remote *remote_find(struct remotes *remotes, const struct rm_handle *handle)
 {
 	struct remote *remote;
@@ -369,6 +374,10 @@ static void remotes_drop_earlier(struct remotes *remotes, const struct remote *l
 
 	for (remote = remotes->first; remote; remote = next) {
 		next = remote->next;
+		/*
+		 * Freed at once: attachments are restored later, so it has no users, and it has
+		 * not read anything.
+		 */
 		if (remote != last && remote->origin == last->origin)
 			remote_free(remote);
 	}

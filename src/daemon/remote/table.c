@@ -24,10 +24,10 @@
 struct remote_record {          /* data of RECORD_REMOTE */
 	struct rm_handle handle;
 	uint64_t table_size;
-	uint64_t created_ns;
-	uint64_t origin;
-	uint32_t layer_count;
-	uint32_t admitted;
+	uint64_t created_ns;            /* CLOCK_MONOTONIC, which goes on from worker to worker */
+	uint64_t origin;                /* as remote.origin; copied from record to record */
+	uint32_t layer_count;           /* as in the table, which is what a new worker goes by */
+	uint32_t admitted;              /* when the record was put; later ones are not counted */
 };
 _Static_assert(sizeof(struct remote_record) <= RECORD_DATA_MAX, "record too long");
 
@@ -156,6 +156,10 @@ int remote_build(struct remote *remote, const void *table, size_t size, const ch
 		error = remote_make_caches(remote);
 	if (error)
 		return error;
+	/*
+	 * Set although the record is put last: remote_unbuild() may delete a record that there is
+	 * not. A worker that dies before has told no process of this publication.
+	 */
 	remote->record = remote->origin = keeper_number(remote->remotes->context->keeper);
 	present = remote->state_map + remote->table.layer_count;
 	for (i = 0; i < remote->table.layer_count; i++) {
@@ -296,6 +300,10 @@ int remote_rebuild(struct remote *remote, const struct record *record)
 	unsigned used = 0;
 	int error = remote_rebuild_from(remote, record, &used);
 
+	/*
+	 * A new record before the old one is deleted: if this worker dies between the two, both
+	 * are restored, and remotes_drop_earlier() keeps the later one.
+	 */
 	for (; used < record->count; used++)
 		close(record->fds[used]);
 	if (!error)

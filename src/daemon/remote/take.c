@@ -26,11 +26,17 @@
 #define ASKED_NS (10 * PEER_SECOND)     /* how long the challenge is valid */
 #define OVER_NS (30 * PEER_SECOND)      /* how long the last answer is kept, to be repeated */
 
+/*
+ * In peers->incoming_moves. Zeroed before it is freed: order and answer hold handles, and so
+ * secrets.
+ */
 struct incoming_move {
 	struct peers *peers;
 	uint64_t session;               /* of the other host; unique among those of peers */
-	struct peer_move_body order;    /* the last one */
-	struct peer_moving_body answer; /* the present state, sent for each order */
+	struct peer_move_body order;    /* the last one; only a seal with the common key gets it
+	                                   here */
+	struct peer_moving_body answer; /* the present state, sent for each order; its challenge
+	                                   never changes */
 	struct attachment attachment;   /* this host's own; its remote is set while it fetches */
 	struct timer timer;             /* frees this; does not run while it fetches */
 	struct incoming_move *next;
@@ -144,6 +150,10 @@ static void incoming_take_over(struct incoming_move *incoming, struct remote *re
 
 	if (!error)
 		error = incoming_publish(incoming, remote, &publication, why, sizeof(why));
+	/*
+	 * The publication has references of its own. Until store_add() had taken them, these kept
+	 * the layers in the store, where it finds them by their ids.
+	 */
 	for (uint32_t i = 0; layers && i < count; i++)
 		if (layers[i])
 			layer_unref(layers[i]);
@@ -166,6 +176,10 @@ static void incoming_fetched(void *arg, int error, const char *why, struct remot
 		incoming_failed(incoming, error, why);
 		return;
 	}
+	/*
+	 * The layers have duplicates of the caches' descriptors, so they outlive the remote,
+	 * which goes with this detach.
+	 */
 	incoming_take_over(incoming, remote);
 	remote_detach(&incoming->attachment);
 }
@@ -285,6 +299,10 @@ static void incoming_step(struct peers *peers, const struct peer_keys *keys,
 	if (order->step == MOVE_GO && incoming->answer.step == MOVE_READY &&
 	    order->challenge == incoming->answer.challenge)
 		incoming_start(incoming);
+	/*
+	 * Without a challenge: each move has an id of its own, so a request that is played back
+	 * undoes what was given up already.
+	 */
 	else if (order->step == MOVE_UNDO && incoming->answer.error != ECANCELED)
 		incoming_undo(incoming);
 	if (incoming->attachment.remote)
