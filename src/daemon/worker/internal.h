@@ -18,7 +18,10 @@ struct nets;
 struct remotes;
 struct store;
 
-/* The owner of all parts. worker_run() has the only one; its memory is all zero at first. */
+/*
+ * The owner of all parts. worker_run() has the only one; its memory is all zero at first. A part
+ * is NULL until worker_new_parts() has built it, in this order. Only the nets are freed.
+ */
 struct worker {
 	struct context context;
 	struct store *store;            /* publications of this host */
@@ -29,7 +32,7 @@ struct worker {
 	struct source signals;          /* SIGTERM and SIGINT */
 	struct timer tick;              /* to look whether anything is left to serve; not set if
 	                                   the worker never leaves */
-	uint64_t grace_end;             /* while draining: when to leave in any case */
+	uint64_t grace_end;             /* ns; while draining: when to leave in any case */
 	int lock;                       /* of a run directory that was made anew; -1: it was not */
 };
 

@@ -32,6 +32,10 @@ static void record_restore_lazy(struct worker *worker, const struct record *reco
 
 	if (record->length >= sizeof(*saved))
 		attachment = local_find_attachment(worker->local, saved->attachment);
+	/*
+	 * The remote was restored before the attachment, which has found it. Without it there are
+	 * no pages to give.
+	 */
 	if (attachment && attachment->remote) {
 		lazy_restore(attachment, record);
 		return;
@@ -97,6 +101,7 @@ int worker_restore(struct worker *worker, struct records *records)
 		else
 			record_restore(worker, &record);
 	}
+	/* After all are restored: record_is_given_up() looks at later records too. */
 	for (struct stored_record **stored = all; *stored; stored++)
 		stored_record_free(*stored);
 	free(all);

@@ -52,6 +52,7 @@ static void worker_leave(struct worker *worker)
 
 	if (keeper_leave(context->keeper, fds, &count) == KEEP_STAY && count > 0) {
 		local_listen(worker->local, fds[0], fds + 1, count - 1);
+		/* Otherwise the next tick would find it idle for long and leave again. */
 		context->active_ns = rm_now_ns();
 		return;
 	}
@@ -91,6 +92,9 @@ static void process_gone(void *arg)
 	struct context *context = &worker->context;
 
 	if (context->private)
+		/*
+		 * From the loop, since leaving needs local/, which must not be called from here.
+		 */
 		loop_timer(context->loop, &worker->tick, rm_now_ns());
 }
 
@@ -113,6 +117,7 @@ static void keeper_gone(struct worker *worker)
 {
 	struct context *context = &worker->context;
 
+	/* Before keeper_dead(), which closes the descriptor. */
 	loop_remove(context->loop, &worker->keeper);
 	keeper_dead(context->keeper);
 	log_line("the keeper died: this worker goes on alone with what it holds");
@@ -186,6 +191,7 @@ static int signals_open(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	/* The keeper had them blocked when it forked this process, so none was lost before. */
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -342,6 +348,10 @@ int worker_run(const struct rmmapd *rmmapd, int keeper_socket, struct records *r
 	}
 	if (context->idle_ns)
 		loop_timer(context->loop, &worker->tick, rm_now_ns() + context->idle_ns);
+	/*
+	 * Last: from here on the start counts as successful. If the first worker exits before,
+	 * the keeper gives up instead of forking another one.
+	 */
 	keeper_serving(context->keeper);
 	loop_run(context->loop);
 	/* Tell hosts that read from this one. All else ends with the process. */
