@@ -52,7 +52,10 @@ static void usage_print(void)
 	fputs("\nSee rmmapd(8).\n", stdout);
 }
 
-/* A variable of the environment has a value that cannot be used. */
+/*
+ * For rm_options_read(): a variable has a value that cannot be used. This is no reason to fail.
+ * Standard error is as it was inherited: the log is opened later.
+ */
 static void option_problem(void *arg, const char *name, const char *value, const char *wanted)
 {
 	(void)arg;
@@ -60,7 +63,10 @@ static void option_problem(void *arg, const char *name, const char *value, const
 	          name, value, wanted);
 }
 
-/* The value of --idle or --grace in ns. Exits if it is not a number. */
+/*
+ * The value of --idle or --grace in ns. Exits if it is not a number. The bound keeps the product,
+ * and a time in the future, far below 2^64 ns.
+ */
 static uint64_t parse_seconds(const char *option, const char *text)
 {
 	uint64_t n;
@@ -72,7 +78,7 @@ static uint64_t parse_seconds(const char *option, const char *text)
 	exit(2);
 }
 
-/* The value of --private. Standard descriptors are none. */
+/* The value of --private. Standard descriptors are none: start_output() replaces them. */
 static int parse_descriptor(const char *text)
 {
 	uint64_t n;
@@ -84,6 +90,7 @@ static int parse_descriptor(const char *text)
 	exit(2);
 }
 
+/* Exits with 2 for wrong usage. */
 static void parse_arguments(struct rmmapd *rmmapd, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -163,6 +170,7 @@ static void daemon_fork(struct rmmapd *rmmapd)
 	int ends[2] = { -1, -1 };
 	pid_t pid = pipe2(ends, O_CLOEXEC) < 0 ? -1 : fork();
 
+	/* The socket is bound already. Left behind, it would be one that nobody listens at. */
 	if (pid < 0) {
 		log_failed("cannot start a process: %m");
 		start_unlisten(rmmapd);
@@ -173,6 +181,7 @@ static void daemon_fork(struct rmmapd *rmmapd)
 		_exit(starter_wait(ends[0]));
 	}
 	close(ends[0]);
+	/* A hang-up or ^C of the starter's terminal must not reach the daemon. */
 	setsid();
 	start_quiet(rmmapd);
 	if (log_starter(ends[1]) < 0)
@@ -180,11 +189,18 @@ static void daemon_fork(struct rmmapd *rmmapd)
 	close(ends[1]);
 }
 
-/* Take the run directory, and become a daemon unless --foreground. Exits on errors. */
+/*
+ * Take the run directory, and become a daemon unless --foreground. Exits on errors. The pid is
+ * written after the fork, since the process that stays is the child.
+ */
 static void rundir_take(struct rmmapd *rmmapd)
 {
 	int ret = start_take(rmmapd);
 
+	/*
+	 * Another rmmapd serves the directory. For a program that wants one that is success; a
+	 * service manager has to be told that this process is not the one.
+	 */
 	if (ret == 1)
 		exit(rmmapd->foreground);
 	if (ret < 0)
@@ -202,13 +218,16 @@ int main(int argc, char **argv)
 	};
 
 	rm_options_read(&rmmapd.options, environ, getauxval(AT_SECURE) != 0, option_problem, NULL);
+	/* After the environment, since options take precedence over it. */
 	parse_arguments(&rmmapd, argc, argv);
 	signal(SIGPIPE, SIG_IGN);       /* the starter may be gone */
 	if (start_output(&rmmapd) < 0)
 		return 1;
+	/* Before any fork: the workers and their threads inherit these attributes. */
 	defaults_set(rmmapd.inherited);
 	log_unknown_variables();
 	if (rmmapd.served >= 0) {
+		/* It ends with its process, not before. */
 		rmmapd.idle_ns = 0;
 		if (start_private(&rmmapd) < 0)
 			return 1;
@@ -218,5 +237,6 @@ int main(int argc, char **argv)
 	prctl(PR_SET_NAME, "rmmapd-keeper");
 	rmmapd.keeper_pid = (uint32_t)getpid();
 	rmmapd.started_ns = rm_now_ns();
+	/* No exit handlers: those of linked libraries have nothing to do in the keeper. */
 	_exit(keep_run(&rmmapd, worker_run));
 }
