@@ -73,6 +73,10 @@ static void parts_child(void)
 	attach_child();
 	publish_child();
 	counters_child();
+	/*
+	 * Last: the parts before it give back their locks, and this undoes prepare_all()'s
+	 * own_enter().
+	 */
 	own_child();
 }
 
@@ -166,6 +170,9 @@ void fork_init(void)
  */
 static void fork_settle(void)
 {
+	/*
+	 * With a lock held, prepare_all() would take the inner branch. A later call does it then.
+	 */
 	if (likely(!own_unsettled) || own_locks)
 		return;
 	prepare_all();
@@ -218,6 +225,10 @@ RM_EXPORT pid_t _Fork(void)
 	}
 	if (!heap_takes_part())
 		return next_fork();
+	/*
+	 * The handlers after it change errno, which tells why there is no child. A failure is the
+	 * parent's case: the locks have to be given back.
+	 */
 	prepare_all();
 	pid = next_fork();
 	error = errno;
@@ -250,6 +261,10 @@ static int clone_start_apart(void *arg)
 	return unshare(CLONE_FILES) ? 127 : clone_start(arg);
 }
 
+/*
+ * Returns in the parent only: the child begins in clone_start(), on the stack that the caller
+ * gave it.
+ */
 static int clone_as_fork(int (*function)(void *), void *stack, int flags, void *arg, void **ids)
 {
 	struct clone_call s = { function, arg };
@@ -274,10 +289,18 @@ RM_EXPORT int clone(int (*function)(void *), void *stack, int flags, void *arg, 
 		errno = next_clone ? EINVAL : ENOSYS;
 		return -1;
 	}
+	/*
+	 * What the flags do not ask for was not passed. Then this reads what happens to be there,
+	 * as libc's clone does, and the kernel does not look at it.
+	 */
 	va_start(more, arg);
 	for (int i = 0; i < 3; i++)
 		ids[i] = va_arg(more, void *);
 	va_end(more);
+	/*
+	 * A thread, or a child that shares memory until it execs: both are meant to have one
+	 * heap.
+	 */
 	if (flags & CLONE_VM || !heap_takes_part())
 		return next_clone(function, stack, flags, arg, ids[0], ids[1], ids[2]);
 	return clone_as_fork(function, stack, flags, arg, ids);

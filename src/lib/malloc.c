@@ -39,7 +39,10 @@ enum origin {
 	ATTACHED,       /* attached now, or once: another process's, never freed here */
 };
 
-/* Aborts if p is in none of them. */
+/*
+ * Aborts if p is in none of them: to go on would corrupt a heap. The window is asked last. It has
+ * the heaps too, so only what is in none of them is attached.
+ */
 static enum origin block_origin(const char *function, const void *p)
 {
 	switch (hooks_state(p)) {
@@ -59,6 +62,7 @@ static enum origin block_origin(const char *function, const void *p)
 	abort();
 }
 
+/* free() must not change errno, whatever the calls below do. */
 static __attribute__((noinline)) void free_foreign(void *p)
 {
 	int saved = errno;
@@ -70,6 +74,10 @@ static __attribute__((noinline)) void free_foreign(void *p)
 		rj_free(p);
 		break;
 	case INHERITED:
+		/*
+		 * Past the thread's cache, which would hand it out again at the parent's
+		 * addresses.
+		 */
 		rj_dallocx(p, RJ_TCACHE_NONE);
 		break;
 	case ATTACHED:
@@ -124,6 +132,7 @@ static __attribute__((noinline)) void *realloc_foreign(void *p, size_t size)
 		copy = rj_realloc(p, size);
 		return copy || !size ? copy : realloc_other_arena(p, size);
 	}
+	/* Size 0 is a free, as in glibc. Without memory for a copy the block stays as it is. */
 	if (size) {
 		copy = block_copy(p, block_readable(from, p), size);
 		if (!copy)
@@ -213,6 +222,7 @@ static void *block_aligned(size_t alignment, size_t size)
 
 RM_EXPORT int posix_memalign(void **p, size_t alignment, size_t size)
 {
+	/* POSIX: the error is the result, and errno is left alone. */
 	int saved = errno;
 	void *block;
 

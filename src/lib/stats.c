@@ -49,6 +49,10 @@ static void counters_fetch(struct rmmap_stats *s)
 
 	if (!call)
 		return;
+	/*
+	 * A process that has neither published nor attached has no counters there, and starts no
+	 * rmmapd for them.
+	 */
 	call->x.only_if_connected = true;
 	reply = (const void *)call->message;
 	if (!client_call(&call->x) && !reply->error)
@@ -86,6 +90,10 @@ RM_EXPORT int rmmap_stats(struct rmmap_stats *stats)
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	stats_collect(&s);
 	pthread_setcancelstate(cancel, &cancel);
+	/*
+	 * Programs built with another version know fewer fields or more. They get those that both
+	 * know, and size says how far that is; the rest is left as it was.
+	 */
 	size = stats->size < sizeof(s) ? stats->size : sizeof(s);
 	s.size = size;
 	memcpy(stats, &s, size);
@@ -160,6 +168,10 @@ __attribute__((destructor)) static void stats_say_at_exit(void)
 {
 	struct rmmap_stats s;
 
+	/*
+	 * Not into a file that has got the number since: the program may have closed all
+	 * descriptors.
+	 */
 	if (summary.fd < 0 || !fd_still(&summary))
 		return;
 	stats_collect(&s);
