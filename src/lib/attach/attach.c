@@ -25,8 +25,9 @@ static const char me[] = "rmmap_attach";
 struct asked {
 	struct exchange x;
 	_Alignas(8) char message[RM_WIRE_MAX];  /* the reply */
-	void *memory;                   /* the mapped table, or NULL; table points into it */
-	struct rm_table table;
+	void *memory;                   /* the mapped table, or NULL, also once it was passed on;
+	                                   its size is the reply's table_size */
+	struct rm_table table;          /* a view of memory, checked */
 	int lazy_err;                   /* why there is no userfaultfd now; 0: there is one */
 	char why[RM_TEXT_MAX];
 };
@@ -176,6 +177,10 @@ static int attach_asked(struct asked *asked, struct rm_wire_attach *m,
 	offer.era = asked->x.era;
 	*root = asked->table.root;
 	error = attached_add(&offer, &own_left, why);
+	/*
+	 * After -EEXIST, too: the attachment that another thread made counts for both, and this
+	 * one is rmmapd's to drop.
+	 */
 	if (error)
 		attach_tell_detach(offer.number, offer.era);
 	else
@@ -232,11 +237,18 @@ static void *attach_run(struct attach_work *work, const char *text,
 		     "run the program without %s", other_malloc_name(), other_malloc_name());
 		return NULL;
 	}
+	/*
+	 * The fork handlers are registered before there is anything that a fork has to complete.
+	 */
 	heap_attaches();
 	m->head.type = RM_ATTACH;
 	if (take_mode(options, m) || take_handle(me, text, &work->handle, m->handle) ||
 	    take_fabric(me, m->fabric))
 		return NULL;
+	/*
+	 * From here on free() looks at pointers: set before any attached memory can reach the
+	 * program.
+	 */
 	heap_mix();
 	/* rmmapd may be replaced between its answer and RM_LAZY: then begin again. */
 	for (int i = 0; i < 3 && error == -ESTALE; i++)
@@ -261,6 +273,7 @@ RM_EXPORT void *rmmap_attach_with(const char *handle, const struct rmmap_attach_
 	int cancel;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	/* Before any lock: in a child of an inner fork, this does what fork() has left undone. */
 	own_settle();
 	if (work)
 		root = attach_run(work, handle, options);

@@ -26,7 +26,8 @@ struct attached {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct array attachments = { .item = sizeof(struct attached) };
-static uint64_t last_serial;
+static uint64_t last_serial;            /* 0: nothing was attached yet. Never reused, since a
+                                           publish compares serials with those of the last one */
 
 static struct attached *attached_at(size_t i)
 {
@@ -235,6 +236,9 @@ void attach_child(void)
 	for (size_t i = 0; i < attachments.count; i++) {
 		struct attached *a = attached_at(i);
 
+		/*
+		 * Still active: prefork could not complete it, so its memory was not inherited.
+		 */
 		if (a->lazy.active) {
 			map_nothing(a->serial);
 			lazy_close(&a->lazy);

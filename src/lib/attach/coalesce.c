@@ -65,6 +65,10 @@ static struct coalesced coalesced_extend(const struct array *runs, size_t first,
 			continue;
 		}
 		foreign += run->length;
+		/*
+		 * Foreign runs are included only if a run of this layer follows them: until then
+		 * mapping.end stays behind the last of its own.
+		 */
 		if (run->length > level->copied || foreign > SHORT)
 			break;
 	}
@@ -150,6 +154,11 @@ int coalesce_plan(const struct array *runs, size_t budget, struct array *mapping
 	size_t most = budget + long_run_count(runs);
 	int error = coalesce_level(runs, &level, mappings);
 
+	/*
+	 * Three levels, each tried only if the one before takes too many mappings: nothing is
+	 * copied; runs of up to two pages are; all short runs are, in mappings that grow until
+	 * they fit.
+	 */
 	if (!error && mappings->count > budget / COALESCE_EACH) {
 		level = (struct level){ PAIR, SHORT };
 		error = coalesce_level(runs, &level, mappings);

@@ -84,6 +84,7 @@ static int contents_merge(struct array *contents, const struct mapped *mapped, b
 		array_free(&list);
 		return error;
 	}
+	/* Only now: an error leaves the caller its list as it was. */
 	array_free(contents);
 	*contents = list;
 	return 0;

@@ -27,6 +27,10 @@ static int copies_sort(const struct array *copies, uint32_t layers, struct array
 		error = array_add(sorted) ? 0 : -ENOMEM;
 	if (!error) {
 		start = starts.data;
+		/*
+		 * start[n] is first the number of copies of layer n - 1, then where those of
+		 * layer n go, and at last where those of layer n + 1 do.
+		 */
 		for (size_t i = 0; i < copies->count; i++)
 			start[copy[i].layer + 1]++;
 		for (uint32_t i = 0; i < layers; i++)

@@ -23,8 +23,10 @@ void attach_tell_detach(uint64_t number, unsigned era);
 /* ---- attachments.c: what is attached ---- */
 struct offer {                          /* a publication as rmmapd has answered */
 	const uint8_t *id;              /* of the publication */
-	struct rm_table table;          /* checked; in own pages */
-	const int *layer_fds;           /* one for each layer, whose file is as long as it says */
+	struct rm_table table;          /* checked; in own pages, which attached_add() takes if it
+	                                   returns 0 */
+	const int *layer_fds;           /* one for each layer, whose file is as long as it says.
+	                                   The caller closes them: mappings need none */
 	bool lazy;
 	uint64_t number;                /* of the attachment, given by rmmapd */
 	unsigned era;                   /* which rmmapd gave it */
@@ -50,7 +52,8 @@ struct mapped {                         /* what one attachment has mapped, or sh
 	struct array runs;              /* struct run, ascending, without overlap */
 	struct array stretches;         /* the same addresses: struct stretch, ascending */
 	size_t mappings;                /* made for it, for the budget of later ones */
-	bool lazy;                      /* pages may be absent in the runs that are not shared */
+	bool lazy;                      /* pages may be absent in the runs that are not shared;
+	                                   false again after map_settled() */
 };
 
 struct conflict {
@@ -84,7 +87,7 @@ bool plan_own(const struct array *own, uint64_t addr);
 #define COALESCED_ANONYMOUS UINT32_MAX
 #define COALESCE_EACH 16        /* up to a 16th of the budget, runs are mapped one by one */
 
-struct coalesced {                         /* a mapping to be */
+struct coalesced {                      /* a mapping to be */
 	uint64_t addr, length, offset;
 	uint32_t layer;                 /* index in the table, or COALESCED_ANONYMOUS */
 	size_t first, end;              /* indexes of the runs that it holds: [first, end) */
@@ -122,10 +125,13 @@ const struct array *map_all_mapped(void);
 
 /* ---- lazy.c: a userfaultfd over an attachment, served by rmmapd ---- */
 struct lazy_link {                      /* between a lazy attachment and its pager in rmmapd */
-	bool active;                    /* the descriptors are set, and pages may be absent */
-	struct fd_mark uffd, lifeline;
+	bool active;                    /* the descriptors are set, and pages may be absent; all
+	                                   other fields are void while it is false */
+	struct fd_mark uffd, lifeline;  /* marked, since a program may close any descriptor: another
+	                                   file under the number must not be used or closed */
 	int pager_end;                  /* the lifeline's other end; -1 once it is handed over */
-	int ranges;                     /* a list of what is registered; -1: everything is */
+	int ranges;                     /* a list of what is registered; -1: everything is, or it
+	                                   is handed over */
 	uint32_t features;              /* RM_UFFD_ bits */
 };
 

@@ -245,6 +245,7 @@ int lazy_register(struct lazy_link *lazy, const struct mapped *mapped)
 	error = fd_raise_and_mark(&lazy->uffd, fd);
 	if (error)
 		return error;
+	/* From here on lazy_close() has something to close. */
 	lazy->active = true;
 	error = uffd_register_runs(lazy, &mapped->runs);
 	if (!error)
@@ -274,6 +275,10 @@ int lazy_hand_over(struct lazy_link *lazy, uint64_t attachment, unsigned era, ch
 	call->x.fd_count = 3;
 	if (lazy->ranges >= 0)
 		fds[call->x.fd_count++] = lazy->ranges;
+	/*
+	 * So that rmmapd can say there why a page is lost. Last, since only the number of
+	 * descriptors tells that it is missing.
+	 */
 	if (fcntl(2, F_GETFD) >= 0)
 		fds[call->x.fd_count++] = 2;
 	error = client_call(&call->x);

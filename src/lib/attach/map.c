@@ -22,7 +22,8 @@ attach_published_list *attach_published;
 
 /* In the order of attaching, as far as none was removed. */
 static struct array all_mapped = { .item = sizeof(struct mapped) };
-static uint64_t mapped_bytes;           /* sum of all mappings; read without the lock */
+static uint64_t mapped_bytes;           /* sum of all mappings, each page once; written under
+                                           the lock, read without it */
 static size_t mapped_count;             /* all_mapped.count, to be read without the lock */
 
 static struct mapped *mapped_at(size_t i)
@@ -150,6 +151,7 @@ static int map_coalesced(const struct array *mappings, const int *layer_fds, str
 		}
 		sum += mapping[i].length;
 	}
+	/* Only what was mapped here: shared runs are in nobody's mappings but the first one's. */
 	__atomic_fetch_add(&mapped_bytes, sum, __ATOMIC_RELAXED);
 	return 0;
 }
@@ -206,6 +208,10 @@ static int map_runs(struct mapped *mapped, const int *layer_fds, struct coalesce
 		error = copy_runs(&copies, layer_fds, mapped->table.layer_count);
 		if (error) {
 			rm_format(why, RM_TEXT_MAX, "copying pages: %s", rm_errno_text(-error));
+			/*
+			 * Half-copied memory must not be seen. It is not in all_mapped yet, but
+			 * its stretches tell what to unmap.
+			 */
 			mapped_unmap(mapped);
 		}
 	}
@@ -295,6 +301,10 @@ int map_snapshot(const struct offer *offer, uint64_t owner, uint64_t *own_left,
 		error = map_plan(&new, own_left, conflict, why);
 		if (!error)
 			error = map_runs(&new, offer->layer_fds, &failed, why);
+		/*
+		 * -EEXIST: this process's own heap has grown there since heap_ranges(), or
+		 * something else lies there, which the next attempts find again.
+		 */
 		if (failed.length && (error != -EEXIST || i == REPLANS)) {
 			error = mapping_failed(&failed, error, why);
 			break;
@@ -353,6 +363,10 @@ uint64_t map_end(uint64_t addr)
 		uint64_t next = plan_end(mapped_at(i), end);
 
 		if (next) {
+			/*
+			 * Begin again: an attachment that was passed may go on where this one
+			 * ends.
+			 */
 			end = next;
 			i = (size_t)-1;
 		}

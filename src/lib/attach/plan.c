@@ -94,6 +94,7 @@ static int segment_cut(const struct rm_segment *segment, const struct array *own
 	while (!error && at < end) {
 		uint64_t base = UINT64_MAX, top = end;
 
+		/* Segments ascend, so this never goes back: one walk over both lists. */
 		while (*next < own->count && rm_page_up(range[*next].top) <= at)
 			++*next;
 		if (*next < own->count) {
@@ -105,6 +106,9 @@ static int segment_cut(const struct rm_segment *segment, const struct array *own
 			at = base < end ? base : end;
 			continue;
 		}
+		/*
+		 * Another heap's memory at the same addresses: pointers into it would meet ours.
+		 */
 		if (segment->heap != range[*next].heap) {
 			*conflict = (struct conflict){ at, 0 };
 			return -EADDRINUSE;
