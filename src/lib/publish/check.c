@@ -37,6 +37,10 @@ static void root_report_freed(uint64_t root)
 
 void check_snapshot(const struct snapshot *snapshot)
 {
+	/*
+	 * In own pages: a thread's stack may be small. The table is checked to get a view of it,
+	 * not because it might be wrong.
+	 */
 	char *text = own_pages(RM_STRAY_TEXT_MAX);
 	struct rm_table table;
 	struct rm_scan scan;

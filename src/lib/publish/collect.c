@@ -14,7 +14,9 @@
 
 struct noting {                         /* argument of a scan: its pages go to a list */
 	struct array *to;
-	size_t from;                    /* index of the first; not joined with those before it */
+	size_t from;                    /* index of the first; not joined with those before it, so
+	                                   that the list can be cut here if the scan fails or
+	                                   begins anew */
 	uint32_t heap;
 	const struct known *known;      /* of the own heap; NULL: zeros are not reported */
 };
@@ -117,12 +119,17 @@ static int layer_of_file(struct collected *set, const struct span *span, uint32_
 	for (size_t i = 0; i < set->layers->count; i++)
 		if (collected_layer(set, i)->file == span->file)
 			*index = (uint32_t)i;
+	/*
+	 * backing_file() has only files that rmmapd does not have yet. One that was handed over,
+	 * and then forgotten, is written anew.
+	 */
 	if (*index != OVERLAY_NONE || !backing_file(span->file, new.id, &new.length, &fd))
 		return 0;
 	fd_mark(&new.fd, fd);
 	error = layer_frozen(&new, fd, backing_seen(span->file));
 	if (!error)
 		layer_keep_used(&new);
+	/* On a failure layer_free() leaves the descriptor open: it is the file's. */
 	layer = error ? NULL : array_add(set->layers);
 	if (!layer) {
 		layer_free(&new);
@@ -148,6 +155,10 @@ static int gaps_fill(struct collected *set, const struct span *span, const struc
 
 		s.layer = layer;
 		if (layer == OVERLAY_NONE) {
+			/*
+			 * In anonymous memory the scan tells which pages there are. In a file
+			 * without a layer it tells only those that were written since the freeze.
+			 */
 			s.offset = span->kind == SPAN_ANON ? 0 : OVERLAY_BLIND;
 			error = overlay_add(&set->gaps, &s);
 		} else {
@@ -155,6 +166,7 @@ static int gaps_fill(struct collected *set, const struct span *span, const struc
 			error = overlay_add(&base, &s);
 		}
 	}
+	/* They do not overlap: this merges them into one ascending list. */
 	if (!error)
 		error = overlay_lists(part, &base, &out);
 	for (size_t i = 0; !error && i < out.count; i++)
@@ -193,6 +205,10 @@ static int collect_span(struct collected *set, const struct known *known, const 
 	error = written_note(set, span->addr, span->length, span->heap,
 	                     known->lost || (span->fresh && span->kind == SPAN_ANON),
 	                     span->fresh ? NULL : known);
+	/*
+	 * The scan failed half-way, and has marked pages that it did not report: nothing less
+	 * than the whole span is safe. noting.from is where its own entries begin.
+	 */
 	if (error && error != -ENOMEM) {
 		set->written.count = before;
 		return span_blind(set, span);
@@ -276,6 +292,10 @@ static int collect_content(struct collected *set, const struct known *known, con
 	};
 	int error;
 
+	/*
+	 * Which pages have data is not asked of the attachment, since this process may have
+	 * written others. An absent page is fetched when it is read.
+	 */
 	if (copy) {
 		s.layer = OVERLAY_NONE;
 		s.offset = OVERLAY_BLIND;
@@ -284,6 +304,7 @@ static int collect_content(struct collected *set, const struct known *known, con
 	error = layer_upstream(set, c, &s.layer);
 	if (!error)
 		error = overlay_add(&set->under, &s);
+	/* What was published of a later attachment's addresses was about other memory. */
 	if (!error && c->owner <= known->attached)
 		error = overlay_cut(&known->segments, c->addr, c->addr + c->length, mine);
 	return error;
@@ -355,10 +376,14 @@ int collect_all(struct collected *set, struct known *known, bool everything, boo
 	int error;
 
 	collected_init(set, known);
+	/* Both have the same list of layers, so the segments of both have indexes of one list. */
 	collected_init(&attached, known);
 	error = collect_heap(set, known);
 	if (!error)
 		error = collect_attached(&attached, known, everything || self_contained);
+	/*
+	 * The heap and what is attached never overlap, see attach/plan.c: laid over means merged.
+	 */
 	if (!error)
 		error = list_lay_over(&set->under, &attached.under);
 	if (!error)

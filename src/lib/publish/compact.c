@@ -35,9 +35,9 @@
 #define DEAD_MIN 64             /* at least so many pages come free by writing it anew */
 
 struct window {
-	uint64_t addr, length;
+	uint64_t addr, length;          /* bytes; a power of two, and addr a multiple of it */
 	uint64_t changes;               /* pages of layers of changes, or that have changed now */
-	unsigned bases;                 /* pieces of bases */
+	unsigned bases;                 /* pieces of bases that follow another piece */
 	bool upstream;                  /* some of it is attached memory: it stays as it is */
 	uint64_t dead, dead_end;        /* from the first to the last dead base; 0, 0: none */
 	uint64_t data;                  /* pages with data from dead on */
@@ -51,6 +51,7 @@ static uint64_t page_count(uint64_t bytes)
 
 static enum layer_kind segment_kind(const struct collected *set, const struct rm_segment *s)
 {
+	/* It is going to be in the layer of changes of this publish. */
 	if (s->layer == OVERLAY_NONE)
 		return LAYER_CHANGES;
 	return collected_layer(set, s->layer)->kind;
@@ -90,6 +91,7 @@ static void bases_find_dead(const struct collected *set, const struct array *sta
 		uint64_t data = layer[i].kind == LAYER_BASE ?
 			rm_bit_count(layer[i].bitmap, layer_pages(&layer[i])) : 0;
 
+		/* live counts only the data that a segment shows; the rest is what comes free. */
 		layer[i].dead = layer[i].live + DEAD_MIN <= data && layer[i].live <= data / DEAD;
 	}
 }
@@ -98,6 +100,7 @@ static uint64_t window_length(const struct collected *set)
 {
 	uint64_t length = WINDOW_MIN;
 
+	/* Not longer than a layer, since a window becomes one base. */
 	while (length < RM_LAYER_MAX && length * WINDOWS < set->pages << RM_PAGE_SHIFT)
 		length *= 2;
 	return length;
@@ -120,6 +123,7 @@ static int range_forget(const struct collected *set, uint64_t from, uint64_t to,
 	for (size_t i = 0; !error && i < part.count; i++) {
 		struct rm_segment s = ((struct rm_segment *)part.data)[i];
 
+		/* Not blind: the bitmaps of the old layers tell which pages have data. */
 		s.layer = OVERLAY_NONE;
 		s.offset = 0;
 		error = overlay_add(renewed, &s);
@@ -132,6 +136,7 @@ static int range_forget(const struct collected *set, uint64_t from, uint64_t to,
 static int window_close(const struct collected *set, const struct window *w, uint64_t *portion,
                         struct array *renewed)
 {
+	/* What does not fit the portion any more waits for the next publish. */
 	if (window_messy(w) && *portion >= page_count(w->length)) {
 		*portion -= page_count(w->length);
 		return range_forget(set, w->addr, w->addr + w->length, renewed);
@@ -162,6 +167,7 @@ static void window_add(const struct collected *set, struct window *w, const stru
 	}
 	if (dead && !w->dead)
 		w->dead = from;
+	/* Counted past live bases, too: only the next dead one tells that they lie in between. */
 	if (w->dead)
 		w->data += segment_data_pages(set, s, from, to);
 	if (dead) {
@@ -187,6 +193,9 @@ static int windows_find_messy(const struct collected *set, const struct array *s
 
 			if (stop > end)
 				stop = end;
+			/*
+			 * The first window is empty, at address 0, and closing it does nothing.
+			 */
 			if (addr != w.addr) {
 				error = window_close(set, &w, &portion, renewed);
 				w = (struct window){ .addr = addr, .length = w.length };
@@ -252,6 +261,11 @@ static bool layers_choose_merged(struct collected *set)
 	for (size_t i = 0; i < set->changed.count; i++)
 		sum += page_count(s[i].length);
 	for (size_t i = set->layers->count; i-- > 0;) {
+		/*
+		 * The sum grows with each: an older layer may be larger by then, and still cost
+		 * no more than what is written anyway. Layers without a live page are dropped by
+		 * snapshot.c.
+		 */
 		layer[i].merge = layer[i].kind == LAYER_CHANGES && layer[i].live &&
 		                 (layer[i].live <= sum ||
 		                  layer[i].live <= layer_pages(&layer[i]) / 2);
@@ -296,6 +310,10 @@ int compact_layers(struct collected *set)
 		bases_find_dead(set, &standing);
 		error = bases_renew(set, &standing);
 	}
+	/*
+	 * What is renewed is not in use in its old layer any more. Count again, or pages would be
+	 * merged that are written anyway.
+	 */
 	if (!error)
 		error = overlay_lists(&standing, &set->gaps, &rest);
 	if (!error) {

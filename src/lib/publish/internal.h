@@ -29,13 +29,17 @@
 
 /* ---- snapshot.c: layers and table of everything that is published ---- */
 struct snapshot {
-	void *table;                    /* by rm_table_layout(), in own pages; NULL: none */
-	size_t table_size;
-	uint32_t layer_count;
-	uint32_t fresh_layers;          /* the first ones: rmmapd does not have them yet */
-	struct array fds;               /* int: their descriptors, which snapshot.c closes */
-	uint64_t data_bytes;            /* of pages with data */
-	uint64_t copied_bytes;          /* copied by this publish */
+	void *table;                    /* by rm_table_layout(), in own pages; NULL: none. It
+	                                   moves and grows in surroundings_note() */
+	size_t table_size;              /* bytes, places included */
+	uint32_t layer_count;           /* in the table; at least 1 */
+	uint32_t fresh_layers;          /* the first ones: rmmapd does not have them yet; as many
+	                                   as fds has */
+	struct array fds;               /* int: their descriptors, in the order of the table. They
+	                                   are the layers', which close them: only copied here */
+	uint64_t data_bytes;            /* of pages with data that a segment shows */
+	uint64_t copied_bytes;          /* copied by this publish; files that were frozen as they
+	                                   are do not count */
 };
 /*
  * Make a snapshot. The lock must be held from here until snapshot_handed_over(), or until the
@@ -76,13 +80,18 @@ enum layer_kind {
 	LAYER_UPSTREAM,         /* of attached memory: another process has made it */
 };
 struct snapshot_layer {
-	uint8_t id[RM_ID_BYTES];
-	uint64_t addr, length;          /* addr: of the page at offset 0, if it is a base */
-	uint64_t *bitmap;               /* pages with data; own pages, or in an upstream table */
+	uint8_t id[RM_ID_BYTES];        /* random; stands for this content on all hosts */
+	uint64_t addr, length;          /* addr: of the page at offset 0, if it is a base. length:
+	                                   bytes, whole pages, at most RM_LAYER_MAX */
+	uint64_t *bitmap;               /* pages with data; own pages, which layer_free() frees. Of
+	                                   an upstream layer it lies in an attachment's table, and
+	                                   is valid under the attached_lock() of this publish */
 	uint64_t huge;                  /* bytes of it that were made huge pages when it was copied */
 	uint64_t live;                  /* pages of segments that refer to it; a scratch value */
-	struct fd_mark fd;              /* -1: rmmapd has it */
-	uint32_t file;                  /* the heap's file whose descriptor fd is; 0: its own */
+	struct fd_mark fd;              /* -1: rmmapd has it. Marked, since a program may close any
+	                                   descriptor: then everything is copied */
+	uint32_t file;                  /* the heap's file whose descriptor fd is, and backing.h's
+	                                   to close; 0: its own */
 	uint8_t kind;                   /* enum layer_kind */
 	bool merge;                     /* compact.c: its pages in use go into the next layer */
 	bool dead;                      /* compact.c: a base of which little is in use */
@@ -109,18 +118,27 @@ void layer_free(struct snapshot_layer *layer);   /* closes its own descriptor */
 /* ---- collect.c ---- */
 /* What the last publish said of the own heap, and of changes to attached memory. */
 struct known {
-	struct array layers;            /* struct snapshot_layer, oldest first */
-	struct array segments;          /* of these layers, none of which is upstream */
+	struct array layers;            /* struct snapshot_layer, oldest first. Upstream ones are
+	                                   in it only while a publish is under way */
+	struct array segments;          /* of these layers, none of which is upstream; layer is an
+	                                   index of layers, not of the table */
 	uint64_t attached;              /* serial of the latest attachment at that time */
 	bool lost;                      /* pages may be marked that are in no layer: copy all */
 };
+/*
+ * All lists are of struct rm_segment, whose layer is an index of layers. gaps and changed do not
+ * overlap, or a page would be written twice.
+ */
 struct collected {
-	struct array *layers;           /* those of struct known; new ones are added to them */
+	struct array *layers;           /* those of struct known, not a copy; new ones are added to
+	                                   them. A publish that fails has to drop them all */
 	struct array under;             /* segments whose content is in a layer, or was */
 	struct array gaps;              /* to be written as bases; layer OVERLAY_NONE */
-	struct array written;           /* pages that differ from their file, or may differ */
-	struct array changed;           /* pages of under that are to be copied one by one */
-	uint64_t pages;                 /* of the own heap */
+	struct array written;           /* pages that differ from their file, or may differ; in
+	                                   gaps, too, where it tells which pages have data */
+	struct array changed;           /* written without gaps: pages of under that are to be
+	                                   copied one by one; compact.c adds to it */
+	uint64_t pages;                 /* of the own heap, with data or not */
 };
 static inline struct snapshot_layer *collected_layer(const struct collected *set, size_t i)
 {

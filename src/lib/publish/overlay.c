@@ -21,6 +21,7 @@ int overlay_add(struct array *list, const struct rm_segment *segment)
 
 	if (!segment->length)
 		return 0;
+	/* Without a layer the offset is a mark (OVERLAY_BLIND), equal for all parts. */
 	if (list->count && segment_end(last) == segment->addr && last->layer == segment->layer &&
 	    last->heap == segment->heap &&
 	    last->offset + (last->layer == OVERLAY_NONE ? 0 : last->length) == segment->offset) {
@@ -92,6 +93,10 @@ int overlay_gaps(const struct array *list, uint64_t from, uint64_t to, uint32_t 
 	struct rm_segment gap = { .layer = OVERLAY_NONE, .heap = heap };
 	int error = 0;
 
+	/*
+	 * In each round: [from, to) is still to be looked at, and s[i] is the first segment that
+	 * ends above from. An empty gap is not added.
+	 */
 	for (size_t i = segment_find(list, from); !error && from < to; i++) {
 		uint64_t stop = i < list->count ? address_min(address_max(s[i].addr, from), to) :
 		        to;
@@ -128,6 +133,10 @@ int overlay_lists(const struct array *under, const struct array *over, struct ar
 			if (segment_end(&u[i]) > from)
 				error = overlay_add_part(out, &u[i], address_max(u[i].addr, from),
 				                         address_min(segment_end(&u[i]), to));
+			/*
+			 * It goes on behind the segment that is laid over it: the next round
+			 * takes it again, from where that one ends.
+			 */
 			if (segment_end(&u[i]) > to)
 				break;
 		}

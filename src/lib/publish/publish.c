@@ -21,7 +21,10 @@
 static const char me[] = "rmmap_publish";
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;        /* one publish at a time */
 
-/* Does the root lie in this process's heap? 1, 0 or -errno. */
+/*
+ * Does the root lie in this process's heap? A block that was freed does: RMMAP_CHECK reports
+ * that. 1, 0 or -errno.
+ */
 static int root_in_heap(uint64_t addr)
 {
 	struct array ranges;
@@ -43,6 +46,7 @@ static int root_check(uint64_t root)
 
 	if (!root)
 		return fail(me, EFAULT, "root is NULL; publish a pointer that malloc returned");
+	/* Before the root is looked at: without our malloc no root is right. */
 	if (!malloc_uses_heap() && other_malloc_name())
 		return fail(me, ENOTSUP, "%s has a malloc of its own here, and rmmap publishes "
 		            "only what its malloc returned: run the program without %s",
@@ -57,6 +61,7 @@ static int root_check(uint64_t root)
 		            rm_errno_text(-found));
 	if (found)
 		return 0;
+	/* Attached memory can be published again: the snapshot refers to its layers. */
 	if (attach_end(root))
 		return 0;
 	if (maps_find(root, root + 1, name, sizeof(name)))
@@ -107,7 +112,10 @@ static int snapshot_failed(int error)
 	}
 }
 
-/* Is the buffer too small even for a handle without a fabric address? */
+/*
+ * Is the buffer too small even for a handle without a fabric address? Checked before anything is
+ * published. Whether it is large enough is known only when rmmapd has answered with its address.
+ */
 static bool handle_surely_too_small(size_t size)
 {
 	struct rm_handle handle = { .layout = rm_layout_here() };
@@ -173,6 +181,7 @@ static int request_fill(struct rm_wire_publish *m, const struct rmmap_publish_op
 	m->terms = rm_terms_or((struct rm_terms) { options->readers, options->ttl_ms },
 	                       env_options()->terms);
 	m->layer_count = snapshot->layer_count;
+	/* The last ones of the table. If rmmapd lacks one of them, it refuses with ESTALE. */
 	m->known_layers = snapshot->layer_count - snapshot->fresh_layers;
 	m->slot = slot_of_heap(root);
 	m->table_size = snapshot->table_size;
@@ -184,6 +193,7 @@ static int hand_over_call(struct call *call, const struct snapshot *snapshot,
 {
 	const struct rm_wire_reply *reply = (const void *)call->message;
 	int fds[2] = { -1, hooks_claim(m->slot) }, error;
+	/* fds[1] is not closed here: all publications of the slot share this descriptor. */
 	struct exchange *x = &call->x;
 
 	x->fds = fds;
@@ -191,6 +201,7 @@ static int hand_over_call(struct call *call, const struct snapshot *snapshot,
 	x->layers = snapshot->fds.data;
 	x->layer_count = snapshot->fresh_layers;
 	m->has_slot_lock = fds[1] >= 0;
+	/* rmmapd serves this very file, so it is sealed: nobody can change it after the check. */
 	fds[0] = sealed_copy("rmmap-table", snapshot->table, snapshot->table_size);
 	if (fds[0] < 0)
 		return snapshot_failed(fds[0]);
@@ -202,6 +213,10 @@ static int hand_over_call(struct call *call, const struct snapshot *snapshot,
 		return fail(me, -error, "%s", x->why);
 	if (reply->error)
 		return fail(me, reply->error, "%s", reply->text);
+	/*
+	 * Only now. After a refusal or a lost connection the new layers keep their descriptors,
+	 * and the next publish hands them in.
+	 */
 	snapshot_handed_over();
 	rm_format(text, RM_HANDLE_TEXT_MAX, "%s", reply->text);
 	return 0;
@@ -248,6 +263,7 @@ static int publish_locked(uint64_t root, const struct rmmap_publish_options *opt
 	error = publish_once(root, options, false, m, snapshot, text);
 	if (error && errno == ESTALE) {
 		snapshot_free(snapshot);
+		/* It cannot be ESTALE again: no layer of this table has to be known to rmmapd. */
 		error = publish_once(root, options, true, m, snapshot, text);
 	}
 	own_unlock(&lock);
@@ -318,6 +334,10 @@ RM_EXPORT int rmmap_publish(const void *root, char *handle, size_t size)
 	return rmmap_publish_with(root, NULL, handle, size);
 }
 
+/*
+ * Without the lock of publishes: it waits only while one is being handed over, by the
+ * connection's.
+ */
 RM_EXPORT int rmmap_unpublish(const char *handle)
 {
 	struct rm_handle decoded;
@@ -344,6 +364,10 @@ void publish_parent(void)
 
 void publish_child(void)
 {
+	/*
+	 * What is known stays true in the child, which has the same memory. Only the marks are
+	 * the parent's: until it marks its pages anew, each of them counts as changed.
+	 */
 	track_child();
 	own_unlock(&lock);
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * publish.h - the part of publish/ for fork.c
+ *
+ * On the thread that forks. Its lock is the first one of the library: prefork takes it before all
+ * others, so that no publish is under way in the child.
  */
 #ifndef RM_LIB_PUBLISH_H
 #define RM_LIB_PUBLISH_H

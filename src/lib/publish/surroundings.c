@@ -24,14 +24,15 @@
 struct surroundings {                   /* in own pages, since a thread's stack may be small */
 	struct rm_places_header header;
 	struct rm_place place[RM_PLACES_MAX];
-	char text[RM_PLACES_TEXT_MAX];
-	char program[PATH_BYTES];       /* its path, as /proc/self/maps has it */
-	uint32_t text_used;
+	char text[RM_PLACES_TEXT_MAX];  /* begins with a NUL, so that offset 0 is no name */
+	char program[PATH_BYTES];       /* its path, as /proc/self/maps has it; "": not known */
+	uint32_t text_used;             /* bytes of text; at least RM_PLACES_CALLED */
 };
 
 static struct {
-	struct surroundings *note;
-	uint64_t mapped, since;         /* pages at that time, 0: it is of no use; when it was */
+	struct surroundings *note;      /* kept from publish to publish; NULL: none yet */
+	uint64_t mapped;                /* pages that were mapped then; 0: the note is of no use */
+	uint64_t since;                 /* ns: when it was read */
 } last_reading;
 
 /* Append a text; its offset, or 0 if it does not fit. */
@@ -87,7 +88,10 @@ static bool line_add(void *arg, const struct map_line *line)
 	uint32_t n = note->header.count, flags = line_flags(note, line);
 	struct rm_place *last = n ? &note->place[n - 1] : NULL, *place = &note->place[n];
 
-	/* Inaccessible memory is a guard or a reserve; [vsyscall] is not memory. */
+	/*
+	 * The window's memory is in the table itself. Inaccessible memory is a guard or a
+	 * reserve; [vsyscall] is not memory.
+	 */
 	if (rm_in_window(line->start) || !(line->read || line->write || line->exec) ||
 	    line->end > INT64_MAX)
 		return false;
@@ -99,6 +103,7 @@ static bool line_add(void *arg, const struct map_line *line)
 		return false;
 	}
 	if (n == RM_PLACES_MAX) {
+		/* Ends the walk. Whoever checks is told that places are missing. */
 		note->header.cut = 1;
 		return true;
 	}
@@ -128,6 +133,7 @@ static bool surroundings_read(struct surroundings *note)
 	text_add(note, called);
 	if (maps_walk(line_add, note))
 		return false;
+	/* The bytes up to there stay zeros, as own_pages() gives the new table. */
 	note->header.text_size = (note->text_used + 7) & ~7u;
 	return true;
 }
@@ -181,6 +187,7 @@ void surroundings_note(struct snapshot *snapshot)
 	if (!n || n != last_reading.mapped || now - last_reading.since > FRESH_NS) {
 		note->header = (struct rm_places_header){ 0 };
 		last_reading.since = now;
+		/* Void until it is complete: the note is overwritten now. */
 		last_reading.mapped = 0;
 		if (!surroundings_read(note))
 			return;
