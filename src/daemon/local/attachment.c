@@ -37,6 +37,10 @@ struct local_attachment *attachment_new(struct client *client)
 	if (!held)
 		return NULL;
 	held->attachment.number = keeper_number(client->local->context->keeper);
+	/*
+	 * No reference of its own to these two: a client ends all its attachments before it ends
+	 * itself.
+	 */
 	held->attachment.counters = client->counters;
 	held->attachment.pidfd = client->pidfd.fd;
 	held->attachment.save = attachment_changed;
@@ -90,6 +94,10 @@ void attachment_end(struct local_attachment *held)
 		connection_idle(held->waiting);
 	if (held->publication)
 		store_release(held->publication, false);
+	/*
+	 * Nothing of it is left by now. If the worker dies before this, the next one restores it,
+	 * and it ends again: by the request, which comes once more, or by the pidfd.
+	 */
 	keeper_delete(context->keeper, attachment->number);
 	attachment_unlink(held);
 	free(held);
@@ -151,6 +159,10 @@ void local_restore_attachment(struct local *local, const struct record *record)
 		keeper_delete(context->keeper, record->number);
 		return;
 	}
+	/*
+	 * The process names the attachment by this number, so it is not the one of
+	 * attachment_new().
+	 */
 	held->attachment.number = record->number;
 	held->publication = publication;
 	held->connection = saved->connection;

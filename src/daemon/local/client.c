@@ -44,6 +44,7 @@ void client_end(struct client *client)
 	struct local *local = client->local;
 	struct client **link = &local->clients;
 
+	/* Attachments first: one that waits for its pages refers to its connection. */
 	while (client->attachments)
 		attachment_end(client->attachments);
 	while (client->connections)
@@ -60,6 +61,7 @@ void client_end(struct client *client)
 	close(client->pidfd.fd);
 	process_counters_unref(client->counters);
 	free(client);
+	/* Last, since the worker may decide to leave now. */
 	local->events.client_gone(local->events.arg);
 }
 
@@ -168,6 +170,7 @@ void connection_take(struct local *local, int fd)
 	/* Only processes of the same user are served. */
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid())
 		client = client_take(local, fd, (uint32_t)peer.pid, &short_of_fds);
+	/* Its number is higher than the client's: local_restore_client() relies on that. */
 	if (client)
 		connection = connection_new(client, fd, keeper_number(local->context->keeper));
 	if (short_of_fds) {

@@ -94,6 +94,10 @@ void connection_free(struct connection *connection)
 	loop_remove(context->loop, &connection->socket);
 	loop_timer_cancel(context->loop, &connection->progress);
 	loop_timer_cancel(context->loop, &connection->stuck);
+	/*
+	 * While the connection is whole: a publish under way makes it idle, and drops its
+	 * descriptors.
+	 */
 	connection->client->local->requests->closing(connection);
 	while (connection->first)
 		queue_drop_first(connection);
@@ -185,6 +189,7 @@ static void queue_flush(struct connection *connection)
 			break;
 		}
 		queue_drop_first(connection);
+		/* It has taken a message, so its time begins anew. */
 		loop_timer(loop, &connection->stuck, rm_now_ns() + STUCK_NS);
 	}
 	loop_timer_cancel(loop, &connection->stuck);
@@ -210,6 +215,10 @@ void connection_send(struct connection *connection, void *message, size_t size, 
 	int error = -EAGAIN;
 
 	memcpy(message, &head, sizeof(head));
+	/*
+	 * Behind a message that waits, every later one waits: their order is part of the
+	 * protocol.
+	 */
 	if (!connection->first)
 		error = rm_channel_send(connection->socket.fd, message, size, fds, count, 0);
 	if (error == -EAGAIN) {

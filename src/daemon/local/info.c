@@ -18,7 +18,8 @@
 
 /* An answer under way: records that are written to a memory file, which is handed out. */
 struct listing {
-	int fd;                         /* the memory file */
+	int fd;                         /* the memory file; the receiver gets a duplicate, and reads
+	                                   it from offset 0 whatever this position is */
 	uint32_t count;                 /* records in it */
 	int error;                      /* the first one of a write: nothing is written after it */
 	const char *only;               /* write only publications with this short id; NULL: all */
@@ -96,6 +97,7 @@ static int name_short_id(struct local *local, const char *name, char id[9])
 	struct rm_handle handle;
 	int error;
 
+	/* No id begins so: its digits are hexadecimal. */
 	if (strncmp(name, "rmmap", 5) == 0) {
 		error = rm_handle_decode(name, &handle);
 		if (error == 0)
@@ -148,6 +150,7 @@ static void describe_daemon(struct local *local, struct rm_daemon_info *info)
 	} else {
 		rm_format(info->fabric_why, sizeof(info->fabric_why), "%s", nets_why(local->nets));
 	}
+	/* With the processes that have ended, so that the sums never go down. */
 	info->counters = local->ended;
 	for (struct client *client = local->clients; client; client = client->next)
 		counters_add(&info->counters, &client->counters->sum);

@@ -41,7 +41,8 @@ struct completion {
 struct connection {
 	struct client *client;          /* whose list it is in; never NULL */
 	struct source socket;           /* waits for EPOLLOUT while messages are queued, and is not
-	                                   read then; else for EPOLLIN */
+	                                   read then; else for EPOLLIN. connection_free() closes
+	                                   its fd, of which the keeper has a duplicate */
 	uint64_t record;                /* number of its RECORD_CLIENT; names it in other records */
 	struct queued *first, *last;    /* messages to send, oldest first; last is valid if first is */
 	unsigned queued;                /* length of that list: <= QUEUE_MAX */
@@ -64,12 +65,13 @@ struct connection {
 struct client {
 	struct local *local;
 	uint32_t pid;                   /* 0: it is in a pid namespace that is not visible here */
-	struct source pidfd;            /* readable when the process has ended */
+	struct source pidfd;            /* readable when the process has ended; closed by
+	                                   client_end(), the attachments only name it */
 	uint64_t record;                /* number of its RECORD_CLIENT */
 	struct process_counters *counters;      /* never NULL; reads under way refer to it, too */
 	struct connection *connections; /* all of its sockets */
 	struct local_attachment *attachments;   /* all that it has attached, or waits for */
-	struct held_layers holding;         /* layers of its last publication: see store/layers.h */
+	struct held_layers holding;     /* layers of its last publication: see store/layers.h */
 	struct client *next;
 };
 

@@ -97,6 +97,10 @@ void request_complete(struct connection *connection, const void *message)
 	completion->connection = connection;
 	completion->left = 1;
 	connection->completion = completion;
+	/*
+	 * Busy and linked before any part is asked: the last one that calls back answers, and
+	 * frees the completion.
+	 */
 	connection_busy(connection, request->head.seq);
 	for (struct local_attachment *a = connection->client->attachments; a; a = a->next) {
 		if (request->attachment && request->attachment != a->attachment.number)

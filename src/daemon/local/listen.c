@@ -62,6 +62,7 @@ void local_listen(struct local *local, int listener, const int *connections, uns
 {
 	struct loop *loop = local->context->loop;
 
+	/* Or it would add the listener a second time. */
 	loop_timer_cancel(loop, &local->accept_again);
 	loop_remove(loop, &local->listener);
 	close(local->listener.fd);

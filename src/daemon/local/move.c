@@ -18,6 +18,7 @@ static void request_move_done(void *arg, int error, const char *text)
 {
 	struct connection *connection = arg;
 
+	/* The move is freed already: peer_moved's promise. */
 	connection->move = NULL;
 	connection_idle(connection);
 	connection_reply(connection, connection->seq, error, text);

@@ -149,10 +149,15 @@ static void publish_add(struct connection *connection)
 	char why[RM_TEXT_MAX] = "";
 	int error = publish_reach(local, request->fabric, &addr);
 
+	/* Asked before the publication is made: there is nothing to be undone. */
 	if (error < 0) {
 		publish_refuse(connection, error, nets_why(local->nets));
 		return;
 	}
+	/*
+	 * The descriptors are the store's from here on, on failure too: publish_forget() must not
+	 * find them.
+	 */
 	connection->publish = NULL;
 	error = store_add(local->store, request, connection->client->pid, incoming->table_fd,
 	                  incoming->slot_fd, incoming->layer_fds, &publication, why, sizeof(why));
@@ -205,6 +210,7 @@ static void publish_layers_here(struct connection *connection)
 	}
 }
 
+/* NULL: no memory, and the descriptors stay the caller's. */
 static struct incoming_publish *incoming_publish_new(const struct rm_wire_publish *request,
                                                      const int *fds)
 {
@@ -245,6 +251,10 @@ void request_publish(struct connection *connection, const void *message, const i
 	const char *why;
 	int error = publish_check(connection->client->local, request, count, &why);
 
+	/*
+	 * The request may come again before all layers of the first one did, or another one after
+	 * a publisher gave up. The last one counts.
+	 */
 	publish_forget(connection);
 	if (error == 0) {
 		connection->publish = incoming_publish_new(request, fds);

@@ -30,6 +30,7 @@ void shortage_refill(struct local *local)
 {
 	for (unsigned i = 0; i < REFUSALS_MAX; i++)
 		if (local->spares[i] < 0 && local->refusals[i].socket.fd < 0)
+			/* Any file would do; with O_PATH no right to it is needed. */
 			local->spares[i] = open("/", O_PATH | O_CLOEXEC);
 }
 

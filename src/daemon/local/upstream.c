@@ -34,7 +34,7 @@
 struct wanted {
 	struct remote *remote;          /* held by remote_hold() */
 	uint32_t index;                 /* of the layer in that publication */
-	struct stored_layer *layer;            /* once it is a layer of this host: a reference; or NULL.
+	struct stored_layer *layer;     /* once it is a layer of this host: a reference; or NULL.
 	                                   Only the first entry of each layer has it */
 };
 
@@ -43,7 +43,7 @@ struct upstream {
 	struct wanted *wanted;          /* entries of one layer are neighbours */
 	uint32_t count, room;           /* of wanted: used, allocated */
 	uint32_t next;                  /* wanted[0] to wanted[next - 1] are complete: <= count */
-	struct fetch_all sweep;             /* fetches wanted[next] */
+	struct fetch_all sweep;         /* fetches wanted[next] */
 	bool running;                   /* upstream_advance() is on the stack */
 	int error;                      /* of the fetch that failed, after which none is begun */
 	upstream_done *done;
@@ -54,6 +54,7 @@ void upstream_free(struct upstream *upstream)
 {
 	if (!upstream)
 		return;
+	/* Before the remotes are let go: it still has waiters in one of them. */
 	fetch_all_cancel(&upstream->sweep);
 	for (uint32_t i = 0; i < upstream->count; i++) {
 		if (upstream->wanted[i].layer)
@@ -302,9 +303,9 @@ static void upstream_layer_fetched(struct fetch_all *sweep, int error)
 /*
  * Fetch the layers one after the other.
  *
- * sweep_layer() may call back before it returns. upstream_layer_fetched() then leaves it to this
- * loop to go on, so that many layers do not make a deep recursion. upstream_end() may free the
- * upstream, so nothing follows it.
+ * fetch_all_layer() may call back before it returns. upstream_layer_fetched() then leaves it to
+ * this loop to go on, so that many layers do not make a deep recursion. upstream_end() may free
+ * the upstream, so nothing follows it.
  */
 static void upstream_advance(struct upstream *upstream)
 {
