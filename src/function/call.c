@@ -26,7 +26,8 @@
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	unsigned count;                 /* workers that have one attached or are attaching */
+	unsigned count;                 /* workers that have one attached or are attaching; those
+	                                   that wait for a detach do not count */
 	unsigned detaches;              /* so far; a change means that addresses became free */
 } attached = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0 };
 
@@ -37,6 +38,7 @@ static unsigned attach_begins(void)
 
 	pthread_mutex_lock(&attached.lock);
 	attached.count++;
+	/* Read before the attempt: a detach that comes during it must not be missed. */
 	detaches = attached.detaches;
 	pthread_mutex_unlock(&attached.lock);
 	return detaches;
@@ -69,7 +71,10 @@ static bool await_detach(unsigned detaches, const struct timespec *deadline)
 	return done;
 }
 
-/* The HTTP status for an error of rmmap_attach(). */
+/*
+ * The HTTP status for an error of rmmap_attach(). 4xx: the same event would fail again, so that a
+ * broker need not send it once more. 5xx: it may succeed later.
+ */
 static int attach_status(int error)
 {
 	switch (error) {
@@ -91,6 +96,10 @@ static int root_attach(const char *handle, void **root, struct reason *reason)
 	unsigned detaches;
 	int error;
 
+	/*
+	 * pthread_cond_timedwait() takes this clock. If it is set meanwhile, the wait is too long
+	 * or too short, and no more.
+	 */
 	clock_gettime(CLOCK_REALTIME, &deadline);
 	deadline.tv_sec += (time_t)(settings.timeout_ns / NS_PER_S);
 	do {
@@ -128,6 +137,7 @@ static int answer_add(struct job *job, struct event *event, const char *name, co
 	wrong = event_add(event, &job->pool, name, strlen(name), value, strlen(value), &job->reason);
 	if (!wrong)
 		return 0;
+	/* The reason is formatted into itself, so it is copied first. */
 	if (wrong == 400) {
 		char why[REASON_MAX];
 
@@ -212,6 +222,7 @@ static int write_binary(struct job *job, const struct event *event)
 
 		if (!strcmp(from->name, "datacontenttype"))
 			continue;
+		/* Each byte of a value may become three, as %XX. */
 		name = pool_take(&job->pool, strlen(from->name) + 4);
 		value = pool_take(&job->pool, 3 * strlen(from->value) + 1);
 		if (!name || !value)
@@ -265,6 +276,7 @@ static int answer_event(struct job *job, const struct rmmap_answer *answer)
 	job->response.status = 204;
 	if (!answer->root && !answer->data)
 		return 0;
+	/* First, since the handle becomes an attribute of the answer. */
 	wrong = answer->root ? answer_publish(job, answer) : 0;
 	if (wrong)
 		return wrong;
@@ -299,6 +311,7 @@ static int job_call(struct job *job, void *root)
 		               "the handler failed and gave no reason");
 	else
 		wrong = answer_event(job, &answer);
+	/* Also after a failure: the reason may lie in memory that this frees, and was copied. */
 	handler_release(&answer);
 	return wrong;
 }
@@ -328,6 +341,7 @@ void call_run(struct job *job)
 		job->response = (struct response){ 0 };
 		response_text(&job->response, wrong, &job->reason);
 	}
+	/* No client gets the handle, so none could end the publication. */
 	if (wrong && job->handle[0]) {
 		rmmap_unpublish(job->handle);
 		job->handle[0] = 0;

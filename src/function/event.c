@@ -43,6 +43,10 @@ static int check_value(const char *name, const char *value, struct reason *reaso
 int event_add(struct event *event, struct pool *pool, const char *name, size_t name_length,
               const char *value, size_t length, struct reason *reason)
 {
+	/*
+	 * The slot counts only once everything is right, so that a refused attribute is never
+	 * found.
+	 */
 	struct rmmap_attribute *attribute = &event->attributes[event->count];
 	int wrong;
 
@@ -81,6 +85,7 @@ int event_mode(const char *content_type, bool headers, enum event_mode *mode, st
 		*mode = EVENT_STRUCTURED;
 		return 0;
 	}
+	/* Only ce- headers tell a binary event from any other request. */
 	*mode = EVENT_BINARY;
 	if (!headers)
 		return refuse(reason, 415, "not an event: send application/cloudevents+json, or give "
@@ -108,10 +113,12 @@ int event_add_header(struct event *event, struct pool *pool, const char *name, s
 		lower[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] - 'A' + 'a') : name[i];
 	if (!text_name(lower, name_length))
 		return refuse(reason, 400, "a header ce-NAME whose NAME is not of a-z and 0-9");
+	/* Or one event could have two of them. */
 	if ((name_length == 4 && !memcmp(lower, "data", 4)) ||
 	    (name_length == 15 && !memcmp(lower, "datacontenttype", 15)))
 		return refuse(reason, 400, "ce-%.*s is no header: data is the body, and its type "
 		              "Content-Type", (int)name_length, lower);
+	/* Decoding never makes a value longer. */
 	text = pool_take(pool, length + 1);
 	if (!text)
 		return refuse(reason, 503, "no memory for the event: try again later");

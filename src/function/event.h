@@ -25,9 +25,13 @@ struct reason {
 int refuse(struct reason *reason, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/*
+ * All zeros is an event without attributes. Everything that it points to lies in a pool or, if it
+ * came in binary mode, the data in the body of its job.
+ */
 struct event {
 	struct rmmap_attribute attributes[EVENT_ATTRIBUTES_MAX];
-	unsigned count;
+	unsigned count;                 /* of valid attributes; no two have the same name */
 	const char *data;               /* NULL: none; a NUL follows it */
 	size_t data_length;
 };

@@ -29,12 +29,13 @@ struct settings {
 	const char *handler;            /* --handler */
 	const char *address;            /* --address, or NULL: all */
 	uint16_t port;                  /* --port, $PORT, 8080; 0: any */
-	unsigned concurrency;           /* --concurrency */
-	unsigned queue;                 /* --queue */
-	size_t body;                    /* --body, bytes */
-	uint64_t arrival_ns;            /* --arrival */
-	uint64_t timeout_ns;            /* --timeout */
-	uint64_t drain_ns;              /* --drain */
+	unsigned concurrency;           /* --concurrency: workers; at least 1 */
+	unsigned queue;                 /* --queue: jobs in the queue at most; each passes it */
+	size_t body;                    /* --body: bytes of one request's body at most */
+	uint64_t arrival_ns;            /* --arrival: from the last answer, or the connection's
+	                                   start, to a request's last byte */
+	uint64_t timeout_ns;            /* --timeout: in the queue, and once more in the handler */
+	uint64_t drain_ns;              /* --drain: from SIGTERM on; 0: nothing is waited for */
 	unsigned readers, ttl_ms;       /* --readers, --ttl: as in rmmap_publish_options */
 	char source[512];               /* --source */
 	const char *type;               /* --type */
@@ -78,12 +79,14 @@ struct job {
 	bool structured;                /* the event's mode, and so the answer's */
 	struct reason reason;
 	struct response response;       /* complete when it is JOB_DONE and was not cut */
-	char handle[RMMAP_HANDLE_MAX];  /* published for it and not delivered, or "" */
+	char handle[RMMAP_HANDLE_MAX];  /* published for it and not delivered, or "". While it is
+	                                   set, the last holder has to unpublish it */
 	/* Only under work.c's lock. */
 	enum job_state state;
 	uint64_t since_ns;              /* when it got that state */
-	unsigned holders;               /* 1 or 2; at 0 it is freed */
-	int cut;                        /* the status it was answered with while not done, or 0 */
+	unsigned holders;               /* 1 or 2; at 0 it is freed, or kept for work_forget() */
+	int cut;                        /* the status it was answered with while not done, or 0.
+	                                   Once set, nobody may read its response */
 	void *connection;               /* for resume(), once it is queued */
 };
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Set by handler_load(). Only function is never NULL after it has returned 0. */
 static struct {
 	int (*function)(const struct rmmap_event *, struct rmmap_answer *);
 	void (*release)(const struct rmmap_answer *);
@@ -20,6 +21,10 @@ static struct {
 
 int handler_load(void)
 {
+	/*
+	 * RTLD_NOW: a symbol that is missing is an error at the start, not in the midst of an
+	 * event.
+	 */
 	void *object = dlopen(settings.handler, RTLD_NOW | RTLD_LOCAL);
 	/* dlopen() searches a name without a slash in the directories of libraries */
 	const bool beside = !strchr(settings.handler, '/') && !access(settings.handler, F_OK);

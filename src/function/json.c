@@ -51,6 +51,9 @@ static cJSON *tree_parse(const char *text, size_t length)
 	const char *end = NULL;
 	cJSON *tree;
 
+	/*
+	 * cJSON skips a byte order mark (ef bb bf), which the walk of jsontext.c does not expect.
+	 */
 	if (!text_utf8(text, length) || !jsontext_lexical(text, length) ||
 	    (length && (unsigned char)*text == 0xef))
 		return NULL;
@@ -90,6 +93,7 @@ static int take_data(struct event *event, struct pool *pool, const cJSON *item,
 	}
 	if (!event->data)
 		return no_memory(reason);
+	/* The specification's default for the structured mode. */
 	if (!type)
 		return event_add_content_type(event, pool, "application/json", reason);
 	return 0;
@@ -106,6 +110,7 @@ static int take_base64(struct event *event, struct pool *pool, const cJSON *item
 	if (!cJSON_IsString(item))
 		return refuse(reason, 400, "data_base64 is no string");
 	length = strlen(item->valuestring);
+	/* One more for a NUL, which event.h promises behind the data. */
 	bytes = pool_take(pool, length / 4 * 3 + 1);
 	if (!bytes)
 		return no_memory(reason);
@@ -157,6 +162,7 @@ static int read_members(struct event *event, struct pool *pool, const cJSON *tre
 	struct slice name, raw, data_raw = { NULL, 0 };
 	int wrong = 0;
 
+	/* cJSON keeps the order of members, and duplicates: so both walks see the same ones. */
 	for (const cJSON *item = tree->child; item && !wrong; item = item->next) {
 		/* the text and the tree are walked in parallel, member by member */
 		if (!jsontext_member(&at, end, &name, &raw))
@@ -240,6 +246,10 @@ int event_write_json(const struct event *event, struct pool *pool, const char **
 		                               event->attributes[i].value);
 	if (good && event->data)
 		good = write_data(tree, event, pool, reason);
+	/*
+	 * The text is in the pool, too, and stays until the job ends; the tree is not freed
+	 * singly.
+	 */
 	*text = good ? cJSON_PrintUnformatted(tree) : NULL;
 	use_pool(NULL);
 	if (!*text)

@@ -101,7 +101,10 @@ static void skip_blanks(const char **at, const char *end)
 		(*at)++;
 }
 
-/* Skip a value of any kind, up to the comma or bracket that ends it. */
+/*
+ * Skip a value of any kind, up to the comma or bracket that ends it. Brackets of both kinds count
+ * alike: cJSON has checked that they match.
+ */
 static bool skip_value(const char **at, const char *end)
 {
 	size_t depth = 0;
@@ -147,6 +150,7 @@ bool jsontext_member(const char **at, const char *end, struct slice *name, struc
 	from = *at;
 	if (!skip_value(at, end))
 		return false;
+	/* Blanks behind the value are not part of it. */
 	end = *at;
 	while (end > from && strchr(" \t\n\r", end[-1]))
 		end--;
@@ -161,6 +165,10 @@ bool jsontext_has_nul(const struct slice *value)
 	for (const char *at = value->at; at < end; at++) {
 		if (*at != '\\')
 			continue;
+		/*
+		 * What a backslash escapes is skipped below, so that two of them before u0000 are
+		 * not taken for it.
+		 */
 		if (end - at >= 6 && !memcmp(at, "\\u0000", 6))
 			return true;
 		at++;

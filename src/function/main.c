@@ -42,6 +42,7 @@ static int jobs_drain(const sigset_t *signals)
 		work_cut(false);
 		wait_check();
 	}
+	/* Clients get their 503 now, and a second to receive it. */
 	stuck = work_cut(true) || work_is_running();
 	deadline = now_ns() + NS_PER_S;
 	while (work_count() && now_ns() < deadline)
@@ -52,6 +53,10 @@ static int jobs_drain(const sigset_t *signals)
 		    "within --drain" : "--drain is 0");
 		_exit(1);
 	}
+	/*
+	 * In this order: no event can come in any more when the handler's stop function is
+	 * called.
+	 */
 	http_stop();
 	handler_stop();
 	return 0;
@@ -68,6 +73,7 @@ int main(int argc, char **argv)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
+	/* A client or a reader of the log that goes away is an error of write(). */
 	signal(SIGPIPE, SIG_IGN);
 	if (handler_load() || http_start())
 		return 1;

@@ -15,7 +15,8 @@ struct pool_chunk {
 	size_t size, used;              /* bytes, this head included; used <= size */
 };
 
-static atomic_size_t blobs;             /* bytes in all blobs */
+static atomic_size_t blobs;             /* bytes in all blobs, not of their mappings: pages that
+                                           were not written take no memory */
 
 static void *pages_map(size_t bytes)
 {
@@ -50,6 +51,7 @@ void *pool_take(struct pool *pool, size_t bytes)
 	struct pool_chunk *chunk = pool->chunks;
 	void *memory;
 
+	/* So that the sums below cannot overflow. */
 	if (bytes > (size_t)-1 / 4) {
 		pool->full = true;
 		return NULL;
@@ -109,6 +111,10 @@ static int blob_grow(struct blob *blob, size_t need)
 
 int blob_add(struct blob *blob, const void *bytes, size_t length, size_t limit)
 {
+	/*
+	 * One byte more for the NUL, which is there already: mappings are zeros at first, and
+	 * nothing shrinks.
+	 */
 	if (blob->length + length + 1 > blob->room && blob_grow(blob, blob->length + length + 1))
 		return -ENOMEM;
 	if (atomic_fetch_add(&blobs, length) + length > limit) {

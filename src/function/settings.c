@@ -145,12 +145,14 @@ static void arguments_parse(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	static char name[] = "rmmap function";
+	/* Knative says by PORT where it sends requests; --port comes after it, and so wins. */
 	const char *port = getenv("PORT");
 	int c;
 
 	settings.port = 8080;
 	if (port && *port)
 		settings.port = (uint16_t)option_number("PORT in the environment", port, 0, 65535);
+	/* getopt_long() begins its messages with it. */
 	argv[0] = name;
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 'H') {
@@ -176,6 +178,9 @@ static void source_default(void)
 	if (!name || !*name)
 		name = slash ? slash + 1 : settings.handler;
 	rm_format(settings.source, sizeof(settings.source), "/rmmap/%s", name);
+	/*
+	 * From '-' to '9' are '.', '/' and the digits, too. None of what stays has to be escaped.
+	 */
 	for (char *c = settings.source; *c; c++)
 		if (!(*c >= '-' && *c <= '9') && !(*c >= 'A' && *c <= 'Z') &&
 		    !(*c >= 'a' && *c <= 'z') && *c != '_')

@@ -15,6 +15,7 @@
  */
 static size_t next_character(const unsigned char *s, size_t n, uint32_t *character)
 {
+	/* The least character that needs so many bytes: less is an overlong form. */
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	size_t length = s[0] < 0x80 ? 1 : (s[0] & 0xe0) == 0xc0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 :
 	                (s[0] & 0xf8) == 0xf0 ? 4 : 0;
@@ -94,6 +95,7 @@ static bool time_literal(const char **at, const char *any)
 	return true;
 }
 
+/* Seconds may be 60, for a leap second. A day is not checked against its month. */
 bool text_time(const char *at)
 {
 	if (!time_digits(&at, 4, 0, 9999) || !time_literal(&at, "-") ||
@@ -133,6 +135,9 @@ static int hex_digit(char c)
 	       c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
+/*
+ * Both ways in which the HTTP binding encodes: a quoted string, and %XX, within quotes as well.
+ */
 int text_header_decode(const char *value, size_t length, char *out)
 {
 	const char *end = value + length;
@@ -238,6 +243,7 @@ int text_base64_decode(const char *text, size_t length, unsigned char *out)
 	size_t padding = 0;
 	int n = 0;
 
+	/* The bound keeps the result within an int. */
 	if (length % 4 || length > (size_t)1 << 30)
 		return -EINVAL;
 	while (padding < 2 && padding < length && text[length - 1 - padding] == '=')
@@ -247,6 +253,7 @@ int text_base64_decode(const char *text, size_t length, unsigned char *out)
 		uint32_t bits = 0;
 
 		for (size_t j = 0; j < 4; j++) {
+			/* strchr() would find a NUL, too: at the end of the alphabet. */
 			const char *place = j < have && text[i + j] ?
 			                    strchr(alphabet, text[i + j]) : NULL;
 

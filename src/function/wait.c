@@ -26,6 +26,7 @@ static struct waiting *all;             /* under lock */
 
 void *wait_add(int fd)
 {
+	/* From the heap that is published: it has nothing of the request in it. */
 	struct waiting *w = malloc(sizeof(*w));
 
 	if (!w)
@@ -74,6 +75,9 @@ void wait_check(void)
 	pthread_mutex_lock(&lock);
 	for (struct waiting *w = all; w; w = w->next)
 		if (w->deadline_ns && now > w->deadline_ns)
+			/*
+			 * Again at each look until the connection is removed, which does no harm.
+			 */
 			shutdown(w->fd, SHUT_RDWR);
 	pthread_mutex_unlock(&lock);
 }

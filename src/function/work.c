@@ -18,7 +18,8 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t filled = PTHREAD_COND_INITIALIZER;
-static struct job *first, **last = &first;      /* the queue: jobs that are JOB_QUEUED */
+static struct job *first, **last = &first;      /* the queue: jobs that are JOB_QUEUED. last is
+                                                   where the next one is linked */
 static unsigned waiting;                        /* jobs in the queue */
 static unsigned open_jobs;                      /* queued once and not released, see work_count() */
 static struct job **running;                    /* the job of each thread, or NULL */
@@ -43,7 +44,10 @@ static void job_free(struct job *job)
 	pool_free(&whole);
 }
 
-/* One holder releases the job. The last one frees it, or leaves it to work_forget(). */
+/*
+ * One holder releases the job, under the lock. The last one frees it; or leaves it to
+ * work_forget(), if something is published that no client knows of.
+ */
 static void job_drop(struct job *job)
 {
 	if (--job->holders)
@@ -78,6 +82,7 @@ static void *worker_thread(void *arg)
 		pthread_mutex_lock(&lock);
 		*mine = NULL;
 		job_set_state(job, JOB_DONE);
+		/* A job that was cut has been answered: its connection may not exist any more. */
 		if (!job->cut)
 			resume_connection(job->connection);
 		job_drop(job);
@@ -109,6 +114,7 @@ struct job *work_new(void)
 
 	if (!job)
 		return NULL;
+	/* The job lies in the pool's first chunk; from here on the pool lies in the job. */
 	job->pool = own;
 	job->holders = 1;
 	return job;
@@ -212,6 +218,7 @@ unsigned work_cut(bool all)
 
 	pthread_mutex_lock(&lock);
 	now = now_ns();
+	/* last walks along the queue, and so is right again when the loop ends. */
 	last = &first;
 	while (*last) {
 		struct job *job = *last;
@@ -223,6 +230,7 @@ unsigned work_cut(bool all)
 		*last = job->next;
 		waiting--;
 		job_set_state(job, JOB_DONE);
+		/* The worker's hold, which no worker will release. */
 		job_cut(job, 503);
 		job_drop(job);
 	}
@@ -244,6 +252,7 @@ void work_forget(void)
 	job = forgotten;
 	forgotten = NULL;
 	pthread_mutex_unlock(&lock);
+	/* Without the lock: a request to rmmapd may take seconds, and workers need it. */
 	for (; job; job = next) {
 		next = job->next;
 		rmmap_unpublish(job->handle);
