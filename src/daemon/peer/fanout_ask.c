@@ -119,6 +119,7 @@ static void ask_fail_all(struct fanout_ask *ask)
 {
 	struct fanout_want *want;
 
+	/* One at a time from the head: granted() may end the ask, which empties both lists. */
 	ask->stopped = true;
 	ask->hold++;
 	while ((want = ask->asked ? ask->asked : ask->first)) {
@@ -220,6 +221,7 @@ void fanout_ask_end(struct fanout_ask *ask)
 	ask->stopped = ask->ended = true;
 	ask->asked = ask->first = NULL;
 	loop_timer_cancel(ask->peers->context->loop, &ask->timer);
+	/* Freed now, unless granted() is on the stack: then when it returns. */
 	ask->hold++;
 	ask_release(ask);
 }

@@ -162,6 +162,10 @@ static void give_grant_new(struct fanout_give *give, const struct peer_pages_bod
 	give->count++;
 	grant->waiting = true;
 	loop_timer(give->peers->context->loop, &grant->timer, rm_now_ns() + WAIT_NS);
+	/*
+	 * done() may be called from here, and may free the grant: it is only touched again after
+	 * an error, which means that done() is not called.
+	 */
 	if (give_source(give)->fetch(give->remote, &grant->waiter)) {
 		grant->waiting = false;
 		give_grant_refuse(grant);

@@ -51,6 +51,10 @@ void peer_leave(struct peers *peers, struct peer_session *session)
 	leaving = calloc(1, sizeof(*leaving));
 	if (!leaving)
 		return;
+	/*
+	 * With a number above those of all its requests, or it would be taken for a late one. A
+	 * use of the peer of its own, since the session ends now.
+	 */
 	if (!peer_request(peers, PEER_DETACH, session->handle.id, session->session,
 	                  ++session->number, session->keys.request, "", 0, &leaving->message) ||
 	    fabric_peer(peers->fabric, &session->handle.fabric, &leaving->peer, NULL, 0)) {

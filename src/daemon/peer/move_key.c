@@ -22,7 +22,8 @@
 
 /*
  * Why the file cannot be used; NULL: it can. It may be a link to a mounted secret, which may
- * belong to root. Nobody else may write or read it.
+ * belong to root, and be readable by a group. Its group must not write it, and others must not
+ * read it either.
  */
 static const char *key_file_unfit(const struct stat *st)
 {

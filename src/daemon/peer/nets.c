@@ -95,6 +95,9 @@ static bool spec_is_wrong(int error)
 static int net_open(struct nets *nets, const struct rm_fabric_spec *spec,
                     const struct rm_fabric_addr *again, struct net **out)
 {
+	/*
+	 * Its place counts only once it is complete; after a failure the next attempt clears it.
+	 */
 	struct net *net = &nets->open[nets->count];
 	int error;
 

@@ -52,6 +52,7 @@ void peers_free(struct peers *peers)
 	while (*link != peers)
 		link = &(*link)->next;
 	*link = peers->next;
+	/* Sessions first: a read that is cancelled then finds none to report to. */
 	while (peers->sessions)
 		session_free(peers->sessions);
 	leaves_free(peers);
@@ -111,6 +112,10 @@ void peers_message(void *arg, const void *data, size_t length)
 	case PEER_MOVING:
 		move_answer(peers, data, &envelope);
 		break;
+	/*
+	 * These two are not sealed, and name only a session. Its number is random, so at most one
+	 * of those who ask has it.
+	 */
 	case PEER_DENIED:
 		move_answer(peers, data, &envelope);
 		/* fall through */

@@ -49,6 +49,7 @@ static void probe_result(struct peer_probe *probe, int error)
 		return;
 	if (!probe->since)
 		probe->since = now;
+	/* refused() stops the probe, and may free it. */
 	if (now - probe->since >= REFUSED_NS)
 		probe->refused(probe);
 	else
@@ -76,6 +77,7 @@ static void probe_look(struct timer *timer)
 
 	if (!size)
 		return;
+	/* Without a descriptor there is no probe: the request's own deadline is left. */
 	probe->socket.fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (probe->socket.fd < 0)
 		return;

@@ -100,6 +100,7 @@ static int served_new(struct peers *peers, struct publication *publication,
 	fabric_network(served->address, served->address_length, served->network);
 	served->expiry.fire = served_expire;
 	served->granting.timer.fire = served_work;
+	/* Into the list first: bounds_hold() counts it, and served_free() takes it out again. */
 	served->next = peers->served;
 	peers->served = served;
 	peers->served_count++;
@@ -203,6 +204,9 @@ static void served_begin(struct peer_served *served, const struct peer_envelope 
 	granting->want_count = fresh ? 0 : body->want_count;
 	memcpy(granting->wants, body->wants, sizeof(granting->wants));
 	granting->want = 0;
+	/*
+	 * If nothing is to be registered it starts at the end, and grant_all() has done at once.
+	 */
 	granting->next = (fresh && !sent) || body->want_count ? 0 : served->region_count;
 	granting->granted = 0;
 	served_work(&granting->timer);

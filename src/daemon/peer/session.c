@@ -46,6 +46,7 @@ void session_free(struct peer_session *session)
  */
 static void session_fail(struct peer_session *session, int error, const char *why)
 {
+	/* Copied, since the owner is told last: it may begin a new session from the callback. */
 	struct peer_events events = session->events;
 	void *arg = session->arg;
 	bool held = session->state == SESSION_HELD || session->again;
@@ -252,6 +253,10 @@ static void session_table_fetched(struct peer_session *session,
 	}
 	session_set_timer(session, session->peers->times.renew);
 	admit_held(session);
+	/*
+	 * Taken out of the session, which attached() may end: the snapshot refers to it until
+	 * then.
+	 */
 	data = session->data.bytes;
 	memset(&session->data, 0, sizeof(session->data));
 	session->events.attached(session->arg, 0, "", snapshot);

@@ -32,6 +32,10 @@ void data_arrived(struct peer_session *session, const uint8_t *bytes, size_t siz
 	    peer_get_data(bytes, size, &body))
 		return;
 	if (!session->data.count) {
+		/*
+		 * Zeros, since messages leave out runs of them. peer_get_data() has bounded the
+		 * total.
+		 */
 		session->data.bytes = calloc(1, body.total);
 		if (!session->data.bytes)
 			return;

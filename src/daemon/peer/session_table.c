@@ -37,6 +37,7 @@ int fetch_deliver(struct peer_session *session, const struct peer_attached_body 
 		memcpy(helper.name, body->helper, helper.length);
 		snapshot.helper = &helper;
 	}
+	/* One more: for a size of 0 calloc() may return NULL. */
 	regions = calloc(body->region_count + (size_t)1, sizeof(*regions));
 	if (!regions)
 		return -ENOMEM;
@@ -119,6 +120,7 @@ int fetch_start(struct peer_session *session, const struct peer_attached_body *b
 		free(fetch);
 		return error;
 	}
+	/* A use of the peer of its own: the session may end before the read. */
 	if (fabric_peer(fabric, &session->handle.fabric, &fetch->peer, NULL, 0)) {
 		munmap(fetch->memory, fetch->size);
 		free(fetch);
@@ -157,6 +159,9 @@ void fetches_free(struct peers *peers)
 	while (peers->fetches) {
 		struct peer_fetch *fetch = peers->fetches;
 
+		/*
+		 * It ends all reads from this peer, and so perhaps frees this fetch and others.
+		 */
 		fabric_cancel(peers->fabric, fetch->peer);
 		if (fetch == peers->fetches)
 			fetch_free(fetch);
