@@ -42,6 +42,9 @@ static int ask_send(struct ask *ask, const struct ask_request *request, uint64_t
 	int error = rm_channel_send(ask->fd, request->message, request->size, request->fds,
 	                            request->fd_count, deadline);
 
+	/*
+	 * The head is the request's: by its number rmmapd knows to which publish layers belong.
+	 */
 	m.head.type = RM_LAYERS;
 	while (!error && m.first < request->layer_count) {
 		m.count = request->layer_count - m.first;
@@ -69,6 +72,7 @@ static int ask_receive(struct ask *ask, uint64_t deadline, int *fd)
 		return ask_failed(ask, (int)got, "rmmapd does not answer");
 	if (got == 0)
 		return ask_failed(ask, -ECONNRESET, "rmmapd ended while it was asked; try again");
+	/* No reply to this program has a second one, but another version's may. */
 	for (unsigned i = 1; i < count; i++)
 		close(fds[i]);
 	if (count)
@@ -98,6 +102,10 @@ int ask_exchange(struct ask *ask, struct ask_request *request, int type, int *fd
 		error = ask_receive(ask, deadline, fd);
 		if (error)
 			return error;
+		/*
+		 * Anything else is RM_PROGRESS, RM_RESTARTED, or the answer to a request that was
+		 * given up or sent twice. Each shows that rmmapd is alive.
+		 */
 		if (reply->type == type && reply->seq == head->seq)
 			return 0;
 		if (*fd >= 0)
@@ -105,6 +113,10 @@ int ask_exchange(struct ask *ask, struct ask_request *request, int type, int *fd
 		*fd = -1;
 		deadline = rm_now_ns() + SILENCE_NS;
 		if (reply->type == RM_RESTARTED)
+			/*
+			 * Under the same number: the new worker may find that the old one has
+			 * carried it out.
+			 */
 			error = ask_send(ask, request, deadline);
 	}
 	return ask_failed(ask, error, "cannot talk to rmmapd");
@@ -145,6 +157,7 @@ int ask_open(struct ask *ask)
 	error = rm_rundir_find(&options, false, path, ask->why, sizeof(ask->why));
 	if (!error)
 		ask->fd = rm_rundir_connect(path);
+	/* ECONNREFUSED: a socket that an rmmapd which was killed has left. */
 	if (error == -ENOENT || ask->fd == -ECONNREFUSED || ask->fd == -ENOENT) {
 		rm_format(ask->why, sizeof(ask->why), "no rmmapd runs here: there is no publication "
 		          "and no attachment (another host has another RMMAP_RUNDIR)");
@@ -179,6 +192,10 @@ static int read_records(struct ask *ask, int fd, size_t size, void **records)
 	if (!data)
 		return ask_failed(ask, -ENOMEM, "cannot take rmmapd's answer");
 	while (done < size) {
+		/*
+		 * From offset 0: rmmapd's duplicate has moved the position that both share to the
+		 * end.
+		 */
 		ssize_t got = pread(fd, data + done, size - done, (off_t)done);
 
 		if (got < 0 && errno == EINTR)
@@ -197,6 +214,7 @@ static int read_records(struct ask *ask, int fd, size_t size, void **records)
 int ask_records(struct ask *ask, int type, const char *name, size_t record_size, void **records)
 {
 	struct rm_wire_name request = { .head.type = (uint16_t)type };
+	/* rm_wire_check() knows one size for each type, and refuses any other. */
 	size_t size = name ? sizeof(request) : sizeof(request.head);
 	const struct rm_wire_info_reply *reply = (void *)ask->reply;
 	int fd, error;
@@ -204,6 +222,7 @@ int ask_records(struct ask *ask, int type, const char *name, size_t record_size,
 	*records = NULL;
 	rm_format(request.name, sizeof(request.name), "%s", name ? name : "");
 	error = ask_exchange_plain(ask, &request, size, RM_INFO_REPLY, &fd);
+	/* The name may be a handle. */
 	explicit_bzero(&request, sizeof(request));
 	if (error)
 		return error;
@@ -255,6 +274,7 @@ static int ask_receive_layers(struct ask *ask, uint32_t count,
 		if (!error && (message->head.type != RM_LAYERS || message->first != got ||
 		               message->count != came || !came || came > count - got))
 			error = ask_failed(ask, -EPROTO, "cannot talk to rmmapd");
+		/* Each is closed or given away, also after an error in the midst of them. */
 		for (unsigned i = 0; i < came; i++) {
 			if (error)
 				close(fds[i]);
@@ -279,6 +299,7 @@ int ask_attach(struct ask *ask, const char *handle, struct rm_wire_attach_reply 
 	explicit_bzero(&request, sizeof(request));
 	if (error)
 		return error;
+	/* The messages with the layers overwrite the reply. */
 	memcpy(answer, ask->reply, sizeof(*answer));
 	error = ask_refused(ask, answer->error, answer->text);
 	if (!error)
@@ -292,6 +313,7 @@ int ask_attach(struct ask *ask, const char *handle, struct rm_wire_attach_reply 
 
 int ask_detach(struct ask *ask, uint64_t attachment)
 {
+	/* If this fails, the attachment ends with the process. */
 	struct rm_wire_attachment request = { .head.type = RM_DETACH, .attachment = attachment };
 	int fd, error = ask_exchange_plain(ask, &request, sizeof(request), RM_REPLY, &fd);
 

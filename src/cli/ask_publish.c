@@ -30,6 +30,9 @@ static void daemon_start(void)
 	char text[RM_HANDLE_TEXT_MAX];
 
 	if (!rm_handle_encode(&nobodys, text, sizeof(text)))
+		/*
+		 * It fails in any case. If rmmapd could not be started, rmmap_error() says why.
+		 */
 		rmmap_unpublish(text);
 }
 
@@ -66,6 +69,10 @@ static int slot_claim(const struct rm_options *options, unsigned slot)
 		return -1;
 	snprintf(name, sizeof(name), "%s/" RM_SLOTS_NAME, path);
 	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	/*
+	 * A lock of the open file, which rmmapd gets a duplicate of: so it outlives this process,
+	 * and ends with the publication.
+	 */
 	if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &range)) {
 		close(fd);
 		fd = -1;
@@ -81,6 +88,10 @@ static int publish_fill(struct rm_wire_publish *m, const struct rm_options *opti
 		rm_format(why, why_size, "RMMAP_FABRIC is too long");
 		return -EINVAL;
 	}
+	/*
+	 * Chosen here and not by rmmapd: the request may be sent again after RM_RESTARTED, and
+	 * must make nothing twice.
+	 */
 	if (getrandom(m->id, sizeof(m->id), 0) != sizeof(m->id) ||
 	    getrandom(m->secret, sizeof(m->secret), 0) != sizeof(m->secret)) {
 		rm_format(why, why_size, "getrandom: %m");
@@ -88,6 +99,7 @@ static int publish_fill(struct rm_wire_publish *m, const struct rm_options *opti
 	}
 	m->terms = rm_terms_or(p->terms, options->terms);
 	m->layer_count = p->layer_count;
+	/* known_layers stays 0: all layers are handed in. */
 	m->slot = rm_slot_of(p->root);
 	m->table_size = p->table_size;
 	rm_format(m->fabric, sizeof(m->fabric), "%s", options->fabric ? options->fabric : "");
@@ -118,6 +130,7 @@ int ask_publish(struct ask *ask, const struct ask_publication *publication,
 	explicit_bzero(&m, sizeof(m));
 	if (fd >= 0)
 		close(fd);
+	/* rmmapd has its own by now, or refused. */
 	if (request.fds[1] >= 0)
 		close(request.fds[1]);
 	if (!error && reply->error) {

@@ -69,9 +69,14 @@ static void strays_print_json(const struct rm_scan *scan, bool files)
 /* Search and print. Returns the exit status: 1 if there are strays. */
 static int snapshot_check(const struct snapshot *snapshot, bool as_json)
 {
+	/*
+	 * Published on this host: so the files are those that the publisher had mapped, unless
+	 * somebody replaced them.
+	 */
 	bool files = snapshot->answer.mode == RM_ATTACH_LOCAL;
 	struct rm_scan scan;
 
+	/* The cast only drops const: snapshot_data() changes nothing. */
 	rm_scan(&scan, &snapshot->table, snapshot_data, (void *)(uintptr_t)snapshot);
 	if (!snapshot->table.places.count || snapshot->table.places.cut)
 		cli_warn("not all can be found: the publisher could not say what lay around its heap");

@@ -17,6 +17,10 @@
 #include "../common/wire.h"
 
 /* ---- main.c ---- */
+/*
+ * All texts are argv's. A field is zero if its option was not given, or the command has no such
+ * option. Values are not checked yet: each command checks its own.
+ */
 struct args {                   /* a command line, parsed by the table in main.c */
 	const char *slot;       /* --slot N, or NULL */
 	bool json;              /* --json */
@@ -25,8 +29,8 @@ struct args {                   /* a command line, parsed by the table in main.c
 	bool keep;              /* --keep */
 	const char *readers;    /* --readers N, or NULL */
 	const char *ttl;        /* --ttl SECONDS|none, or NULL */
-	char **operands;        /* NULL at the end */
-	int count;
+	char **operands;        /* count of them, within the bounds of the table; NULL at the end */
+	int count;              /* 0 for a command that parses its line itself */
 };
 
 /* ---- say.c ---- */
@@ -62,8 +66,12 @@ int cli_no_such(const char *operand, const char *why);
 /* ---- ask.c: requests to this host's rmmapd, if one runs ---- */
 struct ask {
 	int fd;                 /* the connection, or -1 */
-	uint64_t seq;           /* of the last request */
+	uint64_t seq;           /* of the last request; the first has 1 */
 	char why[RM_TEXT_MAX];  /* after an error: the reason in words, with the remedy */
+	/*
+	 * Structs of wire.h are read in place here: its offset is a multiple of 8. Each exchange
+	 * overwrites it.
+	 */
 	unsigned char reply[RM_WIRE_MAX];       /* the last message received, checked */
 };
 /* Connect and say hello. Starts nothing. 0; -ENOENT if no rmmapd runs; other -errno. Sets why. */
@@ -86,8 +94,13 @@ int ask_unpublish(struct ask *ask, const char *name, bool revoke);
 int ask_attach(struct ask *ask, const char *handle, struct rm_wire_attach_reply *answer,
                int *table, int (*take)(void *arg, uint32_t layer, int fd), void *arg);
 int ask_detach(struct ask *ask, uint64_t attachment);
+/*
+ * All of it has to stay until the reply: after RM_RESTARTED it is sent once more. The descriptors
+ * stay the caller's.
+ */
 struct ask_request {            /* a message and its descriptors */
-	void *message;          /* begins with struct rm_wire, of which the caller sets the type */
+	void *message;          /* begins with struct rm_wire, of which the caller sets the type
+	                           and ask_exchange() the rest */
 	size_t size;
 	int fds[2];
 	unsigned fd_count;
@@ -108,8 +121,8 @@ struct ask_publication {
 	int table_fd;           /* a sealed memory file */
 	uint64_t table_size;
 	const int *layer_fds;   /* sealed memory files of the lengths in the table */
-	uint32_t layer_count;
-	struct rm_terms terms;  /* ttl_ms 0: RMMAP_TTL */
+	uint32_t layer_count;   /* of all layers: none of them has to be known to rmmapd */
+	struct rm_terms terms;  /* readers 0: any number; ttl_ms 0: RMMAP_TTL */
 };
 /* Send RM_PUBLISH. 0 with the handle, or -errno with why. The descriptors stay the caller's. */
 int ask_publish(struct ask *ask, const struct ask_publication *publication,
@@ -123,7 +136,8 @@ void rdma_print(struct json *json);
 /* ---- json.c: output as JSON; texts are escaped ---- */
 struct json {
 	FILE *out;
-	unsigned depth;         /* of open objects and arrays */
+	unsigned depth;         /* of open objects and arrays; 0 only before json_start() and
+	                           after json_finish() */
 	bool first;             /* nothing has been written at this depth */
 };
 void json_start(struct json *json, FILE *out);  /* opens the outermost object */

@@ -17,6 +17,7 @@ enum verdict {
 	FACT_NONE,                      /* not in use at present, which is no fault */
 };
 
+/* All zeros at first, which is FACT_OK without words. Whoever sets the verdict sets the words. */
 struct fact {
 	enum verdict verdict;
 	char found[RM_TEXT_MAX];        /* the state, in words */

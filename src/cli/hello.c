@@ -22,7 +22,7 @@
 #define TREE_NODES 65535u       /* a full tree of 16 levels */
 #define STRINGS 10000u
 #define BLOCK_BYTES (16u << 20)
-#define HELLO_MAGIC UINT64_C(0x6f6c6c6568206d72)
+#define HELLO_MAGIC UINT64_C(0x6f6c6c6568206d72)        /* "rm hello" in memory */
 #define HELLO_ALIGN 256         /* so that the root never crosses a page */
 
 struct node {
@@ -35,10 +35,13 @@ struct tree {
 	uint64_t value;
 };
 
+/*
+ * The pointers are what is tested: they are those of the publisher, and nothing translates them.
+ */
 struct hello {                          /* the root */
 	uint64_t magic;                 /* HELLO_MAGIC, set when all the rest is complete */
 	uint64_t seed, checksum;        /* of all values, which follow from the seed */
-	uint32_t list_nodes, tree_nodes, strings, block_bytes;
+	uint32_t list_nodes, tree_nodes, strings, block_bytes;  /* as built; bounds of each walk */
 	struct node *list;
 	struct tree *tree;
 	char **string;
@@ -68,6 +71,7 @@ static struct tree *build_tree(uint32_t nodes, uint64_t *state)
 	tree = malloc(sizeof(*tree));
 	if (!tree)
 		return NULL;
+	/* Halved at each level, so the recursion is 16 levels deep. */
 	tree->left = build_tree(nodes / 2, state);
 	tree->value = next_value(state);
 	tree->right = build_tree(nodes - 1 - nodes / 2, state);
@@ -190,9 +194,11 @@ static struct hello *hello_build(struct found *found)
 	struct hello *hello;
 	uint64_t state;
 
+	/* Nothing is freed after a failure: the program ends. */
 	if (posix_memalign((void **)&hello, HELLO_ALIGN, sizeof(*hello)))
 		return NULL;
 	memset(hello, 0, sizeof(*hello));
+	/* Different each time, so that an earlier structure cannot pass for this one. */
 	hello->seed = state = rm_now_ns() ^ (uint64_t)getpid() << 32;
 	if (!build_list(hello, &state) || !build_strings(hello, &state) ||
 	    !build_block(hello, &state))
@@ -202,6 +208,7 @@ static struct hello *hello_build(struct found *found)
 	hello->tree_nodes = TREE_NODES;
 	hello->strings = STRINGS;
 	hello->block_bytes = BLOCK_BYTES;
+	/* The reader's own function makes the sum: the order of the walk is then the same. */
 	hello_walk(hello, found);
 	if (found->tree_nodes != TREE_NODES)
 		return NULL;
@@ -247,6 +254,10 @@ static int hello_publish(bool json)
 		json_finish(&out);
 		return 0;
 	}
+	/*
+	 * The handle alone on standard output, so that it can be piped; before the text, which
+	 * refers to it.
+	 */
 	puts(handle);
 	fflush(stdout);
 	fprintf(stderr, "Published %u nodes, %" PRIu64 " bytes, in %.1f ms. On any host that reaches "
@@ -264,6 +275,7 @@ static void on_sigbus(int number)
 	                           "the other host, or rmmapd, is gone\n";
 
 	(void)number;
+	/* Only what a signal handler may call. */
 	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
 		_exit(1);
 	_exit(1);
@@ -332,6 +344,7 @@ static int hello_attach(const char *handle, bool json)
 	struct found found;
 	uint32_t nodes;
 
+	/* Before the attach: from then on any access may find that a page is lost. */
 	signal(SIGBUS, on_sigbus);
 	hello = rmmap_attach(handle);
 	if (!hello)
@@ -340,6 +353,7 @@ static int hello_attach(const char *handle, bool json)
 	if (hello_verify(hello, &found))
 		return 1;
 	walked = rm_now_ns();
+	/* After the time was taken: these are accesses, too. */
 	nodes = hello->list_nodes + hello->tree_nodes + hello->strings;
 	if (rmmap_stats(&stats))
 		return cli_fail("%s", rmmap_error());

@@ -34,6 +34,9 @@ static void fact_rundir(struct fact *fact, const struct rm_options *options)
 		fact_found(fact, "not there yet: the first publish or attach makes it");
 		return;
 	}
+	/*
+	 * The mode may allow it, and the file system may be full or read-only: only trying tells.
+	 */
 	if (!error) {
 		error = rm_rundir_probe(path);
 		rm_format(why, sizeof(why), "%s takes no file: %s", path, rm_errno_text(-error));
@@ -72,6 +75,10 @@ static void fact_environment(struct fact *fact, struct rm_options *options)
 		fact_remedy(fact, "correct the name, or unset it; rmmap(7) lists the variables "
 		            "that there are");
 	}
+	/*
+	 * After the names, so that a wrong value, which matters more, replaces what was found
+	 * there.
+	 */
 	rm_options_read(options, environ, secure, environment_problem, fact);
 	if (rm_fabric_spec_parse(options->fabric, &spec))
 		environment_problem(fact, "RMMAP_FABRIC", "", RM_FABRIC_WANTED);
@@ -108,6 +115,7 @@ static void fact_memory(struct fact *fact, const struct rm_daemon_info *info,
                         const struct rm_options *options)
 {
 	char limit[40] = "none", cgroup[120] = "its cgroup has no limit";
+	/* The rmmapd that runs has the limit of the environment in which it was started. */
 	uint64_t bytes = info ? info->limit_bytes : options->limit;
 
 	if (bytes)
@@ -129,6 +137,7 @@ static void fact_memory(struct fact *fact, const struct rm_daemon_info *info,
 /* The version of the libfabric that rmmapd would load; 0 if it cannot be loaded. */
 static uint32_t libfabric_version(void)
 {
+	/* By name, since rmmap is not linked with it. It stays loaded: the program ends soon. */
 	void *library = dlopen("libfabric.so.1", RTLD_NOW | RTLD_LOCAL);
 	uint32_t (*version)(void);
 
@@ -201,6 +210,10 @@ int cli_info(const struct args *args)
 	struct rm_options options;
 	struct ask ask;
 
+	/*
+	 * First, since it reads the options for the others. What rmmapd says of itself comes
+	 * before memory and fabric, which depend on it.
+	 */
 	fact_environment(&environment, &options);
 	fact_userfaultfd(&uffd);
 	fact_huge_pages(&huge, &options);

@@ -36,6 +36,10 @@ static size_t utf8_length(const unsigned char *s)
 	else
 		return 0;
 
+	/*
+	 * The bounds of the second byte leave out overlong forms (e0, f0), surrogates (ed) and
+	 * what is above U+10FFFF (f4).
+	 */
 	if (s[0] == 0xe0)
 		low = 0xa0;
 	else if (s[0] == 0xed)
@@ -124,6 +128,9 @@ void json_array(struct json *json, const char *key)
 
 void json_close(struct json *json, char bracket)
 {
+	/*
+	 * The object that contains this one has an item now, so the next one there needs a comma.
+	 */
 	bool empty = json->first;
 
 	json->depth--;
@@ -145,6 +152,10 @@ void json_text(struct json *json, const char *key, const char *text)
 void json_number(struct json *json, const char *key, uint64_t number)
 {
 	json_begin(json, key);
+	/*
+	 * Readers that keep numbers as doubles lose bits above 2^53: addresses are texts for that
+	 * reason.
+	 */
 	fprintf(json->out, "%llu", (unsigned long long)number);
 }
 

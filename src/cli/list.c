@@ -14,6 +14,9 @@
 /* The word for the state of a publication. */
 static const char *info_state(const struct rm_pub_info *info)
 {
+	/*
+	 * Another host's may be lost, which the record calls unpublished, too: it stays "remote".
+	 */
 	return info->remote ? "remote" : info->unpublished ? "unpublished" : "published";
 }
 
@@ -60,6 +63,7 @@ static void info_json(struct json *json, const struct rm_pub_info *info)
 	json_counters(json, "fetched", &info->counters);
 }
 
+/* Nothing at all without publications, so that a script can test for an empty output. */
 static void infos_print(const struct rm_pub_info *infos, int count)
 {
 	char expires[32], admitted[32];
@@ -162,6 +166,7 @@ int cli_stat(const struct args *args)
 		count = ask_records(&ask, RM_STAT, name, sizeof(*info), (void **)&info);
 		ask_close(&ask);
 	}
+	/* It may be a handle. */
 	explicit_bzero(name, sizeof(name));
 	if (count < 0)
 		return cli_no_such(args->operands[0], ask.why);

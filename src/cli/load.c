@@ -27,13 +27,17 @@
 #define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
 #define ATTEMPTS 5                      /* if rmmapd ends while it is asked */
 
+/*
+ * Everything is released by loading_end(), in whatever state it is. Until saved_publish() nothing
+ * exists outside this process.
+ */
 struct loading {
 	const char *path;
-	int fd;
-	uint64_t size;
+	int fd;                         /* the file; -1: not open */
+	uint64_t size;                  /* of the file when it was opened */
 	char *front;                    /* malloc'd; header, table and sums */
-	uint64_t front_size;
-	struct rm_saved saved;          /* a view of front */
+	uint64_t front_size;            /* bytes; the content begins here */
+	struct rm_saved saved;          /* a view of front, valid after read_front() */
 	int *layer_fds;                 /* malloc'd */
 	uint32_t layers;                /* open descriptors in layer_fds */
 	int table_fd;                   /* or -1 */
@@ -77,6 +81,10 @@ static int saved_open(struct loading *loading)
 /* Read and check the front: first the header, which states how long the front is. */
 static int read_front(struct loading *loading)
 {
+	/*
+	 * Read twice: the front is read as a whole once its length is known, and checked as a
+	 * whole. A file that changes in between is found out by that.
+	 */
 	static struct rm_saved_header header;
 	uint64_t there = loading->size < sizeof(header) ? loading->size : sizeof(header);
 	const char *why;
@@ -98,7 +106,10 @@ static int read_front(struct loading *loading)
 
 /* ---- content ---- */
 
-/* Explain errno after a failure to make or fill a memory file. Returns 1. */
+/*
+ * Explain errno after a failure to make or fill a memory file. To be called before anything that
+ * may change errno. Returns 1.
+ */
 static int no_memory_file(void)
 {
 	if (errno == EMFILE || errno == ENFILE)
@@ -165,10 +176,18 @@ static int load_chunk(const struct loading *loading, uint32_t layer, uint64_t pa
 	bool data = rm_bit_run(bitmap, page, end, true, &start, &count);
 	off_t there = data ? 0 : lseek(loading->fd, (off_t)(base + first), SEEK_DATA);
 
+	/*
+	 * No data from there on to the end of the file (ENXIO), or none before the end of the
+	 * chunk. A file system that knows no holes reports everything as data.
+	 */
 	if (!data && (there < 0 ? errno == ENXIO : (uint64_t)there >= base + first + size))
 		return sum ? content_damaged(loading, base + first) : 0;
 	if (file_read(loading, buffer, size, base + first))
 		return 1;
+	/*
+	 * The sum covers all pages of the chunk, holes as zeros; so a page without data that is
+	 * not zero is damage as well.
+	 */
 	if (data ? rm_crc32c(0, buffer, size) != sum : sum || !is_zero(buffer, size))
 		return content_damaged(loading, base + first);
 	while (rm_bit_run(bitmap, at, end, true, &start, &count)) {
@@ -197,11 +216,13 @@ static int load_layers(struct loading *loading)
 
 		if (fd < 0)
 			return 1;
+		/* Counted at once, so that it is closed whatever fails next. */
 		loading->layer_fds[loading->layers++] = fd;
 		for (uint64_t page = 0; page < end; page += pages)
 			if (load_chunk(loading, i, page, page + pages < end ? page + pages : end,
 			               base, *sum++, fd))
 				return 1;
+		/* rmmapd takes no file as a layer that somebody could still change. */
 		if (fcntl(fd, F_ADD_SEALS, SEALS))
 			return no_memory_file();
 		base += length;
@@ -218,6 +239,7 @@ static int table_fd_make(struct loading *loading)
 	const struct rm_table *table = &loading->saved.table;
 	char *memory = loading->front + RM_SAVED_TABLE_OFFSET;
 
+	/* Into the front, whose sum was checked before and is not looked at again. */
 	for (uint32_t i = 0; i < table->layer_count; i++)
 		if (getrandom(rm_table_layers(memory)[i].id, RM_ID_BYTES, 0) != RM_ID_BYTES)
 			return cli_fail("getrandom: %m");
@@ -264,6 +286,7 @@ static int read_terms(const struct args *args, struct rm_terms *terms)
 	uint64_t number = 0;
 
 	if (args->readers && rm_parse_number(args->readers, 1, UINT32_MAX, &number)) {
+		/* Wrong usage, so 2 and not what cli_fail() returns. */
 		cli_fail("--readers wants a number of attaches, 1 or more");
 		return 2;
 	}

@@ -25,8 +25,8 @@ struct command_desc {
 	int least, most;        /* number of operands; most -1: no limit; least -1: the command
 	                           parses its line itself */
 	bool stop;              /* options end at the first operand */
-	struct option_desc options[2];          /* unused ones have no name */
-	int (*run)(const struct args *args);
+	struct option_desc options[2];          /* unused ones have no name and come last */
+	int (*run)(const struct args *args);    /* returns the exit status */
 	const char *summary;    /* one line */
 	const char *text;       /* further lines of --help */
 };
@@ -152,6 +152,10 @@ static void help_all(void)
 static const struct option_desc *find_option(const struct command_desc *command,
                                              const char *word, const char **value)
 {
+	/*
+	 * The whole name has to match: an abbreviation would change its meaning when an option is
+	 * added.
+	 */
 	size_t length = strcspn(word, "=");
 
 	*value = word[length] ? word + length + 1 : NULL;
@@ -187,6 +191,7 @@ static int take_option(const struct command_desc *command, char **line, struct a
 		usage_error(command, "this option wants a value: ", line[0]);
 		return -1;
 	}
+	/* The value may begin with a dash: it is the next word, whatever it looks like. */
 	*(const char **)((char *)args + option->place) = value ? value : line[1];
 	return value ? 1 : 2;
 }
@@ -200,6 +205,7 @@ static int run_command(const struct command_desc *command, char **line)
 	struct args args = { .operands = line };
 	bool options = true;
 
+	/* Its operands are the rest of argv, unparsed, and operands[-1] is its own name. */
 	if (command->least < 0)
 		return command->run(&args);
 	while (*line) {
@@ -261,6 +267,10 @@ int main(int argc, char **argv)
 
 	/* else a socket could become standard output, and a handle be printed into it */
 	rm_standard_occupy();
+	/*
+	 * A full disk or a closed pipe must not look like success: what was printed may be a
+	 * handle that nobody got.
+	 */
 	status = run_line(argc, argv);
 	if (fflush(stdout) || ferror(stdout))
 		return cli_fail("cannot write to standard output: %m");

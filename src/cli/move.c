@@ -29,6 +29,10 @@ static int peer_split(char *peer, const char **host, const char **port)
 
 	if (!colon || rm_parse_number(colon + 1, 1, 65535, &number))
 		return -EINVAL;
+	/*
+	 * Without brackets a colon in the host would be part of an IPv6 address, whose last group
+	 * could be taken for the port.
+	 */
 	if (peer[0] == '[') {
 		peer++;
 		if (--end <= peer || *end != ']')
@@ -62,6 +66,7 @@ static int peer_find(const char *text, struct rm_wire_move *m)
 	if (error) {
 		status = cli_fail("%s: %s", host, gai_strerror(error));
 	} else {
+		/* The first address that the resolver gives: the others are not tried. */
 		error = getnameinfo(list->ai_addr, list->ai_addrlen, m->host, sizeof(m->host), NULL, 0,
 		                    NI_NUMERICHOST);
 		if (error)
@@ -104,12 +109,17 @@ static int end_original(struct ask *ask, const char *name)
 static int move_publication(struct ask *ask, struct rm_wire_move *m, bool keep)
 {
 	const struct rm_wire_reply *reply = (void *)ask->reply;
+	/* Starts no rmmapd: without one there is nothing here to be moved. */
 	int error = ask_open(ask);
 
 	if (!error)
 		error = ask_move(ask, m);
 	if (error)
 		return cli_no_such(m->name, ask->why);
+	/*
+	 * Printed and flushed before the original goes: a handle that is lost on its way would
+	 * leave a copy that nobody can reach, and no original.
+	 */
 	printf("%s\n", reply->text);
 	if (fflush(stdout))
 		return cli_fail("cannot write to standard output: %m; the original is still there");
@@ -127,6 +137,10 @@ int cli_move(const struct args *args)
 	if (cli_handle(args->operands[0], true, m.name) || peer_find(args->operands[1], &m))
 		return 1;
 	rm_format(m.fabric, sizeof(m.fabric), "%s", options.fabric ? options.fabric : "");
+	/*
+	 * Id and secret of the copy are chosen here, so that the request can be repeated, by
+	 * rmmapd too, and makes one copy.
+	 */
 	if (getrandom(m.id, sizeof(m.id), 0) != sizeof(m.id) ||
 	    getrandom(m.secret, sizeof(m.secret), 0) != sizeof(m.secret))
 		return cli_fail("getrandom: %m");

@@ -23,6 +23,7 @@ static void choose_other(struct newfile *file)
 {
 	uint64_t random = 0;
 
+	/* The name only has to be free: O_EXCL and linkat() refuse one that is taken. */
 	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
 		random = (uint64_t)getpid();
 	snprintf(file->other, sizeof(file->other), ".rmmap-save.%016llx",
@@ -61,6 +62,7 @@ int newfile_open(struct newfile *file, const char *path)
 		close(file->dir);
 		return -EEXIST;
 	}
+	/* Mode 0600: the content is a program's memory. */
 	file->fd = openat(file->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	/* NFS and others lack O_TMPFILE; old kernels report that as EISDIR or ENOENT */
 	if (file->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
@@ -81,6 +83,7 @@ static int give_name(struct newfile *file, const char *name)
 {
 	char path[64];
 
+	/* AT_EMPTY_PATH would need CAP_DAC_READ_SEARCH. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
 	return linkat(AT_FDCWD, path, file->dir, name, AT_SYMLINK_FOLLOW) ? -errno : 0;
 }
@@ -96,6 +99,7 @@ static int take_place(struct newfile *file)
 			return error;
 		choose_other(file);
 		error = give_name(file, file->other);
+		/* Then the name is not ours, and must not be unlinked. */
 		if (error)
 			file->other[0] = 0;
 	}
@@ -108,6 +112,9 @@ static int take_place(struct newfile *file)
 
 int newfile_commit(struct newfile *file)
 {
+	/*
+	 * The content before the name, or a power failure could leave the name on an empty file.
+	 */
 	int error = fsync(file->fd) ? -errno : 0;
 
 	if (!error)
@@ -115,6 +122,7 @@ int newfile_commit(struct newfile *file)
 	/* the name itself survives a power failure only after this */
 	if (!error && fsync(file->dir) && errno != EINVAL)
 		error = -errno;
+	/* other is "" if it has its name, so that this only closes. */
 	newfile_drop(file);
 	return error;
 }

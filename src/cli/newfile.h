@@ -9,6 +9,10 @@
 
 #include <limits.h>
 
+/*
+ * Valid from newfile_open() with 0 to the commit or the drop, each of which closes it. After a
+ * failure of newfile_open() there is nothing to drop.
+ */
 struct newfile {
 	int fd;                         /* write the content to it */
 	int dir;                        /* the directory of the file */

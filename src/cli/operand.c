@@ -17,6 +17,10 @@
 /* Read a handle's text from a file. A text longer than any handle is refused. */
 static int read_text(FILE *file, const char *name, char text[RM_HANDLE_TEXT_MAX])
 {
+	/*
+	 * Longer than a handle may be, so that white space fits behind it, and a longer text is
+	 * noticed instead of cut.
+	 */
 	char more[2 * RM_HANDLE_TEXT_MAX];
 	size_t length = fread(more, 1, sizeof(more) - 1, file);
 
@@ -27,6 +31,7 @@ static int read_text(FILE *file, const char *name, char text[RM_HANDLE_TEXT_MAX]
 	more[length] = 0;
 	if (!length)
 		return cli_fail("%s is empty: there is no handle in it", name);
+	/* A NUL within the text would hide what is behind it. */
 	if (length >= RM_HANDLE_TEXT_MAX || strlen(more) != length)
 		return cli_fail("what is in %s is not a handle", name);
 	memcpy(text, more, length + 1);
@@ -45,6 +50,7 @@ static int read_operand(const char *operand, char text[RM_HANDLE_TEXT_MAX])
 		int status;
 
 		if (!file)
+			/* Not its name: "@" may stand before a handle by mistake. */
 			return cli_fail("cannot open the file named after @: %m");
 		status = read_text(file, "the file named after @", text);
 		fclose(file);
@@ -97,6 +103,10 @@ int cli_handle(const char *operand, bool with_id, char text[RM_HANDLE_TEXT_MAX])
 		return 1;
 	if (with_id && is_id(text))
 		return 0;
+	/*
+	 * After the id: digits from a to f may be a file's name as well, and an id is what was
+	 * asked for.
+	 */
 	if (is_file(operand))
 		return cli_fail("not a handle, but the name of a file: did you mean @%s", operand);
 	error = rm_handle_decode(text, &handle);

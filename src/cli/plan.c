@@ -19,6 +19,10 @@ static int text_read(FILE *file, const char *name, char **text, size_t *size)
 	*text = malloc(TEXT_MAX + 1);
 	if (!*text)
 		return cli_fail("no memory to read %s", name);
+	/*
+	 * One byte more than is taken tells that the file is too large. It may be a pipe, which
+	 * has no size to ask for.
+	 */
 	*size = fread(*text, 1, TEXT_MAX + 1, file);
 	if (ferror(file))
 		return cli_fail("cannot read %s: %m", name);
@@ -80,6 +84,7 @@ int cli_plan(const struct args *args)
 {
 	const char *operand = args->operands[0];
 	const char *name = strcmp(operand, "-") ? operand : "standard input";
+	/* Half a megabyte: too much for the stack. */
 	struct workflow *workflow = malloc(sizeof(*workflow));
 	struct workflow_error error;
 	char *text = NULL;

@@ -14,11 +14,12 @@
 #include "../common/say.h"
 #include "cli.h"
 
-struct port {
-	const char *state, *link;
-	bool active;
-	unsigned number, mtu, lid;
-	double gbit_per_s;
+struct port {                           /* as printed */
+	const char *state, *link;       /* static texts */
+	bool active;                    /* fit for use: state is "active" */
+	unsigned number, mtu, lid;      /* number: from 1. mtu: bytes, 0: not known. lid: 0 on
+	                                   Ethernet */
+	double gbit_per_s;              /* of all lanes together; 0: not known */
 };
 
 static const char *state_name(enum ibv_port_state state)
@@ -77,6 +78,7 @@ static int query_port(struct ibv_context *context, unsigned number, struct port 
 	port->state = state_name(attr.state);
 	port->active = attr.state == IBV_PORT_ACTIVE;
 	port->link = link_name(attr.link_layer);
+	/* A code: 1 is 256 bytes, and each further one twice as many. */
 	port->mtu = attr.active_mtu ? 128u << attr.active_mtu : 0;
 	port->lid = attr.lid;
 	port->gbit_per_s = gbit_per_s(attr.active_width, attr.active_speed);
@@ -170,6 +172,7 @@ static void print_device(struct json *json, struct ibv_device *device)
 	struct ibv_context *context = ibv_open_device(device);
 	struct ibv_device_attr attr;
 	struct port port;
+	/* Read at once: json calls of stdio may change it. */
 	int error = context ? 0 : errno;
 
 	if (json) {
@@ -182,6 +185,7 @@ static void print_device(struct json *json, struct ibv_device *device)
 		print_trouble_opening(json, name, error);
 	else
 		print_limits(json, name, context, &attr);
+	/* Also for a device that cannot be opened: the list is empty then, not absent. */
 	if (json)
 		json_array(json, "ports");
 	for (unsigned i = 1; !error && i <= attr.phys_port_cnt; i++)
@@ -212,6 +216,10 @@ static bool has_entries(const char *path)
 /* The remedy if libibverbs sees no device, by what the kernel has. */
 static const char *remedy_for_none(void)
 {
+	/*
+	 * A device has the first directory by its driver, and the second one by ib_uverbs. With
+	 * both, only its library is missing.
+	 */
 	if (!has_entries("/sys/class/infiniband"))
 		return "none is needed. Where there is a card, load its driver; without one, "
 		       "'rdma link add rxe0 type rxe netdev INTERFACE' gives verbs over Ethernet";

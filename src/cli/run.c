@@ -54,8 +54,10 @@ static bool changes_rights(const char *path, const struct stat *st)
 {
 	if ((st->st_mode & S_ISUID) && st->st_uid != getuid())
 		return true;
+	/* Without the group's execute bit, setgid does not change the group. */
 	if ((st->st_mode & S_ISGID) && (st->st_mode & S_IXGRP) && st->st_gid != getgid())
 		return true;
+	/* Root has all capabilities anyway. */
 	return getuid() && getxattr(path, "security.capability", NULL, 0) > 0;
 }
 
@@ -118,6 +120,10 @@ static void check_script(char *line, unsigned depth)
 	if (!interpreter)
 		return;
 	base = strrchr(interpreter, '/');
+	/*
+	 * Only the simple form: with an option or an assignment, what env starts is not looked
+	 * for, and nothing is said.
+	 */
 	if (base && !strcmp(base, "/env") && argument && *argument != '-' &&
 	    !strchr(argument, '=')) {
 		if (find_program(argument, path))
@@ -138,6 +144,7 @@ static void check_program(const char *path, unsigned depth)
 	ssize_t got;
 	int fd;
 
+	/* Scripts that name each other as interpreters would go round for ever. */
 	if (depth > SCRIPTS_MAX)
 		return;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -146,6 +153,7 @@ static void check_program(const char *path, unsigned depth)
 			close(fd);
 		return;                 /* a file may be executable and not readable */
 	}
+	/* One byte is left for a NUL behind a script's first line. */
 	got = read(fd, &head, sizeof(head) - 1);
 	head.text[got > 0 ? got : 0] = 0;
 	if (got > (ssize_t)SELFMAG && !memcmp(head.elf.e_ident, ELFMAG, SELFMAG)) {
@@ -189,6 +197,7 @@ static int set_preload(const char *library)
 	char *value;
 	int error;
 
+	/* Such as rmmap run within rmmap run. */
 	if (others && strstr(others, library))
 		return 0;
 	value = malloc(size);
@@ -241,6 +250,7 @@ int cli_run(const struct args *args)
 	}
 	if (find_library(library) || (args->core && set_core_filter()))
 		return 1;
+	/* Only for warnings: execvp() looks for itself, and its errors are what counts. */
 	if (find_program(args->operands[0], path))
 		check_program(path, 0);
 	error = set_preload(library);

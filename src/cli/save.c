@@ -17,15 +17,16 @@
 #include "newfile.h"
 #include "snapshot.h"
 
+/* front is written last, as it has the sums of the content, which are known only then. */
 struct saving {
 	const struct snapshot *snapshot;
 	struct rm_table table;          /* a view of the copy in front, whose ids are zero and
 	                                   whose bitmaps have visible pages only */
-	char *front;                    /* malloc'd */
-	uint32_t *sums;                 /* in front */
+	char *front;                    /* malloc'd, of front_size bytes; NULL: not made */
+	uint32_t *sums;                 /* in front: sum_count of them, 0 for chunks without data */
 	uint64_t front_size, sum_count;
 	uint64_t written;               /* bytes, for the message if there is no room */
-	int fd;
+	int fd;                         /* the new file's; newfile.c closes it */
 };
 
 /* Write all bytes at an offset. 0 or -errno. */
@@ -77,6 +78,7 @@ static int make_front(struct saving *saving)
 	for (uint32_t i = 0; i < table->layer_count; i++) {
 		uint64_t words = (table->layers[i].length / RM_PAGE + 63) / 64;
 
+		/* Ids would say that a loaded copy is the original: rmmap load makes new ones. */
 		memset(rm_table_layers(copy)[i].id, 0, RM_ID_BYTES);
 		memset(rm_table_bitmap(copy, i), 0, words * sizeof(uint64_t));
 	}
@@ -111,6 +113,7 @@ static int write_chunk(struct saving *saving, uint32_t layer, uint64_t page, uin
 			start = end;
 			count = 0;
 		}
+		/* So the sum is the same whether a copy of the file has holes or zeros there. */
 		*sum = rm_crc32c(*sum, zeros, (start - page) * RM_PAGE);
 		*sum = rm_crc32c(*sum, data + start * RM_PAGE, count * RM_PAGE);
 		error = write_all(saving, data + start * RM_PAGE, count * RM_PAGE,

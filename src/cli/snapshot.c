@@ -40,8 +40,16 @@ static int take_layer(void *arg, uint32_t index, int fd)
 	struct snapshot *snapshot = arg;
 	struct stat st;
 	void *data = MAP_FAILED;
+	/*
+	 * Layers come without a gap, so count is index here, and each further ROOM of them grows
+	 * the arrays.
+	 */
 	int error = index % ROOM == 0 ? arrays_grow(snapshot) : 0;
 
+	/*
+	 * All of the file, which may be longer than the table states. Private and read-only:
+	 * nothing here can change what others have attached.
+	 */
 	if (!error && !fstat(fd, &st))
 		data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
 	if (!error && data == MAP_FAILED)
@@ -75,6 +83,7 @@ static int snapshot_table(struct snapshot *snapshot, int fd)
 
 	if (fd >= 0 && !fstat(fd, &st) && size && (uint64_t)st.st_size >= size)
 		memory = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+	/* rmmapd has checked it, but may be of another version. */
 	if (memory != MAP_FAILED && rm_table_check(memory, size, table, NULL)) {
 		munmap(memory, size);
 		memory = MAP_FAILED;
@@ -112,6 +121,7 @@ int snapshot_open(struct snapshot *snapshot, const char *handle)
 
 void snapshot_close(struct snapshot *snapshot)
 {
+	/* Closing the connection alone would not end the attachment while this process lives. */
 	ask_detach(&snapshot->ask, snapshot->answer.attachment);
 	ask_close(&snapshot->ask);
 	snapshot_drop(snapshot);

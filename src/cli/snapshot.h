@@ -12,9 +12,10 @@
 #include "cli.h"
 
 struct snapshot {
-	struct ask ask;                 /* the connection that has the attachment */
+	struct ask ask;                 /* the connection that has the attachment; open until
+	                                   snapshot_close(), which detaches by it */
 	struct rm_wire_attach_reply answer;
-	struct rm_table table;          /* checked; a mapping */
+	struct rm_table table;          /* checked; a mapping. header NULL: not mapped yet */
 	const char **data;              /* of each layer, at least as long as the table states */
 	uint64_t *lengths;              /* of these mappings */
 	uint32_t count;                 /* of layers; equals table.layer_count once it is open */

@@ -34,6 +34,10 @@
 static int uffd_open(const char **way)
 {
 	char allowed = 0;
+	/*
+	 * Without UFFD_USER_MODE_ONLY, which any process may use, but which leaves system calls
+	 * that touch an absent page with EFAULT.
+	 */
 	int device, sysctl, uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 
 	if (uffd >= 0) {
@@ -47,6 +51,7 @@ static int uffd_open(const char **way)
 		       "by CAP_SYS_PTRACE";
 		return uffd;
 	}
+	/* The error of the system call is the one to tell: most hosts have no such device. */
 	uffd = -errno;
 	device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
 	if (device < 0)
@@ -100,6 +105,7 @@ static void shmem_enabled(char word[16])
 	word[0] = '\0';
 	if (fd >= 0)
 		close(fd);
+	/* "always within_size advise [never] deny force" */
 	text[n > 0 ? n : 0] = '\0';
 	start = strchr(text, '[');
 	end = start ? strchr(start, ']') : NULL;

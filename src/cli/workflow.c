@@ -65,6 +65,7 @@ static int take_instances(struct cursor *c, struct item *item, uint32_t slots,
 	uint32_t n = 0;
 
 	for (; c->at < c->end && *c->at >= '0' && *c->at <= '9'; c->at++)
+		/* Once it is too large it stays so; the digits are skipped all the same. */
 		n = n > slots ? n : n * 10 + (uint32_t)(*c->at - '0');
 	if (c->at == digits)
 		return cursor_unexpected(c, error, "a number of instances");
@@ -160,6 +161,7 @@ static int line_connect(struct workflow *workflow, struct cursor *c, uint32_t sl
 
 	if (wrong)
 		return wrong;
+	/* Found in any case: the first pass has defined it from this very line. */
 	function = function_find(workflow, &item);
 	while (!cursor_at_end(c)) {
 		uint32_t index;
@@ -252,13 +254,20 @@ static int say_cycle(const struct workflow *workflow, const uint64_t *done, uint
 	             first->name, other->name, first->name);
 }
 
-/* Sort the functions into order[], upstream first. Fails if there is a cycle. */
+/*
+ * Sort the functions into order[], upstream first: indexes, which fit 16 bits by
+ * WORKFLOW_FUNCTIONS_MAX. Fails if there is a cycle.
+ */
 static int functions_sort(const struct workflow *workflow, uint16_t order[],
                           struct workflow_error *error)
 {
 	uint64_t done[WORKFLOW_WORDS] = { 0 };
 	uint32_t count = 0, before;
 
+	/*
+	 * Each round takes all whose upstream functions are done. A round that takes none ends
+	 * it: what is left is in a cycle or needs one.
+	 */
 	do {
 		before = count;
 		for (uint32_t i = 0; i < workflow->count; i++) {
@@ -280,6 +289,10 @@ static void close_graph(struct workflow *workflow, const uint16_t order[])
 	struct workflow_function *functions = workflow->functions;
 	uint64_t start, run;
 
+	/*
+	 * Downstream first, so the set of a function is complete before it is handed on: one pass
+	 * is enough.
+	 */
 	for (uint32_t n = workflow->count; n-- > 0;) {
 		struct workflow_function *below = &functions[order[n]];
 

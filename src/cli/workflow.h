@@ -33,7 +33,8 @@ struct workflow_function {
 	uint64_t upstream[WORKFLOW_WORDS];      /* named in its line */
 	uint64_t reaches[WORKFLOW_WORDS];       /* itself, and all that get its content, directly
 	                                           or through others */
-	uint64_t slots[WORKFLOW_SLOT_WORDS];    /* one for each instance, ascending */
+	uint64_t slots[WORKFLOW_SLOT_WORDS];    /* a set of slots: as many as instances, the
+	                                           lowest for the first one */
 };
 
 struct workflow {
