@@ -72,7 +72,8 @@ struct rm_wire {                        /* begins every message; RM_STATS, RM_LI
 
 struct rm_wire_hello {                  /* RM_HELLO */
 	struct rm_wire head;
-	uint32_t pid;                   /* of the client; checked against the socket's peer */
+	uint32_t pid;                   /* of the client, as it sees itself; rmmapd takes the pid of
+	                                   the socket's peer instead */
 	uint32_t reserved;
 	struct rm_layout layout;        /* if it differs from rmmapd's, the reply is EPROTO */
 };
