@@ -104,7 +104,9 @@ daemon_tests = \
 	tests/unit/base/test_loop \
 	tests/unit/peer/test_nets \
 	tests/unit/keeper/test_records \
-	tests/unit/store/test_store
+	tests/unit/store/test_store \
+	tests/unit/store/test_store_layers \
+	tests/unit/store/test_store_restart
 check_PROGRAMS += $(daemon_tests)
 TESTS += $(daemon_tests)
 daemon_test_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS) $(FABRIC_CFLAGS)
@@ -136,9 +138,16 @@ tests_unit_peer_test_nets_LDADD = $(daemon_test_ldadd)
 tests_unit_keeper_test_records_SOURCES = tests/unit/keeper/test_records.c tests/unit/unit.h
 tests_unit_keeper_test_records_CFLAGS = $(daemon_test_cflags)
 tests_unit_keeper_test_records_LDADD = $(daemon_test_ldadd)
-tests_unit_store_test_store_SOURCES = tests/unit/store/test_store.c tests/unit/unit.h
+store_steps = tests/unit/store/store_steps.c tests/unit/store/store_steps.h tests/unit/unit.h
+tests_unit_store_test_store_SOURCES = tests/unit/store/test_store.c $(store_steps)
 tests_unit_store_test_store_CFLAGS = $(daemon_test_cflags)
 tests_unit_store_test_store_LDADD = $(daemon_test_ldadd)
+tests_unit_store_test_store_layers_SOURCES = tests/unit/store/test_store_layers.c $(store_steps)
+tests_unit_store_test_store_layers_CFLAGS = $(daemon_test_cflags)
+tests_unit_store_test_store_layers_LDADD = $(daemon_test_ldadd)
+tests_unit_store_test_store_restart_SOURCES = tests/unit/store/test_store_restart.c $(store_steps)
+tests_unit_store_test_store_restart_CFLAGS = $(daemon_test_cflags)
+tests_unit_store_test_store_restart_LDADD = $(daemon_test_ldadd)
 endif
 
 check_PROGRAMS += tests/unit/pager/test_pager
