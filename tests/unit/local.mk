@@ -66,7 +66,8 @@ tests_unit_peer_test_peer_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS) $(SODIUM_CFLAGS
 tests_unit_peer_test_peer_LDADD = libdaemon.la
 
 # another host's publication, without a network
-EXTRA_DIST += tests/unit/remote/fake_host.h
+fake_host = tests/unit/remote/fake_host.c tests/unit/remote/fake_fabric.c tests/unit/remote/fake_keeper.c \
+	tests/unit/remote/fake_peer.c tests/unit/remote/fake_host.h tests/unit/remote/fake_parts.h
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/peer/test_fanout
 TESTS += tests/unit/peer/test_fanout
@@ -74,7 +75,7 @@ tests_unit_peer_test_fanout_SOURCES = tests/unit/peer/test_fanout.c tests/unit/u
 tests_unit_peer_test_fanout_CFLAGS = $(unit_cflags) $(FABRIC_CFLAGS)
 tests_unit_peer_test_fanout_LDADD = libdaemon.la $(CHECK_LIBS)
 remote_steps = tests/unit/remote/remote_steps.c tests/unit/remote/remote_steps.h tests/unit/unit.h \
-	tests/unit/remote/fake_host.c
+	$(fake_host)
 check_PROGRAMS += tests/unit/remote/test_remote tests/unit/remote/test_remote_readers
 TESTS += tests/unit/remote/test_remote tests/unit/remote/test_remote_readers
 tests_unit_remote_test_remote_SOURCES = tests/unit/remote/test_remote.c $(remote_steps)
@@ -154,7 +155,7 @@ check_PROGRAMS += tests/unit/pager/test_pager
 TESTS += tests/unit/pager/test_pager
 tests_unit_pager_test_pager_SOURCES = tests/unit/pager/test_pager.c tests/unit/pager/pager_ahead.c tests/unit/pager/pager_lost.c \
 	tests/unit/pager/pager_generations.c \
-	tests/unit/pager/pager_consumer.c tests/unit/pager/pager_consumer.h tests/unit/remote/fake_host.c
+	tests/unit/pager/pager_consumer.c tests/unit/pager/pager_consumer.h $(fake_host)
 tests_unit_pager_test_pager_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS)
 tests_unit_pager_test_pager_LDADD = libdaemon.la -lpthread
 
