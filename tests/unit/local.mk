@@ -55,7 +55,8 @@ endif
 # two endpoints in two processes, over loopback
 check_PROGRAMS += tests/unit/fabric/test_fabric
 TESTS += tests/unit/fabric/test_fabric
-tests_unit_fabric_test_fabric_SOURCES = tests/unit/fabric/test_fabric.c
+tests_unit_fabric_test_fabric_SOURCES = tests/unit/fabric/test_fabric.c tests/unit/fabric/fabric_try.c \
+	tests/unit/fabric/fabric_node.c tests/unit/fabric/fabric_node.h
 tests_unit_fabric_test_fabric_CFLAGS = $(AM_CFLAGS) $(FABRIC_CFLAGS)
 tests_unit_fabric_test_fabric_LDADD = libdaemon.la
 check_PROGRAMS += tests/unit/peer/test_peer
