@@ -87,11 +87,15 @@ tests_unit_remote_test_remote_readers_CFLAGS = $(unit_cflags) $(FABRIC_CFLAGS)
 tests_unit_remote_test_remote_readers_LDADD = libdaemon.la $(CHECK_LIBS)
 
 # what providers ask of memory, with a provider that asks for anything
-check_PROGRAMS += tests/unit/fabric/test_modes
-TESTS += tests/unit/fabric/test_modes
-tests_unit_fabric_test_modes_SOURCES = tests/unit/fabric/test_modes.c tests/unit/unit.h
+fake_provider = tests/unit/fabric/fake_provider.c tests/unit/fabric/fake_provider.h tests/unit/unit.h
+check_PROGRAMS += tests/unit/fabric/test_modes tests/unit/fabric/test_peers
+TESTS += tests/unit/fabric/test_modes tests/unit/fabric/test_peers
+tests_unit_fabric_test_modes_SOURCES = tests/unit/fabric/test_modes.c $(fake_provider)
 tests_unit_fabric_test_modes_CFLAGS = $(unit_cflags) $(FABRIC_CFLAGS)
 tests_unit_fabric_test_modes_LDADD = libdaemon.la $(CHECK_LIBS)
+tests_unit_fabric_test_peers_SOURCES = tests/unit/fabric/test_peers.c $(fake_provider)
+tests_unit_fabric_test_peers_CFLAGS = $(unit_cflags) $(FABRIC_CFLAGS)
+tests_unit_fabric_test_peers_LDADD = libdaemon.la $(CHECK_LIBS)
 endif
 
 # ---- rmmapd's modules, apart from the process ----
