@@ -8,7 +8,8 @@ rmmapd_tests = \
 	tests/daemon/test_worker
 check_PROGRAMS += $(rmmapd_tests)
 TESTS += $(rmmapd_tests)
-daemon_host = tests/daemon/host.c tests/daemon/host.h tests/unit/unit.h
+daemon_host = tests/daemon/host.c tests/daemon/client.c tests/daemon/snapshot.c tests/daemon/host.h \
+	tests/unit/unit.h
 tests_daemon_test_clients_SOURCES = tests/daemon/test_clients.c $(daemon_host)
 tests_daemon_test_clients_CFLAGS = $(unit_cflags)
 tests_daemon_test_clients_LDADD = $(unit_ldadd)

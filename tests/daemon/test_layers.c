@@ -17,13 +17,6 @@ static const struct snapshot first = { .layers = 3, .pages = 4, .fill = 5, .id =
 static char handle[RM_HANDLE_TEXT_MAX];
 static pid_t former;
 
-static int ready(void)
-{
-	host_new();
-	ck_assert_int_eq(host_start(none), 0);
-	return client_new();
-}
-
 /* One layer of its own, and all three of another's. */
 static struct snapshot second(uint16_t id, uint16_t known_of)
 {
@@ -78,7 +71,7 @@ START_TEST(known_layers)
 	char one[RM_HANDLE_TEXT_MAX], two[RM_HANDLE_TEXT_MAX];
 	struct snapshot more = second(2, 1), all = second(3, 1);
 	struct rm_pub_info infos[3];
-	int fd = ready();
+	int fd = client_of_new();
 	uint64_t bytes;
 
 	all.layers = 3;                         /* no descriptor but the table's */
@@ -101,7 +94,7 @@ START_TEST(more_known_than_layers)
 {
 	struct rm_wire_publish request = { .layer_count = 1, .known_layers = 2, .table_size = 64 };
 	union { struct rm_wire_reply reply; uint8_t bytes[RM_WIRE_MAX]; } in;
-	int fds[RM_CHANNEL_FDS_MAX], fd = ready(), table = dup(0);
+	int fds[RM_CHANNEL_FDS_MAX], fd = client_of_new(), table = dup(0);
 	unsigned count;
 
 	client_send(fd, &request, sizeof(request), RM_PUBLISH, 1, &table, 1);
@@ -114,7 +107,7 @@ END_TEST
 START_TEST(held_for_the_next_publish)
 {
 	struct snapshot next = second(2, 1), after = second(3, 1), fresh = first;
-	int fd = ready();
+	int fd = client_of_new();
 
 	ck_assert_int_eq(publish_and_end(fd, &first), 0);
 	ck_assert_uint_eq(client_list(NULL, 0), 0);
@@ -144,7 +137,7 @@ START_TEST(held_until_the_process_ends)
 {
 	struct snapshot next = second(2, 1);
 	pid_t pid;
-	int fd = ready();
+	int fd = client_of_new();
 
 	pid = fork();
 	if (!pid) {
@@ -164,7 +157,7 @@ START_TEST(limit_counts_layers_once)
 	int fd;
 
 	setenv("RMMAP_LIMIT", "72K", 1);        /* 18 pages with tables */
-	fd = ready();
+	fd = client_of_new();
 	ck_assert_int_eq(client_publish(fd, &first, NULL), 0);
 	ck_assert_int_eq(client_publish(fd, &next, NULL), 0);
 	other.layers += 2;
@@ -182,7 +175,7 @@ START_TEST(worker_killed)
 {
 	struct snapshot next = second(2, 1), more = second(3, 1);
 	char two[RM_HANDLE_TEXT_MAX];
-	int fd = ready();
+	int fd = client_of_new();
 
 	ck_assert_int_eq(client_publish(fd, &first, handle), 0);
 	kill_worker(fd);
@@ -201,7 +194,7 @@ END_TEST
 START_TEST(worker_killed_with_nothing_but_holds)
 {
 	struct snapshot next = second(2, 1);
-	int fd = ready();
+	int fd = client_of_new();
 
 	ck_assert_int_eq(publish_and_end(fd, &first), 0);
 	kill_worker(fd);
@@ -218,7 +211,7 @@ static bool nobody_listens(void)
 START_TEST(both_killed)
 {
 	struct snapshot next = second(2, 1);
-	int fd = ready();
+	int fd = client_of_new();
 
 	ck_assert_int_eq(client_publish(fd, &first, NULL), 0);
 	keeper = host_keeper();
@@ -291,7 +284,7 @@ START_TEST(crashes)
 {
 	pid_t pids[8];
 
-	close(ready());
+	close(client_of_new());
 	ck_assert(host_eventually(nothing_left));
 	keeper = host_keeper();
 	worker = host_worker();
@@ -347,7 +340,7 @@ START_TEST(many_share_layers)
 {
 	static struct rm_pub_info infos[MANY];
 	pid_t pid;
-	int fd = ready();
+	int fd = client_of_new();
 	long rss;
 
 	ck_assert_int_eq(publish_and_end(fd, &first), 0);
