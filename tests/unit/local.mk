@@ -8,6 +8,7 @@ unit_tests = \
 	tests/unit/common/test_huge \
 	tests/unit/common/test_options \
 	tests/unit/common/test_rundir \
+	tests/unit/common/test_rundir_serve \
 	tests/unit/common/test_say \
 	tests/unit/common/test_scan \
 	tests/unit/common/test_segment \
@@ -32,9 +33,13 @@ tests_unit_common_test_huge_LDADD = $(unit_ldadd)
 tests_unit_common_test_options_SOURCES = tests/unit/common/test_options.c tests/unit/unit.h
 tests_unit_common_test_options_CFLAGS = $(unit_cflags)
 tests_unit_common_test_options_LDADD = $(unit_ldadd)
-tests_unit_common_test_rundir_SOURCES = tests/unit/common/test_rundir.c tests/unit/unit.h
+rundir_steps = tests/unit/common/rundir_steps.c tests/unit/common/rundir_steps.h tests/unit/unit.h
+tests_unit_common_test_rundir_SOURCES = tests/unit/common/test_rundir.c $(rundir_steps)
 tests_unit_common_test_rundir_CFLAGS = $(unit_cflags)
 tests_unit_common_test_rundir_LDADD = $(unit_ldadd)
+tests_unit_common_test_rundir_serve_SOURCES = tests/unit/common/test_rundir_serve.c $(rundir_steps)
+tests_unit_common_test_rundir_serve_CFLAGS = $(unit_cflags)
+tests_unit_common_test_rundir_serve_LDADD = $(unit_ldadd)
 tests_unit_common_test_say_SOURCES = tests/unit/common/test_say.c tests/unit/unit.h
 tests_unit_common_test_say_CFLAGS = $(unit_cflags) -Wno-format -Wno-format-security
 tests_unit_common_test_say_LDADD = $(unit_ldadd)

@@ -1,39 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test_rundir - which directory it is, who may own it, and what the user is told otherwise */
-#include "../unit.h"
-
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "channel.h"
-#include "rundir.h"
-
-static char base[] = "/tmp/rmmap-unit-XXXXXX";
-static char name[512], path[RM_RUNDIR_MAX], why[512];
-
-/* One temporary directory for the program; the tests, in processes of their own, share it. */
-static const char *in_base(const char *leaf)
-{
-	snprintf(name, sizeof(name), "%s/%s", base, leaf);
-	return name;
-}
-
-static int find(const char *rundir, bool create)
-{
-	struct rm_options o = { .slot = -1, .rundir = rundir };
-
-	memset(path, '#', sizeof(path));
-	why[0] = 0;
-	return rm_rundir_find(&o, create, path, why, sizeof(why));
-}
+#include "rundir_steps.h"
 
 /* A failure names the path and a way out. */
 static void told(const char *what)
@@ -134,8 +108,7 @@ START_TEST(not_writable)
 	ck_assert_int_eq(find(dir, true), -EACCES);
 	told(dir);
 	ck_assert_int_eq(find(dir, false), 0);
-	snprintf(name, sizeof(name), "%s/readonly/below", base);
-	ck_assert_int_eq(find(name, true), -EACCES);
+	ck_assert_int_eq(find(in_base("readonly/below"), true), -EACCES);
 	told("create");
 	if (getuid() == 0) {
 		ck_assert_int_eq(seteuid(0), 0);
@@ -143,12 +116,6 @@ START_TEST(not_writable)
 	}
 }
 END_TEST
-
-/* check cannot skip a test: what could not be looked at is said in the log. */
-static void not_tested(const char *what, const char *needs)
-{
-	fprintf(stderr, "not tested: %s: it needs %s\n", what, needs);
-}
 
 START_TEST(read_only_file_system)
 {
@@ -256,204 +223,6 @@ START_TEST(why_is_cut)
 }
 END_TEST
 
-static int listen_at(const char *dir)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
-
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/" RM_SOCKET_NAME, dir);
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	ck_assert_int_eq(listen(fd, 4), 0);
-	return fd;
-}
-
-START_TEST(connecting)
-{
-	const char *dir = in_base("socket");
-	int listener, fd;
-
-	ck_assert_int_eq(find(dir, true), 0);
-	ck_assert_int_eq(rm_rundir_connect(path), -ENOENT);
-	listener = listen_at(path);
-	fd = rm_rundir_connect(path);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
-	close(fd);
-	close(listener);
-	ck_assert_int_eq(rm_rundir_connect(path), -ECONNREFUSED);       /* it died */
-}
-END_TEST
-
-START_TEST(somebody_else_listens)
-{
-	const char *dir = in_base("foreign-socket");
-	int listener;
-
-	if (getuid() != 0) {
-		not_tested("another user at the socket", "root, to become one");
-		return;
-	}
-	ck_assert_int_eq(find(dir, true), 0);
-	ck_assert_int_eq(chown(path, 12345, 12345), 0);
-	ck_assert_int_eq(chmod(base, 0711), 0);
-	ck_assert_int_eq(seteuid(12345), 0);
-	listener = listen_at(path);
-	ck_assert_int_eq(seteuid(0), 0);
-	ck_assert_int_eq(rm_rundir_connect(path), -EACCES);
-	close(listener);
-}
-END_TEST
-
-/* A listener that accepts nobody: the wait ends. */
-START_TEST(full_backlog)
-{
-	const char *dir = in_base("full");
-	int listener, error = 0;
-
-	ck_assert_int_eq(find(dir, true), 0);
-	listener = listen_at(path);
-	for (int i = 0; i < 16 && error >= 0; i++)
-		error = rm_rundir_connect(path);
-	ck_assert_int_eq(error, -ETIMEDOUT);
-	close(listener);
-}
-END_TEST
-
-/* ---- who serves ---- */
-
-START_TEST(lock_is_one_holders)
-{
-	int ours = -1, others = -1, fd, lock;
-
-	ck_assert_int_eq(find(in_base("lock"), true), 0);
-	ck_assert_int_eq(rm_rundir_lock(path, &ours), 0);
-	ck_assert_int_eq(rm_rundir_lock(path, &others), -EWOULDBLOCK);
-	ck_assert_int_ge(others, 0);
-	ck_assert_int_eq(rm_rundir_join(path, 0, &fd, &lock), -EBUSY);
-	ck_assert_int_eq(fd, -1);
-	ck_assert_int_eq(lock, -1);
-	/* the holder's end is that of its last descriptor */
-	fd = dup(ours);
-	close(ours);
-	ck_assert_int_eq(rm_rundir_lock(path, &others), -EWOULDBLOCK);
-	close(fd);
-	ck_assert_int_eq(rm_rundir_lock(path, &others), 0);
-	ck_assert_int_eq(rm_rundir_join(path, 0, &fd, &lock), -EBUSY);
-	close(others);
-	ck_assert_int_eq(rm_rundir_join(path, 0, &fd, &lock), 0);
-	ck_assert_int_eq(fd, -1);
-	ck_assert_int_ge(lock, 0);
-	close(lock);
-}
-END_TEST
-
-START_TEST(lock_of_a_removed_file)
-{
-	char file[256];
-	int first = -1, second = -1;
-
-	ck_assert_int_eq(find(in_base("removed"), true), 0);
-	snprintf(file, sizeof(file), "%s/" RM_LOCK_NAME, path);
-	ck_assert_int_eq(rm_rundir_lock(path, &first), 0);
-	ck_assert(rm_rundir_lock_stands(path, first));
-	ck_assert_int_eq(unlink(file), 0);
-	ck_assert(!rm_rundir_lock_stands(path, first));
-	ck_assert_int_eq(rm_rundir_lock(path, &second), 0);
-	/* who still has the old file open is given the new one */
-	ck_assert_int_eq(rm_rundir_lock(path, &first), -EWOULDBLOCK);
-	ck_assert(rm_rundir_lock_stands(path, first));
-	close(first);
-	close(second);
-}
-END_TEST
-
-/* The lock and, with listens, the socket are another process's for a while. */
-static pid_t holder(bool listens)
-{
-	int ready[2], lock = -1;
-	char byte;
-	pid_t pid;
-
-	ck_assert_int_eq(pipe(ready), 0);
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
-	if (pid == 0) {
-		int listener = -1;
-
-		if (rm_rundir_lock(path, &lock) || write(ready[1], "", 1) != 1)
-			_exit(1);
-		usleep(100000);
-		if (listens)
-			listener = rm_rundir_listen(path);
-		if (listens)
-			pause();
-		_exit(listener);
-	}
-	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
-	close(ready[0]);
-	close(ready[1]);
-	return pid;
-}
-
-START_TEST(wait_for_who_starts)
-{
-	uint64_t deadline = rm_now_ns() + UINT64_C(60000000000);
-	pid_t pid;
-	int fd, lock;
-
-	ck_assert_int_eq(find(in_base("starts"), true), 0);
-	pid = holder(true);
-	ck_assert_int_eq(rm_rundir_join(path, deadline, &fd, &lock), 0);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(lock, -1);
-	close(fd);
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-}
-END_TEST
-
-START_TEST(wait_for_who_ends)
-{
-	uint64_t deadline = rm_now_ns() + UINT64_C(60000000000);
-	pid_t pid;
-	int fd, lock;
-
-	ck_assert_int_eq(find(in_base("ends"), true), 0);
-	pid = holder(false);
-	ck_assert_int_eq(rm_rundir_join(path, deadline, &fd, &lock), 0);
-	ck_assert_int_eq(fd, -1);
-	ck_assert_int_ge(lock, 0);
-	close(lock);
-	waitpid(pid, NULL, 0);
-}
-END_TEST
-
-/* Whatever the program's umask is, and whatever was there before. */
-START_TEST(listening)
-{
-	char file[256];
-	struct stat st;
-	mode_t mask;
-	int listener, fd;
-
-	ck_assert_int_eq(find(in_base("listening"), true), 0);
-	snprintf(file, sizeof(file), "%s/" RM_SOCKET_NAME, path);
-	close(listen_at(path));
-	mask = umask(0777);
-	listener = rm_rundir_listen(path);
-	umask(mask);
-	ck_assert_int_ge(listener, 0);
-	ck_assert(rm_rundir_listens(listener));
-	ck_assert_int_eq(stat(file, &st), 0);
-	ck_assert_int_eq(st.st_mode & 0777, 0600);
-	fd = rm_rundir_connect(path);
-	ck_assert_int_ge(fd, 0);
-	ck_assert(!rm_rundir_listens(fd));
-	close(fd);
-	close(listener);
-}
-END_TEST
-
 START_TEST(takes_a_file)
 {
 	ck_assert_int_eq(find(in_base("probed"), true), 0);
@@ -469,19 +238,8 @@ int main(void)
 		{ created_private, 0 }, { slashes_at_the_end, 0 }, { longest_path, 0 }, { relative, 0 },
 		{ no_parent, 0 }, { open_to_others, 0 }, { not_writable, 0 },
 		{ read_only_file_system, 0 }, { links, 0 }, { not_a_directory, 0 },
-		{ somebody_elses, 0 }, { which_one, 0 }, { why_is_cut, 0 }, { connecting, 0 },
-		{ somebody_else_listens, 0 }, { full_backlog, 0 },
-		{ lock_is_one_holders, 0 }, { lock_of_a_removed_file, 0 }, { wait_for_who_starts, 0 },
-		{ wait_for_who_ends, 0 }, { listening, 0 }, { takes_a_file, 0 },
+		{ somebody_elses, 0 }, { which_one, 0 }, { why_is_cut, 0 }, { takes_a_file, 0 },
 	};
-	char command[64];
-	int status;
 
-	if (!mkdtemp(base))
-		return EXIT_FAILURE;
-	status = unit_run("rundir", tests, COUNT(tests));
-	snprintf(command, sizeof(command), "rm -rf %s", base);
-	if (system(command) != 0)
-		status = EXIT_FAILURE;
-	return status;
+	return run_in_base("rundir", tests, COUNT(tests));
 }
