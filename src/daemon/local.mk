@@ -16,6 +16,7 @@ libdaemon_la_SOURCES += \
 	src/daemon/keeper/keep.h src/daemon/keeper/keeper.h \
 	src/daemon/keeper/defaults.h src/daemon/keeper/defaults.c src/daemon/keeper/take.c \
 	src/daemon/keeper/start.c src/daemon/keeper/records.c src/daemon/keeper/keep.c src/daemon/keeper/keeper.c \
+	src/daemon/keeper/internal.h src/daemon/keeper/keep_worker.c \
 	src/daemon/base/context.h src/daemon/worker/worker.h \
 	src/daemon/worker/worker.c src/daemon/worker/restore.c \
 	src/daemon/worker/internal.h src/daemon/peer/nets.c \

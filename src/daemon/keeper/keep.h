@@ -8,8 +8,9 @@
  * worker tells the keeper of each change, over a SOCK_SEQPACKET pair. Messages that it sent before
  * it died are in the kernel, and the keeper reads all of them before it forks the next worker.
  *
- * keep.c is the keeper's loop, take.c takes the run directory, start.c sets up the standard
- * descriptors, records.c is the table of records, keeper.c is the worker's end of the pair.
+ * keep.c is the keeper's loop, keep_worker.c forks workers and reads their messages, take.c takes
+ * the run directory, start.c sets up the standard descriptors, records.c is the table of records,
+ * keeper.c is the worker's end of the pair.
  * The keeper has one thread, and calls only these files and defaults.c. Of what is declared here,
  * the worker calls only records_highest(), records_take(), stored_record_free() and the functions
  * of keeper.c.

@@ -8,8 +8,8 @@
  * and descriptors under a number that the worker chose. Once keeper_put() has returned, the record
  * survives the worker, because the message is in the kernel.
  *
- * Worker thread only. keep.c is the other end. The functions here do not allocate; they wait up to
- * 5 seconds if the keeper does not read.
+ * Worker thread only. keep_worker.c is the other end. The functions here do not allocate; they wait
+ * up to 5 seconds if the keeper does not read.
  */
 #ifndef RM_KEEPER_H
 #define RM_KEEPER_H

@@ -12,7 +12,7 @@
 static int pair[2];
 static struct records *records;
 
-/* keep.c does this in its loop. */
+/* keep_worker.c does this. */
 static void read_all(void)
 {
 	uint8_t message[KEEP_MESSAGE_MAX];
