@@ -5,7 +5,7 @@
  * The program has these threads:
  *
  *   the first one            main.c: loads the handler, signals, deadlines, the end
- *   libmicrohttpd's          http.c: receives requests, sends answers; never waits
+ *   libmicrohttpd's          http.c: receives requests; answer.c: sends answers; never waits
  *   --concurrency workers    work.c: take jobs from the queue; call.c: serve one
  *
  * Calls go one way: main -> http -> work -> call -> handler -> settings.
@@ -148,8 +148,19 @@ struct MHD_Connection;
 /* 0 if it is clear where this request's body ends; else the status to refuse it with. */
 int framing_check(struct MHD_Connection *connection, const char *version, struct reason *reason);
 
-/* ---- http.c ---- */
+/* ---- listen.c ---- */
+/* Listen at settings.address and settings.port. A descriptor, or -1 after the line on stderr. */
+int listen_open(void);
+unsigned listen_port(int fd);           /* the port that it is bound to; 0: unknown */
+
+/* ---- health.c ---- */
+/* Answer a probe: live if no handler is stuck, ready if events can be served. Its status. */
+int health_status(const char *url, struct reason *reason);
+
+/* ---- answer.c ---- */
 extern atomic_bool http_draining;       /* the program is ending: new events get 503 */
+
+/* ---- http.c ---- */
 /* Listen, and start the workers and the HTTP thread. 0, or 1 after the line on stderr. */
 int http_start(void);
 void http_stop(void);

@@ -1,151 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * http.c - receives requests and sends answers, by libmicrohttpd
+ * http.c - receives requests, by libmicrohttpd
  *
  * Everything but http_start() and http_stop() runs on libmicrohttpd's one thread, which never
  * waits: while a worker serves an event, its connection is suspended. A refused request is still
  * read to its end, up to a limit, since many clients do not read the answer before they have sent
  * the whole request.
  */
-#include "function.h"
+#include "answer.h"
 
-#include <errno.h>
-#include <microhttpd.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "../common/number.h"
-#include "../common/options.h"
-#include "../common/rundir.h"
-#include "../common/say.h"
 #include "text.h"
 
 #define HEADERS_MAX ((size_t)64 << 10)          /* bytes of one request's headers, about */
 #define DISCARD_MAX ((uint64_t)64 << 20)        /* bytes to read of a refused body */
 #define BODIES_MAX ((size_t)256 << 20)          /* bytes of all bodies together */
-#define SEND_NS (60 * NS_PER_S)                 /* for the client to receive an answer */
-
-atomic_bool http_draining;
 
 static struct MHD_Daemon *server;
-
-struct request {                        /* lies in its job's pool */
-	struct job *job;
-	struct MHD_Response *response;  /* or NULL before the answer */
-	void *connection;               /* of wait.c; may be NULL */
-	uint64_t discarded;             /* bytes of a refused body */
-	int status;                     /* to answer with, without a worker; 0: not decided */
-	bool last;                      /* its end is ambiguous: close the connection after it */
-	bool submitted;                 /* a worker has it or had it */
-	bool has_headers;               /* it has ce- headers */
-};
-
-/* ---- answers ---- */
-
-/* The text for a job that was cut with this status. */
-static const char *cut_reason(int status)
-{
-	if (status == 504)
-		return "the handler takes longer than it may";
-	return http_draining ? "the function is ending: try again" :
-	       "the event waited too long for its turn: try again later";
-}
-
-/*
- * Queue an answer. The body and the headers are used in place: they lie in the job's pool or are
- * static, and the job is released only in request_completed().
- */
-static enum MHD_Result send_response(struct MHD_Connection *c, struct request *request,
-                                     const struct response *from)
-{
-	struct MHD_Response *response;
-	bool good = true;
-
-	response = MHD_create_response_from_buffer(from->length, (char *)(uintptr_t)from->body,
-	                                           MHD_RESPMEM_PERSISTENT);
-	if (!response)
-		return MHD_NO;
-	request->response = response;
-	if (from->content_type)
-		good = MHD_add_response_header(response, "Content-Type", from->content_type);
-	for (unsigned i = 0; i < from->count && good; i++)
-		good = MHD_add_response_header(response, from->headers[i].name,
-		                               from->headers[i].value);
-	if (from->status == 405)
-		good = good && MHD_add_response_header(response, "Allow", "POST");
-	if (from->status == 503)
-		good = good && MHD_add_response_header(response, "Retry-After", "1");
-	if (http_draining || request->last)
-		good = good && MHD_add_response_header(response, "Connection", "close");
-	wait_until(request->connection, now_ns() + SEND_NS);
-	return good ? MHD_queue_response(c, (unsigned)from->status, response) : MHD_NO;
-}
-
-/* Answer without a worker: with the status and the reason. */
-static enum MHD_Result send_reason(struct MHD_Connection *c, struct request *request)
-{
-	response_text(&request->job->response, request->status, &request->job->reason);
-	return send_response(c, request, &request->job->response);
-}
-
-/* Answer a resumed connection: with the worker's response, or with a text if the job was cut. */
-static enum MHD_Result send_result(struct MHD_Connection *c, struct request *request)
-{
-	struct response cut = { 0 };
-	int status;
-	const struct response *response = work_response(request->job, &status);
-
-	if (response)
-		return send_response(c, request, response);
-	cut.status = status;
-	cut.content_type = "text/plain; charset=utf-8";
-	cut.body = cut_reason(status);
-	cut.length = strlen(cut.body);
-	return send_response(c, request, &cut);
-}
-
-/* ---- health ---- */
-
-/* True if rmmapd runs, or the library may start it (RMMAP_DAEMON is not off). */
-static bool daemon_is_there(void)
-{
-	struct rm_options options;
-	char path[RM_RUNDIR_MAX], why[256];
-	int fd;
-
-	rm_options_read(&options, environ, false, NULL, NULL);
-	if (!options.daemon || strcmp(options.daemon, "off"))
-		return true;
-	if (rm_rundir_find(&options, false, path, why, sizeof(why)))
-		return false;
-	fd = rm_rundir_connect(path);
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
-}
-
-/* Answer a probe: live if no handler is stuck, ready if events can be served. */
-static int health_status(const char *url, struct reason *reason)
-{
-	bool live = !strcmp(url, "/healthz") || !strcmp(url, "/livez") ||
-	            !strcmp(url, "/health/liveness");
-	bool ready = !strcmp(url, "/readyz") || !strcmp(url, "/health/readiness");
-
-	if (!live && !ready)
-		return refuse(reason, 405, "events come by POST; /healthz and /readyz by GET");
-	if (live && work_is_stuck())
-		return refuse(reason, 503, "a handler does not return");
-	if (ready && http_draining)
-		return refuse(reason, 503, "the function is ending");
-	if (ready && !daemon_is_there())
-		return refuse(reason, 503, "rmmapd does not run in the run directory");
-	return refuse(reason, 200, "ok");
-}
 
 /* ---- the headers ---- */
 
@@ -288,7 +163,7 @@ static enum MHD_Result request_finish(struct MHD_Connection *c, struct request *
 	if (!request->status)
 		request->status = request_read_event(c, request);
 	if (request->status)
-		return send_reason(c, request);
+		return answer_reason(c, request);
 	/* suspend it first: a worker may resume it as soon as it is submitted */
 	MHD_suspend_connection(c);
 	wait_until(request->connection, 0);
@@ -318,7 +193,7 @@ static enum MHD_Result request_take(void *arg, struct MHD_Connection *c, const c
 
 	(void)arg;
 	if (request && request->submitted)
-		return send_result(c, request);
+		return answer_result(c, request);
 	if (request && *length)
 		return body_take(c, request, bytes, length);
 	if (request)
@@ -330,19 +205,7 @@ static enum MHD_Result request_take(void *arg, struct MHD_Connection *c, const c
 	info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	request->connection = info ? info->socket_context : NULL;
 	request->status = request_begin(c, url, method, version, request, &at_once);
-	return at_once ? send_reason(c, request) : MHD_YES;
-}
-
-/*
- * Wipe the handle in a response. libmicrohttpd keeps the headers in the heap until the response is
- * destroyed, and the next publish must not contain them.
- */
-static void response_wipe(struct MHD_Response *response)
-{
-	const char *handle = MHD_get_response_header(response, "ce-dataref");
-
-	if (handle)
-		explicit_bzero((char *)(uintptr_t)handle, strlen(handle));
+	return at_once ? answer_reason(c, request) : MHD_YES;
 }
 
 /* The answer is sent, or the connection is gone: release the job. */
@@ -357,7 +220,7 @@ static void request_completed(void *arg, struct MHD_Connection *c, void **state,
 	*state = NULL;
 	wait_until(request->connection, now_ns() + settings.arrival_ns);
 	if (request->response) {
-		response_wipe(request->response);
+		answer_wipe(request->response);
 		MHD_destroy_response(request->response);
 	}
 	work_release(request->job, why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
@@ -385,50 +248,7 @@ static void connection_resume(void *connection)
 	MHD_resume_connection(connection);
 }
 
-/* ---- listening ---- */
-
-/*
- * Listen at an address, or at all addresses if it is NULL; an IPv6 socket accepts IPv4 too. A
- * descriptor or -errno. http_start() tries IPv4 if the host has no IPv6.
- */
-static int listen_at(const char *address, int family)
-{
-	const struct addrinfo hints = { .ai_family = family, .ai_socktype = SOCK_STREAM,
-	                                .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV };
-	const int yes = 1, no = 0;
-	struct addrinfo *found;
-	char port[8];
-	int fd, error = 0;
-
-	rm_format(port, sizeof(port), "%u", settings.port);
-	if (getaddrinfo(address, port, &hints, &found))
-		return -EINVAL;
-	fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0) {
-		error = -errno;
-	} else {
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-		if (found->ai_family == AF_INET6)
-			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
-		if (bind(fd, found->ai_addr, found->ai_addrlen) || listen(fd, SOMAXCONN))
-			error = -errno;
-	}
-	freeaddrinfo(found);
-	if (error && fd >= 0)
-		close(fd);
-	return error ? error : fd;
-}
-
-static unsigned bound_port(int fd)
-{
-	struct sockaddr_storage address;
-	socklen_t size = sizeof(address);
-
-	if (getsockname(fd, (struct sockaddr *)&address, &size))
-		return 0;
-	return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port :
-	             ((struct sockaddr_in *)&address)->sin_port);
-}
+/* ---- the start ---- */
 
 /* As many connections as descriptors allow; 128 descriptors are left for everything else. */
 static unsigned connections_max(void)
@@ -442,18 +262,9 @@ static unsigned connections_max(void)
 
 int http_start(void)
 {
-	int fd = listen_at(settings.address, settings.address ? AF_UNSPEC : AF_INET6);
+	int fd = listen_open();
 
-	if (fd < 0 && fd != -EADDRINUSE && fd != -EACCES && !settings.address)
-		fd = listen_at(NULL, AF_INET);
-	if (fd < 0) {
-		say("cannot listen on port %u%s%s: %s%s", settings.port,
-		    settings.address ? " of " : "", settings.address ? settings.address : "",
-		    fd == -EINVAL ? "not an address" : rm_errno_text(-fd),
-		    fd == -EADDRINUSE || fd == -EACCES ? "; choose another one with --port" : "");
-		return 1;
-	}
-	if (work_start(connection_resume))
+	if (fd < 0 || work_start(connection_resume))
 		return 1;
 	server = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0,
 	                          NULL, NULL, request_take, NULL,
@@ -468,7 +279,7 @@ int http_start(void)
 		say("cannot start the HTTP server: %m");
 		return 1;
 	}
-	say("listening on port %u", bound_port(fd));
+	say("listening on port %u", listen_port(fd));
 	return 0;
 }
 

@@ -15,11 +15,15 @@ libevent_a_SOURCES = \
 	src/function/text.h
 libevent_a_CFLAGS = $(AM_CFLAGS) $(CJSON_CFLAGS)
 rmmap_function_SOURCES = \
+	src/function/answer.c \
+	src/function/answer.h \
 	src/function/call.c \
 	src/function/framing.c \
 	src/function/function.h \
 	src/function/handler.c \
+	src/function/health.c \
 	src/function/http.c \
+	src/function/listen.c \
 	src/function/main.c \
 	src/function/response.c \
 	src/function/settings.c \
