@@ -42,7 +42,7 @@ libdaemon_la_SOURCES += \
 	src/daemon/fabric/poll_time.h src/daemon/fabric/fabric.h src/daemon/fabric/internal.h src/daemon/fabric/fabric.c \
 	src/daemon/fabric/address.c src/daemon/fabric/choose.c src/daemon/fabric/message.c \
 	src/daemon/fabric/here.c src/daemon/fabric/queue.c \
-	src/daemon/fabric/memory.c src/daemon/fabric/name.c src/daemon/fabric/peer.c \
+	src/daemon/fabric/memory.c src/daemon/fabric/name.c src/daemon/fabric/peer.c src/daemon/fabric/piece.c \
 	src/daemon/fabric/read.c src/daemon/fabric/callers.h src/daemon/fabric/callers.c \
 	src/daemon/fabric/rdma.h src/daemon/fabric/rdma.c \
 	src/daemon/fabric/providers.h src/daemon/fabric/providers.c

@@ -151,7 +151,7 @@ static void endpoint_close(struct fabric *fabric)
 	fid_close(fabric->ep ? &fabric->ep->fid : NULL);
 	fabric->ep = NULL;
 	fabric_messages_close(fabric);
-	fabric_reads_close(fabric);
+	fabric_pieces_close(fabric);
 	fabric_locals_close(fabric);
 	fid_close(fabric->cq ? &fabric->cq->fid : NULL);
 	fid_close(fabric->av ? &fabric->av->fid : NULL);

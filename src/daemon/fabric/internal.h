@@ -265,14 +265,22 @@ int fabric_local_get(struct fabric *fabric, struct fabric_op *op, void *around,
 void fabric_local_put(struct fabric *fabric, struct fabric_op *op);     /* once for each get */
 void fabric_locals_close(struct fabric *fabric);        /* after the endpoint was closed */
 
-/* read.c */
+/* piece.c (with fabric_busy() and fabric_read_calls()) */
+struct fabric_op *fabric_piece_new(struct fabric *fabric);      /* NULL: no memory */
+void fabric_piece_free(struct fabric *fabric, struct fabric_op *op);
+/* 0; -EAGAIN; or why the piece can never be posted. The caller keeps op unless it is 0. */
+int fabric_piece_post(struct fabric *fabric, struct fabric_op *op);
+/* The piece has ended: take it off the peer's list. */
+void fabric_piece_stop(struct fabric *fabric, struct fabric_peer *peer, struct fabric_op *op);
+void fabric_pieces_close(struct fabric *fabric);        /* after the endpoint was closed */
+
+/* read.c (with fabric_read() and fabric_cancel()) */
 bool fabric_reads_post(struct fabric *fabric);          /* true: it posted something */
 /* Put off the deadlines that have passed by now, or give those reads up. */
 void fabric_reads_expire(struct fabric *fabric, uint64_t now);
 bool fabric_reads_finish(struct fabric *fabric);        /* calls done(); true: for at least one */
 /* A piece has ended; afterwards its peer may be gone. */
 void fabric_piece_done(struct fabric *fabric, struct fabric_op *op, int error);
-void fabric_reads_close(struct fabric *fabric);         /* after the endpoint was closed */
 
 /* peer.c */
 /* See that the peer's address is inserted. 0; -EHOSTUNREACH: the provider does not take it. */

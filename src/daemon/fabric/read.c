@@ -8,66 +8,13 @@
  * posted read. If the peer is just slow they still arrive, with the right bytes, at the place that
  * was named. fabric_busy() says where; nothing else may be put there until then.
  *
- * Worker thread only. Allocates the record of a piece. One record is enough to go on, and that one
- * may come from the reserve of reserve.h.
+ * Worker thread only. Allocates records of pieces; see piece.c.
  */
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "../../common/channel.h"
 #include "internal.h"
-#include "../base/reserve.h"
-
-/* NULL: no memory. */
-static struct fabric_op *piece_new(struct fabric *fabric)
-{
-	struct fabric_op *op = fabric->free_pieces;
-
-	if (op)
-		fabric->free_pieces = op->next;
-	else
-		op = reserve_zalloc(sizeof(*op), !fabric->pieces);
-	if (op)
-		op->kind = FABRIC_PIECE_READ;
-	return op;
-}
-
-static void piece_free(struct fabric *fabric, struct fabric_op *op)
-{
-	if (reserve_has(op)) {
-		reserve_free(op);
-		return;
-	}
-	op->next = fabric->free_pieces;
-	fabric->free_pieces = op;
-}
-
-/* The piece was posted: put it into the peer's list. */
-static void piece_start(struct fabric *fabric, struct fabric_peer *peer, struct fabric_op *op)
-{
-	op->prev = NULL;
-	op->next = peer->posted;
-	if (peer->posted)
-		peer->posted->prev = op;
-	peer->posted = op;
-	peer->pieces++;
-	fabric->pieces++;
-}
-
-static void piece_stop(struct fabric *fabric, struct fabric_peer *peer, struct fabric_op *op)
-{
-	assert(peer->pieces > 0 && fabric->pieces >= peer->pieces);
-	if (op->prev)
-		op->prev->next = op->next;
-	else
-		peer->posted = op->next;
-	if (op->next)
-		op->next->prev = op->prev;
-	peer->pieces--;
-	fabric->pieces--;
-}
 
 /*
  * Move the read from its peer's queue to the finished ones. done() is called from the poller, never
@@ -113,7 +60,7 @@ static void read_give_up(struct fabric *fabric, struct fabric_read *read, int er
 	while ((op = *link)) {
 		if (op->read == read) {
 			*link = op->next;
-			piece_free(fabric, op);
+			fabric_piece_free(fabric, op);
 		} else {
 			link = &op->next;
 		}
@@ -165,36 +112,11 @@ void fabric_read(struct fabric *fabric, struct fabric_read *read)
 		read_settle(fabric, read);
 }
 
-/* 0; -EAGAIN; or why the piece can never be posted. The caller keeps op unless it is 0. */
-static int piece_post(struct fabric *fabric, struct fabric_op *op)
-{
-	struct fabric_read *read = op->read;
-	size_t offset = (size_t)((uint8_t *)op->data - (uint8_t *)read->to);
-	ssize_t error;
-	void *desc;
-
-	error = fabric_local_get(fabric, op, read->around, read->around_length, &desc);
-	/* The limit of locked memory is reached: pieces under way make room when they end. */
-	if (error == -ENOMEM && fabric->pieces)
-		return -FI_EAGAIN;
-	if (error)
-		return (int)error;
-	error = fi_read(fabric->ep, op->data, op->length, desc, op->peer->address,
-	                read->from + offset, read->key, &op->context);
-	if (error) {
-		fabric_local_put(fabric, op);
-		return fabric_soon(error);
-	}
-	fabric->read_calls++;
-	piece_start(fabric, op->peer, op);
-	return 0;
-}
-
 /* Post the next piece of read. 0; -EAGAIN; or why it cannot be posted. */
 static int read_post_next(struct fabric *fabric, struct fabric_read *read)
 {
 	size_t length = read->length - read->posted;
-	struct fabric_op *op = piece_new(fabric);
+	struct fabric_op *op = fabric_piece_new(fabric);
 	int error;
 
 	if (!op)                /* a piece that ends leaves its record */
@@ -203,9 +125,9 @@ static int read_post_next(struct fabric *fabric, struct fabric_read *read)
 	op->read = read;
 	op->data = (uint8_t *)read->to + read->posted;
 	op->length = length < fabric->piece_size ? length : fabric->piece_size;
-	error = piece_post(fabric, op);
+	error = fabric_piece_post(fabric, op);
 	if (error) {
-		piece_free(fabric, op);
+		fabric_piece_free(fabric, op);
 		return error;
 	}
 	read->posted += op->length;
@@ -226,7 +148,7 @@ static bool peer_post_again(struct fabric *fabric, struct fabric_peer *peer)
 		peer->again = op->next;
 		error = read->error ? read->error : fabric_peer_reach(fabric, peer);
 		if (!error)
-			error = piece_post(fabric, op);
+			error = fabric_piece_post(fabric, op);
 		if (!error) {
 			any = true;
 		} else if (error == -FI_EAGAIN) {
@@ -234,7 +156,7 @@ static bool peer_post_again(struct fabric *fabric, struct fabric_peer *peer)
 			peer->again = op;
 			peer->stalled = true;
 		} else {
-			piece_free(fabric, op);
+			fabric_piece_free(fabric, op);
 			read->error = error;
 			assert(read->outstanding > 0);
 			read->outstanding--;
@@ -291,7 +213,7 @@ void fabric_piece_done(struct fabric *fabric, struct fabric_op *op, int error)
 	struct fabric_peer *peer = op->peer;
 	struct fabric_read *read = op->read;
 
-	piece_stop(fabric, peer, op);
+	fabric_piece_stop(fabric, peer, op);
 	fabric_local_put(fabric, op);
 	if (peer->stuck_since)
 		fabric_peer_stuck(fabric, peer);
@@ -314,7 +236,7 @@ void fabric_piece_done(struct fabric *fabric, struct fabric_op *op, int error)
 			read->error = error;
 		read_settle(fabric, read);
 	}
-	piece_free(fabric, op);
+	fabric_piece_free(fabric, op);
 	fabric_peer_reap(fabric, peer);
 }
 
@@ -410,33 +332,4 @@ void fabric_cancel(struct fabric *fabric, struct fabric_peer *peer)
 	peer_tell_finished(fabric, peer);
 	peer->users--;
 	fabric_peer_reap(fabric, peer);
-}
-
-bool fabric_busy(const struct fabric *fabric, const void *memory, size_t length)
-{
-	const struct fabric_peer *peer;
-	const struct fabric_op *op;
-
-	for (peer = fabric->peers; peer; peer = peer->next)
-		for (op = peer->posted; op; op = op->next)
-			if ((uintptr_t)op->data < (uintptr_t)memory + length &&
-			    (uintptr_t)memory < (uintptr_t)op->data + op->length)
-				return true;
-	return false;
-}
-
-/* The endpoint is closed, so no piece is under way any more. */
-void fabric_reads_close(struct fabric *fabric)
-{
-	struct fabric_op *op;
-
-	while ((op = fabric->free_pieces)) {
-		fabric->free_pieces = op->next;
-		reserve_free(op);
-	}
-}
-
-uint64_t fabric_read_calls(const struct fabric *fabric)
-{
-	return fabric->read_calls;
 }

@@ -122,7 +122,7 @@ void end(void)
 	ck_assert_uint_eq(it.open, 0);
 	ck_assert_uint_eq(it.fabric.registered, 0);
 	ck_assert_uint_eq(it.fabric.idle, 0);
-	fabric_reads_close(&it.fabric);
+	fabric_pieces_close(&it.fabric);
 	fi_freeinfo(it.info);
 }
 
