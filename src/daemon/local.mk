@@ -49,7 +49,7 @@ libdaemon_la_SOURCES += \
 
 # control between hosts
 libdaemon_la_SOURCES += \
-	src/daemon/peer/nets.h src/daemon/peer/pages.h src/daemon/peer/peer.h src/daemon/peer/internal.h src/daemon/peer/wire.h src/daemon/peer/wire_words.h \
+	src/daemon/peer/nets.h src/daemon/peer/pages.h src/daemon/peer/peer.h src/daemon/peer/internal.h src/daemon/peer/served.h src/daemon/peer/session.h src/daemon/peer/wire.h src/daemon/peer/wire_words.h \
 	src/daemon/peer/send.c src/daemon/peer/leave.c src/daemon/peer/session_state.c \
 	src/daemon/peer/served_blob.c src/daemon/peer/served_data.c src/daemon/peer/serve.c src/daemon/peer/peers.c src/daemon/peer/session_admit.c src/daemon/peer/serve_attach.c src/daemon/peer/session.c \
 	src/daemon/peer/session_table.c src/daemon/peer/served.c src/daemon/peer/served_keys.c \

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "session.h"
 
 #define ASKED_MAX 8             /* unanswered wants: far below the sends of one peer */
 #define ANSWER_NS (3 * PEER_SECOND)

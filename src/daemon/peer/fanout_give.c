@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "served.h"
 
 #define GIVES_MAX 256           /* sessions: one for each asking host and publication */
 #define GRANTS_MAX 32           /* grants of one session, of 1 MiB at most each */

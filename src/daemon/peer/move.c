@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "../../common/say.h"
-#include "internal.h"
+#include "session.h"
 
 #define STUCK_NS (60 * PEER_SECOND)     /* it answers, but no page came for this long */
 

@@ -15,7 +15,8 @@
 
 #include "../base/log.h"
 #include "../fabric/callers.h"
-#include "internal.h"
+#include "served.h"
+#include "session.h"
 
 struct peers *peers_new(struct nets *nets, struct fabric *fabric)
 {

@@ -20,7 +20,7 @@
 
 #include "../../common/channel.h"
 #include "../../common/say.h"
-#include "internal.h"
+#include "session.h"
 
 #define FIRST_NS 100000000u     /* until the first probe: a healthy host has answered by then */
 #define AGAIN_NS 100000000u     /* between two probes */

@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <sodium.h>
 
-#include "internal.h"
+#include "served.h"
 
 static void serve_renew(struct peers *peers, struct publication *publication,
                         const struct peer_keys *keys, const struct peer_envelope *envelope,

@@ -14,7 +14,7 @@
 
 #include "../base/log.h"
 #include "../../common/say.h"
-#include "internal.h"
+#include "served.h"
 
 static void served_work(struct timer *timer);
 

@@ -17,7 +17,7 @@
 
 #include "../base/log.h"
 #include "../../common/say.h"
-#include "internal.h"
+#include "served.h"
 
 /* ---- answering ---- */
 

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "internal.h"
+#include "served.h"
 
 /* Is there room for one more block of this size? Counts those that wait to be read. */
 static bool blob_admitted(const struct peer_served *served, size_t size)

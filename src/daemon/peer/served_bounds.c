@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "../base/log.h"
-#include "internal.h"
+#include "served.h"
 
 #define TOLD_NS (60 * PEER_SECOND)
 

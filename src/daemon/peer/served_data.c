@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "served.h"
 
 /* Encode data into parts. Returns their number; 0: there would be more than PEER_PARTS_MAX. */
 static unsigned parts_pack(struct peer_part *parts, const uint8_t *data, uint32_t total)

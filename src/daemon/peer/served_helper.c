@@ -13,7 +13,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "internal.h"
+#include "served.h"
 
 /* May other help served, if a host helps at most most others? */
 static bool served_may_help(const struct peer_served *other, const struct peer_served *served,

@@ -20,7 +20,7 @@
 #include "../../common/channel.h"
 #include "../../common/memlock.h"
 #include "../../common/say.h"
-#include "internal.h"
+#include "served.h"
 
 #define REGION_LEAST ((uint64_t)1 << 20)        /* bytes */
 #define SLICE_NS 2000000u       /* one turn of registering; a single region may take longer */

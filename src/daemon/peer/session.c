@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "../../common/say.h"
-#include "internal.h"
+#include "session.h"
 
 static void session_set_timer(struct peer_session *session, uint64_t in)
 {

@@ -12,7 +12,7 @@
 #include <errno.h>
 
 #include "../../common/say.h"
-#include "internal.h"
+#include "session.h"
 
 /* The one answer to peer_admit(). The session may be gone after it. */
 static void admit_end(struct peer_session *session, int error, const char *why, unsigned count)

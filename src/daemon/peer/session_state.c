@@ -6,7 +6,7 @@
  *
  * Worker thread only. Does not allocate.
  */
-#include "internal.h"
+#include "session.h"
 
 void session_host(const struct peer_session *session, char *text, size_t size)
 {

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "internal.h"
+#include "session.h"
 
 #define SLOWEST 10000000u       /* bytes in a second: a slower host counts as gone */
 

@@ -19,7 +19,7 @@
 #include "../base/log.h"
 #include "../../common/say.h"
 #include "../store/layers.h"
-#include "../peer/internal.h"
+#include "../peer/served.h"
 #include "remote.h"
 
 #define INCOMING_MAX 16

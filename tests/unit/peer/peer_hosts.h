@@ -16,7 +16,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#include "../../../src/daemon/peer/internal.h"
+#include "../../../src/daemon/peer/session.h"
 
 #define SMALL 0                 /* fits a message */
 #define BIG 1                   /* 100,000 segments */

@@ -2,7 +2,7 @@
 /* served_helper.c: who helps whom; and the bodies of the messages between the two */
 #include "../unit.h"
 
-#include "../../../src/daemon/peer/internal.h"
+#include "../../../src/daemon/peer/served.h"
 
 #define MANY 3000
 
