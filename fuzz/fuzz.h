@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define FUZZ_INPUT_MAX 16384
 
@@ -33,6 +34,30 @@ static inline void fuzz_fail(const char *file, int line, const char *what)
 {
 	fprintf(stderr, "%s:%d: %s does not hold\n", file, line, what);
 	abort();
+}
+
+/* An input as a text, with a NUL after it. The caller frees it. */
+static inline char *fuzz_text(const uint8_t *data, size_t size)
+{
+	char *text = malloc(size + 1);
+
+	MUST(text != NULL);
+	memcpy(text, data, size);
+	text[size] = 0;
+	return text;
+}
+
+/* For fuzz_seed(), where the inputs are texts; the NUL is no part of them. */
+static inline size_t fuzz_seed_text(const char *const *seeds, size_t count, unsigned n,
+                                    uint8_t data[FUZZ_INPUT_MAX])
+{
+	size_t size;
+
+	if (n >= count)
+		return 0;
+	size = strlen(seeds[n]);
+	memcpy(data, seeds[n], size);
+	return size;
 }
 
 #endif

@@ -57,10 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
-	text = malloc(size);
-	MUST(text != NULL);
-	memcpy(text, data + 1, size - 1);
-	text[size - 1] = 0;
+	text = fuzz_text(data + 1, size - 1);
 	switch (data[0] % 5) {
 	case 0: check_own(text, RM_CGROUP_V1); break;
 	case 1: check_own(text, RM_CGROUP_V2); break;
@@ -84,11 +81,6 @@ size_t fuzz_seed(unsigned n, uint8_t data[FUZZ_INPUT_MAX])
 		"1max\n", "19223372036854771712\n", "1125829120", "1anon 5\nactive_file 77\nfile 9\n",
 		"199999999999999999999999999", "1active_file 99999999999999999999999",
 	};
-	size_t size;
 
-	if (n >= sizeof(seeds) / sizeof(seeds[0]))
-		return 0;
-	size = strlen(seeds[n]);
-	memcpy(data, seeds[n], size);
-	return size;
+	return fuzz_seed_text(seeds, sizeof(seeds) / sizeof(seeds[0]), n, data);
 }

@@ -59,13 +59,9 @@ static void check_again(struct pool *pool)
 
 static void structured(const uint8_t *data, size_t size, struct pool *pool)
 {
-	char *text = malloc(size + 1);
-	int status;
+	char *text = fuzz_text(data, size);
+	int status = event_read_json(&event, pool, text, size, &reason);
 
-	MUST(text != NULL);
-	memcpy(text, data, size);
-	text[size] = 0;
-	status = event_read_json(&event, pool, text, size, &reason);
 	free(text);
 	if (!status)
 		status = event_check(&event, &reason);
@@ -98,14 +94,11 @@ static int headers(const char **at, const char *end, struct pool *pool)
 
 static void binary(const uint8_t *data, size_t size, struct pool *pool)
 {
-	char *copy = malloc(size + 1);
+	char *copy = fuzz_text(data, size);
 	const char *at = copy, *end = copy + size;
 	enum event_mode mode;
 	int status;
 
-	MUST(copy != NULL);
-	memcpy(copy, data, size);
-	copy[size] = 0;
 	status = headers(&at, end, pool);
 	if (!status && at < end) {
 		status = event_mode(at + 1, event.count != 0, &mode, &reason);
@@ -125,12 +118,10 @@ static void binary(const uint8_t *data, size_t size, struct pool *pool)
 
 static void texts(const uint8_t *data, size_t size)
 {
-	char *text = malloc(size + 1), *out = malloc(3 * size + 5), *back = malloc(3 * size + 5);
+	char *text = fuzz_text(data, size), *out = malloc(3 * size + 5), *back = malloc(3 * size + 5);
 	int got;
 
-	MUST(text != NULL && out != NULL && back != NULL);
-	memcpy(text, data, size);
-	text[size] = 0;
+	MUST(out != NULL && back != NULL);
 	MUST(text_header_decode(out, text_header_encode(text, out), back) == (int)strlen(text));
 	MUST(!strcmp(text, back));
 	text_base64_encode(data, size, out);
@@ -185,11 +176,6 @@ size_t fuzz_seed(unsigned n, uint8_t data[FUZZ_INPUT_MAX])
 		"tAAECAw==", "ttext/x+json; charset=\"UTF-8\"", "t2026-01-31T12:00:00.25+01:00",
 		"t\"a%20b\\\"\" %25 \xc3\xa9\xf0\x9f\x98\x80",
 	};
-	size_t size;
 
-	if (n >= sizeof(seeds) / sizeof(seeds[0]))
-		return 0;
-	size = strlen(seeds[n]);
-	memcpy(data, seeds[n], size);
-	return size;
+	return fuzz_seed_text(seeds, sizeof(seeds) / sizeof(seeds[0]), n, data);
 }

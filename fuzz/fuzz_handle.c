@@ -37,11 +37,8 @@ static void check(const char *text)
 
 static void check_text(const uint8_t *data, size_t size)
 {
-	char *text = malloc(size + 1);
+	char *text = fuzz_text(data, size);
 
-	MUST(text != NULL);
-	memcpy(text, data, size);
-	text[size] = 0;
 	check(text);
 	free(text);
 }

@@ -82,10 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
-	text = malloc(size);
-	MUST(text != NULL);
-	memcpy(text, data + 1, size - 1);
-	text[size - 1] = 0;
+	text = fuzz_text(data + 1, size - 1);
 	switch (data[0] % 3) {
 	case 0:
 		check_fabric(text);
@@ -114,11 +111,6 @@ size_t fuzz_seed(unsigned n, uint8_t data[FUZZ_INPUT_MAX])
 		"2RMMAP_FETHC=lazy\nRMMAP_\nRMMAP_RUN_DIR=/x",
 		"2RMMAP_PREFETCH=off\nRMMAP_PREFETCH=pointer",
 	};
-	size_t size;
 
-	if (n >= sizeof(seeds) / sizeof(seeds[0]))
-		return 0;
-	size = strlen(seeds[n]);
-	memcpy(data, seeds[n], size);
-	return size;
+	return fuzz_seed_text(seeds, sizeof(seeds) / sizeof(seeds[0]), n, data);
 }

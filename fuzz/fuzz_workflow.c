@@ -90,11 +90,6 @@ size_t fuzz_seed(unsigned n, uint8_t data[FUZZ_INPUT_MAX])
 		"0a: b\nb: c\nc: a d\nd:\n", "0a: a", "0a*50:", "0a:\na:", "0a: x", "0a", "0a*:", "0a: b b\nb:",
 		"\xff" "a*1024:\nb*1024:\n", "0", "0a*49:\nb:\nc: b",
 	};
-	size_t size;
 
-	if (n >= sizeof(seeds) / sizeof(seeds[0]))
-		return 0;
-	size = strlen(seeds[n]);
-	memcpy(data, seeds[n], size);
-	return size;
+	return fuzz_seed_text(seeds, sizeof(seeds) / sizeof(seeds[0]), n, data);
 }
