@@ -64,5 +64,53 @@ one_line()
 	[ "$(grep -c '^rmmap: publication ' "$1")" -eq 1 ] || fail "not one line on stderr"
 }
 
+# walk_b HOW ORDER [PERCENT COMMAND] - of $handle, in b, for $walk_seconds at most: sets _status,
+# and leaves $tmp/out and $tmp/err
+walk_seconds=300
+walk_b()
+{
+	_how=$1 _order=$2
+	shift 2
+	_status=0
+	RMMAP_RUNDIR=$b timeout "$walk_seconds" "$field" walk "$_how" "$_order" "$handle" "$@" \
+		>"$tmp/out" 2>"$tmp/err" || _status=$?
+	echo "  $_how $_order: status $_status $(cat "$tmp/out" "$tmp/err")"
+}
+
+# apart NET - two network namespaces, $one for a and $two for b, joined by their veth0, which have
+# the addresses NET.1 and NET.2
+drop_namespace()
+{
+	ip netns del "$1" 2>/dev/null || :
+}
+apart()
+{
+	one=rmmap-test-$$-a
+	two=rmmap-test-$$-b
+	cleanup_fn drop_namespace "$one"
+	cleanup_fn drop_namespace "$two"
+	requires ip netns add "$one"
+	requires ip netns add "$two"
+	requires ip -n "$one" link add veth0 type veth peer name veth0 netns "$two"
+	requires nsenter --net="/run/netns/$one" true
+	ip -n "$one" addr add "$1.1/24" dev veth0
+	ip -n "$two" addr add "$1.2/24" dev veth0
+	ip -n "$one" link set veth0 up
+	ip -n "$two" link set veth0 up
+	# rmmapd is ended before the namespaces go: the last cleanup comes first
+	cleanup_fn stop_daemon "$a"
+	cleanup_fn stop_daemon "$b"
+}
+
+# in_one, in_two COMMAND ARG... - nsenter, since ip netns exec would remount /sys too
+in_one()
+{
+	RMMAP_RUNDIR=$a timeout 300 nsenter --net="/run/netns/$one" "$@"
+}
+in_two()
+{
+	RMMAP_RUNDIR=$b timeout 300 nsenter --net="/run/netns/$two" "$@"
+}
+
 new_rundir b
 new_rundir a

@@ -6,26 +6,7 @@
 . "$abs_top_srcdir/tests/remote/functions.sh"
 set -e
 
-one=rmmap-move-$$-a
-two=rmmap-move-$$-b
-drop()
-{
-	ip netns del "$1" 2>/dev/null || :
-}
-cleanup_fn drop "$one"
-cleanup_fn drop "$two"
-requires ip netns add "$one"
-requires ip netns add "$two"
-requires ip -n "$one" link add veth0 type veth peer name veth0 netns "$two"
-requires nsenter --net="/run/netns/$one" true
-ip -n "$one" addr add 10.78.0.1/24 dev veth0
-ip -n "$two" addr add 10.78.0.2/24 dev veth0
-ip -n "$one" link set veth0 up
-ip -n "$two" link set veth0 up
-cleanup_fn stop_daemon "$a"
-cleanup_fn stop_daemon "$b"
-in_one() { RMMAP_RUNDIR=$a timeout 300 nsenter --net="/run/netns/$one" "$@"; }
-in_two() { RMMAP_RUNDIR=$b timeout 300 nsenter --net="/run/netns/$two" "$@"; }
+apart 10.78.0
 
 (umask 077 && head -c 32 /dev/urandom >"$a/move.key")
 cp -p "$a/move.key" "$b/move.key"

@@ -6,36 +6,7 @@
 . "$abs_top_srcdir/tests/remote/functions.sh"
 set -e
 
-one=rmmap-test-$$-a
-two=rmmap-test-$$-b
-drop()
-{
-	ip netns del "$1" 2>/dev/null || :
-}
-cleanup_fn drop "$one"
-cleanup_fn drop "$two"
-requires ip netns add "$one"
-requires ip netns add "$two"
-requires ip -n "$one" link add veth0 type veth peer name veth0 netns "$two"
-requires nsenter --net="/run/netns/$one" true
-ip -n "$one" addr add 10.77.0.1/24 dev veth0
-ip -n "$two" addr add 10.77.0.2/24 dev veth0
-ip -n "$one" link set veth0 up
-ip -n "$two" link set veth0 up
-# rmmapd is ended before the namespaces go: the last cleanup comes first
-cleanup_fn stop_daemon "$a"
-cleanup_fn stop_daemon "$b"
-
-# in_one, in_two COMMAND ARG... - nsenter, since ip netns exec would remount /sys too
-in_one()
-{
-	RMMAP_RUNDIR=$a timeout 300 nsenter --net="/run/netns/$one" "$@"
-}
-in_two()
-{
-	RMMAP_RUNDIR=$b timeout 300 nsenter --net="/run/netns/$two" "$@"
-}
-
+apart 10.77.0
 ways=eager
 ! can_lazy || ways="eager lazy"
 for fabric in tcp@10.77.0.1 tcp@veth0 tcp@10.77.0.1:7471; do

@@ -6,16 +6,6 @@
 . "$abs_top_srcdir/tests/remote/functions.sh"
 set -e
 
-# walk HOW ORDER [PERCENT COMMAND] - of $handle, in b: _status
-walk()
-{
-	_how=$1 _order=$2
-	shift 2
-	_status=0
-	RMMAP_RUNDIR=$b timeout 300 "$field" walk "$_how" "$_order" "$handle" "$@" \
-		>"$tmp/out" 2>"$tmp/err" || _status=$?
-	echo "  $_how $_order: status $_status $(cat "$tmp/out" "$tmp/err")"
-}
 publish()
 {
 	handle=$(at "$a" "$field" publish 32 "$1") || fail "$provider: publish: $handle"
@@ -37,7 +27,7 @@ for provider in ${RMMAP_TEST_PROVIDERS:-tcp net sockets}; do
 		continue
 	fi
 	handle=$(cat "$tmp/handle")
-	walk eager up 100 "rmmap stat '$handle' >'$tmp/stat'"
+	walk_b eager up 100 "rmmap stat '$handle' >'$tmp/stat'"
 	[ "$_status" -eq 0 ] || fail "$provider: eager: $(cat "$tmp/out" "$tmp/err")"
 	[ "$(counter bytes "$tmp/out")" -ge 33554432 ] || fail "$provider: bytes: $(cat "$tmp/out")"
 	grep -q "^provider  *$provider" "$tmp/stat" || fail "$provider: $(cat "$tmp/stat")"
@@ -51,13 +41,13 @@ for provider in ${RMMAP_TEST_PROVIDERS:-tcp net sockets}; do
 	other=$provider
 	if can_lazy; then
 		publish 3
-		walk lazy random:3
+		walk_b lazy random:3
 		[ "$_status" -eq 0 ] || fail "$provider: lazy: $(cat "$tmp/out" "$tmp/err")"
 		publish 4
-		walk lazy up 5 "RMMAP_RUNDIR='$a' rmmap unpublish --revoke '$handle'"
+		walk_b lazy up 5 "RMMAP_RUNDIR='$a' rmmap unpublish --revoke '$handle'"
 		[ "$_status" -eq 135 ] || fail "$provider: revoked: $(cat "$tmp/out" "$tmp/err")"
 		publish 5
-		walk lazy up 5 "kill -KILL $(pids_of "$a")"
+		walk_b lazy up 5 "kill -KILL $(pids_of "$a")"
 		[ "$_status" -eq 135 ] || fail "$provider: dead: $(cat "$tmp/out" "$tmp/err")"
 	fi
 done

@@ -24,16 +24,7 @@ ask()
 {
 	sh "$tmp/ask" "$@" || fail "the publisher does not answer: $*"
 }
-# walk HOW ORDER [PERCENT COMMAND] - of $handle, in b: _status
-walk()
-{
-	_how=$1 _order=$2
-	shift 2
-	_status=0
-	RMMAP_RUNDIR=$b timeout 60 "$field" walk "$_how" "$_order" "$handle" "$@" \
-		>"$tmp/out" 2>"$tmp/err" || _status=$?
-	echo "  $_how $_order: status $_status $(cat "$tmp/out" "$tmp/err")"
-}
+walk_seconds=60
 received()
 {
 	cat /sys/class/net/eth0/statistics/rx_bytes
@@ -44,7 +35,7 @@ for how in eager lazy; do
 	number=$((number + 1))
 	handle=$(ask "$number" publish 16)
 	before=$(received)
-	walk "$how" up
+	walk_b "$how" up
 	[ "$_status" -eq 0 ] || fail "$how"
 	[ "$(counter provider "$tmp/out")" = "verbs;ofi_rxm" ] || fail "not by verbs"
 	[ "$(counter bytes "$tmp/out")" -ge 16777216 ] || fail "not all of it was fetched"
@@ -53,24 +44,24 @@ done
 
 echo "revoked:"
 handle=$(ask 3 publish 16)
-walk lazy up 5 "sh '$tmp/ask' 4 revoke '$handle'"
+walk_b lazy up 5 "sh '$tmp/ask' 4 revoke '$handle'"
 [ "$_status" -eq 135 ] || fail "revoked, and the walk ended with $_status"
 one_line "$tmp/err"
 handle=$(ask 5 publish 4)
-walk auto up
+walk_b auto up
 [ "$_status" -eq 0 ] || fail "after a publication was revoked, another one"
 
 echo "killed:"
 handle=$(ask 8 publish 16)
-walk lazy up 20 "sh '$tmp/ask' 9 kill"
+walk_b lazy up 20 "sh '$tmp/ask' 9 kill"
 [ "$_status" -eq 135 ] || fail "killed, and the walk ended with $_status"
 one_line "$tmp/err"
 handle=$(ask 10 publish 4)
-walk auto up
+walk_b auto up
 [ "$_status" -eq 0 ] || fail "after its rmmapd was killed, the next one"
 echo "the wire is cut:"
 handle=$(ask 11 publish 16)
-walk lazy up 20 "ip link set eth0 down"
+walk_b lazy up 20 "ip link set eth0 down"
 [ "$_status" -eq 135 ] || fail "the wire was cut, and the walk ended with $_status"
 one_line "$tmp/err"
 ask 12 end
