@@ -11,6 +11,7 @@
 #   fail TEXT              say why, end with 1
 #   skip TEXT              say what is missing, end with 77
 #   requires CMD ARG...    skip unless this command succeeds
+#   own_malloc             sets lib, librmmap.so's path; skip if a sanitizer has malloc there
 #   cleanup_fn CMD ARG...  run it at the end; the last one comes first
 #   new_rundir NAME        a fresh run directory: a "host" of its own. Sets RMMAP_RUNDIR,
 #                          and the variable NAME: RMMAP_RUNDIR=$NAME rmmap list
@@ -42,6 +43,14 @@ skip()
 requires()
 {
 	"$@" </dev/null >/dev/null 2>&1 || skip "this does not work here: $*"
+}
+
+own_malloc()
+{
+	lib=$abs_top_builddir/.libs/librmmap.so.0
+	if nm -D "$lib" | grep -qE '__(asan|tsan)_[a-hj-z]'; then
+		skip "librmmap was built with a sanitizer, which has its own malloc"
+	fi
 }
 
 # ---- the end ----

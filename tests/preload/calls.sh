@@ -4,11 +4,8 @@
 . "${abs_top_srcdir:-.}/tests/functions.sh" || exit 99
 set -e
 
-lib=$abs_top_builddir/.libs/librmmap.so.0
+own_malloc
 calls=$abs_top_builddir/tests/preload/calls
-if nm -D "$lib" | grep -qE '__(asan|tsan)_[a-hj-z]'; then
-	skip "a sanitizer has its own malloc"
-fi
 allowed=$(sed -n '/^\.Sh SYSTEM CALLS/,/^\.El/s/^\.Xr \(.*\) 2$/\1/p' "$abs_top_srcdir/man/rmmap.7" |
 	grep -v seccomp)
 [ "$(echo "$allowed" | wc -l)" -eq 7 ] || fail "rmmap(7) names: $allowed"

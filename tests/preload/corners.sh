@@ -5,11 +5,8 @@
 . "${abs_top_srcdir:-.}/tests/functions.sh" || exit 99
 set -e
 
-lib=$abs_top_builddir/.libs/librmmap.so.0
+own_malloc
 corners=$abs_top_builddir/tests/preload/corners
-if nm -D "$lib" | grep -qE '__(asan|tsan)_[a-hj-z]'; then
-	skip "a sanitizer has its own malloc"
-fi
 new_rundir runs
 ulimit -c 0 2>/dev/null || :
 PLUG=$abs_top_builddir/tests/preload/.libs/libplug.so

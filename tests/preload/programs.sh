@@ -3,11 +3,8 @@
 . "${abs_top_srcdir:-.}/tests/functions.sh" || exit 99
 set -e
 
-lib=$abs_top_builddir/.libs/librmmap.so.0
+own_malloc
 programs=$abs_top_builddir/tests/preload
-if nm -D "$lib" | grep -qE '__(asan|tsan)_[a-hj-z]'; then
-	skip "a sanitizer has its own malloc"
-fi
 new_rundir runs
 
 # check WHAT CMD ARG...: prints ok and nothing else

@@ -21,10 +21,7 @@ set -e
 
 : "${PRELOAD_HEAPS:=${RMMAP_HEAP:-auto}}"
 unset RMMAP_HEAP
-lib=$abs_top_builddir/.libs/librmmap.so.0
-if nm -D "$lib" | grep -qE '__(asan|tsan)_[a-hj-z]'; then
-	skip "a sanitizer has its own malloc"
-fi
+own_malloc
 new_rundir runs
 ulimit -c 0 2>/dev/null || :
 LC_ALL=C.UTF-8

@@ -4,10 +4,7 @@
 . "${abs_top_srcdir:-.}/tests/functions.sh" || exit 99
 set -e
 
-lib=$abs_top_builddir/.libs/librmmap.so.0
-if nm -D "$lib" | grep -qE '__(asan|tsan)_[a-hj-z]'; then
-	skip "the library itself has a sanitizer"
-fi
+own_malloc
 new_rundir runs
 ulimit -c 0 2>/dev/null || :
 tried=

@@ -4,10 +4,7 @@
 . "${abs_top_srcdir:-.}/tests/functions.sh" || exit 99
 set -e
 
-lib=$abs_top_builddir/.libs/librmmap.so.0
-if nm -D "$lib" | grep -qE '__(asan|tsan)_[a-hj-z]'; then
-	skip "a sanitizer has its own malloc"
-fi
+own_malloc
 command -v valgrind > /dev/null || skip "no valgrind"
 [ "$(uname -m)" = x86_64 ] || skip "the bound was measured on x86-64"
 
