@@ -42,7 +42,8 @@ while read -r file; do
 done <"$tmp/files" >"$tmp/includes"
 [ -s "$tmp/includes" ] || fail "found no includes"
 
-awk '
+# the room of a file: the longest name that it begins with
+room_of='
 function room(path,  r, best) {
 	best = ""
 	for (r in level)
@@ -50,6 +51,8 @@ function room(path,  r, best) {
 			best = r
 	return best
 }
+'
+awk "$room_of"'
 function program(path,  part) {         # src/lib of src/lib/heap; the others are for all
 	if (split(path, part, "/") < 2 || part[1] != "src" || part[2] == "common")
 		return ""
@@ -137,14 +140,7 @@ END {
 	}
 }' "$tmp/exceptions" "$tmp/symbols" | sort -u >"$tmp/calls"
 [ -s "$tmp/calls" ] || fail "no object calls another: is this a build tree?"
-awk '
-function room(path,  r, best) {
-	best = ""
-	for (r in level)
-		if (index(path, r "/") == 1 && length(r) > length(best))
-			best = r
-	return best
-}
+awk "$room_of"'
 FNR == NR { level[$2] = $1; next }
 {
 	from = room($1); to = room($2)
