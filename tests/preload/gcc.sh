@@ -4,10 +4,7 @@ PRELOAD_HEAPS=${PRELOAD_HEAPS:-auto shared}
 . "${abs_top_srcdir:-.}/tests/preload/same.sh" || exit 99
 
 program gcc
-project "$tmp/project"
-same -s 9 "a C project" sh -c "
-	cp '$tmp/project'/*.c . && for f in *.c; do gcc -O2 -g -Wall -c \$f || exit 1; done
-	gcc -o program *.o && cat *.o program | md5sum && ./program"
+same_project gcc
 same -s 9 "with link-time optimisation" sh -c "
 	cp '$tmp/project'/*.c . && gcc -O2 -flto=2 -o program *.c && ./program"
 same -s 1 "an error" sh -c 'echo "int main(void) { return y; }" > e.c; gcc -c e.c'

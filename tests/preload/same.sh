@@ -14,6 +14,7 @@
 #   as_user CMD ARG...   as an ordinary user, where root runs the test
 #   port                 a number for a loopback port that is likely to be free
 #   project DIR          a C project there: 24 modules, a program, a Makefile
+#   same_project CC      make one in $tmp/project; same: built by this compiler, and run
 #
 # PRELOAD_HEAPS, in the environment, is a list of values for RMMAP_HEAP: without it "auto".
 . "${abs_top_srcdir:-.}/tests/functions.sh" || exit 99
@@ -158,4 +159,12 @@ END
 	printf '%s\n' "#include <stdio.h>" "$_protos" "int main(void) { $_calls return 9; }" > "$1/main.c"
 	printf 'CFLAGS = -O2 -g\nprogram: %s\n\t$(CC) -o $@ %s\n%%.o: %%.c\n\t$(CC) $(CFLAGS) -c $<\n' \
 		"$_objects" "$_objects" > "$1/Makefile"
+}
+
+same_project()
+{
+	project "$tmp/project"
+	same -s 9 "a C project" sh -c "
+		cp '$tmp/project'/*.c . && for f in *.c; do $1 -O2 -g -Wall -c \$f || exit 1; done
+		$1 -o program *.o && cat *.o program | md5sum && ./program"
 }

@@ -57,6 +57,15 @@ finds()
 	grep -q "$_text" "$tmp/err" || fail "$_what: the overrun was not found: $(cat "$tmp/out" "$tmp/err")"
 }
 
+# maps_nothing SANITIZER: it lets $program map nothing in the window, which attach says in words
+maps_nothing()
+{
+	if "$program" attach "$handle" > "$tmp/out" 2> "$tmp/err"; then
+		fail "$1 lets the window be mapped: what is written of it is not true"
+	fi
+	grep -q "rmmap_attach: $1" "$tmp/err" || fail "$program, attaching: $(cat "$tmp/err")"
+}
+
 # shellcheck disable=SC2086 # a wrapper (ccache gcc), options (gcc -m64)
 ${CC:-cc} -g -I "$abs_top_srcdir/include" -o "$tmp/plain" "$abs_top_srcdir/tests/preload/beside.c" \
 	-L "$abs_top_builddir/.libs" -lrmmap -lpthread
@@ -76,19 +85,12 @@ for compiler in gcc clang; do
 	if build "$compiler" thread; then
 		works "$program" "$program"
 		refuses "$program" ThreadSanitizer "$program"
-		# it lets nobody map what lies in the window: said in words
-		if "$program" attach "$handle" > "$tmp/out" 2> "$tmp/err"; then
-			fail "ThreadSanitizer lets the window be mapped: what is written of it is not true"
-		fi
-		grep -q 'rmmap_attach: ThreadSanitizer' "$tmp/err" || fail "$program, attaching: $(cat "$tmp/err")"
+		maps_nothing ThreadSanitizer
 	fi
 	if build "$compiler" memory; then
 		works "$program" "$program"
 		refuses "$program" MemorySanitizer "$program"
-		if "$program" attach "$handle" > "$tmp/out" 2> "$tmp/err"; then
-			fail "MemorySanitizer lets the window be mapped: what is written of it is not true"
-		fi
-		grep -q 'rmmap_attach: MemorySanitizer' "$tmp/err" || fail "$program, attaching: $(cat "$tmp/err")"
+		maps_nothing MemorySanitizer
 	fi
 	if build "$compiler" undefined; then
 		works "$program" "$program"
