@@ -66,15 +66,20 @@ no_key_for_ever() {
 	redis-cli -s "$WORKFLOW_REDIS" flushall >/dev/null
 }
 
+# ended CAUSE WORDS - the workflow has ended by it, as its WORDS say, and nothing is left
+ended() {
+	wait "$conductor" && fail "$way: $1 is no success"
+	# shellcheck disable=SC2086 # one word for each
+	_gone $children || fail "$way: a function outlives $1"
+	[ "$(rmmap list | wc -l)" -eq 0 ] || fail "$way: a publication is left by $1"
+	grep -q "$2" "$tmp/err" || fail "$way: not the reason: $(cat "$tmp/err")"
+	no_key_for_ever
+}
+
 for way in $ways; do
 	start_workflow "$way"
 	kill "$conductor"
-	wait "$conductor" && fail "$way: SIGTERM is no success"
-	# shellcheck disable=SC2086 # one word for each
-	_gone $children || fail "$way: a function outlives SIGTERM"
-	[ "$(rmmap list | wc -l)" -eq 0 ] || fail "$way: a publication is left by SIGTERM"
-	grep -q 'ended by signal 15' "$tmp/err" || fail "$way: not the reason: $(cat "$tmp/err")"
-	no_key_for_ever
+	ended "SIGTERM" 'ended by signal 15'
 
 	start_workflow "$way"
 	for one in $children; do
@@ -82,12 +87,7 @@ for way in $ways; do
 		*finra/rule*) kill -9 "$one"; break ;;
 		esac
 	done
-	wait "$conductor" && fail "$way: a killed function is no success"
-	# shellcheck disable=SC2086 # one word for each
-	_gone $children || fail "$way: a function outlives another one's end"
-	[ "$(rmmap list | wc -l)" -eq 0 ] || fail "$way: a publication is left by a killed function"
-	grep -q 'rule was ended by signal 9' "$tmp/err" || fail "$way: not the reason: $(cat "$tmp/err")"
-	no_key_for_ever
+	ended "a killed function" 'rule was ended by signal 9'
 
 	start_workflow "$way"
 	kill -9 "$conductor"
