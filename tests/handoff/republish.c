@@ -65,14 +65,6 @@ static void churn(void)
 	}
 }
 
-static void verify_in_another(const char *handle, unsigned version)
-{
-	char argument[RMMAP_HANDLE_MAX + 32], out[256];
-
-	snprintf(argument, sizeof(argument), "%u %s", version, handle);
-	CHECK(run_self("verify", argument, out, sizeof(out)) == 0);
-}
-
 static void kill_daemon(void)
 {
 	pid_t pid = daemon_pid(), children[8];
@@ -101,7 +93,7 @@ static int produce_versions(const char *how)
 			churn();
 		if (i == KILLED) {
 			for (unsigned k = 0; k < KILLED; k += k ? 4 : 1)
-				verify_in_another(handles[k], k);
+				versions_verify(handles[k], k);
 			kill_daemon();
 		}
 		if (rmmap_publish(v, handles[i], sizeof(handles[i]))) {
@@ -120,15 +112,11 @@ static int produce_versions(const char *how)
 static int verify_version(const char *argument)
 {
 	struct versions *v;
-	char handle[RMMAP_HANDLE_MAX];
 	unsigned version;
 
-	CHECK(sscanf(argument, "%u %511s", &version, handle) == 2);
-	v = rmmap_attach(handle);
-	if (!v) {
-		fprintf(stderr, "version %u: %s\n", version, rmmap_error());
+	v = versions_attach(argument, &version);
+	if (!v)
 		return 1;
-	}
 	CHECK(versions_are(v, version));
 	versions_change(v, version + 1);        /* what a consumer writes is its own */
 	CHECK(rmmap_detach(v) == 0);
@@ -149,12 +137,12 @@ static void run(const char *how)
 		CHECK(handles[i]);
 	}
 	for (unsigned i = KILLED; i < VERSIONS; i += 3)
-		verify_in_another(handles[i], i);
+		versions_verify(handles[i], i);
 	/* whatever shared a layer with these is as it was */
 	for (unsigned i = KILLED; i < VERSIONS; i += 2)
 		CHECK(rmmap_unpublish(handles[i]) == 0);
 	for (unsigned i = KILLED + 1; i < VERSIONS; i += 2) {
-		verify_in_another(handles[i], i);
+		versions_verify(handles[i], i);
 		CHECK(rmmap_unpublish(handles[i]) == 0);
 	}
 }

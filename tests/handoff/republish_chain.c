@@ -15,26 +15,14 @@
 
 static int verify(const char *argument)
 {
-	char handle[RMMAP_HANDLE_MAX];
 	struct versions *v;
 	unsigned version;
 
-	CHECK(sscanf(argument, "%u %511s", &version, handle) == 2);
-	v = rmmap_attach(handle);
-	if (!v) {
-		fprintf(stderr, "version %u: %s\n", version, rmmap_error());
+	v = versions_attach(argument, &version);
+	if (!v)
 		return 1;
-	}
 	CHECK(versions_are(v, version));
 	return 0;
-}
-
-static void show(const char *handle, unsigned version)
-{
-	char argument[RMMAP_HANDLE_MAX + 32], out[256];
-
-	snprintf(argument, sizeof(argument), "%u %s", version, handle);
-	CHECK(run_self("verify", argument, out, sizeof(out)) == 0);
 }
 
 static uint64_t heap_bytes(void)
@@ -90,7 +78,7 @@ int main(int argc, char **argv)
 			CHECK(rmmap_unpublish(last) == 0);
 		memcpy(last, handle, sizeof(last));
 		if (i % EVERY == 0)
-			show(handle, i);
+			versions_verify(handle, i);
 		if (i % 10)
 			continue;
 		CHECK(settled(heap_bytes() / 2 * 5, descriptors ? 2 * descriptors + 64 : INT_MAX));

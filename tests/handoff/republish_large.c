@@ -17,30 +17,17 @@ static const unsigned shown[] = { 1, 50, ROUNDS };
 
 static int verify(const char *argument)
 {
-	char handle[RMMAP_HANDLE_MAX];
 	struct versions *v;
 	unsigned version;
 	long before = mappings(0);
 
-	CHECK(sscanf(argument, "%u %511s", &version, handle) == 2);
-	v = rmmap_attach(handle);
-	if (!v) {
-		fprintf(stderr, "version %u: %s\n", version, rmmap_error());
+	v = versions_attach(argument, &version);
+	if (!v)
 		return 1;
-	}
 	printf("version %u: %ld mappings\n", version, mappings(0) - before);
 	CHECK(mappings(0) < MAPPINGS);
 	CHECK(versions_are(v, version));
 	return 0;
-}
-
-static void show(const char *handle, unsigned version)
-{
-	char argument[RMMAP_HANDLE_MAX + 32], out[256];
-
-	snprintf(argument, sizeof(argument), "%u %s", version, handle);
-	CHECK(run_self("verify", argument, out, sizeof(out)) == 0);
-	fputs(out, stdout);
 }
 
 static int produce_all(void)
@@ -59,7 +46,7 @@ static int produce_all(void)
 		CHECK(mappings(0) < MAPPINGS);
 		for (size_t k = 0; k < SHOWN; k++)
 			if (shown[k] == i)
-				show(handle, i);
+				versions_verify(handle, i);
 		if (last[0])
 			CHECK(rmmap_unpublish(last) == 0);
 		memcpy(last, handle, sizeof(last));

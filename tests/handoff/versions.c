@@ -108,6 +108,27 @@ bool versions_are(const struct versions *v, unsigned version)
 	return all;
 }
 
+void versions_verify(const char *handle, unsigned version)
+{
+	char argument[RMMAP_HANDLE_MAX + 32], out[256];
+
+	snprintf(argument, sizeof(argument), "%u %s", version, handle);
+	CHECK(run_self("verify", argument, out, sizeof(out)) == 0);
+	fputs(out, stdout);
+}
+
+struct versions *versions_attach(const char *argument, unsigned *version)
+{
+	char handle[RMMAP_HANDLE_MAX];
+	struct versions *v;
+
+	CHECK(sscanf(argument, "%u %511s", version, handle) == 2);
+	v = rmmap_attach(handle);
+	if (!v)
+		fprintf(stderr, "version %u: %s\n", *version, rmmap_error());
+	return v;
+}
+
 long mappings(int pid)
 {
 	char path[64], line[4096];

@@ -26,6 +26,11 @@ void versions_change(struct versions *v, unsigned version);     /* from version 
 /* Is it this version, every byte that was ever written? Says where it is not. */
 bool versions_are(const struct versions *v, unsigned version);
 
+/* Run this program as "verify" of that publication, with success, and print what it prints. */
+void versions_verify(const char *handle, unsigned version);
+/* There: attach what the argument says, and which version that is. NULL after a line on stderr. */
+struct versions *versions_attach(const char *argument, unsigned *version);
+
 long mappings(int pid);                 /* lines of /proc/PID/maps; 0: this process's */
 /* What all layers take, each counted once, and this process's own memory beside them. */
 uint64_t layers_bytes(int daemon);
