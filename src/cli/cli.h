@@ -21,7 +21,7 @@
  * All texts are argv's. A field is zero if its option was not given, or the command has no such
  * option. Values are not checked yet: each command checks its own.
  */
-struct args {                   /* a command line, parsed by the table in main.c */
+struct args {                   /* a command line, parsed by the table in commands.c */
 	const char *slot;       /* --slot N, or NULL */
 	bool json;              /* --json */
 	bool core;              /* --core */

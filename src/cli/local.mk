@@ -6,6 +6,8 @@ rmmap_SOURCES = \
 	src/cli/ask_publish.c \
 	src/cli/check.c \
 	src/cli/cli.h \
+	src/cli/commands.c \
+	src/cli/commands.h \
 	src/cli/fact.c \
 	src/cli/fact.h \
 	src/cli/function.c \

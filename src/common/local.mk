@@ -2,6 +2,8 @@
 noinst_LTLIBRARIES += libcommon.la
 EXTRA_DIST += src/common/README
 libcommon_la_SOURCES = \
+	src/common/arguments.c \
+	src/common/arguments.h \
 	src/common/cgroup.c \
 	src/common/cgroup.h \
 	src/common/cgroup_read.c \

@@ -89,6 +89,6 @@ src/daemon/rmmapd.service: $(srcdir)/src/daemon/rmmapd.service.in Makefile
 
 # the program; in the build tree it is ./rmmapd, where ./run looks for it
 libexec_PROGRAMS += rmmapd
-rmmapd_SOURCES = src/daemon/main.c
+rmmapd_SOURCES = src/daemon/arguments.c src/daemon/arguments.h src/daemon/main.c
 rmmapd_CFLAGS = $(AM_CFLAGS)
 rmmapd_LDADD = libdaemon.la

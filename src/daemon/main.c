@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "worker/worker.h"
+#include "arguments.h"
 #include "base/log.h"
 #include "../common/number.h"
 #include "../common/say.h"
@@ -26,26 +27,21 @@
 #include "keeper/keep.h"
 
 #define SECOND UINT64_C(1000000000)
+#define HELP_WIDTH 15           /* columns of the names of options */
 
 static void usage_print(void)
 {
+	char text[512];
+
 	fputs("Usage: rmmapd [OPTION]...\n"
 	      "Hold what programs publish with rmmap_publish(), serve it to those that attach it,\n"
 	      "and fetch what they attach of other hosts. Programs start it when they need it.\n"
-	      "\n"
-	      "  --foreground    stay in the foreground, for service managers\n"
-	      "  --rundir DIR    the run directory (else RMMAP_RUNDIR, else the usual places)\n"
-	      "  --idle SECONDS  exit after so long without publications and attachments\n"
-	      "                  [60; 0: never]\n"
-	      "  --grace SECONDS after SIGTERM, serve publications at most so long [30]\n"
-	      "  --log FILE      append what happens to FILE (else RMMAP_LOG)\n"
-	      "  --private FD    serve only the process at the other end of this socket, and end\n"
-	      "                  with it, see RMMAP_DAEMON in rmmap(7)\n"
-	      "  --inherit       the library started it, and has set up descriptors for it\n"
-	      "  --help          this text\n"
-	      "  --version       the version\n"
-	      "\n"
-	      "Environment:\n", stdout);
+	      "\n", stdout);
+	for (size_t i = 0; i < RMMAPD_OPTIONS; i++) {
+		rm_argument_help(&rmmapd_options[i], HELP_WIDTH, text, sizeof(text));
+		fputs(text, stdout);
+	}
+	fputs("\nEnvironment:\n", stdout);
 	for (size_t i = 0; i < rm_option_count; i++)
 		printf("  %s=%s  %s\n", rm_option_table[i].name, rm_option_table[i].value,
 		       rm_option_table[i].help);
@@ -93,20 +89,10 @@ static int parse_descriptor(const char *text)
 /* Exits with 2 for wrong usage. */
 static void parse_arguments(struct rmmapd *rmmapd, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "foreground", no_argument, NULL, 'f' },
-		{ "rundir", required_argument, NULL, 'r' },
-		{ "idle", required_argument, NULL, 'i' },
-		{ "grace", required_argument, NULL, 'g' },
-		{ "log", required_argument, NULL, 'l' },
-		{ "private", required_argument, NULL, 'p' },
-		{ "inherit", no_argument, NULL, 'I' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'v' },
-		{ NULL, 0, NULL, 0 },
-	};
+	struct option options[RMMAPD_OPTIONS + 1];
 	int c;
 
+	rm_arguments_getopt(rmmapd_options, RMMAPD_OPTIONS, options);
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
 		case 'f': rmmapd->foreground = true; break;

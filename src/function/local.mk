@@ -17,6 +17,8 @@ libevent_a_CFLAGS = $(AM_CFLAGS) $(CJSON_CFLAGS)
 rmmap_function_SOURCES = \
 	src/function/answer.c \
 	src/function/answer.h \
+	src/function/arguments.c \
+	src/function/arguments.h \
 	src/function/call.c \
 	src/function/framing.c \
 	src/function/function.h \

@@ -17,7 +17,10 @@
 
 #include "../common/number.h"
 #include "../common/say.h"
+#include "arguments.h"
 #include "text.h"
+
+#define HELP_WIDTH 18           /* columns of the names of options */
 
 struct settings settings = {
 	.concurrency = 1, .queue = 256, .body = 1 << 20, .arrival_ns = 30 * NS_PER_S,
@@ -47,26 +50,17 @@ void say(const char *format, ...)
 
 static void help_print(void)
 {
+	char text[256];
+
 	printf("usage: rmmap function --handler FILE [OPTION...]\n\n"
 	       "serve CloudEvents over HTTP with a function in C\n\n"
 	       "For each event the publication that its dataref names is attached, rmmap_function()\n"
 	       "of the shared object FILE called, and the root that it gives published: the answer\n"
-	       "is an event whose dataref is the new handle. See rmmap-function(3).\n\n"
-	       "  --handler FILE     the shared object; with a slash, such as ./libfn.so\n"
-	       "  --port N           the port [$PORT, else 8080]; 0: any that is free\n"
-	       "  --address A        the address to listen on [all]\n"
-	       "  --concurrency N    events that the handler may be called for at once [1]\n"
-	       "  --queue N          events that may wait for their turn [256]\n"
-	       "  --body SIZE        the largest body that is taken, with K or M [1M]\n"
-	       "  --arrival S        seconds within which a request has to be here [30]\n"
-	       "  --timeout S        seconds after which a handler is not waited for [300]\n"
-	       "  --drain S          seconds to finish what runs, at SIGTERM [25]\n"
-	       "  --ttl S            seconds that an answer's publication lives unattached\n"
-	       "                     [RMMAP_TTL]\n"
-	       "  --readers N        attaches that are admitted to it [any number]\n"
-	       "  --source URI       source of the answers [/rmmap/$K_SERVICE or FILE's name]\n"
-	       "  --type TYPE        type of the answers [rmmap.published]\n"
-	       "  --help             print this\n");
+	       "is an event whose dataref is the new handle. See rmmap-function(3).\n\n");
+	for (size_t i = 0; i < FUNCTION_OPTIONS; i++) {
+		rm_argument_help(&function_options[i], HELP_WIDTH, text, sizeof(text));
+		fputs(text, stdout);
+	}
 }
 
 /* Parse a number, or end the program with a message. */
@@ -127,23 +121,7 @@ static void option_take(int c, const char *text)
 /* Parse the command line. --port comes before $PORT, which comes before 8080. */
 static void arguments_parse(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "handler", required_argument, NULL, 'h' },
-		{ "port", required_argument, NULL, 'p' },
-		{ "address", required_argument, NULL, 'a' },
-		{ "concurrency", required_argument, NULL, 'c' },
-		{ "queue", required_argument, NULL, 'q' },
-		{ "body", required_argument, NULL, 'b' },
-		{ "arrival", required_argument, NULL, 'A' },
-		{ "timeout", required_argument, NULL, 't' },
-		{ "drain", required_argument, NULL, 'd' },
-		{ "ttl", required_argument, NULL, 'T' },
-		{ "readers", required_argument, NULL, 'r' },
-		{ "source", required_argument, NULL, 's' },
-		{ "type", required_argument, NULL, 'y' },
-		{ "help", no_argument, NULL, 'H' },
-		{ NULL, 0, NULL, 0 },
-	};
+	struct option options[FUNCTION_OPTIONS + 1];
 	static char name[] = "rmmap function";
 	/* Knative says by PORT where it sends requests; --port comes after it, and so wins. */
 	const char *port = getenv("PORT");
@@ -154,6 +132,7 @@ static void arguments_parse(int argc, char **argv)
 		settings.port = (uint16_t)option_number("PORT in the environment", port, 0, 65535);
 	/* getopt_long() begins its messages with it. */
 	argv[0] = name;
+	rm_arguments_getopt(function_options, FUNCTION_OPTIONS, options);
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 'H') {
 			help_print();
