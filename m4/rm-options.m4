@@ -66,3 +66,33 @@ AC_DEFUN([RM_WARNINGS], [
   AS_IF([test "$enable_werror" = yes], [WARN_CFLAGS="$WARN_CFLAGS -Werror"])
   AC_SUBST([WARN_CFLAGS])
 ])
+
+dnl RM_COMPLETION: --with-bash-completion-dir and so on, and the compiler for this machine, which
+dnl makes the program that writes the files
+AC_DEFUN([RM_COMPLETION], [
+  RM_COMPLETION_DIR([bash], [bash-completion], [bash-completion/completions])
+  RM_COMPLETION_DIR([zsh], [], [zsh/site-functions])
+  RM_COMPLETION_DIR([fish], [fish], [fish/vendor_completions.d])
+  AC_ARG_VAR([CC_FOR_BUILD], [C compiler for the machine that builds @<:@CC, or when cross-compiling gcc or cc@:>@])
+  AC_ARG_VAR([CFLAGS_FOR_BUILD], [flags for CC_FOR_BUILD])
+  AS_IF([test -n "$CC_FOR_BUILD"], [],
+    [test "$cross_compiling" != yes], [CC_FOR_BUILD=$CC],
+    [AC_CHECK_PROGS([CC_FOR_BUILD], [$build_alias-gcc gcc cc], [no])
+     AS_IF([test "$CC_FOR_BUILD" = no], [AC_MSG_ERROR(
+       [a compiler for this machine is needed, to write the completion files: set CC_FOR_BUILD])])])
+])
+dnl RM_COMPLETION_DIR(SHELL, PACKAGE, DEFAULT): the directory that pkg-config knows, in our
+dnl datadir or prefix and never outside of it; else DEFAULT in datadir
+AC_DEFUN([RM_COMPLETION_DIR], [
+  AC_ARG_WITH([$1-completion-dir],
+    [AS_HELP_STRING([--with-$1-completion-dir=DIR], [where completion for $1 goes, or no @<:@DATADIR/$3@:>@])],
+    [], [with_$1_completion_dir=yes])
+  AS_IF([test "$with_$1_completion_dir" = yes], [
+    with_$1_completion_dir='${datadir}/$3'
+    m4_ifval([$2], [
+    rm_dir=$($PKG_CONFIG --define-variable=prefix=@prefix@ --define-variable=datadir=@datadir@ \
+      --variable=completionsdir $2 2>/dev/null | $SED 's|^@\([[a-z]]*\)@|${\1}|')
+    AS_CASE([$rm_dir], ['${datadir}/'*|'${prefix}/'*], [with_$1_completion_dir=$rm_dir])])])
+  AC_SUBST([$1completiondir], [$with_$1_completion_dir])
+  AM_CONDITIONAL(m4_toupper([$1])[_COMPLETION], [test "$with_$1_completion_dir" != no])
+])

@@ -16,7 +16,8 @@ prefix=$(dir prefix)
 # a directory of configure's, with what it refers to put in
 place() {
 	dir "$1" | sed "s|\${datarootdir}|$(dir datarootdir)|; s|\${exec_prefix}|$(dir exec_prefix)|
-		s|\${PACKAGE_TARNAME}|rmmap|; s|\${prefix}|$prefix|; s|\${prefix}|$prefix|"
+		s|\${PACKAGE_TARNAME}|rmmap|; s|\${datadir}|$(dir datadir)|
+		s|\${datarootdir}|$(dir datarootdir)|; s|\${prefix}|$prefix|; s|\${prefix}|$prefix|"
 }
 libdir=$(place libdir)
 present() {
@@ -37,6 +38,10 @@ grep -q '^FUNCTION_FALSE = #' "$abs_top_builddir/Makefile" &&
 	present "$(place libexecdir)/rmmap-function" "$(place mandir)/man3/rmmap-function.3"
 grep -q '^SYSTEMD_FALSE = #' "$abs_top_builddir/Makefile" &&
 	present "$(place systemduserunitdir)/rmmapd.service"
+for shell in bash:rmmap bash:rmmapd zsh:_rmmap zsh:_rmmapd fish:rmmap.fish fish:rmmapd.fish; do
+	[ "$(dir "${shell%%:*}completiondir")" = no ] ||
+		present "$(place "${shell%%:*}completiondir")/${shell#*:}"
+done
 for program in "$(place bindir)/rmmap" "$(place libexecdir)/rmmapd"; do
 	[ -x "$dest$program" ] || fail "$program is not executable"
 done
