@@ -120,7 +120,10 @@ options_of()    # PROGRAM ARG...: its options, without the dashes of roff
 {
 	"$@" --help | sed -n 's/^  --\([a-z]*\).*/\1/p'
 }
-for command in run hello info list stat unpublish check plan save load move function; do
+commands=$(rmmap --help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p')
+[ "$(echo "$commands" | wc -w)" -ge 12 ] || complain "rmmap --help names these commands only: $commands"
+for command in $commands; do
+	grep -q "^\.It Cm $command\>" man1/rmmap.1 || complain "rmmap $command is not in rmmap(1)"
 	for option in $(options_of rmmap $command); do
 		grep -q "Fl -$option\>" man1/rmmap.1 || complain "rmmap $command --$option is not in rmmap(1)"
 	done
