@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * maps.c - /proc/self/maps, line by line
+ * maps.c - /proc/self/maps and smaps, mapping by mapping
  *
  * For messages that name what an address holds, for a freeze, and for the surroundings of a
  * publication. Any thread; the buffer is in own pages, since a thread's stack may be small.
@@ -54,31 +54,65 @@ static bool line_parse(const char *p, struct map_line *line)
 	return line->end > line->start;
 }
 
-/* Call each() for the complete lines in buffer. Returns how many bytes they were. */
-static size_t lines_walk(char *buffer, size_t have, bool *stop,
-                         bool (*each)(void *arg, const struct map_line *line), void *arg)
+struct walk {
+	bool (*each)(void *arg, const struct map_line *line);
+	void *arg;
+	struct map_line line;           /* smaps: the mapping whose lines are being read */
+	bool smaps, stop;
+};
+
+/*
+ * A line of smaps is one of maps, or "NAME: VALUE" about the mapping above it, of which VmFlags is
+ * the last. The first line is in the buffer no longer by then, so there is no name.
+ */
+static bool smaps_line_take(struct walk *walk, const char *text)
+{
+	static const char key[] = "ProtectionKey:", flags[] = "VmFlags:";
+	struct map_line line = { 0 };
+
+	if (line_parse(text, &line)) {
+		line.name = "";
+		walk->line = line;
+	} else if (!strncmp(text, key, strlen(key))) {
+		text = next_field(text);
+		for (; *text >= '0' && *text <= '9'; text++)
+			walk->line.key = walk->line.key * 10 + (unsigned)(*text - '0');
+	} else if (!strncmp(text, flags, strlen(flags))) {
+		walk->line.flags = text + strlen(flags);
+		return walk->each(walk->arg, &walk->line);
+	}
+	return false;
+}
+
+static bool line_take(struct walk *walk, const char *text)
+{
+	if (walk->smaps)
+		return smaps_line_take(walk, text);
+	walk->line = (struct map_line){ .flags = "" };
+	return line_parse(text, &walk->line) && walk->each(walk->arg, &walk->line);
+}
+
+/* Take the complete lines in buffer. Returns how many bytes they were. */
+static size_t lines_walk(struct walk *walk, char *buffer, size_t have)
 {
 	size_t used = 0;
 
-	while (!*stop) {
-		struct map_line line;
+	while (!walk->stop) {
 		char *end = memchr(buffer + used, '\n', have - used);
 
 		if (!end)
 			break;
 		*end = '\0';
-		if (line_parse(buffer + used, &line))
-			*stop = each(arg, &line);
+		walk->stop = line_take(walk, buffer + used);
 		used = (size_t)(end - buffer) + 1;
 	}
 	return used;
 }
 
-int maps_walk(bool (*each)(void *arg, const struct map_line *line), void *arg)
+static int file_walk(const char *path, struct walk *walk)
 {
-	bool stop = false;
 	size_t have = 0;
-	int error = 0, fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	int error = 0, fd = open(path, O_RDONLY | O_CLOEXEC);
 	char *buffer;
 
 	if (fd < 0)
@@ -88,7 +122,7 @@ int maps_walk(bool (*each)(void *arg, const struct map_line *line), void *arg)
 		close(fd);
 		return -ENOMEM;
 	}
-	while (!stop && have < BUFFER_SIZE) {
+	while (!walk->stop && have < BUFFER_SIZE) {
 		ssize_t n = read(fd, buffer + have, BUFFER_SIZE - have);
 		size_t used;
 
@@ -99,13 +133,27 @@ int maps_walk(bool (*each)(void *arg, const struct map_line *line), void *arg)
 			break;
 		}
 		have += (size_t)n;
-		used = lines_walk(buffer, have, &stop, each, arg);
+		used = lines_walk(walk, buffer, have);
 		have -= used;
 		memmove(buffer, buffer + used, have);
 	}
 	own_pages_free(buffer, BUFFER_SIZE);
 	close(fd);
 	return error;
+}
+
+int maps_walk(bool (*each)(void *arg, const struct map_line *line), void *arg)
+{
+	struct walk walk = { .each = each, .arg = arg };
+
+	return file_walk("/proc/self/maps", &walk);
+}
+
+int maps_walk_flags(bool (*each)(void *arg, const struct map_line *line), void *arg)
+{
+	struct walk walk = { .each = each, .arg = arg, .smaps = true };
+
+	return file_walk("/proc/self/smaps", &walk);
 }
 
 struct find {
