@@ -30,10 +30,11 @@ librmmap_core_la_SOURCES = \
 	src/lib/heap/arenas.c \
 	src/lib/heap/backing.c \
 	src/lib/heap/backing.h \
+	src/lib/heap/backing_child.c \
 	src/lib/heap/backing_file.c \
 	src/lib/heap/backing_file.h \
 	src/lib/heap/backing_freeze.c \
-	src/lib/heap/backing_protect.c \
+	src/lib/heap/backing_marks.c \
 	src/lib/heap/backing_spans.c \
 	src/lib/heap/backing_spans.h \
 	src/lib/heap/chunks.c \

@@ -28,6 +28,7 @@ handoff_tests = \
 	tests/handoff/republish_chain \
 	tests/handoff/republish_large \
 	tests/handoff/protected \
+	tests/handoff/marked \
 	tests/handoff/writers \
 	tests/handoff/stress \
 	tests/handoff/retaken \
@@ -81,6 +82,8 @@ tests_handoff_writers_SOURCES = tests/handoff/writers.c
 tests_handoff_writers_LDADD = $(handoff_ldadd) -lpthread
 tests_handoff_protected_SOURCES = tests/handoff/protected.c
 tests_handoff_protected_LDADD = $(handoff_ldadd)
+tests_handoff_marked_SOURCES = tests/handoff/marked.c
+tests_handoff_marked_LDADD = $(handoff_ldadd) -lpthread
 tests_handoff_republish_SOURCES = tests/handoff/republish.c
 tests_handoff_republish_LDADD = $(handoff_ldadd)
 tests_handoff_retaken_SOURCES = tests/handoff/retaken.c

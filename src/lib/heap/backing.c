@@ -52,6 +52,12 @@ static int memory_map_anon(uint64_t addr, uint64_t length, int flags)
 	return -EEXIST;
 }
 
+static void memory_advise(uint64_t addr, uint64_t length)
+{
+	if (huge_pages != MADV_NORMAL)
+		madvise((void *)addr, length, huge_pages);
+}
+
 /*
  * Map a file over the first part of [addr, addr + length), as far as the file has room. Returns
  * how much was done; 0: no file can be had.
@@ -103,8 +109,7 @@ static int memory_map(uint64_t addr, uint64_t length, uint32_t heap)
 		}
 		addr += part ? part : end - addr;
 	}
-	if (huge_pages != MADV_NORMAL)
-		madvise((void *)(end - length), length, huge_pages);
+	memory_advise(end - length, length);
 	return 0;
 }
 
@@ -148,11 +153,16 @@ static bool part_advise(const struct part *part, int advice)
 	return madvise((void *)part->addr, part->length, advice) == 0;
 }
 
-/* Replace a span of a frozen file by anonymous memory, which reads as zeros. */
+/*
+ * Replace a span of a frozen file by anonymous memory, which reads as zeros. Not memory that the
+ * program has locked: what it gets from malloc after mlockall(2) must stay locked, and the kernel
+ * refuses to give locked memory back, too.
+ */
 static bool span_leave_file(struct span *s)
 {
-	if (memory_map_anon(s->addr, s->length, MAP_FIXED))
+	if (marks_locked(s->addr, s->length) || memory_map_anon(s->addr, s->length, MAP_FIXED))
 		return false;
+	memory_advise(s->addr, s->length);
 	file_unmapped(s->file, s->length);
 	s->kind = SPAN_ANON;
 	s->file = 0;

@@ -65,14 +65,6 @@ bool backing_is_shared(uint64_t addr, uint64_t length);
  */
 uint64_t backing_renew(uint64_t addr, uint64_t length);
 
-/* ---- backing_protect.c ---- */
-/*
- * What the program has set by mprotect() in [from, to): note it before a freeze maps pages anew,
- * and set it again. *list is set up by note, and the caller's to free. No lock.
- */
-void protections_note(struct array *list, uint64_t from, uint64_t to);
-void protections_set(const struct array *list, uint64_t from, uint64_t to);
-
 /* ---- backing_freeze.c: freezes, and forks ---- */
 /*
  * Freeze what is shared. *spans gets all spans of the heap, ascending, and is the caller's to

@@ -222,6 +222,18 @@ void file_look(uint32_t number, uint64_t addr, uint64_t length)
 		     &(struct scan_to){ .run = page_note_seen, .arg = file });
 }
 
+void file_punch(uint32_t number, uint64_t from, uint64_t to)
+{
+	const struct file *file = file_find(number);
+
+	if (!file || !fd_still(&file->fd) ||
+	    fallocate(file->fd.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+	              (off_t)(from - file->addr), (off_t)(to - from)))
+		return;
+	for (uint64_t at = from; file->seen && at < to; at += RM_PAGE)
+		rm_bit_clear(file->seen, (at - file->addr) >> RM_PAGE_SHIFT);
+}
+
 const uint64_t *file_seen(uint32_t number)
 {
 	const struct file *file = file_find(number);

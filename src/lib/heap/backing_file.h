@@ -36,6 +36,8 @@ void file_unmapped(uint32_t number, uint64_t length);
 void file_left(uint32_t number);        /* the publish that asked for it does not take it */
 /* Before it is frozen: note which of its pages are there, at [addr, addr + length). */
 void file_look(uint32_t number, uint64_t addr, uint64_t length);
+/* Between freeze and seal: nobody needs the file's pages of [from, to) any more. */
+void file_punch(uint32_t number, uint64_t from, uint64_t to);
 const uint64_t *file_seen(uint32_t number);     /* those pages; NULL if nobody looked */
 void file_close(uint32_t number);       /* forget the file; its mappings stay */
 

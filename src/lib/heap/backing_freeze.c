@@ -11,11 +11,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../../common/say.h"
 #include "backing_file.h"
 
 /* ---- freezing ---- */
@@ -23,18 +21,16 @@
 /* Map all that is mapped of a file, which is one piece, privately. False: it stays shared. */
 static bool file_map_private(uint32_t file, uint64_t addr, uint64_t length)
 {
+	const int flags = MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE;
 	int fd = file_fd(file);
 
-	return fd >= 0 && mmap((void *)addr, length, PROT_READ | PROT_WRITE,
-	                       MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd, 0) != MAP_FAILED;
-}
-
-static bool spans_any_shared(void)
-{
-	for (size_t i = 0; i < backing.spans.count; i++)
-		if (span_at(i)->kind == SPAN_SHARED)
-			return true;
-	return false;
+	if (fd < 0)
+		return false;
+	if (mmap((void *)addr, length, PROT_READ | PROT_WRITE, flags, fd, 0) != MAP_FAILED)
+		return true;
+	/* After mlockall(MCL_FUTURE) it counts as locked, while what it replaces does so too. */
+	return errno == EAGAIN && !munlock((void *)addr, length) &&
+	       mmap((void *)addr, length, PROT_READ | PROT_WRITE, flags, fd, 0) != MAP_FAILED;
 }
 
 /*
@@ -43,12 +39,11 @@ static bool spans_any_shared(void)
  */
 static void spans_freeze(bool look)
 {
-	struct array protections;
+	struct array marks;
 
 	if (!spans_any_shared())
 		return;
-	protections_note(&protections, span_at(0)->addr,
-	                 span_end(span_at(backing.spans.count - 1)));
+	marks_note(&marks);
 	for (size_t i = 0; i < backing.spans.count; i++) {
 		struct span *s = span_at(i);
 
@@ -57,16 +52,16 @@ static void spans_freeze(bool look)
 		own_require(s->offset == 0);    /* it is the whole file: see struct backing */
 		if (look)
 			file_look(s->file, s->addr, s->length);
-		if (!file_map_private(s->file, s->addr, s->length))
-			continue;
-		protections_set(&protections, s->addr, span_end(s));
-		s->kind = SPAN_FROZEN;
-		s->fresh = true;
+		if (file_map_private(s->file, s->addr, s->length)) {
+			s->kind = SPAN_FROZEN;
+			s->fresh = true;
+		}
+		marks_set(&marks, s);
 		/* A device has pinned pages, and writes to them past the seal: no layer. */
-		if (!file_seal(s->file, s->length))
+		if (s->kind == SPAN_FROZEN && !file_seal(s->file, s->length))
 			s->file = 0;
 	}
-	array_free(&protections);
+	array_free(&marks);
 }
 
 /* A copy of the list; in the heap itself no span is fresh afterwards. */
@@ -167,32 +162,9 @@ void backing_parent(void)
 	backing_unlock();
 }
 
-/* In the child: replace a shared span by a copy of its content, or exit. */
-static void span_copy(struct span *s)
-{
-	void *copy = own_pages(s->length);
-
-	if (copy) {
-		memcpy(copy, (void *)s->addr, s->length);
-		if (mremap(copy, s->length, s->length, MREMAP_MAYMOVE | MREMAP_FIXED,
-		           (void *)s->addr) == (void *)s->addr) {
-			s->kind = SPAN_ANON;
-			s->file = 0;
-			s->offset = 0;
-			s->fresh = true;
-			return;
-		}
-	}
-	/* No child at all is better than one that writes into its parent's memory. */
-	rm_say_fd(2, "librmmap: no memory for the heap of a child of fork()");
-	_exit(127);
-}
-
 void backing_child(void)
 {
-	for (size_t i = 0; i < backing.spans.count; i++)
-		if (span_at(i)->kind == SPAN_SHARED)
-			span_copy(span_at(i));
+	spans_copy(spans_drop_absent());
 	if (copied[0] >= 0) {
 		close(copied[0]);
 		close(copied[1]);

@@ -141,3 +141,11 @@ void spans_join(void)
 	}
 	backing.spans.count = count;
 }
+
+bool spans_any_shared(void)
+{
+	for (size_t i = 0; i < backing.spans.count; i++)
+		if (span_at(i)->kind == SPAN_SHARED)
+			return true;
+	return false;
+}

@@ -2,8 +2,8 @@
 /*
  * backing_spans.h - the list of the heap's spans, and the lock over it
  *
- * Only for backing.c and backing_freeze.c. Everything below is called under backing_lock(),
- * on any thread. The list is in own pages; nothing here allocates from the heap.
+ * Only for the files backing*.c. Everything below is called under backing_lock(), on any thread.
+ * The list is in own pages; nothing here allocates from the heap.
  */
 #ifndef RM_LIB_BACKING_SPANS_H
 #define RM_LIB_BACKING_SPANS_H
@@ -55,6 +55,27 @@ bool span_cut(uint64_t addr);
 void spans_replace(size_t i, const struct span *by);
 /* Join spans that have become one again, so that growth and freezes do not add up. */
 void spans_join(void);
+bool spans_any_shared(void);
+
+/* ---- backing_marks.c ---- */
+/*
+ * What the program has set by mprotect(), mlock() and madvise() in shared spans: note it before a
+ * freeze maps pages anew, and set it again in one span. What is locked leaves the file of a
+ * frozen span, which must not be sealed yet. *list is set up by note, and the caller's to free.
+ */
+void marks_note(struct array *list);
+void marks_set(const struct array *list, const struct span *s);
+/* Is a page of this range locked in memory, by mlock(2) or mlockall(2)? One system call. */
+bool marks_locked(uint64_t addr, uint64_t length);
+
+/* ---- backing_child.c: in a child of fork(), for backing_freeze.c ---- */
+/*
+ * Memory that was not inherited (MADV_DONTFORK) becomes fresh anonymous spans of which nothing is
+ * there. False: it is not known where it is.
+ */
+bool spans_drop_absent(void);
+/* Replace what is still shared by copies, or exit. whole: what spans_drop_absent() returned. */
+void spans_copy(bool whole);
 
 #pragma GCC visibility pop
 
