@@ -343,7 +343,6 @@ static bool memory_renew(uint64_t addr, uint64_t length, uint32_t heap)
 		file_close(span.file);
 		return false;
 	}
-	own_name((void *)addr, length, "rmmap heap");
 	for (size_t i = first; i < backing.spans.count && span_at(i)->addr < addr + length; i++)
 		if (span_at(i)->kind == SPAN_FROZEN)
 			file_unmapped(span_at(i)->file, span_at(i)->length);
@@ -359,7 +358,8 @@ uint64_t backing_renew(uint64_t addr, uint64_t length)
 	backing_lock();
 	if (backing.shared && backing.forks <= FORKS_MAX && backing.spans.count < SPANS_MAX) {
 		done = renewable_length(addr, length, &heap);
-		if (!done || !span_cut(addr) || !span_cut(addr + done) ||
+		/* What is mapped anew would be locked no more. */
+		if (!done || marks_locked(addr, done) || !span_cut(addr) || !span_cut(addr + done) ||
 		    !memory_renew(addr, done, heap))
 			done = 0;
 	}
