@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -19,7 +20,9 @@
 #include <unistd.h>
 
 #include "../common/crc32c.h"
+#include "../common/huge.h"
 #include "../common/number.h"
+#include "../common/options.h"
 #include "../common/saved.h"
 #include "../common/say.h"
 #include "cli.h"
@@ -41,6 +44,7 @@ struct loading {
 	int *layer_fds;                 /* malloc'd */
 	uint32_t layers;                /* open descriptors in layer_fds */
 	int table_fd;                   /* or -1 */
+	bool huge;                      /* layers may have huge pages: RMMAP_HUGE */
 };
 
 /* Read size bytes. The file was long enough when it was opened, so an end of file is an error. */
@@ -218,6 +222,8 @@ static int load_layers(struct loading *loading)
 			return 1;
 		/* Counted at once, so that it is closed whatever fails next. */
 		loading->layer_fds[loading->layers++] = fd;
+		if (loading->huge)
+			rm_huge_file(fd, length, rm_table_view_bitmap(table, i));
 		for (uint64_t page = 0; page < end; page += pages)
 			if (load_chunk(loading, i, page, page + pages < end ? page + pages : end,
 			               base, *sum++, fd))
@@ -329,11 +335,14 @@ static void loading_end(struct loading *loading)
 int cli_load(const struct args *args)
 {
 	struct loading loading = { .path = args->operands[0], .fd = -1, .table_fd = -1 };
+	struct rm_options options;
 	struct rm_terms terms;
 	int status = read_terms(args, &terms);
 
 	if (status)
 		return status;
+	rm_options_read(&options, environ, getauxval(AT_SECURE) != 0, NULL, NULL);
+	loading.huge = rm_huge_fits() && options.huge != RM_HUGE_OFF;
 	set_limits();
 	status = saved_open(&loading);
 	if (!status)
