@@ -4,7 +4,7 @@
  *
  * A publisher chooses them. They then travel as one value: in RM_PUBLISH, in the record of
  * the publication, and in the order that moves it to another host. A new term is a new field
- * here; its default is filled in by rm_terms_or().
+ * here and in terms.c, which has its default and its bytes for another host.
  *
  * Any thread, at any time; nothing allocates.
  */
@@ -25,6 +25,14 @@ struct rm_terms {
 
 /* The chosen terms, with those that were not chosen taken from the defaults. */
 struct rm_terms rm_terms_or(struct rm_terms chosen, struct rm_terms defaults);
+
+#define RM_TERMS_BYTES 8                                /* of terms between hosts */
+/* Terms as bytes for another host: each field in order, little-endian. */
+void rm_terms_put(struct rm_terms terms, uint8_t out[RM_TERMS_BYTES]);
+struct rm_terms rm_terms_get(const uint8_t in[RM_TERMS_BYTES]);
+
+/* The terms of a copy that takes a publication's place after it has admitted so many. */
+struct rm_terms rm_terms_left(struct rm_terms terms, uint32_t admitted);
 
 /* True if nobody further may attach a publication that has admitted so many. */
 bool rm_terms_used_up(struct rm_terms terms, uint32_t admitted);

@@ -165,7 +165,7 @@ int peer_move(struct peers *peers, struct publication *publication, const struct
 	memcpy(move->body.id, order->id, RM_ID_BYTES);
 	memcpy(move->body.secret, order->secret, RM_SECRET_BYTES);
 	move->body.step = MOVE_ASK;
-	move->body.terms.ttl_ms = publication->terms.ttl_ms;
+	move->body.terms = rm_terms_left(publication->terms, publication->admitted);
 	move->body.bytes = publication->data_bytes + publication->table.size;
 	move->done = done;
 	move->arg = arg;
@@ -235,8 +235,7 @@ static void move_go(struct peer_move *move, const struct peer_moving_body *answe
 		         "could attach it over there");
 		return;
 	}
-	if (publication->terms.readers)
-		move->body.terms.readers = publication->terms.readers - publication->admitted;
+	move->body.terms = rm_terms_left(publication->terms, publication->admitted);
 	if (move_write_handle(move, publication)) {
 		move_end(move, -ERANGE, "the fabric's address does not fit a handle: name another "
 		         "provider in RMMAP_FABRIC");

@@ -24,24 +24,24 @@ static int text_get(const uint8_t *body, size_t size, char text[RM_HANDLE_TEXT_M
 
 /*
  * PEER_MOVE
- *    0  step u32, readers u32, time to live u32 (ms)
- *   12  challenge u64, bytes u64
- *   28  id (16), secret (32)
+ *    0  step u32, terms (RM_TERMS_BYTES, see terms.h)
+ *    .  challenge u64, bytes u64
+ *    .  id (16), secret (32)
  *    .  the handle, only in MOVE_GO
  */
-#define MOVE_FIXED (12 + 16 + RM_ID_BYTES + RM_SECRET_BYTES)
+#define MOVE_NUMBERS (4 + RM_TERMS_BYTES)       /* where the 64-bit numbers begin */
+#define MOVE_FIXED (MOVE_NUMBERS + 16 + RM_ID_BYTES + RM_SECRET_BYTES)
 
 size_t peer_put_move(const struct peer_move_body *in, uint8_t *out)
 {
 	size_t length = strnlen(in->handle, sizeof(in->handle) - 1);
 
 	put32(out, in->step);
-	put32(out + 4, in->terms.readers);
-	put32(out + 8, in->terms.ttl_ms);
-	put64(out + 12, in->challenge);
-	put64(out + 20, in->bytes);
-	memcpy(out + 28, in->id, RM_ID_BYTES);
-	memcpy(out + 28 + RM_ID_BYTES, in->secret, RM_SECRET_BYTES);
+	rm_terms_put(in->terms, out + 4);
+	put64(out + MOVE_NUMBERS, in->challenge);
+	put64(out + MOVE_NUMBERS + 8, in->bytes);
+	memcpy(out + MOVE_NUMBERS + 16, in->id, RM_ID_BYTES);
+	memcpy(out + MOVE_NUMBERS + 16 + RM_ID_BYTES, in->secret, RM_SECRET_BYTES);
 	memcpy(out + MOVE_FIXED, in->handle, length);
 	return MOVE_FIXED + length;
 }
@@ -52,12 +52,11 @@ int peer_get_move(const uint8_t *body, size_t size, struct peer_move_body *out)
 	if (size < MOVE_FIXED || get32(body) < MOVE_ASK || get32(body) > MOVE_UNDO)
 		return -EINVAL;
 	out->step = (enum peer_step)get32(body);
-	out->terms.readers = get32(body + 4);
-	out->terms.ttl_ms = get32(body + 8);
-	out->challenge = get64(body + 12);
-	out->bytes = get64(body + 20);
-	memcpy(out->id, body + 28, RM_ID_BYTES);
-	memcpy(out->secret, body + 28 + RM_ID_BYTES, RM_SECRET_BYTES);
+	out->terms = rm_terms_get(body + 4);
+	out->challenge = get64(body + MOVE_NUMBERS);
+	out->bytes = get64(body + MOVE_NUMBERS + 8);
+	memcpy(out->id, body + MOVE_NUMBERS + 16, RM_ID_BYTES);
+	memcpy(out->secret, body + MOVE_NUMBERS + 16 + RM_ID_BYTES, RM_SECRET_BYTES);
 	return text_get(body + MOVE_FIXED, size - MOVE_FIXED, out->handle);
 }
 
