@@ -22,9 +22,13 @@ void own_lock(pthread_mutex_t *mutex)
 void own_unlock(pthread_mutex_t *mutex)
 {
 	pthread_mutex_unlock(mutex);
-	own_leave();
+	/*
+	 * Before own_leave(): the child of a handler that forks after that has forgotten its locks
+	 * (own_child()), and comes back to here.
+	 */
 	if (!--held)
 		pthread_setcancelstate(cancel_state, NULL);
+	own_leave();
 }
 
 void (*own_unsettled)(void);
