@@ -102,7 +102,7 @@ static void option_take(int c, const char *text)
 	case 'p': settings.port = (uint16_t)option_number("--port", text, 0, 65535); break;
 	case 'a': settings.address = text; break;
 	case 'c': settings.concurrency = (unsigned)option_number("--concurrency", text, 1, 1024); break;
-	case 'q': settings.queue = (unsigned)option_number("--queue", text, 0, 100000); break;
+	case 'q': settings.queue = (unsigned)option_number("--queue", text, 1, 100000); break;
 	case 'b': settings.body = option_bytes(text); break;
 	case 'A': settings.arrival_ns = option_number("--arrival", text, 1, 86400) * NS_PER_S; break;
 	case 't': settings.timeout_ns = option_number("--timeout", text, 1, 86400) * NS_PER_S; break;
