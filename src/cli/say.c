@@ -4,13 +4,17 @@
  *
  * Standard output is flushed first, so that the two keep their order in a terminal.
  */
+#include <errno.h>
 #include <stdarg.h>
 
 #include "cli.h"
 
 static void message_print(const char *format, va_list args)
 {
+	int saved = errno;      /* for %m */
+
 	fflush(stdout);
+	errno = saved;
 	fputs("rmmap: ", stderr);
 	vfprintf(stderr, format, args);
 	putc('\n', stderr);
