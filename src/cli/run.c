@@ -189,6 +189,21 @@ static int find_library(char path[PATH_MAX])
 	return 0;
 }
 
+/* Is this word one of the list, whose words are separated by spaces and colons? */
+static bool list_has(const char *list, const char *word)
+{
+	size_t length = strlen(word);
+
+	for (list += strspn(list, " :"); *list; list += strspn(list, " :")) {
+		size_t one = strcspn(list, " :");
+
+		if (one == length && !strncmp(list, word, length))
+			return true;
+		list += one;
+	}
+	return false;
+}
+
 /* Put librmmap before other preloaded libraries: malloc is taken from the first that has it. */
 static int set_preload(const char *library)
 {
@@ -198,7 +213,7 @@ static int set_preload(const char *library)
 	int error;
 
 	/* Such as rmmap run within rmmap run. */
-	if (others && strstr(others, library))
+	if (others && list_has(others, library))
 		return 0;
 	value = malloc(size);
 	if (!value)
