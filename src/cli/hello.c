@@ -20,6 +20,7 @@
 
 #define LIST_NODES 100000u
 #define TREE_NODES 65535u       /* a full tree of 16 levels */
+#define DEPTH_MAX 64            /* levels of a tree that is summed up */
 #define STRINGS 10000u
 #define BLOCK_BYTES (16u << 20)
 #define HELLO_MAGIC UINT64_C(0x6f6c6c6568206d72)        /* "rm hello" in memory */
@@ -134,15 +135,19 @@ static uint64_t sum_list(const struct hello *hello, uint64_t sum, uint32_t *node
 	return sum;
 }
 
-/* In order of the search: left, node, right. */
-static uint64_t sum_tree(const struct tree *tree, uint32_t most, uint64_t sum, uint32_t *nodes)
+/*
+ * In order of the search: left, node, right. What is below DEPTH_MAX is left out: the tree may be
+ * anybody's, and this stack must hold it.
+ */
+static uint64_t sum_tree(const struct tree *tree, unsigned depth, uint32_t most, uint64_t sum,
+                         uint32_t *nodes)
 {
-	if (!tree || *nodes >= most)
+	if (!tree || depth == DEPTH_MAX || *nodes >= most)
 		return sum;
 	++*nodes;
-	sum = sum_tree(tree->left, most, sum, nodes);
+	sum = sum_tree(tree->left, depth + 1, most, sum, nodes);
 	sum = sum_mix(sum, tree->value);
-	return sum_tree(tree->right, most, sum, nodes);
+	return sum_tree(tree->right, depth + 1, most, sum, nodes);
 }
 
 static uint64_t sum_strings(const struct hello *hello, uint64_t sum, uint64_t *bytes)
@@ -180,7 +185,7 @@ static void hello_walk(const struct hello *hello, struct found *found)
 
 	memset(found, 0, sizeof(*found));
 	sum = sum_list(hello, sum, &found->list_nodes);
-	sum = sum_tree(hello->tree, hello->tree_nodes, sum, &found->tree_nodes);
+	sum = sum_tree(hello->tree, 0, hello->tree_nodes, sum, &found->tree_nodes);
 	sum = sum_strings(hello, sum, &strings);
 	found->checksum = sum_block(hello, sum);
 	found->bytes = sizeof(*hello) + found->list_nodes * sizeof(struct node) +
