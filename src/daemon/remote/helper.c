@@ -76,6 +76,7 @@ static bool helper_take(struct piece *piece)
 	if (!helper->asker || helper->bad || piece->count < PIECE_MIN ||
 	    rm_now_ns() < helper->pause_until)
 		return false;
+	piece->turn = helper->turn;
 	piece->want = (struct fanout_want){
 		.layer = piece->layer,
 		.page = piece->page,
@@ -92,12 +93,13 @@ static void helper_over(struct piece *piece, int error)
 {
 	struct remote *remote = piece->remote;
 	struct helper *helper = &remote->helper;
+	bool mine = helper->asker && piece->turn == helper->turn;
 
 	if (!error)
 		helper->bytes += piece->count * RM_PAGE;
-	if (helper->asker)
+	if (mine)
 		fanout_ask_done(helper->asker, piece->want.number);
-	if (error && error != -ECANCELED && helper->asker)
+	if (mine && error && error != -ECANCELED)
 		helper_give_up(remote, "cannot be read");
 }
 
@@ -120,6 +122,7 @@ void helper_begin(struct remote *remote, const struct rm_fabric_addr *address)
 	helper->address = *address;
 	helper->bad = false;
 	helper->pause_until = 0;
+	helper->turn++;
 	helper->asker = fanout_ask_new(remote->session, address);
 	while ((piece = helper->waiting)) {  /* for the earlier helper, which is gone */
 		helper->waiting = piece->next;

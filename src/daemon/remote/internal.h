@@ -88,6 +88,7 @@ struct piece {
 	struct fanout_want want;        /* the question to the helper; the asker's while the piece
 	                                   is in helper.waiting */
 	bool from_helper;               /* the read under way is of a helper's memory */
+	uint32_t turn;                  /* helper.turn when the helper was asked */
 	struct piece *next;             /* in held or waiting */
 };
 
@@ -98,6 +99,8 @@ struct helper {
 	 * under way: their end is not reported to it.
 	 */
 	struct fanout_ask *asker;       /* NULL: the publisher's host named none */
+	uint32_t turn;                  /* changes with the asker: a read of an earlier helper's
+	                                   memory may end later, and is not this one's */
 	struct rm_fabric_addr address;  /* of the asker; naming it again does not undo bad */
 	bool bad;                       /* it failed, and is not asked any more; asker stays, since
 	                                   reads of its memory may be under way */
