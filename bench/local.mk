@@ -2,7 +2,11 @@ EXTRA_DIST += bench/README bench/WORKFLOWS bench/fanout bench/pictures \
 	bench/drawn/time.svg bench/drawn/memory.svg bench/drawn/moved.svg bench/drawn/break-even.svg
 # figures; `make bench` builds and runs what README quotes
 EXTRA_PROGRAMS += bench/list_handoff bench/eager_fetch bench/bare_read bench/publish \
-	bench/attach_walk
+	bench/attach_walk bench/rounds bench/rounds_plain
+bench_rounds_SOURCES = bench/rounds.c bench/bench.h
+bench_rounds_CPPFLAGS = $(AM_CPPFLAGS) -DWITH_RMMAP
+bench_rounds_LDADD = librmmap.la
+bench_rounds_plain_SOURCES = bench/rounds.c bench/bench.h
 bench_attach_walk_SOURCES = bench/attach_walk.c bench/bench.h
 bench_attach_walk_LDADD = librmmap.la
 bench_publish_SOURCES = bench/publish.c bench/bench.h
@@ -17,7 +21,8 @@ bench_bare_read_LDADD = $(FABRIC_LIBS)
 
 .PHONY: bench
 bench: all bench/list_handoff$(EXEEXT) bench/eager_fetch$(EXEEXT) bench/bare_read$(EXEEXT) \
-		bench/publish$(EXEEXT) bench/attach_walk$(EXEEXT)
+		bench/publish$(EXEEXT) bench/attach_walk$(EXEEXT) \
+		bench/rounds$(EXEEXT) bench/rounds_plain$(EXEEXT)
 	$(top_builddir)/bench/spine
 	$(top_builddir)/bench/snapshots
 
