@@ -82,7 +82,8 @@ tests_handoff_writers_SOURCES = tests/handoff/writers.c
 tests_handoff_writers_LDADD = $(handoff_ldadd) -lpthread
 tests_handoff_protected_SOURCES = tests/handoff/protected.c
 tests_handoff_protected_LDADD = $(handoff_ldadd)
-tests_handoff_marked_SOURCES = tests/handoff/marked.c
+tests_handoff_marked_SOURCES = tests/handoff/marked.c tests/handoff/marks.c \
+	tests/handoff/marks.h
 tests_handoff_marked_LDADD = $(handoff_ldadd) -lpthread
 tests_handoff_republish_SOURCES = tests/handoff/republish.c
 tests_handoff_republish_LDADD = $(handoff_ldadd)
