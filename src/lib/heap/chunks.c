@@ -137,9 +137,11 @@ void chunks_freeze(void)
 bool chunks_unused(uint64_t addr, uint64_t length)
 {
 	const struct chunk *chunk;
+	uint64_t step;
 
-	for (uint64_t at = addr; at < addr + length; at += RM_PAGE) {
+	for (uint64_t at = addr; at < addr + length; at += step) {
 		chunk = chunk_at(at);
+		step = chunk && !chunk->used_pages ? rm_huge_down(at) + RM_HUGE - at : RM_PAGE;
 		if (!chunk || rm_bit(chunk->used, page_of(at)))
 			return false;
 	}

@@ -167,8 +167,10 @@ static uint64_t free_length(uint64_t base)
  */
 static void chunk_renew(uint64_t base)
 {
-	uint64_t done = backing_renew(base, free_length(base));
+	uint64_t done = 0;
 
+	if (!backing_is_shared(base, RM_HUGE))
+		done = backing_renew(base, free_length(base));
 	for (uint64_t at = base; at < base + done; at += RM_HUGE) {
 		struct chunk *chunk = chunk_at(at);
 
