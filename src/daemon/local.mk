@@ -63,7 +63,8 @@ libdaemon_la_SOURCES += \
 	src/daemon/remote/remote.h src/daemon/remote/internal.h src/daemon/remote/cache.h src/daemon/remote/fetch_all.h \
 	src/daemon/remote/remote.c src/daemon/remote/readers.c src/daemon/remote/table.c \
 	src/daemon/remote/regions.c \
-	src/daemon/remote/info.c src/daemon/remote/claim.c src/daemon/remote/life.c src/daemon/remote/helper.c src/daemon/remote/pass_on.c src/daemon/remote/attachment.h src/daemon/remote/cache.c src/daemon/remote/count.c src/daemon/remote/fetch.c \
+	src/daemon/remote/info.c src/daemon/remote/claim.c src/daemon/remote/life.c src/daemon/remote/helper.c src/daemon/remote/pass_on.c src/daemon/remote/attachment.h src/daemon/remote/cache.c src/daemon/remote/cache_huge.c \
+	src/daemon/remote/huge.c src/daemon/remote/count.c src/daemon/remote/fetch.c \
 	src/daemon/remote/fetch_all.c
 
 # page faults

@@ -9,7 +9,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../../common/segment.h"
 #include "cache.h"
 
 #ifndef MADV_POPULATE_WRITE
@@ -27,7 +26,8 @@ static int cache_open_read_only(int fd)
 }
 
 /* All of it but the file. On failure cache_drop() is still to be called. */
-static int cache_init(struct cache *cache, uint64_t length, const uint64_t *data, uint64_t *present)
+static int cache_init(struct cache *cache, uint64_t length, const uint64_t *data, uint64_t *present,
+                      uint64_t *huge)
 {
 	memset(cache, 0, sizeof(*cache));
 	cache->fd = -1;
@@ -37,6 +37,7 @@ static int cache_init(struct cache *cache, uint64_t length, const uint64_t *data
 	cache->pages = length / RM_PAGE;
 	cache->data = data;
 	cache->present = present;
+	cache->huge = huge;
 	cache->inflight = calloc((cache->pages + 63) / 64, sizeof(*cache->inflight));
 	if (!cache->inflight)
 		return -ENOMEM;
@@ -50,57 +51,98 @@ static int cache_seal(int fd)
 		-errno : 0;
 }
 
-int cache_make(struct cache *cache, uint64_t length, const uint64_t *data, uint64_t *present)
+/*
+ * Map the file at a multiple of RM_HUGE, without which the kernel makes no page of it huge and
+ * maps none that is. 0 or -errno.
+ */
+static int cache_map(struct cache *cache, int fd, int protection)
 {
-	int fd = -1, error = cache_init(cache, length, data, present);
+	uint64_t room = cache->mapped + RM_HUGE;
+	char *start = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *at = (char *)rm_huge_up((uintptr_t)start), *end;
+	int error;
 
-	if (error)
-		goto fail;
-	fd = memfd_create("rmmap-cache", MFD_ALLOW_SEALING | MFD_CLOEXEC);
-	if (fd < 0 || ftruncate(fd, (off_t)length)) {
-		error = -errno;
-		goto fail;
-	}
-	cache->map = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (start == MAP_FAILED)
+		return -errno;
+	cache->map = mmap(at, cache->mapped, protection, MAP_SHARED | MAP_FIXED, fd, 0);
 	if (cache->map == MAP_FAILED) {
-		cache->map = NULL;
 		error = -errno;
-		goto fail;
+		cache->map = NULL;
+		munmap(start, room);
+		return error;
 	}
+	end = at + rm_page_up(cache->mapped);
+	if (at > start)
+		munmap(start, (size_t)(at - start));
+	if (start + room > end)
+		munmap(end, (size_t)(start + room - end));
+	return 0;
+}
+
+/* The bytes of the file, see cache_make(). */
+static uint64_t cache_file_bytes(const struct cache *cache, uint64_t dense)
+{
+	uint64_t last = (cache->pages - 1) / CACHE_BLOCK_PAGES;
+
+	if (!cache->huge || cache_block_data(cache, last) < dense)
+		return cache->length;
+	return rm_huge_up(cache->length);
+}
+
+/* Map it writable, then seal it, then open it once more. 0 or -errno. */
+static int cache_open(struct cache *cache, int fd)
+{
+	int error;
+
+	if (ftruncate(fd, (off_t)cache->mapped))
+		return -errno;
+	error = cache_map(cache, fd, PROT_READ | PROT_WRITE);
+	if (error)
+		return error;
 	cache->writable = true;
 	error = cache_seal(fd);
 	if (error)
-		goto fail;
+		return error;
 	cache->fd = cache_open_read_only(fd);
-	if (cache->fd < 0) {
-		error = cache->fd;
-		goto fail;
-	}
-	close(fd);
-	return 0;
-fail:
-	if (fd >= 0)
-		close(fd);
-	cache_drop(cache, NULL);
-	return error;
+	return cache->fd < 0 ? cache->fd : 0;
 }
 
-int cache_adopt(struct cache *cache, int fd, uint64_t length, const uint64_t *data,
-                uint64_t *present)
+int cache_make(struct cache *cache, uint64_t length, const uint64_t *data, uint64_t *present,
+               uint64_t *huge, uint64_t dense)
 {
-	int error = cache_init(cache, length, data, present);
+	int fd, error = cache_init(cache, length, data, present, huge);
 
-	cache->fd = fd;
 	if (!error) {
-		cache->map = mmap(NULL, length, PROT_READ, MAP_SHARED, fd, 0);
-		if (cache->map == MAP_FAILED) {
-			cache->map = NULL;
-			error = -errno;
-		}
+		cache->mapped = cache_file_bytes(cache, dense);
+		fd = memfd_create("rmmap-cache", MFD_ALLOW_SEALING | MFD_CLOEXEC);
+		error = fd < 0 ? -errno : cache_open(cache, fd);
+		if (fd >= 0)
+			close(fd);
 	}
 	if (error)
 		cache_drop(cache, NULL);
 	return error;
+}
+
+int cache_adopt(struct cache *cache, int fd, uint64_t length, const uint64_t *data,
+                uint64_t *present, uint64_t *huge)
+{
+	int error = cache_init(cache, length, data, present, huge);
+
+	cache->fd = fd;
+	cache->mapped = length;
+	if (!error)
+		error = cache_map(cache, fd, PROT_READ);
+	if (error) {
+		cache_drop(cache, NULL);
+		return error;
+	}
+	for (uint64_t block = 0; block * CACHE_BLOCK_PAGES < cache->pages; block++)
+		if (cache_is_huge(cache, block * CACHE_BLOCK_PAGES)) {
+			cache->huge_blocks++;
+			cache->extra += CACHE_BLOCK_PAGES - cache_block_data(cache, block);
+		}
+	return 0;
 }
 
 int cache_inherit(struct cache *cache, int fd, const uint64_t *had)
@@ -124,9 +166,9 @@ int cache_inherit(struct cache *cache, int fd, const uint64_t *had)
 void cache_drop(struct cache *cache, struct fabric *fabric)
 {
 	if (cache->writable && fabric)
-		fabric_forget(fabric, cache->map, cache->length);
+		fabric_forget(fabric, cache->map, cache->mapped);
 	if (cache->map)
-		munmap(cache->map, cache->length);
+		munmap(cache->map, cache->mapped);
 	if (cache->fd >= 0)
 		close(cache->fd);
 	free(cache->inflight);
@@ -214,13 +256,18 @@ void cache_mark_present(struct cache *cache, uint64_t page, uint64_t count)
 	cache->absent -= absent;
 	/* If this worker dies here, the next one finds no bit whose data is not in the file. */
 	__atomic_signal_fence(__ATOMIC_RELEASE);
-	for (; count; count--, page++)
+	for (; count; count--, page++) {
+		if (cache_is_huge(cache, page) && !cache_has(cache, page)) {
+			assert(cache->unfilled > 0);
+			cache->unfilled--;
+		}
 		rm_bit_set(cache->present, page);
+	}
 }
 
 int cache_populate(struct cache *cache, uint64_t page, uint64_t count)
 {
-	if (!cache->writable)
+	if (!cache->writable || !cache_small(cache, page, count))
 		return 0;
 	if (!madvise(cache->map + page * RM_PAGE, count * RM_PAGE, MADV_POPULATE_WRITE))
 		return 0;

@@ -66,7 +66,7 @@ static void piece_settle(struct piece *piece, int error)
 	}
 	cache_mark_inflight(cache, piece->page, piece->count, false);
 	if (error)
-		claim_return(remote, piece->count);
+		claim_return(remote, piece->claimed);
 	while ((waiter = *at)) {
 		if (waiter->layer != piece->layer || waiter->page >= piece->page + piece->count ||
 		    piece->page >= waiter->page + waiter->count) {
@@ -273,15 +273,18 @@ void fetch_direct(struct piece *piece)
 static int piece_make(struct remote *remote, const struct page_wait *waiter, uint64_t page,
                       uint64_t count, struct piece **out)
 {
-	int error = claim_pages(remote, count);
+	uint64_t claimed = cache_small(&remote->caches[waiter->layer], page, count);
+	int error = claim_pages(remote, claimed);
 
 	if (error)
 		return error;
 	error = cache_populate(&remote->caches[waiter->layer], page, count);
 	*out = error ? NULL : reserve_zalloc(sizeof(**out), waiter->vital);
-	if (*out)
+	if (*out) {
+		(*out)->claimed = claimed;
 		return 0;
-	claim_return(remote, count);
+	}
+	claim_return(remote, claimed);
 	if (error)
 		return error;
 	return waiter->vital ? -EAGAIN : -ENOMEM;
@@ -329,6 +332,8 @@ void remote_fetch(struct remote *remote, struct attachment *for_whom, struct pag
 	remote_hold(remote);
 	if (remote->state == REMOTE_LOST)
 		waiter->error = remote->error;
+	if (waiter->whole && !waiter->error)
+		huge_ahead(remote, waiter->layer, page, waiter->count);
 	while (!waiter->error && cache_wanted(cache, page, end, PIECE_PAGES, false, &start, &count)) {
 		waiter->error = piece_start(remote, for_whom, waiter, start, &count);
 		page = start + count;

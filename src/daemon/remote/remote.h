@@ -37,6 +37,11 @@ struct peers;
 void remotes_take(struct remotes *remotes, struct peers *peers);
 void remotes_free(struct remotes *remotes);             /* NULL is allowed */
 uint32_t remotes_count(struct remotes *remotes);
+/*
+ * Bytes of all caches that are in huge pages, filled or not. *refused: how many times the kernel
+ * made none.
+ */
+uint64_t remotes_huge(const struct remotes *remotes, uint64_t *refused);
 /* Describe each publication that is attached, for rmmap list. */
 void remotes_list(struct remotes *remotes, void (*each)(void *arg, const struct rm_pub_info *info),
                   void *arg);
