@@ -229,6 +229,8 @@ struct rmmap_stats {
 	uint64_t pointer_used;
 	uint64_t asked_pages;      /* pages that rmmap_prefetch() requested */
 	uint64_t asked_used;
+	uint64_t cache_huge_bytes; /* of rmmapd's pages of other hosts, for all processes: in
+	                              huge pages */
 };
 
 /*
