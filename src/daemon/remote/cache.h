@@ -102,8 +102,6 @@ void cache_mark_present(struct cache *cache, uint64_t page, uint64_t count);
 /* Allocate the pages of the file: one call is cheaper than a fault for each page. 0 or -errno. */
 int cache_populate(struct cache *cache, uint64_t page, uint64_t count);
 
-/* ---- cache_huge.c: does not allocate ---- */
-
 /* Was the block that has this page made huge? */
 static inline bool cache_is_huge(const struct cache *cache, uint64_t page)
 {
@@ -115,6 +113,9 @@ uint64_t cache_block_data(const struct cache *cache, uint64_t block);
 uint64_t cache_block_absent(const struct cache *cache, uint64_t block);
 /* How many pages of [page, page + count) are not in huge blocks. */
 uint64_t cache_small(const struct cache *cache, uint64_t page, uint64_t count);
+
+/* ---- cache_huge.c: does not allocate ---- */
+
 /*
  * May this block be made huge now? Not if it is already, has fewer than dense pages of data, has
  * pages in flight, which somebody writes, or so many present that copying them costs more than it

@@ -10,43 +10,12 @@
  */
 #define COPIED_MAX 64
 
-static uint64_t cache_block_end(const struct cache *cache, uint64_t block)
-{
-	uint64_t end = (block + 1) * CACHE_BLOCK_PAGES;
-
-	return end < cache->pages ? end : cache->pages;
-}
-
-uint64_t cache_block_data(const struct cache *cache, uint64_t block)
-{
-	uint64_t from = block * CACHE_BLOCK_PAGES, to = cache_block_end(cache, block);
-
-	return rm_bit_count(cache->data + from / 64, to - from);
-}
-
-uint64_t cache_block_absent(const struct cache *cache, uint64_t block)
-{
-	return cache_absent(cache, block * CACHE_BLOCK_PAGES, cache_block_end(cache, block));
-}
-
-uint64_t cache_small(const struct cache *cache, uint64_t page, uint64_t count)
-{
-	uint64_t end = page + count, next, small = 0;
-
-	for (; page < end; page = next) {
-		next = (page / CACHE_BLOCK_PAGES + 1) * CACHE_BLOCK_PAGES;
-		next = next < end ? next : end;
-		if (!cache_is_huge(cache, page))
-			small += next - page;
-	}
-	return small;
-}
-
 static bool cache_block_busy(const struct cache *cache, uint64_t block)
 {
-	uint64_t from = block * CACHE_BLOCK_PAGES, start, count;
+	uint64_t from = block * CACHE_BLOCK_PAGES, to = from + CACHE_BLOCK_PAGES, start, count;
 
-	return rm_bit_run(cache->inflight, from, cache_block_end(cache, block), true, &start, &count);
+	return rm_bit_run(cache->inflight, from, to < cache->pages ? to : cache->pages, true, &start,
+	                  &count);
 }
 
 bool cache_block_fits(const struct cache *cache, uint64_t block, uint64_t dense)

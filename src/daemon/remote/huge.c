@@ -11,6 +11,7 @@
  * Worker thread only; does not allocate.
  */
 #include <errno.h>
+#include <time.h>
 
 #include "../../common/channel.h"
 #include "internal.h"
@@ -18,7 +19,7 @@
 #define DENSE_PAGES (CACHE_BLOCK_PAGES / 4 * 3) /* of data: the cache grows by a third at most */
 #define LAZY_BYTES ((uint64_t)64 << 20) /* of huge pages not filled yet, of all caches together */
 #define LAZY_SHARE 4                    /* of what may be held at all: at most a quarter */
-#define LAZY_NS 4000000ull              /* at one attach */
+#define LAZY_NS 6000000ull              /* of CPU time, at one attach */
 #define PAUSE_NS 100000000ull           /* after the kernel has refused one */
 
 uint64_t huge_dense(const struct remotes *remotes)
@@ -119,6 +120,15 @@ static uint64_t lazy_blocks(const struct remotes *remotes)
 	return unfilled < most ? (most - unfilled) / RM_HUGE : 0;
 }
 
+/* Of this thread: others that want its core do not count. */
+static uint64_t cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 /* Of one layer, at most *left blocks, until this time. False: no further one may be made. */
 static bool layer_make_huge(struct remote *remote, uint32_t layer, uint64_t *left, uint64_t until)
 {
@@ -128,7 +138,7 @@ static bool layer_make_huge(struct remote *remote, uint32_t layer, uint64_t *lef
 	if (layer_registered(remote, layer))
 		return true;
 	for (uint64_t block = 0; block < blocks; block++) {
-		if (!*left || rm_now_ns() >= until)
+		if (!*left || cpu_ns() >= until)
 			return false;
 		error = block_make(remote, layer, block);
 		if (error && error != -EINVAL)
@@ -140,7 +150,7 @@ static bool layer_make_huge(struct remote *remote, uint32_t layer, uint64_t *lef
 
 void huge_for_lazy(struct remote *remote)
 {
-	uint64_t until = rm_now_ns() + LAZY_NS, left;
+	uint64_t until = cpu_ns() + LAZY_NS, left;
 
 	if (huge_paused(remote->remotes))
 		return;

@@ -109,6 +109,11 @@ bool remote_present(const struct remote *remote, uint32_t layer, uint64_t page);
 /* Is the page absent, and not in flight either? */
 bool remote_wanted(const struct remote *remote, uint32_t layer, uint64_t page);
 struct rm_counters *remote_counters(struct remote *remote);
+/*
+ * Is the page in a block that was made huge? Then all pages of that block exist in the file, filled
+ * or not.
+ */
+bool remote_is_huge(const struct remote *remote, uint32_t layer, uint64_t page);
 /* The worker's mapping of a page that is present and not a hole. */
 const void *remote_data(const struct remote *remote, uint32_t layer, uint64_t page);
 /*
