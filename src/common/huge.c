@@ -39,25 +39,26 @@ int rm_huge_make(void *addr, uint64_t length, bool present)
 	return error == EAGAIN ? -errno : -error;
 }
 
-/* A mapping of fd at a multiple of RM_HUGE, or NULL. The reservation around it is unmapped. */
-static void *probe_map(int fd)
+void *rm_huge_map(uint64_t length, int protection, int flags, int fd)
 {
-	char *room = mmap(NULL, 2 * RM_HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-	                  -1, 0);
-	char *map = (char *)rm_huge_up((uintptr_t)room);
+	uint64_t room = length + RM_HUGE;
+	char *start = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *at = (char *)rm_huge_up((uintptr_t)start), *end = at + rm_page_up(length);
+	int error;
 
-	if (room == MAP_FAILED)
+	if (start == MAP_FAILED)
 		return NULL;
-	if (mmap(map, RM_HUGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
-		map = NULL;
-	if (!map) {
-		munmap(room, 2 * RM_HUGE);
+	if (mmap(at, length, protection, flags | MAP_FIXED, fd, 0) == MAP_FAILED) {
+		error = errno;
+		munmap(start, room);
+		errno = error;
 		return NULL;
 	}
-	if (map > room)
-		munmap(room, (size_t)(map - room));
-	munmap(map + RM_HUGE, (size_t)(room + RM_HUGE - map));
-	return map;
+	if (at > start)
+		munmap(start, (size_t)(at - start));
+	if (start + room > end)
+		munmap(end, (size_t)(start + room - end));
+	return at;
 }
 
 int rm_huge_probe(void)
@@ -75,7 +76,7 @@ int rm_huge_probe(void)
 		close(fd);
 		return error;
 	}
-	map = probe_map(fd);
+	map = rm_huge_map(RM_HUGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
 	close(fd);
 	if (!map)
 		return -ENOMEM;

@@ -51,32 +51,10 @@ static int cache_seal(int fd)
 		-errno : 0;
 }
 
-/*
- * Map the file at a multiple of RM_HUGE, without which the kernel makes no page of it huge and
- * maps none that is. 0 or -errno.
- */
 static int cache_map(struct cache *cache, int fd, int protection)
 {
-	uint64_t room = cache->mapped + RM_HUGE;
-	char *start = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	char *at = (char *)rm_huge_up((uintptr_t)start), *end;
-	int error;
-
-	if (start == MAP_FAILED)
-		return -errno;
-	cache->map = mmap(at, cache->mapped, protection, MAP_SHARED | MAP_FIXED, fd, 0);
-	if (cache->map == MAP_FAILED) {
-		error = -errno;
-		cache->map = NULL;
-		munmap(start, room);
-		return error;
-	}
-	end = at + rm_page_up(cache->mapped);
-	if (at > start)
-		munmap(start, (size_t)(at - start));
-	if (start + room > end)
-		munmap(end, (size_t)(start + room - end));
-	return 0;
+	cache->map = rm_huge_map(cache->mapped, protection, MAP_SHARED, fd);
+	return cache->map ? 0 : -errno;
 }
 
 /* The bytes of the file, see cache_make(). */

@@ -203,7 +203,13 @@ static void piece_post_read(struct piece *piece, struct fabric_peer *peer, uint6
 	struct cache *cache = &remote->caches[piece->layer];
 	uint64_t start, count;
 
-	cache_run(cache, piece->page, AROUND_PAGES, &start, &count);
+	/* All pages of a huge block exist, and a device pins them as one. */
+	if (cache_is_huge(cache, piece->page)) {
+		start = piece->page - piece->page % CACHE_BLOCK_PAGES;
+		count = CACHE_BLOCK_PAGES;
+	} else {
+		cache_run(cache, piece->page, AROUND_PAGES, &start, &count);
+	}
 	piece->read = (struct fabric_read){
 		.peer = peer,
 		.to = cache->map + piece->page * RM_PAGE,
