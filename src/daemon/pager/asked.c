@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* asked.c - ranges of rmmap_prefetch(), which are fetched in turn. Worker thread only; allocates. */
+/* asked.c - ranges of rmmap_prefetch(), fetched in turn. Worker thread only; allocates. */
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>

@@ -252,7 +252,8 @@ void claim_trim(struct remote *remote);
  * Frees nothing to get there, since it can be done without. 0 or -ENOSPC.
  */
 int claim_block(struct remote *remote, struct block_claim *claim);
-void claim_unblock(struct remote *remote, const struct block_claim *claim);     /* it was not made */
+/* It was not made. */
+void claim_unblock(struct remote *remote, const struct block_claim *claim);
 /* The caches are about to go: give back everything. */
 void claim_free(struct remote *remote);
 
