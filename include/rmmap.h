@@ -232,6 +232,8 @@ struct rmmap_stats {
 	uint64_t heap_huge_bytes;  /* of the heap now: huge pages of memory files */
 	uint64_t layer_huge_bytes; /* huge pages that publishes have made to copy into */
 	uint64_t huge_refused;     /* huge pages that the kernel did not make for the heap */
+	uint64_t cache_huge_bytes; /* of rmmapd's pages of other hosts, for all processes: in
+	                              huge pages */
 };
 
 /*

@@ -189,6 +189,8 @@ static void json_daemon(struct json *json, const struct rm_daemon_info *info)
 	json_number(json, "held_bytes", info->held_bytes);
 	json_number(json, "limit_bytes", info->limit_bytes);
 	json_number(json, "cache_bytes", info->cache_bytes);
+	json_number(json, "cache_huge_bytes", info->cache_huge_bytes);
+	json_number(json, "cache_huge_refused", info->cache_huge_refused);
 	json_number(json, "cgroup_bytes", info->cgroup_bytes);
 	if (info->cgroup_limit != RM_CGROUP_NONE)
 		json_number(json, "cgroup_limit", info->cgroup_limit);

@@ -42,26 +42,26 @@ int rm_huge_make(void *addr, uint64_t length, bool present)
 	return error == EAGAIN ? -errno : -error;
 }
 
-/*
- * Map length bytes of a file at a multiple of RM_HUGE, to be written to. NULL: not possible. What
- * is reserved around it until its place is known is unmapped.
- */
-static char *file_map(int fd, uint64_t length)
+void *rm_huge_map(uint64_t length, int protection, int flags, int fd)
 {
-	uint64_t size = length + RM_HUGE;
-	char *room = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	char *map = (char *)rm_huge_up((uintptr_t)room);
+	uint64_t room = length + RM_HUGE;
+	char *start = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *at = (char *)rm_huge_up((uintptr_t)start), *end = at + rm_page_up(length);
+	int error;
 
-	if (room == MAP_FAILED)
+	if (start == MAP_FAILED)
 		return NULL;
-	if (mmap(map, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) {
-		munmap(room, size);
+	if (mmap(at, length, protection, flags | MAP_FIXED, fd, 0) == MAP_FAILED) {
+		error = errno;
+		munmap(start, room);
+		errno = error;
 		return NULL;
 	}
-	if (map > room)
-		munmap(room, (size_t)(map - room));
-	munmap(map + length, (size_t)(room + size - (map + length)));
-	return map;
+	if (at > start)
+		munmap(start, (size_t)(at - start));
+	if (start + room > end)
+		munmap(end, (size_t)(start + room - end));
+	return at;
 }
 
 /* The number of bits of one huge page's part of a bitmap. */
@@ -85,7 +85,7 @@ uint64_t rm_huge_file(int fd, uint64_t length, const uint64_t *data)
 		if (pages_count(data, i / RM_HUGE) < RM_HUGE / RM_PAGE * 3 / 4)
 			continue;
 		if (!map)
-			map = file_map(fd, whole);
+			map = rm_huge_map(whole, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
 		failed = !map || rm_huge_make(map + i, RM_HUGE, false);
 		made += failed ? 0 : RM_HUGE;
 	}
@@ -109,7 +109,7 @@ int rm_huge_probe(void)
 		close(fd);
 		return error;
 	}
-	map = file_map(fd, RM_HUGE);
+	map = rm_huge_map(RM_HUGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
 	close(fd);
 	if (!map)
 		return -ENOMEM;

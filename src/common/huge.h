@@ -55,6 +55,12 @@ int rm_huge_make(void *addr, uint64_t length, bool present);
  */
 uint64_t rm_huge_file(int fd, uint64_t length, const uint64_t *data);
 
+/*
+ * mmap() a file from its beginning, at a multiple of RM_HUGE, where the kernel can map its huge
+ * pages as such. NULL with errno.
+ */
+void *rm_huge_map(uint64_t length, int protection, int flags, int fd);
+
 /* Try it with one page of a file of its own. 0 or -errno, as above. */
 int rm_huge_probe(void);
 

@@ -47,7 +47,7 @@
 #include "terms.h"
 
 #define RM_WIRE_MAGIC 0x57524d52u
-#define RM_WIRE_VERSION 6
+#define RM_WIRE_VERSION 7
 #define RM_TEXT_MAX 512
 #define RM_SPEC_MAX 128                 /* RMMAP_FABRIC as given, NUL included */
 
@@ -212,6 +212,7 @@ struct rm_wire_stats_reply {            /* RM_STATS_REPLY */
 	struct rm_wire head;
 	int32_t error;
 	uint32_t reserved;
+	uint64_t cache_huge_bytes;      /* of all of rmmapd's caches: in huge pages */
 	struct rm_counters counters;
 };
 
@@ -244,6 +245,8 @@ struct rm_daemon_info {                 /* the one record of RM_INFO */
 	uint64_t held_bytes;            /* in publications and caches */
 	uint64_t limit_bytes;           /* RMMAP_LIMIT for held_bytes; 0: none */
 	uint64_t cache_bytes;           /* the part of held_bytes fetched from other hosts */
+	uint64_t cache_huge_bytes;      /* the part of cache_bytes in huge pages, filled or not */
+	uint64_t cache_huge_refused;    /* how many huge pages the kernel did not make */
 	uint64_t cgroup_bytes, cgroup_limit;    /* memory of rmmapd's cgroup; UINT64_MAX: no limit */
 	uint64_t uptime_ms;
 	uint32_t fabric_open;           /* 1: listening */

@@ -64,14 +64,15 @@ libdaemon_la_SOURCES += \
 	src/daemon/remote/remote.h src/daemon/remote/internal.h src/daemon/remote/cache.h src/daemon/remote/fetch_all.h \
 	src/daemon/remote/remote.c src/daemon/remote/readers.c src/daemon/remote/table.c \
 	src/daemon/remote/regions.c \
-	src/daemon/remote/info.c src/daemon/remote/claim.c src/daemon/remote/life.c src/daemon/remote/helper.c src/daemon/remote/pass_on.c src/daemon/remote/attachment.h src/daemon/remote/cache.c src/daemon/remote/count.c src/daemon/remote/fetch.c \
+	src/daemon/remote/info.c src/daemon/remote/claim.c src/daemon/remote/life.c src/daemon/remote/helper.c src/daemon/remote/pass_on.c src/daemon/remote/attachment.h src/daemon/remote/cache.c src/daemon/remote/cache_bits.c src/daemon/remote/cache_huge.c \
+	src/daemon/remote/huge.c src/daemon/remote/count.c src/daemon/remote/fetch.c \
 	src/daemon/remote/fetch_all.c
 
 # page faults
 libdaemon_la_SOURCES += \
 	src/daemon/pager/pager.h src/daemon/pager/internal.h src/daemon/pager/uffd.h \
 	src/daemon/pager/batch.c src/daemon/pager/end.c src/daemon/pager/pager.c src/daemon/pager/fault.c src/daemon/pager/map.c \
-	src/daemon/pager/ahead.c src/daemon/pager/ranges.c src/daemon/pager/filled.c \
+	src/daemon/pager/ahead.c src/daemon/pager/asked.c src/daemon/pager/block.c src/daemon/pager/give.c src/daemon/pager/files.c src/daemon/pager/ranges.c src/daemon/pager/filled.c \
 	src/daemon/pager/uffd.c src/daemon/base/reserve.h src/daemon/base/reserve.c \
 	src/daemon/pager/budget.h src/daemon/pager/budget.c src/daemon/pager/pointers.h src/daemon/pager/pointers.c \
 	src/daemon/pager/stream.h src/daemon/pager/stream.c

@@ -37,6 +37,7 @@ static void counters_take(struct rmmap_stats *s, const struct rm_wire_stats_repl
 	s->pointer_used = ahead[RM_AHEAD_POINTER].used;
 	s->asked_pages = ahead[RM_AHEAD_ASKED].pages;
 	s->asked_used = ahead[RM_AHEAD_ASKED].used;
+	s->cache_huge_bytes = reply->cache_huge_bytes;
 	rm_format(s->provider, sizeof(s->provider), "%s", reply->counters.provider);
 }
 
@@ -149,6 +150,8 @@ static void stats_say(int fd, const struct rmmap_stats *s)
 	          (unsigned long long)s->readahead_pages, (unsigned long long)s->readahead_used,
 	          (unsigned long long)s->pointer_pages, (unsigned long long)s->pointer_used,
 	          (unsigned long long)s->asked_pages, (unsigned long long)s->asked_used);
+	rm_say_fd(fd, "rmmap: huge pages: %s of rmmapd's pages of other hosts",
+	          bytes_text(s->cache_huge_bytes, a));
 }
 
 __attribute__((constructor)) static void stderr_keep(void)

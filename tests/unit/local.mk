@@ -82,8 +82,13 @@ tests_unit_peer_test_fanout_CFLAGS = $(unit_cflags) $(FABRIC_CFLAGS)
 tests_unit_peer_test_fanout_LDADD = libdaemon.la $(CHECK_LIBS)
 remote_steps = tests/unit/remote/remote_steps.c tests/unit/remote/remote_steps.h tests/unit/unit.h \
 	$(fake_host)
-check_PROGRAMS += tests/unit/remote/test_remote tests/unit/remote/test_remote_readers
-TESTS += tests/unit/remote/test_remote tests/unit/remote/test_remote_readers
+remote_unit_tests = tests/unit/remote/test_remote tests/unit/remote/test_remote_readers \
+	tests/unit/remote/test_remote_huge
+check_PROGRAMS += $(remote_unit_tests)
+TESTS += $(remote_unit_tests)
+tests_unit_remote_test_remote_huge_SOURCES = tests/unit/remote/test_remote_huge.c $(remote_steps)
+tests_unit_remote_test_remote_huge_CFLAGS = $(unit_cflags) $(FABRIC_CFLAGS)
+tests_unit_remote_test_remote_huge_LDADD = libdaemon.la $(CHECK_LIBS)
 tests_unit_remote_test_remote_SOURCES = tests/unit/remote/test_remote.c $(remote_steps)
 tests_unit_remote_test_remote_CFLAGS = $(unit_cflags) $(FABRIC_CFLAGS)
 tests_unit_remote_test_remote_LDADD = libdaemon.la $(CHECK_LIBS)

@@ -43,8 +43,8 @@ struct fabric_read {
 	void *to;
 	size_t length;                  /* any; it is cut into pieces as the provider needs */
 	void *around;                   /* memory that contains [to, to + length) and is about to
-	                                   be read too: it may be registered, and so be pinned, as
-	                                   a whole. NULL: none */
+	                                   be read too, or is one huge page: it may be registered,
+	                                   and so be pinned, as a whole. NULL: none */
 	size_t around_length;
 	uint64_t from;                  /* region base + offset */
 	uint64_t key;

@@ -173,8 +173,11 @@ static bool fabric_make_room(struct fabric *fabric)
 	return fabric->events.room && fabric->events.room(fabric->events.arg);
 }
 
-/* Register a local, without users yet. 0 or -errno; -ENOMEM: nothing could be closed for it. */
-static int local_open(struct fabric *fabric, void *memory, size_t length,
+/*
+ * Register a local, without users yet. room: others' regions may be closed for it. 0 or -errno;
+ * -ENOMEM: nothing could be closed for it.
+ */
+static int local_open(struct fabric *fabric, void *memory, size_t length, bool room,
                       struct fabric_local **out)
 {
 	struct fabric_local *local = calloc(1, sizeof(*local));
@@ -186,7 +189,7 @@ static int local_open(struct fabric *fabric, void *memory, size_t length,
 		;
 	do {
 		error = mr_reg(fabric, memory, length, FI_READ, &local->mr);
-	} while (error == -FI_ENOMEM && (local_evict(fabric) || fabric_make_room(fabric)));
+	} while (error == -FI_ENOMEM && (local_evict(fabric) || (room && fabric_make_room(fabric))));
 	if (error) {
 		free(local);
 		return error;
@@ -215,8 +218,10 @@ int fabric_local_get(struct fabric *fabric, struct fabric_op *op, void *around,
 		return 0;
 	local = local_find(fabric, start, end);
 	if (!local) {
-		error = local_open(fabric, both ? around : op->data,
-		                   both ? around_length : op->length, &local);
+		error = both ? local_open(fabric, around, around_length, false, &local) : -ENOMEM;
+		/* What is around it may be more than can be pinned: then do without. */
+		if (error == -ENOMEM)
+			error = local_open(fabric, op->data, op->length, true, &local);
 		if (error)
 			return error;
 	}

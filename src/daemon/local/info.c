@@ -123,6 +123,7 @@ static void describe_memory(struct local *local, struct rm_daemon_info *info)
 	info->held_bytes = limit_held(local->context);
 	info->limit_bytes = local->context->options.limit;
 	info->cache_bytes = local->context->limit.caches - local->context->limit.promised;
+	info->cache_huge_bytes = remotes_huge(local->remotes, &info->cache_huge_refused);
 	info->cgroup_bytes = cgroup.used;
 	info->cgroup_limit = cgroup.limit;
 }
@@ -186,7 +187,9 @@ static void reply_listing(struct connection *connection, uint64_t seq, struct li
 static void reply_stats(struct connection *connection, uint64_t seq)
 {
 	struct rm_wire_stats_reply reply = { .counters = connection->client->counters->sum };
+	uint64_t refused;
 
+	reply.cache_huge_bytes = remotes_huge(connection->client->local->remotes, &refused);
 	connection_send(connection, &reply, sizeof(reply), RM_STATS_REPLY, seq, NULL, 0);
 }
 

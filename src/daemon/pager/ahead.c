@@ -4,7 +4,8 @@
  *
  * Pages that arrive are scanned for addresses of the publication (pointers.h). The pages that
  * these lead to are queued and fetched in that order, so breadth-first, as far as budget.h
- * allows. Neighbours that are queued are fetched with them. Ranges of rmmap_prefetch() go first.
+ * allows. Neighbours that are queued are fetched with them. Ranges of rmmap_prefetch() go first
+ * (asked.c).
  *
  * Prefetched pages are mapped at once. That saves a fault for each, but hides whether they are
  * used. So one page of 16, later of 64, is left unmapped, and its fault counts for all of them.
@@ -33,9 +34,6 @@
 #define OFTEN_SHIFT 4
 #define RARE_SHIFT 6
 #define RARE_AFTER 1024                 /* pages that came for one reason */
-#define FLYING_MAX 24                   /* batches: leaves the fabric room for faults */
-#define ASKED_WINDOW 512                /* pages under way for rmmap_prefetch() */
-#define ASKED_MAX 1024                  /* ranges of rmmap_prefetch() that wait */
 #define MAPPED_MAX 64                   /* queued pages that one ahead_pump() maps */
 
 /* A hash: looks random, and is the same each time for a page. */
@@ -149,6 +147,38 @@ void ahead_proven(struct lazy *lazy, const struct stream_plan *plan)
 	}
 	if (n)
 		ahead_used(lazy, RM_AHEAD_SCAN + 1, n);
+}
+
+/* How many of these pages are likely to be used, of which none will tell: as many as of others. */
+static uint64_t ahead_share(const struct rm_ahead_counters *counters, uint64_t pages)
+{
+	uint64_t others = counters->pages > pages ? counters->pages - pages : 0;
+	uint64_t share = others ? pages * counters->used / others : pages;
+
+	share = share < pages ? share : pages;
+	return share < counters->pages - counters->used ? share : counters->pages - counters->used;
+}
+
+void ahead_given(struct lazy *lazy, uint64_t number, bool touched)
+{
+	uint8_t *state = lazy->ahead.state + number, *end = state + LAZY_BLOCK;
+	uint64_t pages[RM_AHEADS] = { 0 };
+	enum rm_ahead why;
+
+	for (; state < end; state++) {
+		if (*state & WHY)
+			pages[(*state & WHY) - 1]++;
+		*state &= (uint8_t)~(WHY | QUEUED | LEFT | RARE | MARK | LONE);
+	}
+	for (why = 0; why < RM_AHEADS; why++) {
+		if (touched && why != RM_AHEAD_POINTER)
+			ahead_used(lazy, (uint8_t)(why + 1), pages[why]);
+		else
+			ahead_count(lazy, why, 0, ahead_share(ahead_counters(lazy, why), pages[why]));
+	}
+	/* Trust in pointers grows by a block no more than by any page that was left. */
+	if (touched && pages[RM_AHEAD_POINTER])
+		budget_used(&lazy->ahead.budget, 1 << RARE_SHIFT);
 }
 
 void ahead_missed(struct lazy *lazy, uint64_t number)
@@ -278,6 +308,31 @@ static void queue_widen(const struct lazy *lazy, uint32_t segment, uint64_t max,
 }
 
 /*
+ * Fetch the block of this page whole, if pointers lead to a quarter of what is absent of it. False
+ * if it is not so, or not affordable.
+ */
+static bool queue_follow_block(struct lazy *lazy, uint32_t segment, uint64_t page)
+{
+	struct lazy_ahead *ahead = &lazy->ahead;
+	uint64_t block, absent, queued = 0;
+	uint8_t *state;
+
+	if (!block_find(lazy, segment, page, &block))
+		return false;
+	absent = block_absent(lazy, segment, block);
+	state = ahead->state + lazy->first[segment] + block;
+	for (unsigned i = 0; i < LAZY_BLOCK; i++)
+		queued += (state[i] & QUEUED) != 0;
+	if (queued < absent / 4 || ahead->budget.credit < absent)
+		return false;
+	for (unsigned i = 0; i < LAZY_BLOCK; i++)
+		state[i] &= (uint8_t)~QUEUED;
+	budget_spend(&ahead->budget, absent);
+	block_fetch(lazy, segment, block, RM_AHEAD_POINTER);
+	return true;
+}
+
+/*
  * Take the queue's oldest page: fetch it with its neighbours, or map it if it is here by now.
  * *mapped counts the latter. False if nothing may be done now.
  */
@@ -287,7 +342,7 @@ static bool queue_follow(struct lazy *lazy, unsigned *mapped)
 	uint64_t max = budget_window(&ahead->budget), number, page, count;
 	uint32_t segment;
 
-	if (!ahead->queued || !ahead->budget.credit || ahead->flying >= FLYING_MAX ||
+	if (!ahead->queued || !ahead->budget.credit || ahead->flying >= AHEAD_FLYING_MAX ||
 	    *mapped >= MAPPED_MAX)
 		return false;
 	/* Wait for half a window: otherwise each page that arrives asks for one more, never a run. */
@@ -309,6 +364,8 @@ static bool queue_follow(struct lazy *lazy, unsigned *mapped)
 		}
 		return true;
 	}
+	if (queue_follow_block(lazy, segment, page))
+		return true;
 	max = max < ahead->budget.credit ? max : ahead->budget.credit;
 	queue_widen(lazy, segment, max < LAZY_PART ? max : LAZY_PART, &page, &count);
 	for (uint64_t i = 0; i < count; i++)
@@ -316,60 +373,6 @@ static bool queue_follow(struct lazy *lazy, unsigned *mapped)
 	budget_spend(&ahead->budget, count);
 	lazy_fetch(lazy, segment, page, count, RM_AHEAD_POINTER, LAZY_NOBODY);
 	return true;
-}
-
-/* Fetch the next part of a range of rmmap_prefetch(). False if nothing may be done now. */
-static bool asked_fetch(struct lazy *lazy)
-{
-	struct lazy_ahead *ahead = &lazy->ahead;
-	struct lazy_asked *asked = ahead->asked;
-	uint64_t page, count, pages;
-	uint32_t segment;
-
-	if (!asked || ahead->flying >= FLYING_MAX || ahead->flying_pages >= ASKED_WINDOW)
-		return false;
-	segment = lazy_segment(lazy, asked->at);
-	page = asked->at - lazy->first[segment];
-	pages = remote_table(lazy->remote)->segments[segment].length / RM_PAGE;
-	count = asked->end - asked->at < LAZY_PART ? asked->end - asked->at : LAZY_PART;
-	if (count > pages - page)
-		count = pages - page;
-	assert(asked->at < asked->end && ahead->asked_count > 0);
-	asked->at += count;
-	if (asked->at >= asked->end) {
-		ahead->asked = asked->next;
-		ahead->asked_count--;
-		free(asked);
-	}
-	lazy_fetch(lazy, segment, page, count, RM_AHEAD_ASKED, LAZY_NOBODY);
-	return true;
-}
-
-/* Page numbers [at, end) are to be fetched. 0, -EAGAIN or -ENOMEM. */
-static int asked_add(struct lazy *lazy, uint64_t at, uint64_t end)
-{
-	struct lazy_ahead *ahead = &lazy->ahead;
-	struct lazy_asked **last = &ahead->asked, *asked;
-
-	while (*last && (*last)->next)
-		last = &(*last)->next;
-	/* The next segment or the next call often continues the last range. */
-	if (*last && (*last)->end == at) {
-		(*last)->end = end;
-		return 0;
-	}
-	if (ahead->asked_count == ASKED_MAX)
-		return -EAGAIN;
-	asked = calloc(1, sizeof(*asked));
-	if (!asked)
-		return -ENOMEM;
-	asked->at = at;
-	asked->end = end;
-	if (*last)
-		last = &(*last)->next;
-	*last = asked;
-	ahead->asked_count++;
-	return 0;
 }
 
 int lazy_prefetch(struct lazy *lazy, uint64_t addr, uint64_t length)
@@ -408,12 +411,7 @@ void ahead_pump(struct lazy *lazy)
 
 void ahead_free(struct lazy *lazy)
 {
-	struct lazy_asked *asked;
-
-	while ((asked = lazy->ahead.asked)) {
-		lazy->ahead.asked = asked->next;
-		free(asked);
-	}
+	asked_free(lazy);
 	free(lazy->ahead.state);
 	free(lazy->ahead.queue);
 }

@@ -98,6 +98,7 @@ void lazy_free(struct lazy *lazy)
 	ahead_free(lazy);
 	free(lazy->first);
 	free(lazy->mapped);
+	free(lazy->blocks);
 	free(lazy->ranges);
 	free(lazy);
 }

@@ -6,8 +6,9 @@
  * maps, with zeros where the file has no page. So before that, each page of data must have been
  * resolved, or be in that very file, and not in one that a later worker made. This is checked
  * page by page from the bitmaps, independently of the counters that said it was time to
- * unregister; and the kernel is asked for one page of each segment. Worker thread only; does not
- * allocate.
+ * unregister; and the kernel is asked for one page of each segment. That a page exists in the
+ * file proves nothing: in a huge page, all do from the start (remote/README). Worker thread only;
+ * does not allocate.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -119,6 +120,15 @@ static bool segment_filled(struct lazy *lazy, uint32_t segment)
 		asked = true;
 	}
 	return true;
+}
+
+bool lazy_block_filled(const struct lazy *lazy, uint32_t segment, uint64_t block)
+{
+	const struct rm_segment *s = lazy_segment_at(lazy, segment);
+
+	/* Holes need no proof: nothing but what is fetched is ever written into the file. */
+	return !lazy->broken && lazy_shares(lazy, s->layer) &&
+	       file_has_pages(lazy, s, block, block + LAZY_BLOCK);
 }
 
 bool lazy_filled(struct lazy *lazy)

@@ -5,9 +5,13 @@
  *   pager.c   fault events, completion, the record
  *   fault.c   policy: which pages a fault brings
  *   ahead.c   policy: what is fetched before anybody asks for it, and whether it was used
+ *   asked.c   ranges of rmmap_prefetch()
  *   batch.c   has pages fetched, in parts
  *   map.c     resolves pages that are here, gives up those that will not come
- *   filled.c  proves that nothing can be read as zeros before the ranges are unregistered
+ *   block.c   2 MiB that the process can map by one fault
+ *   give.c    gives such a block to the process
+ *   files.c   whether the process maps the files that it was sent
+ *   filled.c  proves that nothing can be read as zeros before a range is unregistered
  *   end.c     completion, loss, and release
  *   ranges.c  which addresses this userfaultfd covers
  *
@@ -17,6 +21,7 @@
 #ifndef RM_LAZY_H
 #define RM_LAZY_H
 
+#include "../../common/huge.h"
 #include "budget.h"
 #include "../base/loop.h"
 #include "pager.h"
@@ -28,6 +33,8 @@ enum { LAZY_UFFD, LAZY_LINE_THEIRS, LAZY_LINE_OURS, LAZY_RANGES, LAZY_STDERR, LA
 
 #define LAZY_PART 64                    /* pages: a batch is fetched in parts of this size */
 #define LAZY_NOBODY UINT64_MAX          /* in place of a page number: nobody waits */
+#define LAZY_BLOCK (RM_HUGE / RM_PAGE)  /* pages of a block */
+#define LAZY_BLOCK_PART 256             /* pages: parts of a block that comes whole */
 
 struct lazy_fault {             /* a thread waits at this address */
 	uint64_t addr, at_ns;           /* page address; when the event was read */
@@ -105,6 +112,9 @@ struct lazy {
 	 * again), but not a copy: see lazy_shares().
 	 */
 	uint64_t *mapped;
+	uint8_t *blocks;                /* state of each block, see block.c; by the number of its
+	                                   first page, divided by LAZY_BLOCK */
+	unsigned blocks_given;          /* ranges of blocks that were unregistered */
 	struct rm_wire_range *ranges;   /* what the userfaultfd is registered for; ascending */
 	size_t range_count;
 	uint64_t pages;                 /* of all segments */
@@ -158,8 +168,62 @@ void ahead_arrived(struct lazy *lazy, const struct lazy_batch *batch, int error)
 void ahead_map(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t end);
 /* Queue the pages to which this one points, if pointers are followed. */
 void ahead_scan(struct lazy *lazy, uint32_t segment, uint64_t page);
+/*
+ * The block of these pages is the process's own affair from now on. touched: nothing of it was
+ * mapped before, and a thread touched it.
+ */
+void ahead_given(struct lazy *lazy, uint64_t number, bool touched);
 void ahead_pump(struct lazy *lazy);     /* fetch from the queues, as far as the budget allows */
 void ahead_free(struct lazy *lazy);
+
+#define AHEAD_FLYING_MAX 24             /* batches: leaves the fabric room for faults */
+
+/* ---- asked.c: allocates ---- */
+/* Page numbers [at, end) are to be fetched. 0, -EAGAIN or -ENOMEM. */
+int asked_add(struct lazy *lazy, uint64_t at, uint64_t end);
+/* Fetch the next part of a range of rmmap_prefetch(). False if nothing may be done now. */
+bool asked_fetch(struct lazy *lazy);
+void asked_free(struct lazy *lazy);
+
+/* ---- block.c: fetching allocates ---- */
+/* A block in lazy.blocks: the faults in it so far, up to BLOCK_FAULTS, and */
+#define BLOCK_FAULTS 63u
+#define BLOCK_FOREIGN 64u               /* not all of it is this userfaultfd's */
+#define BLOCK_GIVEN 128u                /* its range was unregistered */
+uint8_t *block_state(const struct lazy *lazy, uint32_t segment, uint64_t block);
+/* This page is not this userfaultfd's: nor is its block as a whole. For ranges.c. */
+void block_foreign(struct lazy *lazy, uint32_t segment, uint64_t page);
+/*
+ * The first page of the block that has this page. False: there is none that could be given, or it
+ * was given already.
+ */
+bool block_find(const struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t *block);
+/* The same by page number: the block has [*low, *high). */
+bool block_numbers(const struct lazy *lazy, uint64_t number, uint64_t *low, uint64_t *high);
+bool block_untouched(const struct lazy *lazy, uint32_t segment, uint64_t block);  /* none mapped */
+uint64_t block_absent(const struct lazy *lazy, uint32_t segment, uint64_t block); /* pages */
+/*
+ * Is nothing of it to be mapped yet, since all of it will be here soon? While this is so, each
+ * page that comes is told to blocks_arrived(). Not if a thread has waited too long in it.
+ */
+bool block_held(const struct lazy *lazy, uint32_t segment, uint64_t block);
+/* When did the first thread begin to wait in it? 0: none does. */
+uint64_t block_waited_since(const struct lazy *lazy, uint32_t segment, uint64_t block);
+void block_fetch(struct lazy *lazy, uint32_t segment, uint64_t block, enum rm_ahead why);
+/*
+ * One more fault in this block was a round trip: have all of them taken as long as it takes to
+ * fetch what is left of it? Then that is fetched now, and nothing is lost by more than twice.
+ */
+bool block_is_worth(struct lazy *lazy, uint32_t segment, uint64_t block);
+
+/* ---- give.c ---- */
+/*
+ * Unregister the block, of which all pages are here: the kernel maps them. False: it is not so,
+ * and its pages are to be mapped one by one.
+ */
+bool block_give(struct lazy *lazy, uint32_t segment, uint64_t block);
+/* Pages that were fetched have come, or will not come: map those that are here, or their block. */
+void blocks_arrived(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t end);
 
 /* ---- ranges.c: allocates ---- */
 /*
@@ -183,8 +247,14 @@ bool lazy_shares(const struct lazy *lazy, uint32_t layer);
  * or nobody would start another worker, the process gets SIGBUS and stays registered.
  */
 bool lazy_filled(struct lazy *lazy);
-/* uffd_resolve() returned UFFD_NO_PAGE: from now on all pages are copied. */
+/* The same for one block, whose pages all exist in the file, filled or not. */
+bool lazy_block_filled(const struct lazy *lazy, uint32_t segment, uint64_t block);
+/* The process maps another file than was recorded: from now on all pages are copied. */
 void lazy_no_page(struct lazy *lazy);
+
+/* ---- files.c: allocates ---- */
+/* Does it map another cache's file where the record says that it maps the present one? */
+bool lazy_maps_other(const struct lazy *lazy);
 
 /* ---- end.c ---- */
 void lazy_close_fds(int *fds);
@@ -205,6 +275,8 @@ bool lazy_available(const struct lazy *lazy, uint32_t segment, uint64_t page);
  * that a thread waits for. Forgets the faults that are served by this.
  */
 void lazy_map(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t end);
+/* These pages were resolved otherwise: count them, and forget the faults on them. */
+void lazy_resolved(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t count);
 /* Does a thread wait at this page address? */
 bool lazy_waited_for(const struct lazy *lazy, uint64_t addr);
 /* Give up the pages of [page, end) that are not here and that a thread waits for. */

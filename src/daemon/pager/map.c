@@ -94,6 +94,14 @@ static void faults_served(struct lazy *lazy, uint64_t addr, uint64_t end)
 	}
 }
 
+void lazy_resolved(struct lazy *lazy, uint32_t segment, uint64_t page, uint64_t count)
+{
+	uint64_t addr = lazy_segment_at(lazy, segment)->addr + page * RM_PAGE;
+
+	pages_mark(lazy, segment, page, count);
+	faults_served(lazy, addr, addr + count * RM_PAGE);
+}
+
 /* The kernel cannot mark the page as lost: the whole process gets SIGBUS. */
 static void lazy_send_sigbus(struct lazy *lazy, uint64_t addr)
 {

@@ -183,6 +183,8 @@ static int lazy_begin(struct attachment *attachment, const int *fds, unsigned co
 		return error;
 	}
 	attachment->lazy = lazy;
+	if (lazy_maps_other(lazy))
+		lazy_no_page(lazy);
 	*out = lazy;
 	return 0;
 }

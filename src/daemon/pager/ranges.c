@@ -80,7 +80,8 @@ int lazy_number(struct lazy *lazy)
 	if (!lazy->ahead.state)
 		return -ENOMEM;
 	lazy->mapped = calloc((pages + 63) / 64 + 1, sizeof(*lazy->mapped));
-	if (!lazy->mapped)
+	lazy->blocks = calloc(pages / LAZY_BLOCK + 1, sizeof(*lazy->blocks));
+	if (!lazy->mapped || !lazy->blocks)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < table->segment_count; i++) {
 		const struct rm_segment *s = &table->segments[i];
@@ -95,6 +96,7 @@ int lazy_number(struct lazy *lazy)
 				range++;
 			if (range == lazy->range_count || lazy->ranges[range].addr > addr) {
 				rm_bit_set(lazy->mapped, lazy->first[i] + page);
+				block_foreign(lazy, i, page);
 			} else if (rm_bit(data, s->offset / RM_PAGE + page)) {
 				lazy->left++;
 				lazy->left_copies += !shares;

@@ -58,11 +58,20 @@ static uint64_t stream_steps_to(const struct stream *stream, uint64_t page)
 	return way / step <= 2 * STREAM_MAX + STREAM_LONE ? way / step : 0;
 }
 
+void stream_resize(struct stream_plan *plan, uint64_t count)
+{
+	plan->count = plan->stream->count = count;
+	plan->mark = STREAM_NONE;
+	if (count >= (stream_strided(plan->stream) ? 4 : STREAM_MARKED))
+		plan->mark = plan->first + (uint64_t)plan->step * (count / 2);
+}
+
 /* Plan the stream's next batch, which begins at page. The thread is at the page at. */
 static void stream_advance(struct streams *streams, struct stream *stream, uint64_t page,
                            uint64_t at, uint64_t total, struct stream_plan *plan)
 {
-	uint64_t max = stream_strided(stream) ? STREAM_STEPS_MAX : STREAM_MAX, most;
+	uint64_t max = stream_strided(stream) ? STREAM_STEPS_MAX :
+	               streams->most ? streams->most : STREAM_MAX, most;
 
 	plan->proven = stream->unproven;
 	plan->proven_count = stream_steps_to(stream, at);
@@ -74,12 +83,10 @@ static void stream_advance(struct streams *streams, struct stream *stream, uint6
 	stream->count = most < stream->size ? most : stream->size;
 	stream->used_at = ++streams->clock;
 	plan->first = page;
-	plan->count = stream->count;
 	plan->step = stream->step;
 	plan->lone = false;
-	plan->mark = STREAM_NONE;
-	if (stream->count >= (stream_strided(stream) ? 4 : STREAM_MARKED))
-		plan->mark = page + (uint64_t)stream->step * (stream->count / 2);
+	plan->stream = stream;
+	stream_resize(plan, stream->count);
 }
 
 static struct stream *streams_oldest(struct streams *streams)
@@ -165,7 +172,7 @@ static void streams_start_lone(struct streams *streams, uint64_t page, uint64_t 
 	*stream = (struct stream){ .first = low, .count = count, .step = 1, .size = STREAM_LONE,
 	                           .unproven = low, .used_at = ++streams->clock, .lone = true };
 	*plan = (struct stream_plan){ .first = low, .count = count, .step = 1,
-	                              .mark = STREAM_NONE, .lone = true };
+	                              .mark = STREAM_NONE, .lone = true, .stream = stream };
 	if (marked)
 		plan->mark = low + (page - low + count / 2) % count;
 }
@@ -213,6 +220,40 @@ bool streams_touch(struct streams *streams, uint64_t page, uint64_t total,
 		if (!stream_room(stream_next(stream), stream->step, total))
 			return false;
 		stream_advance(streams, stream, stream_next(stream), page, total, plan);
+		return true;
+	}
+	return false;
+}
+
+/* Have these pages come to the second half of the stream's batch, if they are of it? */
+static bool stream_reached(const struct stream *stream, uint64_t low, uint64_t high)
+{
+	uint64_t first;
+
+	if ((stream->step != 1 && stream->step != -1) || stream->lone)
+		return false;
+	first = stream->step > 0 ? stream->first : stream->first + 1 - stream->count;
+	if (high <= first || low >= first + stream->count)
+		return false;
+	return stream->step > 0 ? high - first >= stream->count / 2 :
+	       stream->first + 1 - low >= stream->count / 2 || low < first;
+}
+
+bool streams_reach(struct streams *streams, uint64_t low, uint64_t high, uint64_t total,
+                   struct stream_plan *plan)
+{
+	struct stream *stream;
+	uint64_t last;
+
+	for (stream = streams->all; stream < streams->all + STREAMS; stream++) {
+		if (!stream_reached(stream, low, high))
+			continue;
+		if (!stream_room(stream_next(stream), stream->step, total))
+			return false;
+		last = stream_next(stream) - (uint64_t)stream->step;
+		if (stream->step > 0 ? high - 1 < last : low > last)
+			last = stream->step > 0 ? high - 1 : low;
+		stream_advance(streams, stream, stream_next(stream), last, total, plan);
 		return true;
 	}
 	return false;

@@ -25,6 +25,7 @@
 #define STREAM_PROBED 4                 /* after the first revision, one batch of 4 has a mark */
 #define STREAM_WORTH 3                  /* uses in these faults' batches justify neighbours */
 #define STREAM_MAX 512                  /* pages in a batch without gaps: 2 MiB */
+#define STREAM_BLOCKS_MAX 2048          /* the same where they come in blocks of 2 MiB */
 #define STREAM_STEPS_MAX 64             /* pages in a batch with larger steps */
 #define STREAM_MARKED 64                /* a batch without gaps has a mark from this size on */
 #define STREAMS 8                       /* at a time; the least recently used makes room */
@@ -50,6 +51,8 @@ struct streams {                        /* all 0 at first */
 	bool judged;                    /* there was a revision */
 	uint64_t lone_pages;            /* that a lone fault brings now; 0: STREAM_LONE */
 	uint64_t clock;                 /* batches so far */
+	uint64_t most;                  /* pages of the next batch without gaps; the caller may set
+	                                   it for one call; 0: STREAM_MAX */
 };
 
 struct stream_plan {
@@ -57,6 +60,7 @@ struct stream_plan {
 	int64_t step;                   /* never 0 */
 	uint64_t mark;                  /* leave this one unmapped; STREAM_NONE: none */
 	bool lone;                      /* the batch of a lone fault */
+	struct stream *stream;          /* whose batch it is, until the next call */
 	uint64_t proven, proven_count;  /* these pages, in the same steps, were fetched earlier and
 	                                   have been used by now */
 };
@@ -72,5 +76,14 @@ uint64_t streams_lone_used(struct streams *streams);
  */
 bool streams_touch(struct streams *streams, uint64_t page, uint64_t total,
                    struct stream_plan *plan);
+
+/*
+ * A thread has come to pages [low, high), which came together and were left unmapped for that. As
+ * streams_touch(), for whole batches without gaps.
+ */
+bool streams_reach(struct streams *streams, uint64_t low, uint64_t high, uint64_t total,
+                   struct stream_plan *plan);
+/* The batch of this plan, without gaps, shall have so many pages instead. */
+void stream_resize(struct stream_plan *plan, uint64_t count);
 
 #endif

@@ -78,11 +78,11 @@ void uffd_wake(int fd, uint64_t addr, uint64_t length)
 	ioctl(fd, UFFDIO_WAKE, &range);
 }
 
-void uffd_unregister(int fd, uint64_t addr, uint64_t length)
+int uffd_unregister(int fd, uint64_t addr, uint64_t length)
 {
 	struct uffdio_range range = { .start = addr, .len = length };
 
-	ioctl(fd, UFFDIO_UNREGISTER, &range);
+	return ioctl(fd, UFFDIO_UNREGISTER, &range) ? -errno : 0;
 }
 
 bool uffd_alive(int fd, uint64_t addr)

@@ -35,8 +35,8 @@ enum uffd_result {              /* what errno means; only uffd.c looks at errno 
 enum uffd_result uffd_resolve(int fd, enum uffd_how how, uint64_t addr, uint64_t length,
                               const void *from, uint64_t *done);
 void uffd_wake(int fd, uint64_t addr, uint64_t length);
-/* Wakes those who wait there, too; but see lazy_unregister(). */
-void uffd_unregister(int fd, uint64_t addr, uint64_t length);
+/* Wakes those who wait there, too; but see lazy_unregister(). 0 or -errno. */
+int uffd_unregister(int fd, uint64_t addr, uint64_t length);
 /* Does the address space live that was registered? Changes nothing. */
 bool uffd_alive(int fd, uint64_t addr);
 

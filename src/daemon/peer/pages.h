@@ -21,6 +21,7 @@ struct page_wait {
 	uint32_t layer;
 	uint64_t page, count;
 	bool low_priority;              /* reads posted later without this flag overtake it */
+	bool whole;                     /* all pages of the layer are being fetched, in order */
 	bool vital;                     /* a fault waits for them: see base/reserve.h */
 	/* error 0: all pages are here; else one of them will not come. Called once. */
 	void (*done)(struct page_wait *wait, int error);

@@ -18,6 +18,7 @@
 
 #include "../base/log.h"
 #include "../../common/channel.h"
+#include "../../common/huge.h"
 #include "../../common/memlock.h"
 #include "../../common/say.h"
 #include "served.h"
@@ -37,13 +38,26 @@ int grant_map(struct stored_layer *layer)
 
 	if (layer->map)
 		return 0;
-	map = mmap(NULL, layer->length, PROT_READ, MAP_SHARED, layer->fd, 0);
-	if (map == MAP_FAILED)  /* older kernels refuse a shared mapping of a sealed file */
-		map = mmap(NULL, layer->length, PROT_READ, MAP_PRIVATE, layer->fd, 0);
-	if (map == MAP_FAILED)
+	map = rm_huge_map(layer->length, PROT_READ, MAP_SHARED, layer->fd);
+	if (!map)               /* older kernels refuse a shared mapping of a sealed file */
+		map = rm_huge_map(layer->length, PROT_READ, MAP_PRIVATE, layer->fd);
+	if (!map)
 		return -errno;
 	layer->map = map;
 	return 0;
+}
+
+/*
+ * Pages of the next region, from start on, where the run has so many. A long one ends at 2 MiB of
+ * the layer: a device may have its huge pages as such.
+ */
+static uint64_t region_pages(uint64_t start, uint64_t count, uint64_t most)
+{
+	uint64_t over = (start + most) % (RM_HUGE / RM_PAGE);
+
+	if (count <= most)
+		return count;
+	return over < most ? most - over : most;
 }
 
 /*
@@ -62,7 +76,7 @@ static uint64_t regions_cut(const struct publication *publication, uint64_t most
 		at = 0;
 		while (rm_bit_run(publication->visible[i], at, table->layers[i].length / RM_PAGE, true,
 		                  &start, &count)) {
-			count = count < most ? count : most;
+			count = region_pages(start, count, most);
 			if (regions)
 				regions[total].wire = (struct peer_region){
 					.layer = i,

@@ -9,7 +9,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../../common/segment.h"
 #include "cache.h"
 
 #ifndef MADV_POPULATE_WRITE
@@ -31,7 +30,8 @@ static int cache_open_read_only(int fd)
 }
 
 /* All of it but the file. On failure cache_drop() is still to be called. */
-static int cache_init(struct cache *cache, uint64_t length, const uint64_t *data, uint64_t *present)
+static int cache_init(struct cache *cache, uint64_t length, const uint64_t *data, uint64_t *present,
+                      uint64_t *huge)
 {
 	memset(cache, 0, sizeof(*cache));
 	cache->fd = -1;
@@ -41,6 +41,7 @@ static int cache_init(struct cache *cache, uint64_t length, const uint64_t *data
 	cache->pages = length / RM_PAGE;
 	cache->data = data;
 	cache->present = present;
+	cache->huge = huge;
 	cache->inflight = calloc((cache->pages + 63) / 64, sizeof(*cache->inflight));
 	if (!cache->inflight)
 		return -ENOMEM;
@@ -54,58 +55,77 @@ static int cache_seal(int fd)
 		-errno : 0;
 }
 
-int cache_make(struct cache *cache, uint64_t length, const uint64_t *data, uint64_t *present)
+static int cache_map(struct cache *cache, int fd, int protection)
 {
-	int fd = -1, error = cache_init(cache, length, data, present);
+	cache->map = rm_huge_map(cache->mapped, protection, MAP_SHARED, fd);
+	return cache->map ? 0 : -errno;
+}
 
-	if (error)
-		goto fail;
-	fd = memfd_create("rmmap-cache", MFD_ALLOW_SEALING | MFD_CLOEXEC);
-	if (fd < 0 || ftruncate(fd, (off_t)length)) {
-		error = -errno;
-		goto fail;
-	}
+/* The bytes of the file, see cache_make(). */
+static uint64_t cache_file_bytes(const struct cache *cache, uint64_t dense)
+{
+	uint64_t last = (cache->pages - 1) / CACHE_BLOCK_PAGES;
+
+	if (!cache->huge || cache_block_data(cache, last) < dense)
+		return cache->length;
+	return rm_huge_up(cache->length);
+}
+
+/* Map it writable, then seal it, then open it once more. 0 or -errno. */
+static int cache_open(struct cache *cache, int fd)
+{
+	int error;
+
+	if (ftruncate(fd, (off_t)cache->mapped))
+		return -errno;
 	/* Before the seal: after it the kernel refuses every writable shared mapping. */
-	cache->map = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (cache->map == MAP_FAILED) {
-		cache->map = NULL;
-		error = -errno;
-		goto fail;
-	}
+	error = cache_map(cache, fd, PROT_READ | PROT_WRITE);
+	if (error)
+		return error;
 	cache->writable = true;
 	error = cache_seal(fd);
 	if (error)
-		goto fail;
+		return error;
 	cache->fd = cache_open_read_only(fd);
-	if (cache->fd < 0) {
-		error = cache->fd;
-		goto fail;
-	}
-	close(fd);
-	return 0;
-fail:
-	if (fd >= 0)
-		close(fd);
-	cache_drop(cache, NULL);
-	return error;
+	return cache->fd < 0 ? cache->fd : 0;
 }
 
-int cache_adopt(struct cache *cache, int fd, uint64_t length, const uint64_t *data,
-                uint64_t *present)
+int cache_make(struct cache *cache, uint64_t length, const uint64_t *data, uint64_t *present,
+               uint64_t *huge, uint64_t dense)
 {
-	int error = cache_init(cache, length, data, present);
+	int fd, error = cache_init(cache, length, data, present, huge);
 
-	cache->fd = fd;
 	if (!error) {
-		cache->map = mmap(NULL, length, PROT_READ, MAP_SHARED, fd, 0);
-		if (cache->map == MAP_FAILED) {
-			cache->map = NULL;
-			error = -errno;
-		}
+		cache->mapped = cache_file_bytes(cache, dense);
+		fd = memfd_create("rmmap-cache", MFD_ALLOW_SEALING | MFD_CLOEXEC);
+		error = fd < 0 ? -errno : cache_open(cache, fd);
+		if (fd >= 0)
+			close(fd);
 	}
 	if (error)
 		cache_drop(cache, NULL);
 	return error;
+}
+
+int cache_adopt(struct cache *cache, int fd, uint64_t length, const uint64_t *data,
+                uint64_t *present, uint64_t *huge)
+{
+	int error = cache_init(cache, length, data, present, huge);
+
+	cache->fd = fd;
+	cache->mapped = length;
+	if (!error)
+		error = cache_map(cache, fd, PROT_READ);
+	if (error) {
+		cache_drop(cache, NULL);
+		return error;
+	}
+	for (uint64_t block = 0; block * CACHE_BLOCK_PAGES < cache->pages; block++)
+		if (cache_is_huge(cache, block * CACHE_BLOCK_PAGES)) {
+			cache->huge_blocks++;
+			cache->extra += CACHE_BLOCK_PAGES - cache_block_data(cache, block);
+		}
+	return 0;
 }
 
 int cache_inherit(struct cache *cache, int fd, const uint64_t *had)
@@ -130,86 +150,14 @@ void cache_drop(struct cache *cache, struct fabric *fabric)
 {
 	/* Registrations of this memory are the fabric's: they end before the mapping does. */
 	if (cache->writable && fabric)
-		fabric_forget(fabric, cache->map, cache->length);
+		fabric_forget(fabric, cache->map, cache->mapped);
 	if (cache->map)
-		munmap(cache->map, cache->length);
+		munmap(cache->map, cache->mapped);
 	if (cache->fd >= 0)
 		close(cache->fd);
 	free(cache->inflight);
 	memset(cache, 0, sizeof(*cache));
 	cache->fd = -1;
-}
-
-/* 64 pages: the absent ones that are, or are not, in flight. */
-static uint64_t cache_wanted_word(const struct cache *cache, uint64_t word, bool inflight)
-{
-	uint64_t absent = cache->data[word] & ~cache->present[word];
-
-	return absent & (inflight ? cache->inflight[word] : ~cache->inflight[word]);
-}
-
-bool cache_wanted(const struct cache *cache, uint64_t from, uint64_t to, uint64_t max,
-                  bool inflight, uint64_t *start, uint64_t *count)
-{
-	uint64_t page = from, bits;
-
-	for (; page < to; page = (page / 64 + 1) * 64) {
-		bits = cache_wanted_word(cache, page / 64, inflight) >> (page % 64);
-		if (bits) {
-			page += (unsigned)__builtin_ctzll(bits);
-			break;
-		}
-	}
-	if (page >= to)
-		return false;
-	*start = page;
-	while (page < to && page - *start < max &&
-	       (cache_wanted_word(cache, page / 64, inflight) >> (page % 64) & 1))
-		page++;
-	*count = page - *start;
-	return true;
-}
-
-void cache_run(const struct cache *cache, uint64_t page, uint64_t block, uint64_t *start,
-               uint64_t *count)
-{
-	uint64_t low = page - page % block, high = low + block, end = page + 1;
-
-	if (high > cache->pages)
-		high = cache->pages;
-	while (page > low && rm_bit(cache->data, page - 1))
-		page--;
-	while (end < high && rm_bit(cache->data, end))
-		end++;
-	*start = page;
-	*count = end - page;
-}
-
-uint64_t cache_absent(const struct cache *cache, uint64_t from, uint64_t to)
-{
-	uint64_t page = from, n = 0, bits, left;
-
-	while (page < to) {
-		bits = (cache->data[page / 64] & ~cache->present[page / 64]) >> (page % 64);
-		left = 64 - page % 64;
-		if (to - page < left) {
-			left = to - page;
-			bits &= ((uint64_t)1 << left) - 1;
-		}
-		n += (unsigned)__builtin_popcountll(bits);
-		page += left;
-	}
-	return n;
-}
-
-void cache_mark_inflight(struct cache *cache, uint64_t page, uint64_t count, bool inflight)
-{
-	for (; count; count--, page++) {
-		if (inflight)
-			rm_bit_set(cache->inflight, page);
-		else
-			rm_bit_clear(cache->inflight, page);
-	}
 }
 
 void cache_mark_present(struct cache *cache, uint64_t page, uint64_t count)
@@ -220,13 +168,18 @@ void cache_mark_present(struct cache *cache, uint64_t page, uint64_t count)
 	cache->absent -= absent;
 	/* If this worker dies here, the next one finds no bit whose data is not in the file. */
 	__atomic_signal_fence(__ATOMIC_RELEASE);
-	for (; count; count--, page++)
+	for (; count; count--, page++) {
+		if (cache_is_huge(cache, page) && !cache_has(cache, page)) {
+			assert(cache->unfilled > 0);
+			cache->unfilled--;
+		}
 		rm_bit_set(cache->present, page);
+	}
 }
 
 int cache_populate(struct cache *cache, uint64_t page, uint64_t count)
 {
-	if (!cache->writable)
+	if (!cache->writable || !cache_small(cache, page, count))
 		return 0;
 	if (!madvise(cache->map + page * RM_PAGE, count * RM_PAGE, MADV_POPULATE_WRITE))
 		return 0;

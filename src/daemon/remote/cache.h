@@ -13,6 +13,10 @@
  * old file. Each file has a generation, by which remote_shares() tells who maps it. README
  * has the alternatives.
  *
+ * A block is RM_HUGE bytes of the file, at a multiple of that. A block may be made one huge page
+ * before its pages are read. Then all its pages exist in the file, read or not: that a page
+ * exists says nothing, and only the bitmap says that it is present.
+ *
  * Worker thread only. cache_make(), cache_adopt() allocate.
  */
 #ifndef RM_CACHE_H
@@ -21,11 +25,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../../common/huge.h"
+#include "../../common/segment.h"
 #include "../fabric/fabric.h"
 
+#define CACHE_BLOCK_PAGES (RM_HUGE / RM_PAGE)
+
 struct cache {
-	char *map;                      /* shared mapping of all of the memfd; NULL: none */
+	char *map;                      /* shared mapping of the memfd, at a multiple of RM_HUGE; NULL:
+	                                   none */
 	uint64_t length, pages;         /* of the layer; length is pages * RM_PAGE and not 0 */
+	uint64_t mapped;                /* bytes of map: length, or more for a dense last block */
 	int fd;                         /* opened read-only, to be handed out; the cache closes it.
 	                                   -1: none */
 	uint64_t generation;            /* remote.record at the time this file was made */
@@ -37,16 +47,32 @@ struct cache {
 	                                   subset of data without present; the cache frees it */
 	uint64_t absent;                /* the number of pages in data and not in present. The
 	                                   sum of these is remote.absent */
+	uint64_t *huge;                 /* bitmap of the blocks that were made huge; in the state
+	                                   memfd; NULL: none may be */
+	uint64_t huge_blocks;           /* the number of bits in huge */
+	uint64_t extra;                 /* pages of these that are no data: memory all the same */
+	uint64_t unfilled;              /* pages of these that are data, and absent */
 };
 
-/* Make an empty cache. data and present stay the caller's. 0 or -errno. */
-int cache_make(struct cache *cache, uint64_t length, const uint64_t *data, uint64_t *present);
+/* Words of the bitmap of the blocks of a layer of this length. */
+static inline size_t cache_block_words(uint64_t length)
+{
+	return (size_t)((rm_huge_up(length) / RM_HUGE + 63) / 64);
+}
+
+/*
+ * Make an empty cache. data, present and huge stay the caller's. If the last block has at least
+ * dense pages of data, the file is as long as that block: what lies behind the layer is never
+ * shown, written or read. 0 or -errno.
+ */
+int cache_make(struct cache *cache, uint64_t length, const uint64_t *data, uint64_t *present,
+               uint64_t *huge, uint64_t dense);
 /*
  * Take over an earlier worker's cache that is complete: it is read and handed out, never
- * written. Takes fd, on failure too. 0 or -errno.
+ * written. huge says which blocks that worker had made. Takes fd, on failure too. 0 or -errno.
  */
 int cache_adopt(struct cache *cache, int fd, uint64_t length, const uint64_t *data,
-                uint64_t *present);
+                uint64_t *present, uint64_t *huge);
 /* Copy the pages, by the bitmap had, from an earlier worker's file. Takes fd. 0 or -errno. */
 int cache_inherit(struct cache *cache, int fd, const uint64_t *had);
 /* No read may be under way. fabric has read into the cache; NULL: nothing has. */
@@ -79,5 +105,28 @@ void cache_mark_inflight(struct cache *cache, uint64_t page, uint64_t count, boo
 void cache_mark_present(struct cache *cache, uint64_t page, uint64_t count);
 /* Allocate the pages of the file: one call is cheaper than a fault for each page. 0 or -errno. */
 int cache_populate(struct cache *cache, uint64_t page, uint64_t count);
+
+/* Was the block that has this page made huge? */
+static inline bool cache_is_huge(const struct cache *cache, uint64_t page)
+{
+	return cache->huge && rm_bit(cache->huge, page / CACHE_BLOCK_PAGES);
+}
+
+/* How many pages of data a block has; how many of them are absent. */
+uint64_t cache_block_data(const struct cache *cache, uint64_t block);
+uint64_t cache_block_absent(const struct cache *cache, uint64_t block);
+/* How many pages of [page, page + count) are not in huge blocks. */
+uint64_t cache_small(const struct cache *cache, uint64_t page, uint64_t count);
+
+/* ---- cache_huge.c: does not allocate ---- */
+
+/*
+ * May this block be made huge now? Not if it is already, has fewer than dense pages of data, has
+ * pages in flight, which somebody writes, or so many present that copying them costs more than it
+ * gains.
+ */
+bool cache_block_fits(const struct cache *cache, uint64_t block, uint64_t dense);
+/* Make such a block huge. 0 or -errno as rm_huge_make(), and then nothing has changed. */
+int cache_make_huge(struct cache *cache, uint64_t block);
 
 #endif

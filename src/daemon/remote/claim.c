@@ -5,7 +5,8 @@
  * remote.made counts the pages that are present or being read. remote.claimed counts these and
  * the pages promised to users who fetch all. A read that failed leaves its pages allocated in
  * the file, but the claim is given back: the next read of these pages claims and uses them
- * again. Worker thread only; does not allocate.
+ * again. A huge block is made as a whole: its pages are claimed when it is made, and no more when
+ * they are read. Worker thread only; does not allocate.
  */
 #include <assert.h>
 #include <errno.h>
@@ -45,9 +46,38 @@ int claim_pages(struct remote *remote, uint64_t pages)
 
 int claim_all(struct remote *remote)
 {
-	uint64_t all = remote->data_bytes / RM_PAGE;
+	uint64_t all = remote->data_bytes / RM_PAGE, claimed = remote->claimed - remote->extra;
 
-	return all > remote->claimed ? claim_more(remote, all - remote->claimed) : 0;
+	return all > claimed ? claim_more(remote, all - claimed) : 0;
+}
+
+int claim_block(struct remote *remote, struct block_claim *claim)
+{
+	uint64_t promised = remote->claimed - remote->made, more = claim->extra;
+	int error;
+
+	if (claim->absent > promised)
+		more += claim->absent - promised;
+	if (limit_room(claim_context(remote)) / RM_PAGE < more)
+		return -ENOSPC;
+	error = claim_more(remote, more);
+	if (error)
+		return error;
+	claim->promised = more;
+	remote->extra += claim->extra;
+	remote->made += claim->absent + claim->extra;
+	limit_make(claim_context(remote), (claim->absent + claim->extra) * RM_PAGE);
+	return 0;
+}
+
+void claim_unblock(struct remote *remote, const struct block_claim *claim)
+{
+	uint64_t pages = claim->absent + claim->extra;
+
+	remote->extra -= claim->extra;
+	claim_return(remote, pages);
+	/* What had been promised before is promised again: there is room, since it was given back. */
+	claim_more(remote, pages - claim->promised);
 }
 
 int claim_some(struct remote *remote)
@@ -92,12 +122,22 @@ void claim_free(struct remote *remote)
 {
 	limit_return(claim_context(remote), remote->made * RM_PAGE,
 	             (remote->claimed - remote->made) * RM_PAGE);
-	remote->made = remote->claimed = 0;
+	remote->made = remote->claimed = remote->extra = 0;
 }
 
 /* ---- all remotes ---- */
 
-/* Bytes of the caches of one remote that are also layers of publications of this host. */
+static uint64_t adopted_pages(const struct cache *cache)
+{
+	uint64_t pages = rm_bit_count(cache->data, cache->pages) + cache->extra;
+
+	return pages < cache->pages ? pages : cache->pages;
+}
+
+/*
+ * Bytes of the caches of one remote that are also layers of publications of this host. Holes in
+ * huge blocks take memory, too, and the layer counts them as far as they lie in it.
+ */
 static uint64_t remote_adopted_bytes(const struct remote *remote, struct layers *layers)
 {
 	uint64_t pages = 0;
@@ -106,7 +146,7 @@ static uint64_t remote_adopted_bytes(const struct remote *remote, struct layers 
 		const struct cache *cache = &remote->caches[i];
 
 		if (!cache->absent && layers_hold_file(layers, &remote->table.layers[i], cache->fd))
-			pages += rm_bit_count(cache->data, cache->pages);
+			pages += adopted_pages(cache);
 	}
 	return pages * RM_PAGE;
 }

@@ -71,7 +71,7 @@ static void piece_settle(struct piece *piece, int error)
 	}
 	cache_mark_inflight(cache, piece->page, piece->count, false);
 	if (error)
-		claim_return(remote, piece->count);
+		claim_return(remote, piece->claimed);
 	while ((waiter = *at)) {
 		if (waiter->layer != piece->layer || waiter->page >= piece->page + piece->count ||
 		    piece->page >= waiter->page + waiter->count) {
@@ -218,7 +218,13 @@ static void piece_post_read(struct piece *piece, struct fabric_peer *peer, uint6
 	struct cache *cache = &remote->caches[piece->layer];
 	uint64_t start, count;
 
-	cache_run(cache, piece->page, AROUND_PAGES, &start, &count);
+	/* All pages of a huge block exist, and a device pins them as one. */
+	if (cache_is_huge(cache, piece->page)) {
+		start = piece->page - piece->page % CACHE_BLOCK_PAGES;
+		count = CACHE_BLOCK_PAGES;
+	} else {
+		cache_run(cache, piece->page, AROUND_PAGES, &start, &count);
+	}
 	piece->read = (struct fabric_read){
 		.peer = peer,
 		.to = cache->map + piece->page * RM_PAGE,
@@ -288,15 +294,18 @@ void fetch_direct(struct piece *piece)
 static int piece_make(struct remote *remote, const struct page_wait *waiter, uint64_t page,
                       uint64_t count, struct piece **out)
 {
-	int error = claim_pages(remote, count);
+	uint64_t claimed = cache_small(&remote->caches[waiter->layer], page, count);
+	int error = claim_pages(remote, claimed);
 
 	if (error)
 		return error;
 	error = cache_populate(&remote->caches[waiter->layer], page, count);
 	*out = error ? NULL : reserve_zalloc(sizeof(**out), waiter->vital);
-	if (*out)
+	if (*out) {
+		(*out)->claimed = claimed;
 		return 0;
-	claim_return(remote, count);
+	}
+	claim_return(remote, claimed);
 	if (error)
 		return error;
 	return waiter->vital ? -EAGAIN : -ENOMEM;
@@ -345,6 +354,8 @@ void remote_fetch(struct remote *remote, struct attachment *for_whom, struct pag
 	remote_hold(remote);
 	if (remote->state == REMOTE_LOST)
 		waiter->error = remote->error;
+	if (waiter->whole && !waiter->error)
+		huge_ahead(remote, waiter->layer, page, waiter->count);
 	while (!waiter->error && cache_wanted(cache, page, end, PIECE_PAGES, false, &start, &count)) {
 		waiter->error = piece_start(remote, for_whom, waiter, start, &count);
 		page = start + count;

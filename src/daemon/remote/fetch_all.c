@@ -70,6 +70,7 @@ static void fetch_chunk_start(struct fetch_all *all, uint64_t page, uint64_t cou
 	chunk->waiter.layer = all->layer;
 	chunk->waiter.page = page;
 	chunk->waiter.count = count;
+	chunk->waiter.whole = true;
 	chunk->waiter.done = fetch_chunk_done;
 	all->outstanding++;
 	remote_fetch(all->remote, all->attachment, &chunk->waiter);

@@ -117,6 +117,11 @@ bool remote_wanted(const struct remote *remote, uint32_t layer, uint64_t page)
 	return !cache_has(cache, page) && !rm_bit(cache->inflight, page);
 }
 
+bool remote_is_huge(const struct remote *remote, uint32_t layer, uint64_t page)
+{
+	return cache_is_huge(&remote->caches[layer], page);
+}
+
 const void *remote_data(const struct remote *remote, uint32_t layer, uint64_t page)
 {
 	return remote->caches[layer].map + page * RM_PAGE;

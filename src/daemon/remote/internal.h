@@ -14,6 +14,7 @@
  *   helper.c     pages from another reader's host
  *   pass_on.c    pages for other readers' hosts
  *   count.c      counters of processes
+ *   huge.c       which blocks of the caches are made huge
  *   take.c       a publication that another host hands to this one
  *
  * Worker thread only. What allocates says so.
@@ -82,6 +83,7 @@ struct piece {
 	 * piece_post().
 	 */
 	uint64_t page, count;
+	uint64_t claimed;               /* of the pages: those in huge blocks were claimed before */
 	/* Set by fetch_direct(); 0 and without a meaning before, while a helper is asked. */
 	uint64_t deadline;              /* of all attempts at the publisher's host together */
 	unsigned attempts;              /* with the present key */
@@ -178,6 +180,7 @@ struct remote {
 	uint64_t absent;                /* the sum of absent of all caches */
 	uint64_t made;                  /* pages that are present or being read; see claim.c */
 	uint64_t claimed;               /* made, and pages promised beyond them; never below made */
+	uint64_t extra;                 /* of made: pages of huge blocks that are no data */
 	uint64_t record;                /* the keeper's number, and the generation; 0: none */
 	uint64_t origin;                /* the record's number when it was first made */
 	struct remote *next;            /* in remotes.first, the last made first */
@@ -210,6 +213,14 @@ struct remotes {
 	struct context *context;
 	struct nets *nets;
 	struct remote *first;           /* linked by next; dying ones included */
+	uint64_t huge_refused;          /* blocks that the kernel did not make huge */
+	uint64_t huge_pause_ns;         /* none is tried before then */
+};
+
+struct block_claim {            /* the memory of a block that is made huge */
+	uint64_t absent;                /* its pages that are data, and absent: as for reads */
+	uint64_t extra;                 /* its pages that are no data, or lie behind the layer */
+	uint64_t promised;              /* what claim_block() claimed anew; the rest was promised */
 };
 
 /* ---- remote.c, through remote_ops ---- */
@@ -280,8 +291,25 @@ void claim_found(struct remote *remote, uint64_t pages);
 void claim_return(struct remote *remote, uint64_t pages);
 /* A user has finished fetching all: give back what is promised beyond made, if no other does. */
 void claim_trim(struct remote *remote);
+/*
+ * A block is about to be made huge; its absent pages are not claimed again when they are read.
+ * Frees nothing to get there, since it can be done without. 0 or -ENOSPC.
+ */
+int claim_block(struct remote *remote, struct block_claim *claim);
+/* It was not made. */
+void claim_unblock(struct remote *remote, const struct block_claim *claim);
 /* The caches are about to go: give back everything. */
 void claim_free(struct remote *remote);
+
+/* ---- huge.c ---- */
+bool huge_wanted(const struct remotes *remotes);        /* does RMMAP_HUGE allow any? */
+uint64_t huge_dense(const struct remotes *remotes);     /* pages of data that a block must have */
+/* These pages are about to be fetched whole: make their blocks huge, where that is possible. */
+void huge_ahead(struct remote *remote, uint32_t layer, uint64_t page, uint64_t count);
+/* A process is about to be given the layers, to be served by a userfaultfd. */
+void huge_for_lazy(struct remote *remote);
+/* Pages by the bitmap had are about to be copied from the last worker's file. */
+void huge_for_inherited(struct remote *remote, uint32_t layer, const uint64_t *had);
 
 /* ---- count.c ---- */
 /* Count pages that came by this many reads, for the remote and for a process (or NULL). */

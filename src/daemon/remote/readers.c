@@ -66,8 +66,11 @@ static void user_fetch(struct remote_user *user)
 		user_refuse(user, error);
 	else if (all)
 		fetch_all_start(&user->fetch_all, remote, user->attachment, user_fetched);
-	else
+	else {
+		if (remote->absent)
+			huge_for_lazy(remote);
 		user_due(user, 0);
+	}
 }
 
 /* Do for one user what the remote's state allows now. */

@@ -113,7 +113,8 @@ static int pages_take(struct remote *remote, struct cache *cache, uint64_t start
 		cache_mark_present(cache, first, n);
 		assert(remote->absent >= n);
 		remote->absent -= n;
-		claim_found(remote, n); /* no claim before: a few messages' worth at most */
+		/* no claim before: a few messages' worth at most */
+		claim_found(remote, cache_small(cache, first, n));
 		fetch_count(remote, remote->users ? remote->users->attachment->counters : NULL, 0,
 		            n);
 		at = first + n;

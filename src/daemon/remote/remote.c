@@ -89,7 +89,7 @@ static bool remote_memory_busy(const struct remote *remote)
 
 	for (i = 0; fabric && remote->caches && i < remote->table.layer_count; i++)
 		if (remote->caches[i].writable &&
-		    fabric_busy(fabric, remote->caches[i].map, remote->caches[i].length))
+		    fabric_busy(fabric, remote->caches[i].map, remote->caches[i].mapped))
 			return true;
 	return false;
 }

@@ -37,6 +37,11 @@ struct peers;
 void remotes_take(struct remotes *remotes, struct peers *peers);
 void remotes_free(struct remotes *remotes);             /* NULL is allowed */
 uint32_t remotes_count(struct remotes *remotes);
+/*
+ * Bytes of all caches that are in huge pages, filled or not. *refused: how many times the kernel
+ * made none.
+ */
+uint64_t remotes_huge(const struct remotes *remotes, uint64_t *refused);
 /* Describe each publication that is attached, for rmmap list. */
 void remotes_list(struct remotes *remotes, void (*each)(void *arg, const struct rm_pub_info *info),
                   void *arg);
@@ -104,6 +109,11 @@ bool remote_present(const struct remote *remote, uint32_t layer, uint64_t page);
 /* Is the page absent, and not in flight either? */
 bool remote_wanted(const struct remote *remote, uint32_t layer, uint64_t page);
 struct rm_counters *remote_counters(struct remote *remote);
+/*
+ * Is the page in a block that was made huge? Then all pages of that block exist in the file, filled
+ * or not.
+ */
+bool remote_is_huge(const struct remote *remote, uint32_t layer, uint64_t page);
 /* The worker's mapping of a page that is present and not a hole. */
 const void *remote_data(const struct remote *remote, uint32_t layer, uint64_t page);
 /*

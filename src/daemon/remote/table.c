@@ -72,9 +72,15 @@ static int remote_map_table(struct remote *remote, const char **why)
 	return 0;
 }
 
+/* Words of the state that a layer has: the bitmaps of its present pages and of its huge blocks. */
+static size_t layer_state_words(uint64_t length)
+{
+	return visible_words(length) + cache_block_words(length);
+}
+
 /*
- * The state: an array of each layer's generation, then each layer's bitmap of present pages. It
- * lies in a memfd, for the next worker.
+ * The state: an array of each layer's generation, then each layer's two bitmaps. It lies in a
+ * memfd, for the next worker.
  */
 static int remote_make_state(struct remote *remote)
 {
@@ -83,7 +89,7 @@ static int remote_make_state(struct remote *remote)
 	void *map;
 
 	for (i = 0; i < remote->table.layer_count; i++)
-		words += visible_words(remote->table.layers[i].length);
+		words += layer_state_words(remote->table.layers[i].length);
 	remote->state_size = rm_page_up((words ? words : 1) * sizeof(uint64_t));
 	remote->state_fd = memfd_create("rmmap-state", MFD_CLOEXEC);
 	if (remote->state_fd < 0 || ftruncate(remote->state_fd, (off_t)remote->state_size))
@@ -142,9 +148,19 @@ static void remote_put_record(struct remote *remote)
 	explicit_bzero(&data, sizeof(data));
 }
 
+/* An empty cache, whose bitmaps are at this place of the state. 0 or -errno. */
+static int remote_make_cache(struct remote *remote, uint32_t layer, uint64_t *state)
+{
+	uint64_t length = remote->table.layers[layer].length;
+	uint64_t *huge = huge_wanted(remote->remotes) ? state + visible_words(length) : NULL;
+
+	return cache_make(&remote->caches[layer], length, remote->visible[layer], state, huge,
+	                  huge_dense(remote->remotes));
+}
+
 int remote_build(struct remote *remote, const void *table, size_t size, const char **why)
 {
-	uint64_t *present;
+	uint64_t *state;
 	uint32_t i;
 	int error = remote_make_table(remote, table, size);
 
@@ -161,15 +177,14 @@ int remote_build(struct remote *remote, const void *table, size_t size, const ch
 	 * not. A worker that dies before has told no process of this publication.
 	 */
 	remote->record = remote->origin = keeper_number(remote->remotes->context->keeper);
-	present = remote->state_map + remote->table.layer_count;
+	state = remote->state_map + remote->table.layer_count;
 	for (i = 0; i < remote->table.layer_count; i++) {
-		error = cache_make(&remote->caches[i], remote->table.layers[i].length,
-		                   remote->visible[i], present);
+		error = remote_make_cache(remote, i, state);
 		if (error)
 			return error;
 		cache_set_generation(remote, i, remote->record);
 		remote->absent += remote->caches[i].absent;
-		present += visible_words(remote->table.layers[i].length);
+		state += layer_state_words(remote->table.layers[i].length);
 	}
 	remote_put_record(remote);
 	return 0;
@@ -187,32 +202,30 @@ static bool bitmap_had_all(const uint64_t *data, const uint64_t *had, size_t wor
 }
 
 /*
- * Layer i as the last worker left it: fd is its cache, which this takes, generation is that of
- * the file, and had the bitmap of its pages. present is this worker's bitmap.
+ * The layer's cache was complete: it stays as it is. had and state are as in
+ * remote_rebuild_cache().
  */
-static int remote_rebuild_cache(struct remote *remote, uint32_t i, int fd, uint64_t generation,
-                         const uint64_t *had, uint64_t *present)
+static int remote_adopt_cache(struct remote *remote, uint32_t layer, int fd, const uint64_t *had,
+                              uint64_t *state)
 {
-	const struct rm_layer_desc *layer = &remote->table.layers[i];
-	const uint64_t *data = remote->visible[i];
-	size_t words = visible_words(layer->length);
-	struct cache *cache = &remote->caches[i];
-	uint64_t pages = rm_bit_count(had, layer->length / RM_PAGE);
+	uint64_t length = remote->table.layers[layer].length;
+	struct cache *cache = &remote->caches[layer];
 	int error;
 
-	if (bitmap_had_all(data, had, words)) {
-		memcpy(present, had, words * sizeof(*had));
-		claim_found(remote, pages);
-		error = cache_adopt(cache, fd, layer->length, data, present);
-		cache_set_generation(remote, i, generation);
-		return error;
-	}
-	error = cache_make(cache, layer->length, data, present);
-	if (error) {
-		close(fd);
-		return error;
-	}
-	cache_set_generation(remote, i, remote->record);
+	memcpy(state, had, layer_state_words(length) * sizeof(*had));
+	error = cache_adopt(cache, fd, length, remote->visible[layer], state,
+	                    state + visible_words(length));
+	claim_found(remote, rm_bit_count(had, length / RM_PAGE) + cache->extra);
+	remote->extra += cache->extra;
+	return error;
+}
+
+/* Copy the pages that the last worker had, if there is room for both files. Takes fd. */
+static int remote_inherit_cache(struct remote *remote, uint32_t layer, int fd, const uint64_t *had)
+{
+	struct cache *cache = &remote->caches[layer];
+	uint64_t pages = rm_bit_count(had, cache->pages), at, start, count;
+
 	/*
 	 * The earlier file stays until the keeper deletes its record. Without room for both, its
 	 * pages are fetched again.
@@ -221,8 +234,34 @@ static int remote_rebuild_cache(struct remote *remote, uint32_t i, int fd, uint6
 		close(fd);
 		return 0;
 	}
-	claim_found(remote, pages);
+	huge_for_inherited(remote, layer, had);
+	for (at = 0; rm_bit_run(had, at, cache->pages, true, &start, &count); at = start + count)
+		claim_found(remote, cache_small(cache, start, count));
 	return cache_inherit(cache, fd, had);
+}
+
+/*
+ * Layer i as the last worker left it: fd is its cache, which this takes, generation is that of
+ * the file, and had the layer's bitmaps. state is the place of this worker's.
+ */
+static int remote_rebuild_cache(struct remote *remote, uint32_t i, int fd, uint64_t generation,
+                         const uint64_t *had, uint64_t *state)
+{
+	size_t words = visible_words(remote->table.layers[i].length);
+	int error;
+
+	if (bitmap_had_all(remote->visible[i], had, words)) {
+		error = remote_adopt_cache(remote, i, fd, had, state);
+		cache_set_generation(remote, i, generation);
+		return error;
+	}
+	error = remote_make_cache(remote, i, state);
+	if (error) {
+		close(fd);
+		return error;
+	}
+	cache_set_generation(remote, i, remote->record);
+	return remote_inherit_cache(remote, i, fd, had);
 }
 
 /* *used counts the descriptors of fds that were taken. earlier is the last worker's state. */
@@ -231,18 +270,18 @@ static int remote_rebuild_caches(struct remote *remote, const int *fds, unsigned
 {
 	uint32_t i, layers = remote->table.layer_count;
 	const uint64_t *had = earlier + layers;
-	uint64_t *present = remote->state_map + layers;
+	uint64_t *state = remote->state_map + layers;
 	size_t words;
 	int error;
 
 	for (i = 0; i < layers; i++) {
-		words = visible_words(remote->table.layers[i].length);
-		error = remote_rebuild_cache(remote, i, fds[(*used)++], earlier[i], had, present);
+		words = layer_state_words(remote->table.layers[i].length);
+		error = remote_rebuild_cache(remote, i, fds[(*used)++], earlier[i], had, state);
 		if (error)
 			return error;
 		remote->absent += remote->caches[i].absent;
 		had += words;
-		present += words;
+		state += words;
 	}
 	return 0;
 }

@@ -178,6 +178,24 @@ START_TEST(eviction)
 }
 END_TEST
 
+/* What is around a read is more than may be locked: the read itself is registered. */
+START_TEST(around_is_too_much)
+{
+	struct fabric_read read;
+
+	begin(FI_MR_LOCAL, 8, 4 * 4096);
+	ask(&read, 8, 2);
+	read.around = it.memory;
+	read.around_length = 16 * 4096;
+	fabric_reads_post(&it.fabric);
+	ck_assert(it.read_count == 1 && it.open == 1);
+	ck_assert_uint_eq(it.fabric.registered, 2 * 4096);
+	complete(0);
+	fabric_reads_finish(&it.fabric);
+	end();
+}
+END_TEST
+
 START_TEST(words)
 {
 	char text[256];
@@ -225,7 +243,7 @@ int main(void)
 {
 	const struct unit_test tests[] = {
 		{ keys, 0 }, { endpoint, 0 }, { not_local, 0 }, { local, 0 }, { eviction, 0 },
-		{ words, 0 }, { probe, 0 }, { room, 0 },
+		{ around_is_too_much, 0 }, { words, 0 }, { probe, 0 }, { room, 0 },
 	};
 
 	return unit_run("modes", tests, COUNT(tests));

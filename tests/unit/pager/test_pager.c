@@ -19,6 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../../src/common/huge.h"
+
 static void test_in_order(void)
 {
 	struct message m;
@@ -135,6 +137,50 @@ static void test_complete(void)
 	walk();
 }
 
+/* KiB that this process has mapped of caches by 2 MiB pages. */
+static unsigned long mapped_huge(void)
+{
+	FILE *f = fopen("/proc/self/smaps", "re");
+	unsigned long sum = 0, one;
+	bool ours = false;
+	char text[512];
+
+	CHECK(f);
+	while (fgets(text, sizeof text, f)) {
+		if (strchr(text, '-') && strstr(text, " rw-p "))
+			ours = strstr(text, "rmmap-cache") != NULL;
+		else if (ours && sscanf(text, "ShmemPmdMapped: %lu", &one) == 1)
+			sum += one;
+	}
+	fclose(f);
+	return sum;
+}
+
+/*
+ * The block in which one page was asked for by nobody: present in the file, and absent. It is
+ * never seen before it is filled, whoever dies, and is mapped as one where it came whole.
+ */
+static void test_blocks(void)
+{
+	uint64_t at = FAKE_BASE + 6 * 1048576, end = at + 12 * 1048576;
+
+	if (rm_huge_probe())
+		return;
+	prefetch = RM_PREFETCH_SEQUENTIAL;
+	attach(can_poison, 0);
+	for (; at < end; at += RM_PAGE)
+		CHECK(word(at) == wanted(at));
+	CHECK(mapped_huge() >= 2048);
+	CHECK(look().served);
+	next_worker();
+	/* what was unregistered stays as it is; the rest comes as copies */
+	for (at = FAKE_BASE + 6 * 1048576; at < end + 4 * 1048576; at += RM_PAGE)
+		CHECK(word(at) == wanted(at));
+	CHECK(!ask((struct message){ .command = COMPLETE }, NULL, 0).error);
+	kill(worker, SIGKILL);
+	walk();
+}
+
 static int run(const char *name, void (*test)(void))
 {
 	int status;
@@ -173,6 +219,7 @@ int main(void)
 	failed += run("writes and system calls", test_writes_and_system_calls);
 	failed += run("own memory in between", test_own_memory_in_between);
 	failed += run("complete", test_complete);
+	failed += run("blocks", test_blocks);
 	failed += run("chain", test_chain);
 	failed += run("chain, without pointers", test_chain_without_pointers);
 	failed += run("nothing ahead", test_nothing_ahead);

@@ -189,12 +189,51 @@ START_TEST(anything)
 }
 END_TEST
 
+/* Pages that come in blocks of 512: the next batch is asked for while blocks are on their way. */
+static void reach_upwards_or_down(bool down)
+{
+	struct stream_plan plan = { 0 };
+	uint64_t at = down ? 64 * 512 - 1 : 0, block, low;
+
+	memset(&streams, 0, sizeof streams);
+	/* until the batch is as long as it gets, each begins where the last one ended */
+	while (plan.count < STREAM_BLOCKS_MAX) {
+		streams.most = STREAM_BLOCKS_MAX;
+		streams_fault(&streams, at, 64 * 512, &plan);
+		ck_assert(plan.stream && plan.count);
+		at = down && plan.lone ? plan.first - 1 :
+		     plan.first + (uint64_t)plan.step * plan.count;
+	}
+	/* end it where a block does */
+	stream_resize(&plan, down ? (plan.first + 1) % 512 + 2048 : 512 - plan.first % 512 + 2048);
+	ck_assert_uint_eq(plan.stream->count, plan.count);
+	at = plan.first + (uint64_t)plan.step * plan.count;
+	block = down ? at / 512 + 4 : at / 512 - 4;
+	ck_assert(!streams_reach(&streams, 63 * 512 * !down, 63 * 512 * !down + 512, 64 * 512, &plan));
+	low = block * 512;
+	ck_assert(!streams_reach(&streams, low, low + 512, 64 * 512, &plan));
+	low = (down ? block - 1 : block + 1) * 512;
+	ck_assert(streams_reach(&streams, low, low + 512, 64 * 512, &plan));
+	ck_assert(plan.first == at && plan.count == STREAM_BLOCKS_MAX);
+	ck_assert(plan.step == (down ? -1 : 1));
+	ck_assert(plan.proven_count >= 512 && plan.proven_count <= 2048);
+	/* once for each batch */
+	ck_assert(!streams_reach(&streams, low, low + 512, 64 * 512, &plan));
+}
+
+START_TEST(blocks)
+{
+	reach_upwards_or_down(false);
+	reach_upwards_or_down(true);
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_test tests[] = {
 		{ upwards, 0 }, { downwards, 0 }, { ahead_of_the_reader, 0 },
 		{ at_a_distance, COUNT(distances) }, { several_at_a_time, 0 }, { by_chance, 0 },
-		{ neighbours, 0 },
+		{ neighbours, 0 }, { blocks, 0 },
 		{ anything, 10 },
 	};
 

@@ -79,3 +79,47 @@ void check_all(struct remote *remote)
 	for (i = 0; i < FAKE_LAYERS; i++)
 		check_pages(remote, i, 0, fake.lengths[i] / RM_PAGE);
 }
+
+void restore_from(struct fake_record *saved)
+{
+	unsigned i;
+
+	memset(fake.records, 0, sizeof fake.records);
+	remotes_free(fake.remotes);
+	fake.remotes = remotes_new(&fake.context, NULL);
+	for (i = 0; i < FAKE_RECORDS; i++) {
+		if (!saved[i].record.type)
+			continue;
+		saved[i].record.data = saved[i].data;
+		saved[i].record.fds = saved[i].fds;
+		remotes_restore(fake.remotes, &saved[i].record);
+	}
+}
+
+void restore(void)
+{
+	struct fake_record saved[FAKE_RECORDS];
+
+	memcpy(saved, fake.records, sizeof saved);
+	restore_from(saved);
+}
+
+struct remote *restart_with(struct fake_record *saved)
+{
+	struct remote *remote;
+
+	restore_from(saved);
+	remote = remotes_find(fake.remotes, fake.handle.id);
+	ck_assert_ptr_nonnull(remote);
+	memset(&fake.attachment[0].remote, 0, sizeof(void *));
+	remote_reattach(remote, &fake.attachment[0]);
+	return remote;
+}
+
+struct remote *restart(void)
+{
+	struct fake_record saved[FAKE_RECORDS];
+
+	memcpy(saved, fake.records, sizeof saved);
+	return restart_with(saved);
+}

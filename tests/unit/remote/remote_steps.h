@@ -45,4 +45,11 @@ void fetch(struct remote *remote, struct wait *wait, uint32_t layer, uint64_t pa
 void check_pages(struct remote *remote, uint32_t layer, uint64_t page, uint64_t end);
 void check_all(struct remote *remote);
 
+/* These records, or the keeper's, into a new set of remotes: what a new worker does. */
+void restore_from(struct fake_record *saved);
+void restore(void);
+/* The same, and the first attachment has it again. */
+struct remote *restart_with(struct fake_record *saved);
+struct remote *restart(void);
+
 #endif

@@ -21,7 +21,7 @@ START_TEST(bitmaps)
 	struct cache cache;
 	uint64_t start, count;
 
-	ck_assert_int_eq(cache_make(&cache, 129 * RM_PAGE, data, present), 0);
+	ck_assert_int_eq(cache_make(&cache, 129 * RM_PAGE, data, present, NULL, 0), 0);
 	ck_assert_uint_eq(cache.absent, 64 + 4 + 1);
 	ck_assert(cache_has(&cache, 64));
 	ck_assert(!cache_has(&cache, 68));
@@ -45,8 +45,8 @@ START_TEST(bitmaps)
 	ck_assert(cache_wanted(&cache, 72, 129, 9, false, &start, &count));
 	ck_assert_uint_eq(start, 128);
 	cache_drop(&cache, NULL);
-	ck_assert_int_eq(cache_make(&cache, 0, data, present), -EPROTO);
-	ck_assert_int_eq(cache_make(&cache, RM_LAYER_MAX + RM_PAGE, data, present), -EPROTO);
+	ck_assert_int_eq(cache_make(&cache, 0, data, present, NULL, 0), -EPROTO);
+	ck_assert_int_eq(cache_make(&cache, RM_LAYER_MAX + RM_PAGE, data, present, NULL, 0), -EPROTO);
 }
 END_TEST
 

@@ -10,52 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* These records into a new set of remotes: what a new worker does. */
-static void restore_from(struct fake_record *saved)
-{
-	unsigned i;
-
-	memset(fake.records, 0, sizeof fake.records);
-	remotes_free(fake.remotes);
-	fake.remotes = remotes_new(&fake.context, NULL);
-	for (i = 0; i < FAKE_RECORDS; i++) {
-		if (!saved[i].record.type)
-			continue;
-		saved[i].record.data = saved[i].data;
-		saved[i].record.fds = saved[i].fds;
-		remotes_restore(fake.remotes, &saved[i].record);
-	}
-}
-
-/* The keeper's records. */
-static void restore(void)
-{
-	struct fake_record saved[FAKE_RECORDS];
-
-	memcpy(saved, fake.records, sizeof saved);
-	restore_from(saved);
-}
-
-static struct remote *restart_with(struct fake_record *saved)
-{
-	struct remote *remote;
-
-	restore_from(saved);
-	remote = remotes_find(fake.remotes, fake.handle.id);
-	ck_assert_ptr_nonnull(remote);
-	memset(&fake.attachment[0].remote, 0, sizeof(void *));
-	remote_reattach(remote, &fake.attachment[0]);
-	return remote;
-}
-
-static struct remote *restart(void)
-{
-	struct fake_record saved[FAKE_RECORDS];
-
-	memcpy(saved, fake.records, sizeof saved);
-	return restart_with(saved);
-}
-
 static struct fake_record *record_of_remote(struct fake_record *records)
 {
 	while (records->record.type != RECORD_REMOTE)
@@ -301,6 +255,7 @@ START_TEST(over_the_limit)
 	struct remote *remote;
 	struct wait wait;
 
+	fake.context.options.huge = RM_HUGE_OFF;        /* each page counts by itself */
 	fake.context.options.limit = ALL_BYTES - RM_PAGE;
 	answer = attach(0, true, PATIENCE_MS);
 	ck_assert_int_eq(answer.error, -ENOSPC);
@@ -342,9 +297,11 @@ START_TEST(failed_pages_are_not_held)
 {
 	struct limit *limit = &fake.context.limit;
 	struct answer answer = { 0 };
-	struct remote *remote = attach_well(0, false);
+	struct remote *remote;
 	struct wait wait;
 
+	fake.context.options.huge = RM_HUGE_OFF;        /* each page counts by itself */
+	remote = attach_well(0, false);
 	fake.context.options.limit = ALL_BYTES;
 	fake.fail_reads = UINT_MAX;
 	fetch(remote, &wait, 0, 0, 16);
