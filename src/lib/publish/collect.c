@@ -127,8 +127,6 @@ static int layer_of_file(struct collected *set, const struct span *span, uint32_
 		return 0;
 	fd_mark(&new.fd, fd);
 	error = layer_frozen(&new, fd, backing_seen(span->file));
-	if (!error)
-		layer_keep_used(&new);
 	/* On a failure layer_free() leaves the descriptor open: it is the file's. */
 	layer = error ? NULL : array_add(set->layers);
 	if (!layer) {

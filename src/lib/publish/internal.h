@@ -111,8 +111,6 @@ int layer_base(struct snapshot_layer *layer, uint64_t addr, uint64_t length, con
 int layer_changes(struct snapshot_layer *layer, const struct rm_segment *runs, size_t count);
 /* Make the bitmap of a base that is a sealed file of the heap. seen: see backing_seen(). */
 int layer_frozen(struct snapshot_layer *layer, int fd, const uint64_t *seen);
-/* Clear the bits of pages that jemalloc does not use: what was in them is nobody's business. */
-void layer_keep_used(struct snapshot_layer *layer);
 void layer_free(struct snapshot_layer *layer);   /* closes its own descriptor */
 
 /* ---- collect.c ---- */

@@ -252,7 +252,8 @@ int layer_changes(struct snapshot_layer *layer, const struct rm_segment *runs, s
 	return layer_finish(layer, layer_write_runs(layer, runs, count));
 }
 
-int layer_frozen(struct snapshot_layer *layer, int fd, const uint64_t *seen)
+/* Which pages of a frozen file have data. 0 or -errno. */
+static int layer_find_data(struct snapshot_layer *layer, int fd, const uint64_t *seen)
 {
 	off_t at = 0, hole;
 	struct stat st;
@@ -284,7 +285,8 @@ int layer_frozen(struct snapshot_layer *layer, int fd, const uint64_t *seen)
 	return errno == ENXIO ? 0 : -errno;
 }
 
-void layer_keep_used(struct snapshot_layer *layer)
+/* Clear the bits of pages that jemalloc does not use: what was in them is nobody's business. */
+static void layer_keep_used(struct snapshot_layer *layer)
 {
 	size_t bytes = bitmap_bytes(layer->length);
 	uint64_t *used = own_pages(bytes);
@@ -295,6 +297,63 @@ void layer_keep_used(struct snapshot_layer *layer)
 	for (size_t i = 0; i < bytes / sizeof(*used); i++)
 		layer->bitmap[i] &= used[i];
 	own_pages_free(used, bytes);
+}
+
+#define HUGE_PAGES (RM_HUGE / RM_PAGE)
+#define SAMPLES 8               /* pages of 2 MiB that are looked at */
+
+/* Is one of some pages with data in [from, to) zeros? The first and the last are among them. */
+static bool part_has_zeros(const struct snapshot_layer *layer, const char *map, uint64_t from,
+                           uint64_t to)
+{
+	uint64_t part = (to - from + SAMPLES - 2) / (SAMPLES - 1);
+	uint64_t last = to;
+
+	while (last > from && !rm_bit(layer->bitmap, last - 1))
+		last--;
+	for (uint64_t at = from, start, count; at < last; at += part)
+		if (rm_bit_run(layer->bitmap, at, last, true, &start, &count) &&
+		    page_is_zero((const uint64_t *)(const void *)(map + start * RM_PAGE)))
+			return true;
+	return last > from &&
+	       page_is_zero((const uint64_t *)(const void *)(map + (last - 1) * RM_PAGE));
+}
+
+/*
+ * A huge page exists as a whole, also where the program has not yet written to its memory. Such
+ * pages need not be fetched by anybody. To look at all pages would cost as much as all else, so
+ * some are looked at, and all of those 2 MiB where one of these is zeros. By a mapping of the file:
+ * the program may have protected its own.
+ */
+static void layer_drop_unwritten(struct snapshot_layer *layer, int fd)
+{
+	const char *map = rm_huge_map(layer->length, PROT_READ, MAP_SHARED, fd);
+
+	if (!map)
+		return;
+	for (uint64_t from = 0; from < layer_pages(layer); from += HUGE_PAGES) {
+		uint64_t to = from + HUGE_PAGES < layer_pages(layer) ? from + HUGE_PAGES :
+		                                                       layer_pages(layer);
+
+		if (part_has_zeros(layer, map, from, to))
+			for (uint64_t page = from; page < to; page++)
+				if (rm_bit(layer->bitmap, page) &&
+				    page_is_zero((const uint64_t *)(const void *)(map + page * RM_PAGE)))
+					rm_bit_clear(layer->bitmap, page);
+	}
+	munmap((void *)(uintptr_t)map, layer->length);
+}
+
+int layer_frozen(struct snapshot_layer *layer, int fd, const uint64_t *seen)
+{
+	int error = layer_find_data(layer, fd, seen);
+
+	if (error)
+		return error;
+	layer_keep_used(layer);
+	if (env_options()->huge != RM_HUGE_OFF)
+		layer_drop_unwritten(layer, fd);
+	return 0;
 }
 
 void layer_free(struct snapshot_layer *layer)
