@@ -52,7 +52,20 @@ static bool run_give_back(uint64_t addr, uint64_t length, bool clear)
 	return false;
 }
 
-/* Some of the chunk's pages are in use. */
+static void pages_set_dirty(struct chunk *chunk, uint64_t first, uint64_t count, bool dirty)
+{
+	for (uint64_t page = first; page < first + count; page++)
+		if (dirty)
+			rm_bit_set(chunk->dirty, page);
+		else
+			rm_bit_clear(chunk->dirty, page);
+}
+
+/*
+ * Some of the chunk's pages are in use. A handler's fork freezes files without the hooks' lock, so a
+ * chunk may be frozen that is CHUNK_HUGE. Then pages that were cleared, and are not dirty, have the
+ * file's content again when they are given back, and become dirty.
+ */
 static void chunk_give_back_part(struct chunk *chunk, uint64_t base)
 {
 	bool clear = chunk->state == CHUNK_HUGE && huge_keeps_waste();
@@ -62,12 +75,9 @@ static void chunk_give_back_part(struct chunk *chunk, uint64_t base)
 	for (unsigned i = 0; i < CHUNK_WORDS; i++)
 		give[i] = chunk->state == CHUNK_HUGE && !clear ? ~chunk->used[i] : chunk->dirty[i];
 	for (uint64_t at = 0; rm_bit_run(give, at, CHUNK_PAGES, true, &start, &count);
-	     at = start + count) {
-		if (!run_give_back(base + start * RM_PAGE, count * RM_PAGE, clear))
-			continue;
-		for (uint64_t page = start; page < start + count; page++)
-			rm_bit_clear(chunk->dirty, page);
-	}
+	     at = start + count)
+		pages_set_dirty(chunk, start, count,
+		                !run_give_back(base + start * RM_PAGE, count * RM_PAGE, clear));
 	if (chunk->state == CHUNK_HUGE && !clear)
 		chunk_set_state(chunk, CHUNK_SMALL);
 }
