@@ -23,6 +23,7 @@ static struct chunk *tables[RM_SLOTS_MAX];
  * chunks must not touch the rest of the table.
  */
 static uint32_t ends[RM_SLOTS_MAX];
+static bool inherited[RM_SLOTS_MAX];    /* its pages do not count as used */
 
 void hooks_lock(void)
 {
@@ -92,7 +93,8 @@ void chunk_use(struct chunk *chunk, uint64_t addr, uint64_t length, uint64_t dir
 	if (!chunk->used_pages)
 		chunk_touched(addr);
 	chunk->used_pages = (uint16_t)(chunk->used_pages + n);
-	chunk_totals.used += n;
+	if (!inherited[rm_slot_of(addr)])
+		chunk_totals.used += n;
 	if (chunk->state == CHUNK_HUGE)
 		chunk_totals.waste -= n;
 }
@@ -109,7 +111,8 @@ void chunk_free(struct chunk *chunk, uint64_t addr, uint64_t length)
 		chunk->used[i] &= ~mask;
 	}
 	chunk->used_pages = (uint16_t)(chunk->used_pages - n);
-	chunk_totals.used -= n;
+	if (!inherited[rm_slot_of(addr)])
+		chunk_totals.used -= n;
 	if (chunk->state == CHUNK_HUGE)
 		chunk_totals.waste += n;
 }
@@ -132,6 +135,13 @@ void chunks_freeze(void)
 		for (uint32_t i = 0; i < ends[slot]; i++)
 			if (tables[slot][i].state == CHUNK_HUGE)
 				chunk_set_state(&tables[slot][i], CHUNK_FROZEN);
+}
+
+void chunks_inherit(void)
+{
+	for (unsigned slot = 0; slot < RM_WINDOW_SLOTS; slot++)
+		inherited[slot] = tables[slot] != NULL;
+	chunk_totals.used = 0;
 }
 
 bool chunks_unused(uint64_t addr, uint64_t length)

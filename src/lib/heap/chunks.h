@@ -45,7 +45,7 @@ struct chunk {
 };
 
 struct chunk_totals {
-	uint64_t used;                  /* pages that jemalloc uses */
+	uint64_t used;                  /* pages that jemalloc uses, without inherited ones */
 	uint64_t huge;                  /* chunks that are CHUNK_HUGE or CHUNK_FROZEN */
 	uint64_t waste;                 /* unused pages of those that are CHUNK_HUGE */
 };
@@ -66,6 +66,11 @@ void chunk_free(struct chunk *chunk, uint64_t addr, uint64_t length);
 void chunk_set_state(struct chunk *chunk, enum chunk_state state);
 /* All files that were mapped shared are frozen. */
 void chunks_freeze(void);
+/*
+ * In a child that moves to a slot of its own: what it has so far is its parent's, and counts no
+ * more. Else a child that allocates little would have huge pages, since its parent has much.
+ */
+void chunks_inherit(void);
 /* Does jemalloc use no page of [addr, addr + length)? False also where there is no table. */
 bool chunks_unused(uint64_t addr, uint64_t length);
 /* Set bit i of bitmap for each page i of [addr, addr + length) that is used, or may be. */

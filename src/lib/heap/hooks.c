@@ -369,6 +369,9 @@ void hooks_forked(bool moved)
 	if (moved) {
 		__atomic_store_n(&heap_run, 0, __ATOMIC_RELAXED);
 		top = end = 0;
+		hooks_lock();
+		chunks_inherit();
+		hooks_unlock();
 		return;
 	}
 	memset(run_heaps, 0, sizeof(run_heaps));
