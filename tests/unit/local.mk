@@ -200,6 +200,7 @@ core_ldflags = $(AM_LDFLAGS) -Wl,-u,rm_jemalloc_mmap -Wl,-u,rm_jemalloc_hard \
 if HAVE_CHECK
 core_tests = \
 	tests/unit/heap/test_backing \
+	tests/unit/heap/test_chunks \
 	tests/unit/heap/test_hooks \
 	tests/unit/heap/test_own
 check_PROGRAMS += $(core_tests)
@@ -209,6 +210,10 @@ tests_unit_heap_test_backing_SOURCES = tests/unit/heap/test_backing.c tests/unit
 tests_unit_heap_test_backing_CFLAGS = $(unit_cflags)
 tests_unit_heap_test_backing_LDFLAGS = $(core_ldflags)
 tests_unit_heap_test_backing_LDADD = $(core_ldadd)
+tests_unit_heap_test_chunks_SOURCES = tests/unit/heap/test_chunks.c tests/unit/unit.h
+tests_unit_heap_test_chunks_CFLAGS = $(unit_cflags)
+tests_unit_heap_test_chunks_LDFLAGS = $(core_ldflags)
+tests_unit_heap_test_chunks_LDADD = $(core_ldadd)
 tests_unit_heap_test_hooks_SOURCES = tests/unit/heap/test_hooks.c tests/unit/unit.h
 tests_unit_heap_test_hooks_CFLAGS = $(unit_cflags)
 tests_unit_heap_test_hooks_LDFLAGS = $(core_ldflags) -Wl,--wrap=rm_now_ns

@@ -23,6 +23,8 @@ static struct chunk *tables[RM_SLOTS_MAX];
  * chunks must not touch the rest of the table.
  */
 static uint32_t ends[RM_SLOTS_MAX];
+/* Memory of this slot came into use without a table. There must be none later: it would not know. */
+static bool untold[RM_SLOTS_MAX];
 static bool inherited[RM_SLOTS_MAX];    /* its pages do not count as used */
 
 void hooks_lock(void)
@@ -51,8 +53,10 @@ void chunks_add_slot(uint64_t addr)
 {
 	unsigned slot = rm_slot_of(addr);
 
-	if (!tables[slot])
-		tables[slot] = own_pages(SLOT_CHUNKS * sizeof(struct chunk));
+	if (tables[slot] || untold[slot])
+		return;
+	tables[slot] = own_pages(SLOT_CHUNKS * sizeof(struct chunk));
+	untold[slot] = !tables[slot];
 }
 
 /* A chunk is used for the first time, or again. */

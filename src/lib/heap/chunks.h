@@ -53,7 +53,10 @@ extern struct chunk_totals chunk_totals;
 
 /* The chunk of this address of the window; NULL: its slot has no table. */
 struct chunk *chunk_at(uint64_t addr);
-/* Make the table of the slot of this address, unless it has one. Failure shows in chunk_at(). */
+/*
+ * Make the table of the slot of this address, unless it has one. Failure shows in chunk_at(), for
+ * good: a table that is made later would take the memory that is in use by then for free.
+ */
 void chunks_add_slot(uint64_t addr);
 
 /*

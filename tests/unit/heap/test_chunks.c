@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* test_chunks - tables of what jemalloc uses: made in time or never, and what is counted */
+#include "../../../src/lib/heap/chunks.h"
+#include "../unit.h"
+
+#include <sys/resource.h>
+
+#define SLOT 3
+#define ADDR (rm_slot_base(SLOT) + 8 * RM_HUGE)
+
+static void use(uint64_t addr, uint64_t length)
+{
+	uint64_t dirty[CHUNK_WORDS];
+
+	chunk_use(chunk_at(addr), addr, length, dirty);
+	for (unsigned i = 0; i < CHUNK_WORDS; i++)
+		ck_assert_uint_eq(dirty[i], 0);
+}
+
+/*
+ * Memory came into use when there was no room for a table. One that is made later would say that it
+ * is free, and it would be given back.
+ */
+START_TEST(no_late_table)
+{
+	struct rlimit before, none;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_AS, &before), 0);
+	none = before;
+	none.rlim_cur = 4096;
+	ck_assert_int_eq(setrlimit(RLIMIT_AS, &none), 0);
+	chunks_add_slot(ADDR);
+	ck_assert_int_eq(setrlimit(RLIMIT_AS, &before), 0);
+	ck_assert_ptr_null(chunk_at(ADDR));
+	chunks_add_slot(ADDR);
+	ck_assert_ptr_null(chunk_at(ADDR));
+	ck_assert(!chunks_unused(ADDR, RM_HUGE));
+	chunks_add_slot(rm_slot_base(SLOT + 1));
+	ck_assert_ptr_nonnull(chunk_at(rm_slot_base(SLOT + 1)));
+}
+END_TEST
+
+/* What a child has from its parent does not count, and may be freed. */
+START_TEST(inherited)
+{
+	uint64_t own = rm_slot_base(SLOT + 1);
+
+	chunks_add_slot(ADDR);
+	use(ADDR, 100 * RM_PAGE);
+	ck_assert_uint_eq(chunk_totals.used, 100);
+	chunks_inherit();
+	ck_assert_uint_eq(chunk_totals.used, 0);
+	chunks_add_slot(own);
+	use(own, 7 * RM_PAGE);
+	chunk_free(chunk_at(ADDR), ADDR, 60 * RM_PAGE);
+	ck_assert_uint_eq(chunk_totals.used, 7);
+	ck_assert_uint_eq(chunk_at(ADDR)->used_pages, 40);
+	chunk_free(chunk_at(own), own, 7 * RM_PAGE);
+	ck_assert_uint_eq(chunk_totals.used, 0);
+}
+END_TEST
+
+int main(void)
+{
+	const struct unit_test tests[] = { { no_late_table, 0 }, { inherited, 0 } };
+
+	return unit_run("chunks", tests, COUNT(tests));
+}
