@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "layout.h"
@@ -96,11 +97,15 @@ uint64_t rm_huge_file(int fd, uint64_t length, const uint64_t *data)
 
 int rm_huge_probe(void)
 {
+	struct rlimit limit;
 	int fd, error;
 	char *map;
 
 	if (!rm_huge_fits())
 		return -EINVAL;
+	/* Beyond this limit, which applies to memory files, the kernel would raise SIGXFSZ. */
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < RM_HUGE)
+		return -EFBIG;
 	fd = memfd_create("rmmap-probe", MFD_CLOEXEC);
 	if (fd < 0)
 		return -errno;

@@ -61,7 +61,10 @@ uint64_t rm_huge_file(int fd, uint64_t length, const uint64_t *data);
  */
 void *rm_huge_map(uint64_t length, int protection, int flags, int fd);
 
-/* Try it with one page of a file of its own. 0 or -errno, as above. */
+/*
+ * Try it with one page of a file of its own. 0 or -errno, as above; -EFBIG: no file may be so large
+ * (ulimit -f).
+ */
 int rm_huge_probe(void);
 
 #endif

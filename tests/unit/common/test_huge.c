@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "huge.h"
@@ -120,11 +121,23 @@ START_TEST(refusals)
 }
 END_TEST
 
+/* Not by the signal SIGXFSZ, which would end `rmmap info`. */
+START_TEST(file_size_limit)
+{
+	struct rlimit limit;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = RM_HUGE - 1;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	ck_assert_int_eq(rm_huge_probe(), -EFBIG);
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_test tests[] = {
 		{ rounding, 0 }, { empty, 0 }, { content_stays, 0 }, { private_mapping, 0 },
-		{ refusals, 0 },
+		{ refusals, 0 }, { file_size_limit, 0 },
 	};
 
 	return unit_run("huge", tests, COUNT(tests));
