@@ -285,18 +285,22 @@ static int layer_find_data(struct snapshot_layer *layer, int fd, const uint64_t 
 	return errno == ENXIO ? 0 : -errno;
 }
 
-/* Clear the bits of pages that jemalloc does not use: what was in them is nobody's business. */
-static void layer_keep_used(struct snapshot_layer *layer)
+/*
+ * Clear the bits of pages that jemalloc does not use: what was in them is nobody's business. 0 or
+ * -ENOMEM, and then they are all there.
+ */
+static int layer_keep_used(struct snapshot_layer *layer)
 {
 	size_t bytes = bitmap_bytes(layer->length);
 	uint64_t *used = own_pages(bytes);
 
 	if (!used)
-		return;
+		return -ENOMEM;
 	heap_used(layer->addr, layer->length, used);
 	for (size_t i = 0; i < bytes / sizeof(*used); i++)
 		layer->bitmap[i] &= used[i];
 	own_pages_free(used, bytes);
+	return 0;
 }
 
 #define HUGE_PAGES (RM_HUGE / RM_PAGE)
@@ -348,9 +352,10 @@ int layer_frozen(struct snapshot_layer *layer, int fd, const uint64_t *seen)
 {
 	int error = layer_find_data(layer, fd, seen);
 
+	if (!error)
+		error = layer_keep_used(layer);
 	if (error)
 		return error;
-	layer_keep_used(layer);
 	if (env_options()->huge != RM_HUGE_OFF)
 		layer_drop_unwritten(layer, fd);
 	return 0;
