@@ -2,8 +2,8 @@
 /*
  * chunks.c - which pages of the heap jemalloc uses, see chunks.h
  *
- * One table for each slot that the heap has been in: 144 bytes for 2 MiB, of which only what is
- * touched takes memory. Under the hooks' lock.
+ * One table for each slot that the heap has been in: 12 bytes for 2 MiB, and 128 where jemalloc
+ * uses a part of them. Only what is touched takes memory. Under the hooks' lock.
  */
 #include "chunks.h"
 
@@ -18,6 +18,7 @@ struct chunk_totals chunk_totals;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct chunk *tables[RM_SLOTS_MAX];
+static struct chunk_bits *bits[RM_SLOTS_MAX];   /* lies behind the table */
 /*
  * For each table, one more than the index of the last chunk that was ever used: a walk over all
  * chunks must not touch the rest of the table.
@@ -42,11 +43,30 @@ static unsigned index_of(uint64_t addr)
 	return (unsigned)((addr & (RM_SLOT_SIZE - 1)) >> RM_HUGE_SHIFT);
 }
 
+static unsigned page_of(uint64_t addr)
+{
+	return (unsigned)(addr / RM_PAGE % CHUNK_PAGES);
+}
+
 struct chunk *chunk_at(uint64_t addr)
 {
 	struct chunk *table = rm_in_window(addr) ? tables[rm_slot_of(addr)] : NULL;
 
 	return table ? &table[index_of(addr)] : NULL;
+}
+
+struct chunk_bits *chunk_bits_at(uint64_t addr)
+{
+	return &bits[rm_slot_of(addr)][index_of(addr)];
+}
+
+/* May jemalloc use the page at addr? */
+static bool page_is_used(uint64_t addr)
+{
+	const struct chunk *chunk = chunk_at(addr);
+
+	return !chunk || chunk->whole ||
+	       (chunk->used_pages && rm_bit(chunk_bits_at(addr)->used, page_of(addr)));
 }
 
 void chunks_add_slot(uint64_t addr)
@@ -55,7 +75,8 @@ void chunks_add_slot(uint64_t addr)
 
 	if (tables[slot] || untold[slot])
 		return;
-	tables[slot] = own_pages(SLOT_CHUNKS * sizeof(struct chunk));
+	tables[slot] = own_pages(SLOT_CHUNKS * (sizeof(struct chunk) + sizeof(struct chunk_bits)));
+	bits[slot] = (struct chunk_bits *)(tables[slot] ? tables[slot] + SLOT_CHUNKS : NULL);
 	untold[slot] = !tables[slot];
 }
 
@@ -68,11 +89,6 @@ static void chunk_touched(uint64_t addr)
 		*end = index_of(addr) + 1;
 }
 
-static unsigned page_of(uint64_t addr)
-{
-	return (unsigned)(addr / RM_PAGE % CHUNK_PAGES);
-}
-
 /* The bits [from, to) that lie in word i of a bitmap. */
 static uint64_t word_mask(unsigned i, unsigned from, unsigned to)
 {
@@ -81,21 +97,9 @@ static uint64_t word_mask(unsigned i, unsigned from, unsigned to)
 	return a >= b ? 0 : ~UINT64_C(0) >> (64 - (b - a)) << a;
 }
 
-void chunk_use(struct chunk *chunk, uint64_t addr, uint64_t length, uint64_t dirty[CHUNK_WORDS])
+/* n pages more are used. Modulo 2^64, as all these counts: n may be negative. */
+static void chunk_count(struct chunk *chunk, uint64_t addr, uint64_t n)
 {
-	unsigned from = page_of(addr), to = from + (unsigned)(length / RM_PAGE), n = 0;
-
-	memset(dirty, 0, CHUNK_WORDS * sizeof(dirty[0]));
-	for (unsigned i = from / 64; i < (to + 63) / 64; i++) {
-		uint64_t mask = word_mask(i, from, to);
-
-		n += (unsigned)__builtin_popcountll(mask & ~chunk->used[i]);
-		dirty[i] = chunk->dirty[i] & mask;
-		chunk->dirty[i] &= ~mask;
-		chunk->used[i] |= mask;
-	}
-	if (!chunk->used_pages)
-		chunk_touched(addr);
 	chunk->used_pages = (uint16_t)(chunk->used_pages + n);
 	if (!inherited[rm_slot_of(addr)])
 		chunk_totals.used += n;
@@ -103,22 +107,66 @@ void chunk_use(struct chunk *chunk, uint64_t addr, uint64_t length, uint64_t dir
 		chunk_totals.waste -= n;
 }
 
-void chunk_free(struct chunk *chunk, uint64_t addr, uint64_t length)
+void chunk_use(struct chunk *chunk, uint64_t addr, uint64_t length, uint64_t dirty[CHUNK_WORDS])
 {
-	unsigned from = page_of(addr), to = from + (unsigned)(length / RM_PAGE), n = 0;
+	unsigned from = page_of(addr), to = from + (unsigned)(length / RM_PAGE);
+	struct chunk_bits *b = chunk_bits_at(addr);
+	uint64_t n = 0;
 
+	memset(dirty, 0, CHUNK_WORDS * sizeof(dirty[0]));
+	if (chunk->whole)
+		return;
+	if (!chunk->used_pages)
+		chunk_touched(addr);
+	if (length == RM_HUGE) {
+		if (chunk->stained) {           /* or the bits are not touched */
+			memcpy(dirty, b->dirty, sizeof(b->dirty));
+			memset(b->dirty, 0, sizeof(b->dirty));
+		}
+		if (chunk->used_pages)
+			memset(b->used, 0, sizeof(b->used));
+		chunk->stained = false;
+		chunk->whole = true;
+		chunk_count(chunk, addr, CHUNK_PAGES - chunk->used_pages);
+		return;
+	}
 	for (unsigned i = from / 64; i < (to + 63) / 64; i++) {
 		uint64_t mask = word_mask(i, from, to);
 
-		n += (unsigned)__builtin_popcountll(mask & chunk->used[i]);
-		chunk->dirty[i] |= mask;
-		chunk->used[i] &= ~mask;
+		n += (unsigned)__builtin_popcountll(mask & ~b->used[i]);
+		dirty[i] = b->dirty[i] & mask;
+		b->dirty[i] &= ~mask;
+		b->used[i] |= mask;
 	}
-	chunk->used_pages = (uint16_t)(chunk->used_pages - n);
-	if (!inherited[rm_slot_of(addr)])
-		chunk_totals.used -= n;
-	if (chunk->state == CHUNK_HUGE)
-		chunk_totals.waste += n;
+	chunk_count(chunk, addr, n);
+}
+
+void chunk_drop(struct chunk *chunk, uint64_t addr)
+{
+	own_require(chunk->whole);
+	chunk->whole = false;
+	chunk_count(chunk, addr, -CHUNK_PAGES);
+	chunk_set_state(chunk, CHUNK_SMALL);
+}
+
+void chunk_free(struct chunk *chunk, uint64_t addr, uint64_t length)
+{
+	unsigned from = page_of(addr), to = from + (unsigned)(length / RM_PAGE);
+	struct chunk_bits *b = chunk_bits_at(addr);
+	uint64_t n = 0;
+
+	if (chunk->whole)
+		memset(b->used, 0xff, sizeof(b->used));
+	chunk->whole = false;
+	chunk->stained = true;
+	for (unsigned i = from / 64; i < (to + 63) / 64; i++) {
+		uint64_t mask = word_mask(i, from, to);
+
+		n += (unsigned)__builtin_popcountll(mask & b->used[i]);
+		b->dirty[i] |= mask;
+		b->used[i] &= ~mask;
+	}
+	chunk_count(chunk, addr, -n);
 }
 
 void chunk_set_state(struct chunk *chunk, enum chunk_state state)
@@ -131,6 +179,10 @@ void chunk_set_state(struct chunk *chunk, enum chunk_state state)
 		chunk_totals.waste += unused;
 	chunk_totals.huge += (state != CHUNK_SMALL) - (chunk->state != CHUNK_SMALL);
 	chunk->state = (uint8_t)state;
+	if (state == CHUNK_SMALL && chunk->solid) {
+		chunk->solid = false;
+		chunk_totals.solid--;
+	}
 }
 
 void chunks_freeze(void)
@@ -156,7 +208,7 @@ bool chunks_unused(uint64_t addr, uint64_t length)
 	for (uint64_t at = addr; at < addr + length; at += step) {
 		chunk = chunk_at(at);
 		step = chunk && !chunk->used_pages ? rm_huge_down(at) + RM_HUGE - at : RM_PAGE;
-		if (!chunk || rm_bit(chunk->used, page_of(at)))
+		if (page_is_used(at))
 			return false;
 	}
 	return true;
@@ -164,13 +216,9 @@ bool chunks_unused(uint64_t addr, uint64_t length)
 
 void chunks_used(uint64_t addr, uint64_t length, uint64_t *bitmap)
 {
-	const struct chunk *chunk;
-
-	for (uint64_t at = addr; at < addr + length; at += RM_PAGE) {
-		chunk = chunk_at(at);
-		if (!chunk || rm_bit(chunk->used, page_of(at)))
+	for (uint64_t at = addr; at < addr + length; at += RM_PAGE)
+		if (page_is_used(at))
 			rm_bit_set(bitmap, (at - addr) / RM_PAGE);
-	}
 }
 
 struct chunk *chunk_idle_from(uint64_t addr, uint64_t *found)

@@ -31,28 +31,40 @@ enum chunk_state {
 };
 
 struct chunk {
+	uint16_t used_pages;            /* the number of pages that jemalloc uses */
+	uint8_t state;                  /* enum chunk_state */
+	bool whole;                     /* it uses all of them; all bits of the chunk are 0 then */
+	bool solid;                     /* a huge page, of a block that came into use as a whole */
+	bool refused;                   /* the kernel made no huge page; reset when it is free */
+	bool stained;                   /* some bits of dirty may be set */
+	bool idle;                      /* some dirty pages have memory that can be given back */
+	uint32_t idle_ms;               /* when the first of them came free */
+};
+
+/*
+ * Apart from struct chunk, since a block of many GiB that nobody writes to is whole chunks: what
+ * is not touched here takes no memory.
+ */
+struct chunk_bits {
 	uint64_t used[CHUNK_WORDS];     /* a bit for each page that jemalloc uses */
 	/*
 	 * Pages that are not used and may hold something. They are cleared before they are used
 	 * again, since jemalloc takes what it commits for zeros. Never a page that is used.
 	 */
 	uint64_t dirty[CHUNK_WORDS];
-	uint16_t used_pages;            /* the number of bits in used */
-	uint8_t state;                  /* enum chunk_state */
-	bool refused;                   /* the kernel made no huge page; reset when it is free */
-	bool idle;                      /* some dirty pages have memory that can be given back */
-	uint32_t idle_ms;               /* when the first of them came free */
 };
 
 struct chunk_totals {
 	uint64_t used;                  /* pages that jemalloc uses, without inherited ones */
 	uint64_t huge;                  /* chunks that are CHUNK_HUGE or CHUNK_FROZEN */
+	uint64_t solid;                 /* those of them that are solid */
 	uint64_t waste;                 /* unused pages of those that are CHUNK_HUGE */
 };
 extern struct chunk_totals chunk_totals;
 
 /* The chunk of this address of the window; NULL: its slot has no table. */
 struct chunk *chunk_at(uint64_t addr);
+struct chunk_bits *chunk_bits_at(uint64_t addr);        /* of a chunk that has a table */
 /*
  * Make the table of the slot of this address, unless it has one. Failure shows in chunk_at(), for
  * good: a table that is made later would take the memory that is in use by then for free.
@@ -66,6 +78,8 @@ void chunks_add_slot(uint64_t addr);
 void chunk_use(struct chunk *chunk, uint64_t addr, uint64_t length, uint64_t dirty[CHUNK_WORDS]);
 /* The pages of [addr, addr + length), all of them in this chunk, are used no more, and dirty. */
 void chunk_free(struct chunk *chunk, uint64_t addr, uint64_t length);
+/* A whole chunk, given back already, is used no more. */
+void chunk_drop(struct chunk *chunk, uint64_t addr);
 void chunk_set_state(struct chunk *chunk, enum chunk_state state);
 /* All files that were mapped shared are frozen. */
 void chunks_freeze(void);

@@ -16,11 +16,14 @@
 #include "chunks.h"
 #include "pages.h"
 
-/* Pages that may be unused in huge chunks: so many, and one in WASTE_PART of what is used. */
+/* Pages that may be unused in huge chunks: so many, and one in WASTE_PART of them all. */
 #define WASTE_PAGES (CHUNK_PAGES * 3 / 4)
 #define WASTE_PART 25
 /* A heap of fewer pages has none. */
 #define HEAP_MIN (CHUNK_PAGES / 2)
+/* Chunks of large blocks that are made huge: so many, and one to so many others. */
+#define SOLID_CHUNKS 16
+#define SOLID_PART 4
 /* After a refusal for want of memory so many chunks are not tried; doubles up to the maximum. */
 #define SKIP_MIN 8
 #define SKIP_MAX 4096
@@ -35,17 +38,32 @@ void huge_init(void)
 	mode = rm_huge_fits() ? env_options()->huge : RM_HUGE_OFF;
 }
 
-static bool waste_allows(uint64_t unused)
+/*
+ * Who allocates a large block may write to a small part of it only: hash tables, buffers for the
+ * worst case, arrays of many GiB. So chunks that come into use as a whole are made huge up to a
+ * part of the memory that is certainly there.
+ */
+static bool blocks_allow(void)
 {
-	return mode == RM_HUGE_ON || chunk_totals.waste + unused <=
-	                             WASTE_PAGES + chunk_totals.used / WASTE_PART;
+	return mode == RM_HUGE_ON || chunk_totals.solid < SOLID_CHUNKS +
+	                             (chunk_totals.huge - chunk_totals.solid) / SOLID_PART;
 }
 
-bool huge_wanted(struct chunk *chunk, uint64_t addr)
+static bool waste_allows(uint64_t unused)
+{
+	uint64_t pages = (chunk_totals.huge - chunk_totals.solid) * CHUNK_PAGES;
+
+	return mode == RM_HUGE_ON ||
+	       chunk_totals.waste + unused <= WASTE_PAGES + pages / WASTE_PART;
+}
+
+bool huge_wanted(struct chunk *chunk, uint64_t addr, bool fresh)
 {
 	if (mode == RM_HUGE_OFF || impossible || chunk->state != CHUNK_SMALL || chunk->refused)
 		return false;
 	if (mode == RM_HUGE_AUTO && chunk_totals.used < HEAP_MIN)
+		return false;
+	if (chunk->whole && fresh && !blocks_allow())
 		return false;
 	if (!waste_allows(CHUNK_PAGES - chunk->used_pages) || !backing_is_shared(addr, RM_HUGE))
 		return false;
@@ -54,6 +72,10 @@ bool huge_wanted(struct chunk *chunk, uint64_t addr)
 		return false;
 	}
 	chunk_set_state(chunk, CHUNK_HUGE);
+	if (chunk->whole && fresh) {
+		chunk->solid = true;
+		chunk_totals.solid++;
+	}
 	return true;
 }
 

@@ -19,6 +19,8 @@
 
 #define IDLE_MS 1000            /* free memory that may wait for its next use waits so long */
 
+#define GIANT ((uint64_t)4 << 30)       /* bytes of a block that is only noted */
+
 static bool postpones;          /* free memory may wait: set by the first publish */
 static uint32_t expired_ms;     /* when idle memory was last looked for */
 
@@ -52,13 +54,13 @@ static bool run_give_back(uint64_t addr, uint64_t length, bool clear)
 	return false;
 }
 
-static void pages_set_dirty(struct chunk *chunk, uint64_t first, uint64_t count, bool dirty)
+static void pages_set_dirty(struct chunk_bits *bits, uint64_t first, uint64_t count, bool dirty)
 {
 	for (uint64_t page = first; page < first + count; page++)
-		if (dirty)
-			rm_bit_set(chunk->dirty, page);
+		if (dirty)              /* its chunk is stained: something was freed there */
+			rm_bit_set(bits->dirty, page);
 		else
-			rm_bit_clear(chunk->dirty, page);
+			rm_bit_clear(bits->dirty, page);
 }
 
 /*
@@ -69,29 +71,39 @@ static void pages_set_dirty(struct chunk *chunk, uint64_t first, uint64_t count,
 static void chunk_give_back_part(struct chunk *chunk, uint64_t base)
 {
 	bool clear = chunk->state == CHUNK_HUGE && huge_keeps_waste();
+	struct chunk_bits *bits = chunk_bits_at(base);
 	uint64_t start, count, give[CHUNK_WORDS];
 
 	/* A huge page that is broken up gives back what it has beyond the used pages. */
 	for (unsigned i = 0; i < CHUNK_WORDS; i++)
-		give[i] = chunk->state == CHUNK_HUGE && !clear ? ~chunk->used[i] : chunk->dirty[i];
+		give[i] = chunk->state == CHUNK_HUGE && !clear ? ~bits->used[i] : bits->dirty[i];
 	for (uint64_t at = 0; rm_bit_run(give, at, CHUNK_PAGES, true, &start, &count);
 	     at = start + count)
-		pages_set_dirty(chunk, start, count,
+		pages_set_dirty(bits, start, count,
 		                !run_give_back(base + start * RM_PAGE, count * RM_PAGE, clear));
 	if (chunk->state == CHUNK_HUGE && !clear)
 		chunk_set_state(chunk, CHUNK_SMALL);
 }
 
+/* No page of the chunk is used or dirty. */
+static void bits_clean(uint64_t base)
+{
+	memset(chunk_bits_at(base)->dirty, 0, sizeof(chunk_bits_at(base)->dirty));
+	chunk_at(base)->stained = false;
+}
+
 static void chunk_give_back(struct chunk *chunk, uint64_t base)
 {
 	chunk->idle = false;
+	if (chunk->whole)
+		return;
 	if (chunk->used_pages) {
 		chunk_give_back_part(chunk, base);
 		return;
 	}
 	chunk->refused = false;
 	if (!backing_purge_forced(base, RM_HUGE)) {
-		memset(chunk->dirty, 0, sizeof(chunk->dirty));
+		bits_clean(base);
 		chunk_set_state(chunk, CHUNK_SMALL);
 	}
 }
@@ -107,6 +119,7 @@ static uint64_t part_length(uint64_t addr, uint64_t end)
 bool pages_free(uint64_t addr, uint64_t length, bool later)
 {
 	uint64_t end = addr + length, part;
+	bool given = length >= GIANT && !backing_purge_forced(addr, length);
 
 	if (!chunk_at(addr) || !chunk_at(end - 1))
 		return true;
@@ -115,6 +128,10 @@ bool pages_free(uint64_t addr, uint64_t length, bool later)
 		uint64_t base = rm_huge_down(at);
 
 		part = part_length(at, end);
+		if (given && chunk->whole && part == RM_HUGE) {
+			chunk_drop(chunk, at);
+			continue;
+		}
 		chunk_free(chunk, at, part);
 		if (!later || !postpones ||
 		    (!chunk->used_pages && !backing_is_shared(base, RM_HUGE))) {
@@ -184,7 +201,7 @@ static void chunk_renew(uint64_t base)
 	for (uint64_t at = base; at < base + done; at += RM_HUGE) {
 		struct chunk *chunk = chunk_at(at);
 
-		memset(chunk->dirty, 0, sizeof(chunk->dirty));
+		bits_clean(at);
 		chunk_set_state(chunk, CHUNK_SMALL);
 		chunk->idle = chunk->refused = false;
 	}
@@ -204,7 +221,7 @@ static void part_use(uint64_t addr, uint64_t length)
 {
 	uint64_t base = rm_huge_down(addr), dirty[CHUNK_WORDS];
 	struct chunk *chunk;
-	bool make;
+	bool make, fresh;
 
 	hooks_lock();
 	chunk = chunk_at(addr);
@@ -212,14 +229,34 @@ static void part_use(uint64_t addr, uint64_t length)
 		hooks_unlock();
 		return;
 	}
-	if (!chunk->used_pages)
+	fresh = !chunk->used_pages;
+	if (fresh)
 		chunk_renew(base);
 	chunk_use(chunk, addr, length, dirty);
-	make = huge_wanted(chunk, base);
+	make = huge_wanted(chunk, base, fresh);
 	hooks_unlock();
 	if (make)
 		huge_make(base);
 	dirty_clear(base, dirty);
+}
+
+/*
+ * A block that is larger than all memory of most machines is used in part only. Its chunks stay what
+ * they are, and are noted under one lock. Returns where that ended: at a chunk that is to be looked
+ * at, or near the end.
+ */
+static uint64_t giant_use(uint64_t addr, uint64_t end)
+{
+	uint64_t at = addr, dirty[CHUNK_WORDS];
+
+	hooks_lock();
+	while (at % RM_HUGE == 0 && at + RM_HUGE <= end && chunk_at(at) &&
+	       !chunk_at(at)->used_pages && !chunk_at(at)->stained) {
+		chunk_use(chunk_at(at), at, RM_HUGE, dirty);
+		at += RM_HUGE;
+	}
+	hooks_unlock();
+	return at;
 }
 
 void pages_use(uint64_t addr, uint64_t length)
@@ -227,6 +264,9 @@ void pages_use(uint64_t addr, uint64_t length)
 	uint64_t end = addr + length, part;
 
 	for (uint64_t at = addr; at < end; at += part) {
+		part = length >= GIANT ? giant_use(at, end) - at : 0;
+		if (part)
+			continue;
 		part = part_length(at, end);
 		part_use(at, part);
 	}

@@ -38,10 +38,11 @@ void pages_expire(void);
 void huge_init(void);
 struct chunk;
 /*
- * The chunk's memory comes into use: is it to become a huge page? Then it counts as one, and the
- * caller gives the lock back and calls huge_make(). Under the hooks' lock.
+ * Memory of the chunk comes into use; fresh: none of it was before. Is it to become a huge page?
+ * Then it counts as one, and the caller gives the lock back and calls huge_make(). Under the hooks'
+ * lock.
  */
-bool huge_wanted(struct chunk *chunk, uint64_t addr);
+bool huge_wanted(struct chunk *chunk, uint64_t addr, bool fresh);
 void huge_make(uint64_t addr);
 /* May this huge chunk keep unused pages? Under the hooks' lock. */
 bool huge_keeps_waste(void);
