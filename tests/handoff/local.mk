@@ -34,6 +34,7 @@ handoff_tests = \
 	tests/handoff/mixture \
 	tests/handoff/interrupted \
 	tests/handoff/inherited \
+	tests/handoff/huge \
 	tests/handoff/retaken \
 	tests/handoff/zeroed \
 	tests/handoff/given_back \
@@ -85,6 +86,8 @@ tests_handoff_interrupted_SOURCES = tests/handoff/interrupted.c
 tests_handoff_interrupted_LDADD = $(handoff_ldadd)
 tests_handoff_inherited_SOURCES = tests/handoff/inherited.c
 tests_handoff_inherited_LDADD = $(handoff_ldadd)
+tests_handoff_huge_SOURCES = tests/handoff/huge.c
+tests_handoff_huge_LDADD = $(handoff_ldadd) libcommon.la
 tests_handoff_mixture_SOURCES = tests/handoff/mixture.c
 tests_handoff_mixture_LDADD = $(handoff_ldadd) -lpthread
 tests_handoff_writers_SOURCES = tests/handoff/writers.c

@@ -18,7 +18,10 @@
 #define OVERLAY_MIN ((uint64_t)256 << 10)
 /* Beyond so many spans no span is cut in order to give a part of it back. */
 #define SPANS_MAX 8192
-/* After so many forks the heap grows in anonymous memory: each fork freezes all files. */
+/*
+ * After so many forks without a publish the heap grows in anonymous memory: each fork freezes all
+ * files, and they stay open until a publish.
+ */
 #define FORKS_MAX 8
 
 static int huge_pages = MADV_NORMAL;    /* advice for all that is mapped; set before threads */

@@ -87,6 +87,7 @@ int backing_freeze(struct array *out)
 
 	backing_lock();
 	spans_freeze(true);
+	backing.forks = 0;
 	error = spans_list(out);
 	backing_unlock();
 	return error;

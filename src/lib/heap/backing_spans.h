@@ -18,7 +18,7 @@ struct backing {
 	 * exactly one span. A shared file is one span, and so becomes one frozen file.
 	 */
 	struct array spans;
-	unsigned forks;                 /* of this process, since it was itself forked */
+	unsigned forks;                 /* of this process, since it published or was forked */
 	/* Set once by backing_init(), before the first page: read without the lock. */
 	bool shared;                    /* the heap grows in memory files while it can */
 	bool publishes;                 /* backing_freeze() may be called */
