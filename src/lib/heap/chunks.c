@@ -8,6 +8,7 @@
 #include "chunks.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 #include "heap.h"
 
@@ -78,6 +79,9 @@ void chunks_add_slot(uint64_t addr)
 	tables[slot] = own_pages(SLOT_CHUNKS * (sizeof(struct chunk) + sizeof(struct chunk_bits)));
 	bits[slot] = (struct chunk_bits *)(tables[slot] ? tables[slot] + SLOT_CHUNKS : NULL);
 	untold[slot] = !tables[slot];
+	/* Where the system's default is huge pages, a few entries would take 2 MiB. */
+	if (tables[slot])
+		(void)madvise(tables[slot], SLOT_CHUNKS * sizeof(struct chunk), MADV_NOHUGEPAGE);
 }
 
 /* A chunk is used for the first time, or again. */

@@ -3,7 +3,9 @@
 #include "../../../src/lib/heap/chunks.h"
 #include "../unit.h"
 
+#include <stdio.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #define SLOT 3
 #define ADDR (rm_slot_base(SLOT) + 8 * RM_HUGE)
@@ -60,9 +62,35 @@ START_TEST(inherited)
 }
 END_TEST
 
+/* Also where transparent_hugepage/enabled is "always", a table takes what is touched of it. */
+START_TEST(small_pages)
+{
+	FILE *smaps = fopen("/proc/self/smaps", "re");
+	unsigned long from, to, table;
+	bool in = false, small = false;
+	char line[512];
+
+	if (access("/sys/kernel/mm/transparent_hugepage", F_OK)) {
+		printf("skipped: this kernel has no transparent huge pages\n");
+		return;
+	}
+	chunks_add_slot(ADDR);
+	table = (uintptr_t)chunk_at(ADDR);
+	ck_assert_ptr_nonnull(smaps);
+	while (fgets(line, sizeof(line), smaps)) {
+		if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
+			in = table >= from && table < to;
+		if (in && strncmp(line, "VmFlags:", 8) == 0)
+			small = strstr(line, " nh") != NULL;
+	}
+	fclose(smaps);
+	ck_assert(small);
+}
+END_TEST
+
 int main(void)
 {
-	const struct unit_test tests[] = { { no_late_table, 0 }, { inherited, 0 } };
+	const struct unit_test tests[] = { { no_late_table, 0 }, { inherited, 0 }, { small_pages, 0 } };
 
 	return unit_run("chunks", tests, COUNT(tests));
 }
