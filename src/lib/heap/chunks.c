@@ -13,6 +13,7 @@
 #include "heap.h"
 
 #define SLOT_CHUNKS (RM_SLOT_SIZE / RM_HUGE)
+#define TABLE_BYTES (SLOT_CHUNKS * (sizeof(struct chunk) + sizeof(struct chunk_bits)))
 
 struct chunk_totals chunk_totals;
 
@@ -76,12 +77,12 @@ void chunks_add_slot(uint64_t addr)
 
 	if (tables[slot] || untold[slot])
 		return;
-	tables[slot] = own_pages(SLOT_CHUNKS * (sizeof(struct chunk) + sizeof(struct chunk_bits)));
+	tables[slot] = own_pages(TABLE_BYTES);
 	bits[slot] = (struct chunk_bits *)(tables[slot] ? tables[slot] + SLOT_CHUNKS : NULL);
 	untold[slot] = !tables[slot];
 	/* Where the system's default is huge pages, a few entries would take 2 MiB. */
 	if (tables[slot])
-		(void)madvise(tables[slot], SLOT_CHUNKS * sizeof(struct chunk), MADV_NOHUGEPAGE);
+		(void)madvise(tables[slot], TABLE_BYTES, MADV_NOHUGEPAGE);
 }
 
 /* A chunk is used for the first time, or again. */
