@@ -255,8 +255,8 @@ int layer_changes(struct snapshot_layer *layer, const struct rm_segment *runs, s
 /* Which pages of a frozen file have data. 0 or -errno. */
 static int layer_find_data(struct snapshot_layer *layer, int fd, const uint64_t *seen)
 {
+	struct stat st = { .st_blocks = 0 };    /* if fstat() fails, holes are looked for */
 	off_t at = 0, hole;
-	struct stat st;
 
 	layer->bitmap = own_pages(bitmap_bytes(layer->length));
 	if (!layer->bitmap)
