@@ -200,16 +200,22 @@ core_ldflags = $(AM_LDFLAGS) -Wl,-u,rm_jemalloc_mmap -Wl,-u,rm_jemalloc_hard \
 if HAVE_CHECK
 core_tests = \
 	tests/unit/heap/test_backing \
+	tests/unit/heap/test_backing_free \
 	tests/unit/heap/test_chunks \
 	tests/unit/heap/test_hooks \
 	tests/unit/heap/test_own
 check_PROGRAMS += $(core_tests)
 TESTS += $(core_tests)
 core_ldadd = librmmap-core.la $(rmjemalloc) $(CHECK_LIBS)
-tests_unit_heap_test_backing_SOURCES = tests/unit/heap/test_backing.c tests/unit/unit.h
+backing_steps = tests/unit/heap/backing_steps.c tests/unit/heap/backing_steps.h tests/unit/unit.h
+tests_unit_heap_test_backing_SOURCES = tests/unit/heap/test_backing.c $(backing_steps)
 tests_unit_heap_test_backing_CFLAGS = $(unit_cflags)
 tests_unit_heap_test_backing_LDFLAGS = $(core_ldflags)
 tests_unit_heap_test_backing_LDADD = $(core_ldadd)
+tests_unit_heap_test_backing_free_SOURCES = tests/unit/heap/test_backing_free.c $(backing_steps)
+tests_unit_heap_test_backing_free_CFLAGS = $(unit_cflags)
+tests_unit_heap_test_backing_free_LDFLAGS = $(core_ldflags)
+tests_unit_heap_test_backing_free_LDADD = $(core_ldadd)
 tests_unit_heap_test_chunks_SOURCES = tests/unit/heap/test_chunks.c tests/unit/unit.h
 tests_unit_heap_test_chunks_CFLAGS = $(unit_cflags)
 tests_unit_heap_test_chunks_LDFLAGS = $(core_ldflags)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test_chunks - tables of what jemalloc uses: made in time or never, and what is counted */
+#include "../../../src/common/segment.h"
 #include "../../../src/lib/heap/chunks.h"
 #include "../unit.h"
 
@@ -88,9 +89,51 @@ START_TEST(small_pages)
 }
 END_TEST
 
+/* What jemalloc uses, against a plain array of pages. */
+START_TEST(used)
+{
+	static bool is[3 * CHUNK_PAGES], was[3 * CHUNK_PAGES];
+	uint64_t bitmap[3 * CHUNK_WORDS], count = 0;
+	const char *p = (const char *)(uintptr_t)rm_slot_base(900);
+
+	chunks_add_slot((uintptr_t)p);
+	ck_assert(!chunks_unused((uintptr_t)rm_slot_base(901), RM_PAGE));
+	srandom(1);
+	for (int round = 0; round < 20000; round++) {
+		unsigned from = (unsigned)random() % COUNT(is), n = 1 + (unsigned)random() % 90;
+		uint64_t dirty[CHUNK_WORDS];
+		bool add = random() % 2;
+
+		if (n > CHUNK_PAGES - from % CHUNK_PAGES)
+			n = CHUNK_PAGES - from % CHUNK_PAGES;
+		if (add)
+			chunk_use(chunk_at((uintptr_t)p + from * RM_PAGE),
+			          (uintptr_t)p + from * RM_PAGE, n * RM_PAGE, dirty);
+		else
+			chunk_free(chunk_at((uintptr_t)p + from * RM_PAGE),
+			           (uintptr_t)p + from * RM_PAGE, n * RM_PAGE);
+		for (unsigned i = from; i < from + n; i++) {
+			if (add)
+				ck_assert_int_eq(rm_bit(dirty, i % CHUNK_PAGES), was[i]);
+			count += (uint64_t)add - is[i];
+			is[i] = add;
+			was[i] = !add;
+		}
+		ck_assert_uint_eq(chunk_totals.used, count);
+	}
+	memset(bitmap, 0, sizeof(bitmap));
+	chunks_used((uintptr_t)p, 3 * RM_HUGE, bitmap);
+	for (unsigned i = 0; i < COUNT(is); i++) {
+		ck_assert_int_eq(rm_bit(bitmap, i), is[i]);
+		ck_assert_int_eq(chunks_unused((uintptr_t)p + i * RM_PAGE, RM_PAGE), !is[i]);
+	}
+}
+END_TEST
+
 int main(void)
 {
-	const struct unit_test tests[] = { { no_late_table, 0 }, { inherited, 0 }, { small_pages, 0 } };
+	const struct unit_test tests[] = { { no_late_table, 0 }, { inherited, 0 }, { small_pages, 0 },
+	                                   { used, 0 } };
 
 	return unit_run("chunks", tests, COUNT(tests));
 }
