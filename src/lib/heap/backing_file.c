@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FILE_MIN ((uint64_t)4 << 20)
@@ -204,6 +205,14 @@ static int page_note_seen(void *arg, uint64_t start, uint64_t end, bool zeros)
 	return 0;
 }
 
+/* Are all its pages there? Then its user finds that by itself, and need not be told. */
+static bool file_is_full(const struct file *file, uint64_t length)
+{
+	struct stat st;
+
+	return fstat(file->fd.fd, &st) == 0 && (uint64_t)st.st_blocks * 512 >= length;
+}
+
 /*
  * Pages that were swapped out, or that come before the freeze but after this, are missing in the
  * bitmap. Its user compares the number of pages with the file's blocks.
@@ -217,7 +226,7 @@ void file_look(uint32_t number, uint64_t addr, uint64_t length)
 	/* An earlier freeze may have failed after it looked. */
 	own_pages_free(file->seen, SEEN_BYTES);
 	file->seen = own_pages(SEEN_BYTES);
-	if (file->seen)
+	if (file->seen && !file_is_full(file, length))
 		scan(SCAN_MAPPED, addr, length,
 		     &(struct scan_to){ .run = page_note_seen, .arg = file });
 }

@@ -219,11 +219,28 @@ bool chunks_unused(uint64_t addr, uint64_t length)
 	return true;
 }
 
+/* The used bits of a whole chunk. */
+static void chunk_used_words(uint64_t addr, uint64_t *words)
+{
+	const struct chunk *chunk = chunk_at(addr);
+
+	if (!chunk || chunk->whole)
+		memset(words, 0xff, CHUNK_WORDS * sizeof(*words));
+	else if (chunk->used_pages)
+		memcpy(words, chunk_bits_at(addr)->used, CHUNK_WORDS * sizeof(*words));
+}
+
 void chunks_used(uint64_t addr, uint64_t length, uint64_t *bitmap)
 {
-	for (uint64_t at = addr; at < addr + length; at += RM_PAGE)
-		if (page_is_used(at))
+	uint64_t end = addr + length, step;
+
+	for (uint64_t at = addr; at < end; at += step) {
+		step = addr % RM_HUGE == 0 && end - at >= RM_HUGE ? RM_HUGE : RM_PAGE;
+		if (step == RM_HUGE)
+			chunk_used_words(at, &bitmap[(at - addr) / RM_PAGE / 64]);
+		else if (page_is_used(at))
 			rm_bit_set(bitmap, (at - addr) / RM_PAGE);
+	}
 }
 
 struct chunk *chunk_idle_from(uint64_t addr, uint64_t *found)

@@ -90,7 +90,10 @@ void chunks_freeze(void);
 void chunks_inherit(void);
 /* Does jemalloc use no page of [addr, addr + length)? False also where there is no table. */
 bool chunks_unused(uint64_t addr, uint64_t length);
-/* Set bit i of bitmap for each page i of [addr, addr + length) that is used, or may be. */
+/*
+ * Set bit i of bitmap, which is zeros, for each page i of [addr, addr + length) that is used, or may
+ * be.
+ */
 void chunks_used(uint64_t addr, uint64_t length, uint64_t *bitmap);
 /* The first idle chunk at addr or above. *found gets its address; NULL: there is none. */
 struct chunk *chunk_idle_from(uint64_t addr, uint64_t *found);

@@ -136,11 +136,12 @@ static int layer_write_runs(const struct snapshot_layer *layer, const struct rm_
 
 static bool page_is_zero(const uint64_t *page)
 {
-	uint64_t any = 0;
-
-	for (size_t i = 0; i < RM_PAGE / sizeof(*page); i++)
-		any |= page[i];
-	return any == 0;
+	/* Most pages have something in their first words. */
+	for (size_t i = 0; i < RM_PAGE / sizeof(*page); i += 8)
+		if (page[i] | page[i + 1] | page[i + 2] | page[i + 3] | page[i + 4] | page[i + 5] |
+		    page[i + 6] | page[i + 7])
+			return false;
+	return true;
 }
 
 /* A huge page of which no more than a quarter is zeros stays one. */
@@ -304,48 +305,75 @@ static int layer_keep_used(struct snapshot_layer *layer)
 }
 
 #define HUGE_PAGES (RM_HUGE / RM_PAGE)
-#define SAMPLES 8               /* pages of 2 MiB that are looked at */
+#define SAMPLES 4               /* pages of 2 MiB that are looked at */
 
-/* Is one of some pages with data in [from, to) zeros? The first and the last are among them. */
-static bool part_has_zeros(const struct snapshot_layer *layer, const char *map, uint64_t from,
-                           uint64_t to)
+/* Are these words of the file zeros? Also true if they cannot be read. */
+static bool words_are_zero(int fd, uint64_t at)
 {
-	uint64_t part = (to - from + SAMPLES - 2) / (SAMPLES - 1);
-	uint64_t last = to;
+	uint64_t words[8] = { 0 }, any = 0;
+
+	if (pread(fd, words, sizeof(words), (off_t)at) < 0)
+		return true;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		any |= words[i];
+	return any == 0;
+}
+
+/*
+ * May the page be zeros? jemalloc begins a large block at any 64 bytes of its first page, so that
+ * page begins with zeros, and the one behind the block ends with them.
+ */
+static bool page_looks_unwritten(int fd, uint64_t page)
+{
+	return words_are_zero(fd, page * RM_PAGE) &&
+	       words_are_zero(fd, (page + 1) * RM_PAGE - 8 * sizeof(uint64_t));
+}
+
+/* May one of some pages with data in [from, to) be zeros? The first and the last are among them. */
+static bool part_has_zeros(const struct snapshot_layer *layer, int fd, uint64_t from, uint64_t to)
+{
+	uint64_t step = (to - from + SAMPLES - 2) / (SAMPLES - 1), last = to, start, count;
 
 	while (last > from && !rm_bit(layer->bitmap, last - 1))
 		last--;
-	for (uint64_t at = from, start, count; at < last; at += part)
+	for (uint64_t at = from; at < last; at += step)
 		if (rm_bit_run(layer->bitmap, at, last, true, &start, &count) &&
-		    page_is_zero((const uint64_t *)(const void *)(map + start * RM_PAGE)))
+		    page_looks_unwritten(fd, start))
 			return true;
-	return last > from &&
-	       page_is_zero((const uint64_t *)(const void *)(map + (last - 1) * RM_PAGE));
+	return last > from && page_looks_unwritten(fd, last - 1);
+}
+
+static void part_drop_unwritten(struct snapshot_layer *layer, const char *map, uint64_t from,
+                                uint64_t to)
+{
+	for (uint64_t page = from; page < to; page++)
+		if (rm_bit(layer->bitmap, page) &&
+		    page_is_zero((const uint64_t *)(const void *)(map + page * RM_PAGE)))
+			rm_bit_clear(layer->bitmap, page);
 }
 
 /*
  * A huge page exists as a whole, also where the program has not yet written to its memory. Such
  * pages need not be fetched by anybody. To look at all pages would cost as much as all else, so
- * some are looked at, and all of those 2 MiB where one of these is zeros. By a mapping of the file:
- * the program may have protected its own.
+ * some are looked at, and all of those 2 MiB where one of these is zeros. In the file: the program
+ * may have protected its own mapping.
  */
 static void layer_drop_unwritten(struct snapshot_layer *layer, int fd)
 {
-	const char *map = rm_huge_map(layer->length, PROT_READ, MAP_SHARED, fd);
+	const char *map = NULL;
 
-	if (!map)
-		return;
-	for (uint64_t from = 0; from < layer_pages(layer); from += HUGE_PAGES) {
-		uint64_t to = from + HUGE_PAGES < layer_pages(layer) ? from + HUGE_PAGES :
-		                                                       layer_pages(layer);
-
-		if (part_has_zeros(layer, map, from, to))
-			for (uint64_t page = from; page < to; page++)
-				if (rm_bit(layer->bitmap, page) &&
-				    page_is_zero((const uint64_t *)(const void *)(map + page * RM_PAGE)))
-					rm_bit_clear(layer->bitmap, page);
+	for (uint64_t from = 0, to; from < layer_pages(layer); from = to) {
+		to = from + HUGE_PAGES < layer_pages(layer) ? from + HUGE_PAGES : layer_pages(layer);
+		if (!part_has_zeros(layer, fd, from, to))
+			continue;
+		if (!map)
+			map = rm_huge_map(layer->length, PROT_READ, MAP_SHARED, fd);
+		if (!map)
+			return;
+		part_drop_unwritten(layer, map, from, to);
 	}
-	munmap((void *)(uintptr_t)map, layer->length);
+	if (map)
+		munmap((void *)(uintptr_t)map, layer->length);
 }
 
 int layer_frozen(struct snapshot_layer *layer, int fd, const uint64_t *seen)
