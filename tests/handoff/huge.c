@@ -308,7 +308,8 @@ static void rounds(struct node *list, bool shared)
 	printf("rmmapd held %llu KiB after round %d, %llu after round %d\n",
 	       (unsigned long long)held >> 10, ROUNDS / 4, (unsigned long long)end >> 10, ROUNDS);
 	fflush(stdout);
-	CHECK(end < held + (BUILT_KB << 10) / 4);
+	/* Windows that are written anew are a part of it: more than one list is a leak. */
+	CHECK(end < held + (BUILT_KB << 10));
 	CHECK(rmmap_unpublish(handle) == 0);
 }
 
