@@ -3,10 +3,10 @@ EXTRA_DIST += scripts/demo scripts/check scripts/packages.sh .ci/run
 
 # Programs that need no librmmap under them, so that sanitizers and valgrind can look into
 # them: unit tests, runs of the fuzzed functions, rmmapd and what drives it as a process.
-# test_hooks, test_own and test_backing have its heap: at addresses that a sanitizer's shadow
-# has, and with mappings that valgrind would make its own.
+# Those of tests/unit/heap have its heap: at addresses that a sanitizer's shadow has, and with
+# mappings that valgrind would make its own.
 list_units = printf '%s\n' $(check_PROGRAMS) | grep -E '(^tests/|/)test_|^fuzz/' | \
-	grep -Ev '/test_(hooks|own|backing)$$'
+	grep -Ev '^tests/unit/heap/'
 
 # What has threads: src/lib, and what rmmapd serves. Only that is built, and not all of check.
 if TSAN
@@ -37,7 +37,7 @@ distcheck-units:
 # rmmapd that a test starts, and takes what libfabric keeps for leaks, and threads that still
 # run (test_work's, which nobody can end): such are left out.
 check-valgrind:
-	@units=$$($(list_units) | grep -v 'test_\(pager\|fabric\|callers\|peer\|clients\|life\|worker\|work\)$$') && \
+	@units=$$($(list_units) | grep -v 'test_\(pager\|fabric\|callers\|peer\|clients\|broken\|life\|worker\|work\)$$') && \
 	$(MAKE) $$units && status=0 && for unit in $$units; do \
 	  echo "valgrind $$unit"; \
 	  CK_EXCLUDE_TAGS=descriptor_table_full $(LIBTOOL) --silent --mode=execute \

@@ -83,9 +83,10 @@ START_TEST(content_stays)
 		memset(map + i, (int)(i / RM_PAGE % 251) + 1, RM_PAGE);
 	ck_assert_int_eq(rm_huge_make(map + RM_HUGE, 2 * RM_HUGE, true), 0);
 	ck_assert_uint_eq(huge_mapped(), 2 * RM_HUGE / 1024);
-	for (uint64_t i = 0; i < LENGTH; i++)
-		ck_assert_int_eq((unsigned char)map[i], i / RM_PAGE % 3 ? 0 :
-		                 i / RM_PAGE % 251 + 1);
+	for (uint64_t i = 0; i < LENGTH; i += RM_PAGE) {
+		ck_assert_int_eq((unsigned char)map[i], i / RM_PAGE % 3 ? 0 : i / RM_PAGE % 251 + 1);
+		ck_assert(!memcmp(map + i, map + i + 1, RM_PAGE - 1));
+	}
 }
 END_TEST
 
