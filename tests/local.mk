@@ -22,6 +22,7 @@ EXTRA_DIST += \
 
 # ---- the commands, the examples, what make install puts in place; rmmap.h as C99 and C++ ----
 TESTS += tests/cli/cli.sh tests/cli/rundir.sh tests/cli/check.sh tests/cli/plan.sh tests/cli/save.sh tests/cli/completion.sh tests/examples/examples.sh tests/examples/wordcount.sh tests/examples/books.sh tests/build/install.sh
+EXTRA_DIST += tests/smaps.h
 EXTRA_DIST += tests/cli/cli.sh tests/cli/rundir.sh tests/cli/check.sh tests/cli/plan.sh tests/cli/save.sh tests/cli/completion.sh tests/examples/examples.sh tests/examples/wordcount.sh tests/examples/books.sh \
 	tests/examples/functions.sh tests/build/install.sh
 check_PROGRAMS += tests/header_c99 tests/header_cxx

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../../src/common/huge.h"
+#include "../smaps.h"
 #include "handoff.h"
 #include "versions.h"
 
@@ -19,7 +20,7 @@
 #define SECRETS 64                      /* blocks */
 #define SMALL_SECRETS 20000
 #define MARK_BYTES 32
-#define WINDOW (4ul << 20)              /* what compact.c may write anew at once, of so small a heap */
+#define WINDOW (4ul << 20)              /* what compact.c may write anew at once */
 
 struct node {
 	struct node *next;
@@ -69,25 +70,6 @@ static bool holds(const struct node *node, uint64_t seed)
 }
 
 /* ---- what the kernel says of this process ---- */
-
-/* KiB of huge pages in mappings of memory files of this name; "": of all. */
-static unsigned long huge_kb(const char *name)
-{
-	FILE *smaps = fopen("/proc/self/smaps", "re");
-	unsigned long sum = 0, kb, from, to;
-	bool counts = false;
-	char line[512];
-
-	CHECK(smaps);
-	while (fgets(line, sizeof(line), smaps)) {
-		if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
-			counts = strstr(line, name) != NULL;
-		if (counts && sscanf(line, "ShmemPmdMapped: %lu", &kb) == 1)
-			sum += kb;
-	}
-	fclose(smaps);
-	return sum;
-}
 
 /* ---- what was freed ---- */
 
@@ -181,7 +163,7 @@ static int read_mode(const char *argument)
 	CHECK(sscanf(argument, "%llu %511s", &seed, handle) == 2);
 	list = rmmap_attach(handle);
 	CHECK(list && holds(list, seed));
-	printf("%lu", huge_kb(""));
+	printf("%lu", smaps_huge_kb("", ""));
 	CHECK(marks_mapped(false) == 0);
 	/* What is freed of a page with other blocks stays there, and in the thread's cache. */
 	small = marks_mapped(true);
@@ -248,10 +230,10 @@ static struct node *first_publish(bool shared, char handle[RMMAP_HANDLE_MAX])
 
 	leave_secrets();
 	list = build(1);
-	check_huge("before the publish", huge_kb("/memfd:rmmap-heap"), wants_huge() && shared);
+	check_huge("before the publish", smaps_huge_kb("/memfd:rmmap-heap", ""), wants_huge() && shared);
 	publish(list, 1, handle);
 	CHECK(holds(list, 1));
-	check_huge("after the publish", huge_kb("/memfd:rmmap-heap"), wants_huge() && shared);
+	check_huge("after the publish", smaps_huge_kb("/memfd:rmmap-heap", ""), wants_huge() && shared);
 	return list;
 }
 

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../smaps.h"
 #include "handoff.h"
 
 static bool child_succeeds(int (*child)(size_t), size_t argument)
@@ -19,21 +20,6 @@ static bool child_succeeds(int (*child)(size_t), size_t argument)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* The kilobytes of huge pages of memory files in this process. */
-static unsigned long huge_kb(void)
-{
-	FILE *smaps = fopen("/proc/self/smaps", "re");
-	unsigned long sum = 0, kb;
-	char line[512];
-
-	CHECK(smaps);
-	while (fgets(line, sizeof(line), smaps))
-		if (sscanf(line, "ShmemPmdMapped: %lu", &kb) == 1)
-			sum += kb;
-	fclose(smaps);
-	return sum;
-}
-
 /* Nothing of the parent's is touched, so what there is belongs to this process. */
 static int child_small(size_t size)
 {
@@ -41,7 +27,7 @@ static int child_small(size_t size)
 
 	CHECK(p);
 	memset(p, 1, size);
-	CHECK(huge_kb() == 0);
+	CHECK(smaps_huge_kb("", "") == 0);
 	return 0;
 }
 

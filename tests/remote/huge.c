@@ -12,6 +12,7 @@
  * huge write HANDLE            lazily: write(2) from, read(2) into, and change half of it
  */
 #include "../handoff/handoff.h"
+#include "../smaps.h"
 #include "remote.h"
 
 #include <fcntl.h>
@@ -72,25 +73,6 @@ static void look(const struct root *root)
 				CHECK(root->table[page * PAGE + k] == table_wanted(page));
 }
 
-/* KiB of rmmapd's memory files that are mapped here by huge pages. */
-static unsigned long mapped_huge(void)
-{
-	FILE *f = fopen("/proc/self/smaps", "re");
-	unsigned long sum = 0, one;
-	bool ours = false;
-	char line[512];
-
-	CHECK(f);
-	while (fgets(line, sizeof(line), f)) {
-		if (strstr(line, " r") && strchr(line, '-'))
-			ours = strstr(line, "/memfd:rmmap-cache") != NULL;
-		else if (ours && sscanf(line, "ShmemPmdMapped: %lu", &one) == 1)
-			sum += one;
-	}
-	fclose(f);
-	return sum;
-}
-
 static int walk(const char *how, const char *handle, const char *command)
 {
 	struct rmmap_stats stats = { .size = sizeof(stats) };
@@ -100,7 +82,8 @@ static int walk(const char *how, const char *handle, const char *command)
 		return remote_failed();
 	look(root);
 	CHECK(rmmap_stats(&stats) == 0);
-	printf("huge=%lu cache=%" PRIu64 " ", mapped_huge(), stats.cache_huge_bytes);
+	printf("huge=%lu cache=%" PRIu64 " ", smaps_huge_kb("/memfd:rmmap-cache", ""),
+	       stats.cache_huge_bytes);
 	remote_counters();
 	fflush(stdout);
 	CHECK(remote_shell(command) == 0);

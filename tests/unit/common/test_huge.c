@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test_huge - 2 MiB pages of memory files: made, with their content, and refused */
+#include "../../smaps.h"
 #include "../unit.h"
 
 #include <stdio.h>
@@ -28,21 +29,6 @@ static void map_file(uint64_t size, uint64_t shift)
 	ck_assert_ptr_eq(mmap(map, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0), map);
 }
 
-/* The kilobytes of this process that are mapped as huge pages of memory files. */
-static unsigned long huge_mapped(void)
-{
-	FILE *smaps = fopen("/proc/self/smaps", "r");
-	unsigned long sum = 0, kb;
-	char line[256];
-
-	ck_assert_ptr_nonnull(smaps);
-	while (fgets(line, sizeof(line), smaps))
-		if (sscanf(line, "ShmemPmdMapped: %lu kB", &kb) == 1)
-			sum += kb;
-	fclose(smaps);
-	return sum;
-}
-
 static bool refused(void)
 {
 	int error = rm_huge_probe();
@@ -68,7 +54,7 @@ START_TEST(empty)
 		return;
 	map_file(LENGTH, 0);
 	ck_assert_int_eq(rm_huge_make(map, LENGTH, false), 0);
-	ck_assert_uint_eq(huge_mapped(), LENGTH / 1024);
+	ck_assert_uint_eq(smaps_huge_kb("", ""), LENGTH / 1024);
 	for (uint64_t i = 0; i < LENGTH; i += RM_PAGE)
 		ck_assert_int_eq(map[i], 0);
 }
@@ -82,7 +68,7 @@ START_TEST(content_stays)
 	for (uint64_t i = 0; i < LENGTH; i += 3 * RM_PAGE)
 		memset(map + i, (int)(i / RM_PAGE % 251) + 1, RM_PAGE);
 	ck_assert_int_eq(rm_huge_make(map + RM_HUGE, 2 * RM_HUGE, true), 0);
-	ck_assert_uint_eq(huge_mapped(), 2 * RM_HUGE / 1024);
+	ck_assert_uint_eq(smaps_huge_kb("", ""), 2 * RM_HUGE / 1024);
 	for (uint64_t i = 0; i < LENGTH; i += RM_PAGE) {
 		ck_assert_int_eq((unsigned char)map[i], i / RM_PAGE % 3 ? 0 : i / RM_PAGE % 251 + 1);
 		ck_assert(!memcmp(map + i, map + i + 1, RM_PAGE - 1));
@@ -103,10 +89,10 @@ START_TEST(private_mapping)
 	                 map);
 	for (uint64_t i = 0; i < LENGTH; i += RM_HUGE)
 		ck_assert_int_eq(*(volatile char *)(map + i), 0);
-	before = huge_mapped();
+	before = smaps_huge_kb("", "");
 	ck_assert_uint_eq(before, LENGTH / 1024);
 	*(volatile char *)(map + RM_PAGE) = 1;
-	ck_assert_uint_eq(huge_mapped(), before - RM_HUGE / 1024);
+	ck_assert_uint_eq(smaps_huge_kb("", ""), before - RM_HUGE / 1024);
 }
 END_TEST
 
@@ -118,7 +104,7 @@ START_TEST(refusals)
 	ck_assert_int_lt(rm_huge_make((char *)rm_huge_up((uintptr_t)map), RM_HUGE, false), 0);
 	map_file(LENGTH, 0);                    /* no page is there */
 	ck_assert_int_lt(rm_huge_make(map, RM_HUGE, true), 0);
-	ck_assert_uint_eq(huge_mapped(), 0);
+	ck_assert_uint_eq(smaps_huge_kb("", ""), 0);
 }
 END_TEST
 

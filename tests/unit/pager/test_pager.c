@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "../../../src/common/huge.h"
+#include "../../smaps.h"
 
 static void test_in_order(void)
 {
@@ -137,25 +138,6 @@ static void test_complete(void)
 	walk();
 }
 
-/* KiB that this process has mapped of caches by 2 MiB pages. */
-static unsigned long mapped_huge(void)
-{
-	FILE *f = fopen("/proc/self/smaps", "re");
-	unsigned long sum = 0, one;
-	bool ours = false;
-	char text[512];
-
-	CHECK(f);
-	while (fgets(text, sizeof text, f)) {
-		if (strchr(text, '-') && strstr(text, " rw-p "))
-			ours = strstr(text, "rmmap-cache") != NULL;
-		else if (ours && sscanf(text, "ShmemPmdMapped: %lu", &one) == 1)
-			sum += one;
-	}
-	fclose(f);
-	return sum;
-}
-
 /*
  * The block in which one page was asked for by nobody: present in the file, and absent. It is
  * never seen before it is filled, whoever dies, and is mapped as one where it came whole.
@@ -170,7 +152,7 @@ static void test_blocks(void)
 	attach(can_poison, 0);
 	for (; at < end; at += RM_PAGE)
 		CHECK(word(at) == wanted(at));
-	CHECK(mapped_huge() >= 2048);
+	CHECK(smaps_huge_kb("rmmap-cache", " rw-p ") >= 2048);
 	CHECK(look().served);
 	next_worker();
 	/* what was unregistered stays as it is; the rest comes as copies */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "../../../src/daemon/remote/cache.h"
+#include "../../smaps.h"
 
 /* The other host's layers have 1, 2 2/3 of 4, and 40 MiB of data. */
 #define ALL_BYTES ((256 + 683 + 10240) * RM_PAGE)
@@ -33,25 +34,6 @@ static uint64_t refused_blocks(void)
 
 	remotes_huge(fake.remotes, &refused);
 	return refused;
-}
-
-/* KiB of caches that this process has mapped by huge pages. */
-static unsigned long mapped_huge(void)
-{
-	FILE *f = fopen("/proc/self/smaps", "re");
-	unsigned long sum = 0, one;
-	bool ours = false;
-	char line[512];
-
-	ck_assert_ptr_nonnull(f);
-	while (fgets(line, sizeof line, f)) {
-		if (strchr(line, '-') && strstr(line, " r"))
-			ours = strstr(line, "rmmap-cache") != NULL;
-		else if (ours && sscanf(line, "ShmemPmdMapped: %lu", &one) == 1)
-			sum += one;
-	}
-	fclose(f);
-	return sum;
 }
 
 static void bits_set(uint64_t *bits, uint64_t from, uint64_t count)
@@ -98,7 +80,7 @@ START_TEST(blocks)
 	cache_mark_present(&cache, 500, 10);
 	ck_assert_uint_eq(cache.unfilled, 499 + 90);
 	ck_assert_uint_eq(cache.huge_blocks, 2);
-	ck_assert_uint_eq(mapped_huge(), 4096);
+	ck_assert_uint_eq(smaps_huge_kb("rmmap-cache", ""), 4096);
 	cache_drop(&cache, NULL);
 	/* the second block is not dense: its file ends where the layer does */
 	ck_assert_int_eq(cache_make(&cache, 700 * RM_PAGE, data, present, huge, 91), 0);
@@ -130,7 +112,7 @@ START_TEST(eager)
 
 	check_all(attach_well(0, true));
 	ck_assert_uint_eq(huge_blocks(), DENSE_BLOCKS);
-	ck_assert_uint_eq(mapped_huge(), DENSE_BLOCKS * 2048);
+	ck_assert_uint_eq(smaps_huge_kb("rmmap-cache", ""), DENSE_BLOCKS * 2048);
 	ck_assert_uint_eq(limit->caches, ALL_BYTES);
 	ck_assert_uint_eq(limit->promised, 0);
 	remote_detach(&fake.attachment[0]);
@@ -161,7 +143,7 @@ START_TEST(off)
 	fake.context.options.huge = RM_HUGE_OFF;
 	check_all(attach_well(0, true));
 	ck_assert_uint_eq(huge_blocks(), 0);
-	ck_assert_uint_eq(mapped_huge(), 0);
+	ck_assert_uint_eq(smaps_huge_kb("rmmap-cache", ""), 0);
 	ck_assert_uint_eq(fake.context.limit.caches, ALL_BYTES);
 }
 END_TEST
