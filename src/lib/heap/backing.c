@@ -166,11 +166,7 @@ static bool span_leave_file(struct span *s)
 	if (marks_locked(s->addr, s->length) || memory_map_anon(s->addr, s->length, MAP_FIXED))
 		return false;
 	memory_advise(s->addr, s->length);
-	file_unmapped(s->file, s->length);
-	s->kind = SPAN_ANON;
-	s->file = 0;
-	s->offset = 0;
-	s->fresh = true;
+	span_make_anon(s);
 	return true;
 }
 

@@ -57,16 +57,8 @@ static bool spans_empty(uint64_t from, uint64_t to)
 {
 	if (!span_cut(from) || !span_cut(to))
 		return false;
-	for (size_t i = span_find(from); i < backing.spans.count && span_at(i)->addr < to; i++) {
-		struct span *s = span_at(i);
-
-		if (s->kind == SPAN_FROZEN)
-			file_unmapped(s->file, s->length);
-		s->kind = SPAN_ANON;
-		s->file = 0;
-		s->offset = 0;
-		s->fresh = true;
-	}
+	for (size_t i = span_find(from); i < backing.spans.count && span_at(i)->addr < to; i++)
+		span_make_anon(span_at(i));
 	return true;
 }
 
@@ -132,10 +124,7 @@ static void span_copy(struct span *s, const struct array *marks)
 	           (void *)s->addr) != (void *)s->addr)
 		child_refuse("no memory for");
 	file_close(s->file);
-	s->kind = SPAN_ANON;
-	s->file = 0;
-	s->offset = 0;
-	s->fresh = true;
+	span_make_anon(s);
 	marks_set(marks, s);
 }
 

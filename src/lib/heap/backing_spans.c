@@ -9,6 +9,8 @@
 #include <signal.h>
 #include <string.h>
 
+#include "backing_file.h"
+
 struct backing backing = { .spans.item = sizeof(struct span) };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -114,6 +116,16 @@ bool span_cut(uint64_t addr)
 		return false;
 	*span_at(i) = first;
 	return true;
+}
+
+void span_make_anon(struct span *span)
+{
+	if (span->kind == SPAN_FROZEN)
+		file_unmapped(span->file, span->length);
+	span->kind = SPAN_ANON;
+	span->file = 0;
+	span->offset = 0;
+	span->fresh = true;
 }
 
 void spans_replace(size_t i, const struct span *by)

@@ -51,6 +51,8 @@ size_t span_find(uint64_t addr);
 bool span_add(const struct span *span);
 /* Make addr a border between two spans. True if it is one now; false: no memory for one more. */
 bool span_cut(uint64_t addr);
+/* Anonymous memory has taken the place of the span's. A frozen file is told that it is unmapped. */
+void span_make_anon(struct span *span);
 /* Put one span, which starts where span i does, in the place of all that it covers as a whole. */
 void spans_replace(size_t i, const struct span *by);
 /* Join spans that have become one again, so that growth and freezes do not add up. */

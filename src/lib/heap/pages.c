@@ -18,13 +18,12 @@
 #include "pages.h"
 
 #define IDLE_MS 1000            /* free memory that may wait for its next use waits so long */
-
 #define GIANT ((uint64_t)4 << 30)       /* bytes of a block that is only noted */
 
 static bool postpones;          /* free memory may wait: set by the first publish */
 static uint32_t expired_ms;     /* when idle memory was last looked for */
 
-static uint32_t time_now_ms(void)
+uint32_t pages_now_ms(void)
 {
 	return (uint32_t)(rm_now_ns() / 1000000);
 }
@@ -54,10 +53,13 @@ static bool run_give_back(uint64_t addr, uint64_t length, bool clear)
 	return false;
 }
 
-static void pages_set_dirty(struct chunk_bits *bits, uint64_t first, uint64_t count, bool dirty)
+static void pages_set_dirty(uint64_t base, uint64_t first, uint64_t count, bool dirty)
 {
+	struct chunk_bits *bits = chunk_bits_at(base);
+
+	chunk_at(base)->stained |= dirty;
 	for (uint64_t page = first; page < first + count; page++)
-		if (dirty)              /* its chunk is stained: something was freed there */
+		if (dirty)
 			rm_bit_set(bits->dirty, page);
 		else
 			rm_bit_clear(bits->dirty, page);
@@ -79,7 +81,7 @@ static void chunk_give_back_part(struct chunk *chunk, uint64_t base)
 		give[i] = chunk->state == CHUNK_HUGE && !clear ? ~bits->used[i] : bits->dirty[i];
 	for (uint64_t at = 0; rm_bit_run(give, at, CHUNK_PAGES, true, &start, &count);
 	     at = start + count)
-		pages_set_dirty(bits, start, count,
+		pages_set_dirty(base, start, count,
 		                !run_give_back(base + start * RM_PAGE, count * RM_PAGE, clear));
 	if (chunk->state == CHUNK_HUGE && !clear)
 		chunk_set_state(chunk, CHUNK_SMALL);
@@ -119,10 +121,11 @@ static uint64_t part_length(uint64_t addr, uint64_t end)
 bool pages_free(uint64_t addr, uint64_t length, bool later)
 {
 	uint64_t end = addr + length, part;
-	bool given = length >= GIANT && !backing_purge_forced(addr, length);
+	bool given;
 
 	if (!chunk_at(addr) || !chunk_at(end - 1))
 		return true;
+	given = length >= GIANT && !backing_purge_forced(addr, length);
 	for (uint64_t at = addr; at < end; at += part) {
 		struct chunk *chunk = chunk_at(at);
 		uint64_t base = rm_huge_down(at);
@@ -138,7 +141,7 @@ bool pages_free(uint64_t addr, uint64_t length, bool later)
 			chunk_give_back(chunk, base);
 		} else if (!chunk->idle) {
 			chunk->idle = true;
-			chunk->idle_ms = time_now_ms();
+			chunk->idle_ms = pages_now_ms();
 		}
 	}
 	return false;
@@ -146,7 +149,7 @@ bool pages_free(uint64_t addr, uint64_t length, bool later)
 
 void pages_expire(void)
 {
-	uint32_t now = time_now_ms();
+	uint32_t now = postpones ? pages_now_ms() : 0;
 	struct chunk *chunk;
 	uint64_t base;
 

@@ -33,6 +33,9 @@ void pages_purge(bool postpone);
 /* Give back what has been free for a second. Under the hooks' lock. */
 void pages_expire(void);
 
+/* A clock for how long memory has been free. It wraps: compare differences. */
+uint32_t pages_now_ms(void);
+
 /* ---- huge.c ---- */
 /* May chunks become huge pages here? Asks RMMAP_HUGE and the machine; once, before threads. */
 void huge_init(void);

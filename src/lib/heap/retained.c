@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "../../common/channel.h"
 #include "pages.h"
 #include "retained.h"
 
@@ -33,11 +32,6 @@ uint64_t retained_bytes;
 static void retained_bytes_add(uint64_t n)
 {
 	__atomic_store_n(&retained_bytes, retained_bytes + n, __ATOMIC_RELAXED);
-}
-
-static uint32_t time_now_ms(void)
-{
-	return (uint32_t)(rm_now_ns() / 1000000);
 }
 
 /* The pages read as zeros afterwards, also if the kernel does not take them (mlock(2)). */
@@ -89,7 +83,7 @@ static bool extent_comes_back(uint64_t addr, uint64_t length, uint32_t now)
 
 void retained_expire(void)
 {
-	uint32_t now = range_count ? time_now_ms() : 0;
+	uint32_t now = range_count ? pages_now_ms() : 0;
 
 	while (range_count && now - retained[0].ms >= SOON_MS)
 		range_release_oldest();
@@ -129,7 +123,7 @@ bool retained_add(uint64_t addr, uint64_t length)
 
 	if (length < RETAINED_MIN)
 		return false;
-	now = time_now_ms();
+	now = pages_now_ms();
 	if (!extent_comes_back(addr, length, now) || !extent_used(addr, length) ||
 	    !backing_retain(addr, length))
 		return false;
